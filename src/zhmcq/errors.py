@@ -1,0 +1,124 @@
+"""Every error that zhmcq raises on purpose.
+
+Each message says what was expected, what was found and what to do about it::
+
+    ZhmcqError
+    ├── ReadError               a file cannot be read as a question bank
+    │   └── ColumnsError        its columns cannot be told apart
+    ├── QuestionError           the fields of a question contradict each other
+    ├── SplitError              a bank cannot be split as asked
+    ├── SettingsError           a setting has an unknown name or an impossible value
+    ├── UnknownNameError        no prompt or parser of that name
+    ├── PluginError             a prompt, parser or entry point broke
+    ├── EncodingError           a question cannot be turned into token ids
+    ├── PreflightError          training would be training on nonsense
+    ├── ModelError              a model or tokenizer cannot be loaded
+    │   └── GatedModelError     its owner has to grant access first
+    ├── ManifestError           a folder does not say what it holds, or says it wrongly
+    │   └── AdapterMismatchError  an adapter was trained on another base model
+    ├── CheckpointError         no checkpoint can be resumed as asked
+    ├── MergeError              a merged model does not answer as its adapter did
+    ├── PredictionError         questions cannot be answered as asked
+    └── OutputError             a result cannot be written
+        └── OutputExistsError   something is there already and was to be kept
+
+``except zhmcq.errors.ZhmcqError`` catches all of them.
+"""
+
+__all__ = [
+    "AdapterMismatchError",
+    "CheckpointError",
+    "ColumnsError",
+    "EncodingError",
+    "GatedModelError",
+    "ManifestError",
+    "MergeError",
+    "ModelError",
+    "OutputError",
+    "OutputExistsError",
+    "PluginError",
+    "PredictionError",
+    "PreflightError",
+    "QuestionError",
+    "ReadError",
+    "SettingsError",
+    "SplitError",
+    "UnknownNameError",
+    "ZhmcqError",
+]
+
+
+class ZhmcqError(Exception):
+    """Base of every error that zhmcq raises on purpose."""
+
+
+class ReadError(ZhmcqError):
+    """A file cannot be read as a question bank."""
+
+
+class ColumnsError(ReadError):
+    """The columns of a table cannot be told apart; ``columns={...}`` names them."""
+
+
+class QuestionError(ZhmcqError, ValueError):
+    """The fields of a question contradict each other."""
+
+
+class SplitError(ZhmcqError, ValueError):
+    """A bank cannot be split into training and validation parts as asked."""
+
+
+class SettingsError(ZhmcqError, ValueError):
+    """A setting has an unknown name or an impossible value."""
+
+
+class UnknownNameError(ZhmcqError, LookupError):
+    """No prompt or parser is registered under that name."""
+
+
+class PluginError(ZhmcqError):
+    """A prompt, a parser or an entry point of another package broke."""
+
+
+class EncodingError(ZhmcqError):
+    """A question cannot be turned into token ids for this tokenizer and length limit."""
+
+
+class PreflightError(ZhmcqError):
+    """Training was refused because its rows would teach the model nonsense."""
+
+
+class ModelError(ZhmcqError):
+    """A model or its tokenizer cannot be loaded."""
+
+
+class GatedModelError(ModelError):
+    """The model's owner has to grant access before it can be downloaded."""
+
+
+class ManifestError(ZhmcqError):
+    """A folder lacks a manifest, or holds other files than its manifest says."""
+
+
+class AdapterMismatchError(ManifestError):
+    """An adapter was trained on another base model than the one given."""
+
+
+class CheckpointError(ZhmcqError):
+    """No checkpoint can be resumed as asked."""
+
+
+class MergeError(ZhmcqError):
+    """A merge cannot be made, or the merged model does not answer as the adapter did."""
+
+
+class PredictionError(ZhmcqError):
+    """Questions cannot be answered as asked."""
+
+
+class OutputError(ZhmcqError):
+    """A result cannot be written."""
+
+
+class OutputExistsError(OutputError, FileExistsError):
+    """Something is there already, and nobody said that it may be replaced."""

@@ -1,0 +1,296 @@
+"""The words everything else speaks: a question, a bank of them, and what is wrong with a row."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, overload
+
+from zhmcq.errors import QuestionError
+
+__all__ = [
+    "Kind",
+    "Origin",
+    "Question",
+    "QuestionBank",
+    "RowProblem",
+    "Severity",
+    "SourceId",
+    "default_labels",
+]
+
+Kind = Literal["single", "multiple", "true_false"]
+Severity = Literal["error", "warning"]
+SourceId = str | int | float | None
+
+MAX_OPTIONS = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a question or a problem was found.
+
+    Attributes:
+        file: The file's name as it was given.
+        sheet: The sheet of a workbook, else ``""``.
+        row: The 1-based row as the spreadsheet shows it (line or item number elsewhere).
+    """
+
+    file: str
+    sheet: str = ""
+    row: int = 0
+
+    def __str__(self) -> str:
+        sheet = f", sheet {self.sheet!r}" if self.sheet else ""
+        return f"{self.file}{sheet}, row {self.row}"
+
+
+def default_labels(count: int) -> tuple[str, ...]:
+    """The labels of ``count`` options where the source has none: ``("A", "B", …)``."""
+    return tuple(string.ascii_uppercase[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One multiple-choice question.
+
+    Attributes:
+        id: A string that is unique within a bank.
+        stem: What is asked.
+        options: The texts of 2 to 26 options, in order.
+        passage: The text that the question is about; ``""`` without one.
+        labels: One name an option (``("1", "2", "3", "4")``), in the style of the source; letters
+            where the source has none. Answers are written with them.
+        answer: The key: 0-based indexes of the right options, sorted; ``None`` without a key.
+        kind: ``"single"`` (one right option), ``"multiple"`` (one or more) or ``"true_false"``.
+        group: The source item that this is a sub-question of, else ``""``.
+        subject: The subject or category, as the source names it.
+        explanation: Why the key is right, as the source says it.
+        source: Where the source took the question from.
+        source_id: The source's own id cell, written to results as it is.
+        origin: File, sheet and row, where it was read from a file.
+
+    Raises:
+        QuestionError: On construction, if the fields contradict each other.
+    """
+
+    id: str
+    stem: str
+    options: tuple[str, ...]
+    passage: str = ""
+    labels: tuple[str, ...] = ()
+    answer: tuple[int, ...] | None = None
+    kind: Kind = "single"
+    group: str = ""
+    subject: str = ""
+    explanation: str = ""
+    source: str = ""
+    source_id: SourceId = None
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.options)
+        if not self.labels:
+            object.__setattr__(self, "labels", default_labels(count))
+        if not 2 <= count <= MAX_OPTIONS:
+            raise self._error(f"expected 2 to {MAX_OPTIONS} options, found {count}")
+        if len(self.labels) != count or len(set(self.labels)) != count or not all(self.labels):
+            raise self._error(f"expected {count} different labels, found {self.labels!r}")
+        if self.kind not in ("single", "multiple", "true_false"):
+            raise self._error(
+                f"expected kind 'single', 'multiple' or 'true_false', found {self.kind!r}"
+            )
+        if self.kind == "true_false" and count != 2:
+            raise self._error(f"a true_false question has 2 options, found {count}")
+        if self.answer is not None:
+            self._check_answer(self.answer, count)
+
+    def _check_answer(self, answer: tuple[int, ...], count: int) -> None:
+        if not answer or sorted(set(answer)) != list(answer):
+            raise self._error(f"expected sorted, different indexes as answer, found {answer!r}")
+        if answer[0] < 0 or answer[-1] >= count:
+            raise self._error(
+                f"answer {answer!r} points outside the {count} options "
+                f"(indexes are 0-based: 0 to {count - 1})"
+            )
+        if self.kind != "multiple" and len(answer) != 1:
+            raise self._error(f"a {self.kind} question has one right option, found {answer!r}")
+
+    def _error(self, message: str) -> QuestionError:
+        where = f" ({self.origin})" if self.origin else ""
+        return QuestionError(f"question {self.id!r}{where}: {message}")
+
+    @property
+    def answer_label(self) -> str:
+        """The key in the style of :attr:`labels` (``"B"``, ``"ACD"``), ``""`` without a key."""
+        return self.label_of(self.answer)
+
+    def label_of(self, answer: tuple[int, ...] | None) -> str:
+        """Write 0-based indexes in the style of :attr:`labels`.
+
+        Several one-character labels are written together (``"ACD"``), longer ones with a comma.
+        """
+        if not answer:
+            return ""
+        labels = [self.labels[index] for index in answer]
+        joint = "" if all(len(label) == 1 for label in self.labels) else ","
+        return joint.join(labels)
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Something that is wrong with one row of a source, in plain words.
+
+    Attributes:
+        row: The 1-based row as the spreadsheet shows it.
+        column: The header of the column concerned, ``""`` for the whole row.
+        code: A short stable name for the kind of problem (``"no_answer"``).
+        message: What was expected and what was found.
+        severity: ``"error"`` excludes the row, ``"warning"`` keeps it.
+        file: The file's name as it was given.
+        sheet: The sheet of a workbook, else ``""``.
+        source_id: The row's own id cell, so that results can name the row.
+        position: How many usable questions of the bank come before the row; keeps the order of
+            rows where results are written.
+    """
+
+    row: int
+    column: str
+    code: str
+    message: str
+    severity: Severity = "error"
+    file: str = ""
+    sheet: str = ""
+    source_id: SourceId = None
+    position: int = 0
+
+    @property
+    def origin(self) -> Origin:
+        """File, sheet and row."""
+        return Origin(self.file, self.sheet, self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """The cells of the files a bank was read from, kept so that results can repeat them.
+
+    Attributes:
+        headers: All headers, in the order in which the sheets have them.
+        rows: For each row kept, its cells as shown, by header.
+    """
+
+    headers: tuple[str, ...] = ()
+    rows: Mapping[Origin, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __add__(self, other: SourceTable) -> SourceTable:
+        headers = dict.fromkeys((*self.headers, *other.headers))
+        return SourceTable(tuple(headers), {**self.rows, **other.rows})
+
+
+class QuestionBank(Sequence[Question]):
+    """Questions in the order of their source, with what was wrong with the rest of it.
+
+    A bank is a sequence: slices, :meth:`filter` and ``+`` give banks. It is not changed in place.
+
+    Args:
+        questions: The usable questions, with ids that differ.
+        problems: Errors (rows left out) and warnings (rows kept).
+        columns: Which header was read as which field (``{"stem": "問題", …}``).
+        table: The source's cells; left out where the bank was not read from a table.
+
+    Raises:
+        QuestionError: If two questions have one id.
+    """
+
+    def __init__(
+        self,
+        questions: Iterable[Question],
+        problems: Iterable[RowProblem] = (),
+        columns: Mapping[str, str] | None = None,
+        table: SourceTable | None = None,
+    ) -> None:
+        self._questions = tuple(questions)
+        self.problems = list(problems)
+        self.columns = dict(columns or {})
+        self.table = table or SourceTable()
+        seen: dict[str, Question] = {}
+        for question in self._questions:
+            if question.id in seen:
+                raise QuestionError(
+                    f"two questions have the id {question.id!r}: "
+                    f"{seen[question.id].stem[:30]!r} and {question.stem[:30]!r}; "
+                    "ids must be unique within a bank"
+                )
+            seen[question.id] = question
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def __iter__(self) -> Iterator[Question]:
+        return iter(self._questions)
+
+    @overload
+    def __getitem__(self, index: int) -> Question: ...
+    @overload
+    def __getitem__(self, index: slice) -> QuestionBank: ...
+    def __getitem__(self, index: int | slice) -> Question | QuestionBank:
+        if isinstance(index, int):
+            return self._questions[index]
+        return self.select(range(*index.indices(len(self))))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuestionBank):
+            return NotImplemented
+        return self._questions == other._questions and self.problems == other.problems
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        errors = sum(problem.severity == "error" for problem in self.problems)
+        return f"<QuestionBank: {len(self)} questions, {errors} rows left out>"
+
+    def __add__(self, other: QuestionBank) -> QuestionBank:
+        shifted = [replace(p, position=p.position + len(self)) for p in other.problems]
+        return QuestionBank(
+            (*self._questions, *other._questions),
+            (*self.problems, *shifted),
+            {**other.columns, **self.columns},
+            self.table + other.table,
+        )
+
+    def select(self, indexes: Iterable[int]) -> QuestionBank:
+        """A bank of the questions at these indexes, in this order.
+
+        A problem goes with the question that follows it in the source (with the last question,
+        for rows after it), so that ``bank[:k] + bank[k:]`` is the bank again.
+        """
+        chosen = list(indexes)
+        questions = [self._questions[index] for index in chosen]
+        by_position: dict[int, list[RowProblem]] = {}
+        for problem in self.problems:
+            by_position.setdefault(problem.position, []).append(problem)
+        problems: list[RowProblem] = []
+        for place, index in enumerate(chosen):
+            problems += [replace(p, position=place) for p in by_position.get(index, [])]
+        if chosen and chosen[-1] == len(self) - 1:
+            tail = by_position.get(len(self), [])
+            problems += [replace(p, position=len(chosen)) for p in tail]
+        if not self._questions:
+            problems = list(self.problems)
+        return QuestionBank(questions, problems, self.columns, self.table)
+
+    def filter(self, keep: Callable[[Question], bool]) -> QuestionBank:
+        """A bank of the questions for which ``keep`` is true."""
+        return self.select(i for i, question in enumerate(self._questions) if keep(question))
+
+    def sample(self, count: int, seed: int = 42) -> QuestionBank:
+        """A bank of ``count`` questions drawn by chance, in source order (all, if fewer)."""
+        chosen = random.Random(seed).sample(range(len(self)), min(count, len(self)))
+        return self.select(sorted(chosen))
+
+    @property
+    def answered(self) -> QuestionBank:
+        """A bank of the questions that have a key."""
+        return self.filter(lambda question: question.answer is not None)
