@@ -1,0 +1,1 @@
+"""Questions → token ids → prefix-tree rows → tensors and mask."""

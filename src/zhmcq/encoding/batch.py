@@ -1,0 +1,129 @@
+"""Prefix-tree rows → the tensors of one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from zhmcq.encoding.tree import Row
+
+__all__ = ["PackedBatch", "batches", "collate"]
+
+
+@dataclass(slots=True)
+class PackedBatch:
+    """Rows of one forward pass, and where their candidates' log-likelihoods are read.
+
+    Attributes:
+        input_ids: Token ids, ``(rows, tokens)``.
+        position_ids: Depths in the trie, ``(rows, tokens)``; 0 at padding.
+        visible: Which tokens each token sees, boolean, ``(rows, 1, tokens, tokens)``; padding
+            sees itself only, since a row of a softmax with nothing in it is NaN.
+        predicts: Where logits are needed, boolean, ``(rows, tokens)``.
+        predictor: For each scored token, the index among the true entries of ``predicts`` of the
+            token before it on its path, ``(scored,)``. One predictor may have several targets.
+        target: For each scored token its id, ``(scored,)``.
+        branch: For each scored token the branch it belongs to, ``(scored,)``.
+        questions: For each branch the index of its question.
+        candidates: For each branch the index of its candidate.
+        computed: Tokens in the rows, padding left out.
+        given: Tokens of the same sequences in rows of their own.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    visible: torch.Tensor
+    predicts: torch.Tensor
+    predictor: torch.Tensor
+    target: torch.Tensor
+    branch: torch.Tensor
+    questions: tuple[int, ...]
+    candidates: tuple[int, ...]
+    computed: int
+    given: int
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """The same batch with its tensors on ``device``."""
+        names = ("input_ids", "position_ids", "visible", "predicts", "predictor", "target")
+        moved = {name: getattr(self, name).to(device) for name in (*names, "branch")}
+        rest = {name: getattr(self, name) for name in ("questions", "candidates")}
+        return PackedBatch(**moved, **rest, computed=self.computed, given=self.given)
+
+
+def collate(
+    rows: Sequence[Row], pad_id: int, padding_side: Literal["left", "right"] = "right"
+) -> PackedBatch:
+    """Pad rows to one length and find where their candidates are read.
+
+    Args:
+        rows: One or more rows.
+        pad_id: The id to pad with; nothing sees it.
+        padding_side: Where the padding stands.
+    """
+    width = max(map(len, rows))
+    shape = (len(rows), width)
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    visible = np.zeros((len(rows), 1, width, width), dtype=np.bool_)
+    visible[:, 0, np.arange(width), np.arange(width)] = True
+    predictors: list[int] = []
+    targets: list[int] = []
+    branch_of: list[int] = []
+    questions: list[int] = []
+    candidates: list[int] = []
+    for place, row in enumerate(rows):
+        start = width - len(row) if padding_side == "left" else 0
+        where = slice(start, start + len(row))
+        ids[place, where] = row.ids
+        positions[place, where] = row.positions
+        visible[place, 0, where, where] = row.ancestors()
+        for branch in row.branches:
+            for node in branch.nodes:
+                predictors.append(place * width + start + int(row.parents[node]))
+                targets.append(int(row.ids[node]))
+                branch_of.append(len(questions))
+            questions.append(branch.question)
+            candidates.append(branch.candidate)
+    kept, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)
+    predicts = np.zeros(shape[0] * shape[1], dtype=np.bool_)
+    predicts[kept] = True
+    return PackedBatch(
+        input_ids=torch.from_numpy(ids),
+        position_ids=torch.from_numpy(positions),
+        visible=torch.from_numpy(visible),
+        predicts=torch.from_numpy(predicts.reshape(shape)),
+        predictor=torch.from_numpy(predictor.astype(np.int64)),
+        target=torch.tensor(targets),
+        branch=torch.tensor(branch_of),
+        questions=tuple(questions),
+        candidates=tuple(candidates),
+        computed=sum(map(len, rows)),
+        given=sum(row.given for row in rows),
+    )
+
+
+def batches(units: Iterable[tuple[Row, ...]], budget: int) -> Iterator[list[Row]]:
+    """Group rows of like length, so that little is padded.
+
+    Args:
+        units: Rows that belong in one forward pass, as :func:`pack` and :func:`pack_flat` give
+            them.
+        budget: The most tokens of a group, padding included; a larger unit goes alone.
+
+    Yields:
+        Groups of rows, the longest first, so that what does not fit in memory shows at once.
+    """
+    group: list[Row] = []
+    width = 0
+    for unit in sorted(units, key=lambda rows: max(map(len, rows)), reverse=True):
+        width = max(width, *map(len, unit))
+        if group and width * (len(group) + len(unit)) > budget:
+            yield group
+            group, width = [], max(map(len, unit))
+        group.extend(unit)
+    if group:
+        yield group

@@ -1,0 +1,162 @@
+"""Questions → encoded questions: token ids of the prompt and of every candidate answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zhmcq.encoding.tokens import TokenCodec
+from zhmcq.errors import EncodingError
+from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
+from zhmcq.questions import Question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["EncodedQuestion", "Encoder", "Unfit"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedQuestion:
+    """One question as token ids.
+
+    Attributes:
+        id: The question's id.
+        passage: What its prompt shares with others; questions of one passage are packed together.
+        prompt: Ids of the prompt, BOS included where the tokenizer writes one.
+        candidates: For each candidate, the ids that follow the prompt, its end (EOS) included.
+        answers: For each candidate, the 0-based indexes of the options it stands for.
+        target: The index of the candidate that is the key; ``None`` without a key.
+        normalization: Whether a candidate's score is the ``"sum"`` or the ``"mean"`` of the
+            log-likelihoods of its ids, its end included.
+        cut: How many characters at the passage's end were left out to fit the length limit.
+    """
+
+    id: str
+    passage: str
+    prompt: tuple[int, ...]
+    candidates: tuple[tuple[int, ...], ...]
+    answers: tuple[tuple[int, ...], ...]
+    target: int | None
+    normalization: Normalization
+    cut: int = 0
+
+    @property
+    def length(self) -> int:
+        """Ids of the prompt with its longest candidate."""
+        return len(self.prompt) + max(map(len, self.candidates))
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A question that cannot be encoded.
+
+    Attributes:
+        index: Its place in the sequence that was to be encoded.
+        id: Its id.
+        reason: What was expected and found.
+    """
+
+    index: int
+    id: str
+    reason: str
+
+
+class Encoder:
+    """Turns questions into token ids, the same way for training and for answering.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        prompt: How questions are asked.
+        max_length: The most tokens that a prompt with its longest candidate may have. Longer
+            ones lose the end of their passage, and never any of an option or an answer.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, max_length: int = 512
+    ) -> None:
+        self.codec = TokenCodec(tokenizer)
+        self.template = prompt
+        self.max_length = max_length
+
+    def render(self, question: Question) -> RenderedPrompt:
+        """The prompt as text, before any shortening."""
+        return self.template.render(question)
+
+    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+        """Encode questions, shortening a passage alike for all the questions that share it.
+
+        Returns:
+            The encoded questions in order, and those that cannot be encoded: too long even
+            without their passage, or refused by the prompt or the chat template.
+        """
+        given = list(questions)
+        unfit: list[Unfit] = []
+        kept: dict[str, int] = {}  # passage → characters that fit all of its questions
+        first_pass: dict[int, EncodedQuestion] = {}
+        for index, question in enumerate(given):
+            try:
+                encoded = self._encode(question)
+                if encoded.length > self.max_length:
+                    fits = self._characters_that_fit(question)
+                    kept[question.passage] = min(kept.get(question.passage, fits), fits)
+                first_pass[index] = encoded
+            except EncodingError as error:
+                unfit.append(Unfit(index, question.id, str(error)))
+        result = []
+        for index, encoded in first_pass.items():
+            question = given[index]
+            if question.passage in kept:
+                encoded = self._encode(question, kept[question.passage])
+            result.append(encoded)
+        return result, unfit
+
+    def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:
+        shown = question
+        if characters is not None:
+            shown = replace(question, passage=question.passage[:characters])
+        rendered = self.template.render(shown)
+        return EncodedQuestion(
+            id=question.id,
+            passage=question.passage,
+            prompt=tuple(self.codec.prompt(rendered.prompt)),
+            candidates=tuple(
+                tuple(self.codec.answer(candidate.text, rendered.prompt))
+                for candidate in rendered.candidates
+            ),
+            answers=tuple(candidate.answer for candidate in rendered.candidates),
+            target=rendered.target,
+            normalization=rendered.normalization,
+            cut=len(question.passage) - len(shown.passage),
+        )
+
+    def _characters_that_fit(self, question: Question) -> int:
+        if not question.passage or self._encode(question, 0).length > self.max_length:
+            bare = self._encode(question, 0).length
+            raise EncodingError(
+                f"question {question.id!r} has {bare} tokens without its passage; expected "
+                f"{self.max_length} or fewer: raise max_length or shorten its stem and options"
+            )
+        low, high = 0, len(question.passage)
+        while high - low > 1:  # low fits, high does not
+            middle = (low + high) // 2
+            if self._encode(question, middle).length <= self.max_length:
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQuestion]:
+    """Encode questions of which every one must fit.
+
+    Raises:
+        EncodingError: If any cannot be encoded; the message names them.
+    """
+    encoded, unfit = encoder.encode(questions)
+    if unfit:
+        shown = "; ".join(problem.reason for problem in unfit[:5])
+        more = f" (and {len(unfit) - 5} more)" if len(unfit) > 5 else ""
+        raise EncodingError(f"{len(unfit)} questions cannot be encoded: {shown}{more}")
+    return encoded

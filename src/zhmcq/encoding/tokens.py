@@ -1,0 +1,128 @@
+"""Text → token ids, with nothing in a question's text taken for a control token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zhmcq.errors import EncodingError
+from zhmcq.prompts import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["TokenCodec"]
+
+
+class TokenCodec:
+    """How one tokenizer writes prompts, answers and their end.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+
+    Attributes:
+        prefix: The ids that the tokenizer itself writes before a text (BOS, or nothing).
+        end: The id that ends an answer to a plain-text prompt (EOS).
+
+    Raises:
+        EncodingError: If the tokenizer has no EOS token: no answer could ever end.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        if tokenizer.eos_token_id is None:
+            raise EncodingError(
+                "expected a tokenizer with an EOS token, found none; without it an answer has no "
+                "end: set tokenizer.eos_token"
+            )
+        self.end = int(tokenizer.eos_token_id)
+        self.prefix = self._written_before_text()
+        self._newline = self._ids("\n")
+        self._turn_end: int | None = None
+
+    def prompt(self, prompt: str | tuple[Message, ...]) -> list[int]:
+        """Ids of a prompt, up to where the answer begins.
+
+        Raises:
+            EncodingError: If messages are given and the tokenizer has no chat template, or the
+                template refuses them.
+        """
+        if isinstance(prompt, str):
+            return [*self.prefix, *self._ids(prompt)]
+        return self._chat(prompt, add_generation_prompt=True)
+
+    def answer(self, text: str, prompt: str | tuple[Message, ...]) -> list[int]:
+        """Ids of an answer and its end, as they follow the ids of ``prompt``.
+
+        An answer is encoded apart from its prompt, since a model that generates it has seen the
+        prompt's ids already: a token across the seam is one that it could never write.
+        """
+        end = self.end if isinstance(prompt, str) else self._end_of_turn()
+        return [*self._continuation(text), end]
+
+    def _written_before_text(self) -> list[int]:
+        bare, whole = self._ids("字"), list(self.tokenizer("字").input_ids)
+        for start in range(len(whole) - len(bare) + 1):
+            if whole[start : start + len(bare)] == bare:
+                return whole[:start]
+        raise EncodingError(
+            f"the tokenizer changes the ids of a text when it adds special tokens: expected "
+            f"{bare} within {whole}; it cannot be used for prompts"
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        # split_special_tokens: a stem that says "<|eot_id|>" is text and stays text.
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return list(encoded.input_ids)
+
+    def _continuation(self, text: str) -> list[int]:
+        # SentencePiece writes a space before the first word of a text; after a newline it does
+        # not, and an answer never is the first word.
+        ids = self._ids("\n" + text)
+        head = len(self._newline)
+        return ids[head:] if ids[:head] == self._newline else self._ids(text)
+
+    def _chat(self, messages: tuple[Message, ...], *, add_generation_prompt: bool) -> list[int]:
+        if not self.tokenizer.chat_template:
+            raise EncodingError(
+                "expected a tokenizer with a chat template for this prompt, found none; a base "
+                "model is better asked with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
+            )
+        chat = [{"role": m.role, "content": m.content} for m in messages]
+        try:
+            encoded = self._apply(chat, add_generation_prompt)
+        except Exception as error:
+            # Some templates (Gemma's, Mistral's) know no system role: the instruction then
+            # stands before the user's text.
+            if chat[0]["role"] != "system" or len(chat) < 2:
+                raise EncodingError(f"the chat template refuses the prompt: {error}") from error
+            joined = f"{chat[0]['content']}\n\n{chat[1]['content']}"
+            chat = [{"role": chat[1]["role"], "content": joined}, *chat[2:]]
+            try:
+                encoded = self._apply(chat, add_generation_prompt)
+            except Exception as second:
+                raise EncodingError(f"the chat template refuses the prompt: {second}") from second
+        return encoded
+
+    def _apply(self, chat: list[dict[str, str]], add_generation_prompt: bool) -> list[int]:
+        encoded: Any = self.tokenizer.apply_chat_template(
+            chat,
+            add_generation_prompt=add_generation_prompt,
+            tokenize=True,
+            return_dict=True,
+            sanitize_control_tokens=True,
+        )
+        return list(encoded["input_ids"])
+
+    def _end_of_turn(self) -> int:
+        """The id that the chat template writes after an answer (``<|eot_id|>``, ``<|im_end|>``)."""
+        if self._turn_end is None:
+            ask = (Message("user", "字"),)
+            before = self._chat(ask, add_generation_prompt=True)
+            told = self._chat((*ask, Message("assistant", "字")), add_generation_prompt=False)
+            reply = self._continuation("字")
+            start = len(before)
+            found = told[:start] == before and told[start : start + len(reply)] == reply
+            rest = told[start + len(reply) :] if found else []
+            special = set(self.tokenizer.all_special_ids)
+            self._turn_end = rest[0] if rest and rest[0] in special else self.end
+        return self._turn_end

@@ -1,0 +1,148 @@
+"""What an adapter or a merged folder remembers, so that it is asked the way it was taught."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zhmcq.errors import ManifestError
+
+__all__ = ["MANIFEST_NAME", "BaseIdentity", "Manifest", "PromptRecord", "file_sha256", "versions"]
+
+MANIFEST_NAME = "zhmcq_manifest.json"
+
+
+class BaseIdentity(BaseModel):
+    """Which base model, told by what it holds and not by where it lies.
+
+    Attributes:
+        name: The name or folder it was loaded by, for people to read.
+        config_sha256: Hash of its configuration, without the parts that change with use.
+        weights_sha256: Hash of all its weights.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    config_sha256: str
+    weights_sha256: str
+
+
+class PromptRecord(BaseModel):
+    """Which prompt: its name, its options, and a hash of how it asks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """The manifest of a folder that zhmcq wrote.
+
+    Attributes:
+        kind: ``"adapter"`` or ``"merged"``.
+        base: The base model.
+        prompt: How questions are asked.
+        max_length: The most tokens of a prompt with its answer.
+        settings: The settings of the run, by their names.
+        training: What came of it: steps, accuracy, hashes of the data.
+        versions: Versions of the libraries it was made with.
+        files: SHA-256 of each other file in the folder.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["adapter", "merged"]
+    base: BaseIdentity
+    prompt: PromptRecord
+    max_length: int
+    settings: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+    def write(self, folder: Path) -> Manifest:
+        """Write the manifest into ``folder``, with a hash of every file that is there.
+
+        Written last, it says that the folder is whole.
+        """
+        names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST_NAME)
+        files = {name: file_sha256(folder / name) for name in names}
+        complete = self.model_copy(update={"files": files, "versions": versions()})
+        text = json.dumps(complete.model_dump(), ensure_ascii=False, indent=2, sort_keys=True)
+        (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+        return complete
+
+    @classmethod
+    def read(cls, folder: Path, *, verify: bool = True) -> Manifest:
+        """Read the manifest of ``folder``.
+
+        Args:
+            folder: A folder that zhmcq wrote.
+            verify: Whether to hash the folder's files and compare.
+
+        Raises:
+            ManifestError: If there is no manifest, it cannot be read, or a file is missing,
+                changed, or named by anything but a plain file name.
+        """
+        path = folder / MANIFEST_NAME
+        if not path.is_file():
+            raise ManifestError(
+                f"{folder} has no {MANIFEST_NAME}: expected a folder written by "
+                "LoraTrainer.train or Merger.merge"
+            )
+        try:
+            manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path} cannot be read as a manifest: {error}") from error
+        if verify:
+            manifest.verify(folder)
+        return manifest
+
+    def verify(self, folder: Path) -> None:
+        """Compare the files of ``folder`` with their hashes.
+
+        Raises:
+            ManifestError: If a file is missing, changed, a link, or not named plainly.
+        """
+        for name, expected in self.files.items():
+            path = folder / name
+            if Path(name).name != name or name in ("", ".", ".."):
+                raise ManifestError(
+                    f"{folder / MANIFEST_NAME} names the file {name!r}: expected plain names of "
+                    "files in the folder itself; the manifest was tampered with"
+                )
+            if path.is_symlink() or not path.is_file():
+                raise ManifestError(f"{folder} lacks the file {name!r} that its manifest names")
+            if file_sha256(path) != expected:
+                raise ManifestError(
+                    f"{path} is not the file that was written: its SHA-256 differs from the "
+                    "manifest's; copy the folder again, or train again"
+                )
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions(
+    names: Iterable[str] = ("zhmcq", "torch", "transformers", "peft", "accelerate", "tokenizers"),
+) -> Mapping[str, str]:
+    """Versions of installed distributions, by name; those not installed are left out."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Models: loading them, telling them apart, and scoring and generating answers with them."""

@@ -1,0 +1,190 @@
+"""The only callers of ``from_pretrained``: models and tokenizers from folders, hub or GGUF."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from zhmcq.errors import GatedModelError, ModelError
+from zhmcq.manifest import BaseIdentity
+from zhmcq.modeling.identity import identify
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["DtypeName", "ModelSource", "choose_device", "choose_dtype", "load_model"]
+
+logger = logging.getLogger(__name__)
+
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a base model comes from, and how its owner lets it be fetched.
+
+    Attributes:
+        name: A local folder, a ``.gguf`` file, or a hub id such as
+            ``"lianghsun/Llama-3.2-Taiwan-3B-Instruct"``.
+        token: A hub access token; the one of ``hf auth login`` if ``None``.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the model's author put beside the weights.
+    """
+
+    name: str
+    token: str | None = None
+    local_files_only: bool = False
+    trust_remote_code: bool = False
+
+    def path(self) -> Path:
+        """The model's folder or GGUF file on this machine, downloaded first if it must be.
+
+        Raises:
+            ModelError: If there is no such folder or model, or it cannot be reached.
+            GatedModelError: If its owner has to grant access first.
+        """
+        local = Path(self.name).expanduser()
+        if local.exists():
+            return local
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) or self.name.endswith(".gguf"):
+            raise ModelError(
+                f"no model at {self.name!r}: expected a folder with config.json and "
+                "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
+            )
+        return self._download()
+
+    def _download(self) -> Path:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+        try:
+            folder = snapshot_download(
+                self.name,
+                token=self.token,
+                local_files_only=self.local_files_only,
+                allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
+            )
+        except GatedRepoError as error:
+            raise GatedModelError(
+                f"access to {self.name!r} has to be granted by its owner. To get it: open "
+                f"https://huggingface.co/{self.name} while logged in and accept the terms; then "
+                "run `hf auth login`, or pass token='hf_…' with a token that may read it"
+            ) from error
+        except RepositoryNotFoundError as error:
+            raise ModelError(
+                f"there is no folder {self.name!r} here and no model of that name on the hub, or "
+                "it is private: check the spelling, or pass token='hf_…'"
+            ) from error
+        except (OSError, ValueError, HFValidationError) as error:
+            raise ModelError(
+                f"{self.name!r} is no folder here and could not be fetched from the hub: "
+                f"{type(error).__name__}: {error}. Without a network, download it elsewhere and "
+                "give the folder's path"
+            ) from error
+        return Path(folder)
+
+    def identity(self) -> BaseIdentity:
+        """Hashes of the model's configuration and weights."""
+        return identify(self.path(), self.name)
+
+
+def choose_device() -> torch.device:
+    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """A dtype the device is fast in.
+
+    CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
+    lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
+    slower there.
+    """
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    return torch.float32
+
+
+def load_model(
+    source: ModelSource,
+    *,
+    dtype: DtypeName = "auto",
+    device: torch.device | None = None,
+    quantization: Any = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        source: Where it comes from.
+        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
+        device: Where to put it; the fastest device by default.
+        quantization: A quantisation config of transformers, or ``None``.
+
+    Raises:
+        ModelError: If either cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = source.path()
+    device = device or choose_device()
+    torch_dtype = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
+    common: dict[str, Any] = {"trust_remote_code": source.trust_remote_code}
+    folder = path
+    if path.is_file():
+        folder, common["gguf_file"] = path.parent, path.name
+        _require_gguf(path)
+    options: dict[str, Any] = {"dtype": torch_dtype, **common}
+    if quantization is not None:
+        options |= {"quantization_config": quantization, "device_map": {"": device}}
+    if not path.is_file():
+        options["use_safetensors"] = True
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **common)
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        raise ModelError(
+            f"{source.name!r} cannot be loaded as a causal language model with a tokenizer: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if path.is_file():
+        model = _unquantized(model)
+    if quantization is None:
+        model = model.to(device)
+    return model.eval(), tokenizer
+
+
+def _require_gguf(path: Path) -> None:
+    try:
+        import gguf  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"reading {path} needs the package gguf: pip install 'zhmcq[gguf]'"
+        ) from error
+
+
+def _unquantized(model: Any) -> Any:
+    """Rebuild a model read from GGUF: transformers marks it quantised and would not save it."""
+    config = model.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    weights = model.state_dict()
+    with torch.device("meta"):
+        plain = type(model)(config)
+    plain.load_state_dict(weights, assign=True, strict=True)
+    plain.tie_weights()
+    for name, buffer in model.named_buffers():
+        module, _, leaf = name.rpartition(".")
+        plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
+    plain.generation_config = model.generation_config
+    return plain

@@ -1,0 +1,187 @@
+"""Scores of candidate answers: what the predictor answers by and the trainer evaluates by."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zhmcq.encoding.batch import batches, collate
+from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding.tree import Row, pack, pack_flat
+from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
+from zhmcq.modeling.support import unsupported_reason
+
+__all__ = ["Packing", "ScoringEngine", "ScoringStats"]
+
+logger = logging.getLogger(__name__)
+
+Packing = Literal["tree", "flat"]
+
+# Two orders of the same fp32 sums differ by about 1e-5 here; a wrong mask by 1e-2 and more.
+SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
+
+
+@dataclass(slots=True)
+class ScoringStats:
+    """What scoring took.
+
+    Attributes:
+        questions: Questions scored.
+        given: Tokens of all candidates with their prompts in rows of their own.
+        computed: Tokens that went through the model.
+        seconds: Wall-clock time in forward passes and packing.
+    """
+
+    questions: int = 0
+    given: int = 0
+    computed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def questions_per_second(self) -> float:
+        """Questions scored in a second; 0.0 before any was."""
+        return self.questions / self.seconds if self.seconds else 0.0
+
+
+@dataclass(slots=True)
+class ScoringEngine:
+    """Log-likelihoods of any candidates of any questions, shared text computed once.
+
+    Args:
+        model: A causal language model, with or without an adapter around it.
+        pad_id: An id to pad with.
+        packing: ``"tree"`` shares prefixes where the model is known to support it, ``"flat"``
+            gives each candidate a row of its own.
+        budget: The most tokens of a forward pass, padding included.
+    """
+
+    model: Any
+    pad_id: int
+    packing: Packing = "tree"
+    budget: int = 2048
+    stats: ScoringStats = field(default_factory=ScoringStats)
+    _checked: bool = False
+
+    def scores(
+        self,
+        questions: Sequence[EncodedQuestion],
+        progress: Callable[[int], None] | None = None,
+    ) -> list[NDArray[np.float32]]:
+        """Score every candidate of every question.
+
+        Args:
+            questions: Encoded questions.
+            progress: Called with the number of questions done, after each forward pass.
+
+        Returns:
+            For each question its candidates' scores, shape ``(candidates,)``: the sum or the
+            mean of the log-likelihoods of a candidate's tokens, as the prompt says.
+        """
+        result = [np.zeros(len(q.candidates), dtype=np.float32) for q in questions]
+        for done in self.stream(questions):
+            for index, scores in done:
+                result[index] = scores
+            if progress is not None:
+                progress(len(done))
+        return result
+
+    def stream(
+        self, questions: Sequence[EncodedQuestion]
+    ) -> Iterator[list[tuple[int, NDArray[np.float32]]]]:
+        """Score questions, giving those of each forward pass as soon as it is done.
+
+        Yields:
+            Pairs of a question's index and its candidates' scores.
+        """
+        packing = self._packing(questions)
+        every = [range(len(question.candidates)) for question in questions]
+        start = time.perf_counter()
+        units = (
+            pack(questions, every, self.budget)
+            if packing == "tree"
+            else pack_flat(questions, every)
+        )
+        for rows in batches(units, self.budget):
+            sums = self._forward(rows)
+            done = []
+            for index, values in sums.items():
+                question = questions[index]
+                if question.normalization == "mean":
+                    values = values / [len(ids) for ids in question.candidates]
+                done.append((index, values.astype(np.float32)))
+            now = time.perf_counter()
+            self.stats.seconds += now - start
+            start = now
+            self.stats.questions += len(done)
+            self.stats.computed += sum(map(len, rows))
+            self.stats.given += sum(row.given for row in rows)
+            yield done
+            start = time.perf_counter()
+
+    def _forward(self, rows: Sequence[Row]) -> dict[int, NDArray[np.float64]]:
+        """For each question in the rows, its candidates' summed log-likelihoods."""
+        batch = collate(rows, self.pad_id).to(self.model.device)
+        with torch.inference_mode():
+            scores = branch_scores(token_log_likelihoods(self.model, batch), batch, mean=False)
+        sums: dict[int, NDArray[np.float64]] = {}
+        for question, candidate, score in zip(
+            batch.questions, batch.candidates, scores.double().tolist(), strict=True
+        ):
+            values = sums.setdefault(question, np.full(candidate + 1, np.nan))
+            if candidate >= len(values):
+                values = np.pad(values, (0, candidate + 1 - len(values)), constant_values=np.nan)
+                sums[question] = values
+            values[candidate] = score
+        return sums
+
+    def _packing(self, questions: Sequence[EncodedQuestion]) -> Packing:
+        """The packing to use: what was asked for, unless the model cannot read it."""
+        if self.packing == "flat" or self._checked or not questions:
+            return self.packing
+        self._checked = True
+        reason = unsupported_reason(base_of(self.model)) or self._self_check(questions[0])
+        if reason is not None:
+            logger.warning(
+                "prefix-tree packing is off for this model (%s): every candidate gets a row of "
+                "its own, which is slower and gives the same answers",
+                reason,
+            )
+            self.packing = "flat"
+        return self.packing
+
+    def _self_check(self, question: EncodedQuestion) -> str | None:
+        """Compare one question packed and unpacked; why they differ too much, else ``None``."""
+        training = self.model.training
+        self.model.eval()
+        every = [range(len(question.candidates))]
+        (unit,) = pack([question], every, self.budget)
+        packed = self._forward(unit)[0]
+        flat = np.concatenate(
+            [
+                self._forward([row])[0][-1:]
+                for unit in pack_flat([question], every)
+                for row in unit
+            ]
+        )
+        self.model.train(training)
+        lengths = np.array([len(ids) for ids in question.candidates])
+        difference = float(np.abs((packed - flat) / lengths).max())
+        dtype = next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+        if difference <= SELF_CHECK_TOLERANCE.get(dtype, 0.25):
+            return None
+        return f"packed and separate rows differ by {difference:.3g} a token"
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a peft or data-parallel wrapper."""
+    while hasattr(model, "module"):
+        model = model.module
+    get_base = getattr(model, "get_base_model", None)
+    return model if get_base is None else get_base()

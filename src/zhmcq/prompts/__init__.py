@@ -1,0 +1,113 @@
+"""Prompts: a question becomes text or chat messages, and the candidate answers to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from zhmcq.prompts.rendered import Candidate, Message, Normalization, Prompt, RenderedPrompt
+from zhmcq.prompts.templates import (
+    ChatPrompt,
+    ClozePrompt,
+    ExamPrompt,
+    SimplifiedClozePrompt,
+    SimplifiedExamPrompt,
+)
+from zhmcq.questions import Question
+from zhmcq.registry import Registry
+
+__all__ = [
+    "Candidate",
+    "ChatPrompt",
+    "ClozePrompt",
+    "ExamPrompt",
+    "Message",
+    "Normalization",
+    "Prompt",
+    "RenderedPrompt",
+    "SimplifiedClozePrompt",
+    "SimplifiedExamPrompt",
+    "describe_prompt",
+    "get_prompt",
+    "prompt_names",
+    "register_prompt",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_registry: Registry[Prompt] = Registry("prompt", "zhmcq.prompts", "render")
+
+for _template in (
+    ChatPrompt,
+    ClozePrompt,
+    ExamPrompt,
+    SimplifiedClozePrompt,
+    SimplifiedExamPrompt,
+):
+    _registry.register(_template.name)(_template)
+
+
+def register_prompt(name: str, *, replace: bool = False) -> Callable[[F], F]:
+    """Return a decorator that registers a prompt class (or factory function) under ``name``.
+
+    Args:
+        name: The name by which every place that takes a prompt finds it.
+        replace: Whether a prompt of the same name may be replaced.
+
+    Raises:
+        PluginError: If the name is taken and ``replace`` is false.
+    """
+    return _registry.register(name, replace=replace)
+
+
+def get_prompt(name_or_instance: str | Prompt, **options: Any) -> Prompt:
+    """The prompt of that name, made with ``options``; an instance is handed back as it is.
+
+    Raises:
+        UnknownNameError: If there is no prompt of that name; the message lists the known ones.
+        PluginError: If the prompt cannot be made, or has no ``render`` method.
+    """
+    return _registry.get(name_or_instance, **options)
+
+
+def prompt_names() -> list[str]:
+    """The names of all prompts, those of installed plugins included."""
+    return _registry.names()
+
+
+_PROBES = (
+    Question("probe-1", "誰去了圖書館？", ("小明", "小華", "小美"), "小明去了圖書館。"),
+    Question("probe-2", "水的化學式是？", ("CO2", "H2O"), labels=("1", "2"), answer=(1,)),
+)
+
+
+def describe_prompt(given: str | Prompt) -> Mapping[str, Any]:
+    """What an adapter remembers of the prompt it was trained with.
+
+    Args:
+        given: A registered name, or an instance.
+
+    Returns:
+        ``name`` (``""`` for an instance that has none), ``options`` (the fields of a dataclass)
+        and ``sha256`` of two made-up questions as it renders them, by which a later change of
+        the template is noticed.
+    """
+    prompt = get_prompt(given)
+    name = given if isinstance(given, str) else str(getattr(prompt, "name", ""))
+    options: dict[str, Any] = {}
+    if dataclasses.is_dataclass(prompt) and not isinstance(prompt, type):
+        options = {f.name: getattr(prompt, f.name) for f in dataclasses.fields(prompt) if f.init}
+    renderings = []
+    for probe in _PROBES:
+        rendered = prompt.render(probe)
+        candidates = [candidate.text for candidate in rendered.candidates]
+        renderings.append([rendered.input_text, candidates, rendered.normalization])
+    text = json.dumps(renderings, ensure_ascii=False)
+    return {
+        "name": name,
+        "options": options,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }

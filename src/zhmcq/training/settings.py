@@ -1,0 +1,203 @@
+"""Settings of a training run: the recipe's defaults, and every other field of peft's and
+transformers' own classes by its own name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zhmcq.errors import SettingsError
+
+__all__ = ["LoraSettings", "QuantizationSettings", "TrainingSettings"]
+
+Objective = Literal["next_token", "contrastive"]
+
+
+class _Settings(BaseModel):
+    """Settings whose mistakes are told as :class:`zhmcq.errors.SettingsError`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = [
+                f"{type(self).__name__}({'.'.join(map(str, one['loc']))}={one['input']!r}): "
+                f"{one['msg']}"
+                for one in error.errors()
+            ]
+            raise SettingsError("; ".join(wrong)) from error
+
+
+class LoraSettings(_Settings):
+    """LoRA by the names of peft's ``LoraConfig``; its other fields are taken as well.
+
+    Attributes:
+        r: Rank of the update matrices.
+        lora_alpha: Scale of the update: it is multiplied by ``lora_alpha / r``.
+        lora_dropout: Dropout on the adapter's input. In a prefix-tree row the branches share
+            their prefix, and so its dropout mask.
+        target_modules: Names of the layers to adapt, or ``"all-linear"``. Where a model has none
+            of the recipe's names, all its linear layers are taken, and the log says so.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    r: int = Field(32, gt=0)
+    lora_alpha: int = Field(16, gt=0)
+    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    target_modules: tuple[str, ...] | str = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+
+    def config(self) -> Any:
+        """The ``LoraConfig`` of these settings.
+
+        Raises:
+            SettingsError: If a field has no counterpart in peft, or a value that peft refuses.
+        """
+        from peft import LoraConfig
+
+        values = self.model_dump()
+        _check_names("LoraSettings", values, {f.name for f in dataclasses.fields(LoraConfig)})
+        if not isinstance(self.target_modules, str):
+            values["target_modules"] = list(self.target_modules)
+        try:
+            return LoraConfig(**{"task_type": "CAUSAL_LM", **values})
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"LoraSettings: peft refuses them: {error}") from error
+
+
+class TrainingSettings(_Settings):
+    """A run by the names of transformers' ``TrainingArguments``; its other fields work as well.
+
+    The first eight fields below hold the recipe that zhmcq comes from.
+
+    Attributes:
+        per_device_train_batch_size: Questions of a forward pass. It bounds memory: a forward pass
+            has at most this many times ``max_length`` tokens.
+        gradient_accumulation_steps: Times the batch size, how many questions a step learns from.
+        num_train_epochs: Passes over the training questions.
+        learning_rate: Its highest value.
+        save_steps: Steps between checkpoints.
+        eval_steps: Steps between evaluations; each epoch's end has one besides.
+        logging_steps: Steps between records in the history.
+        max_length: The most tokens of a prompt with its answer; longer ones lose the end of
+            their passage.
+        per_device_eval_batch_size: Questions of a forward pass in evaluation, likewise.
+        lr_scheduler_type: How the learning rate falls.
+        warmup_steps: Steps in which it rises.
+        max_grad_norm: Gradients are clipped to this norm.
+        report_to: Logging integrations of transformers.
+        seed: Of the order of the passages, of dropout and of the adapter's first weights.
+        packing: ``"tree"`` computes what questions share once, ``"flat"`` gives each sequence a
+            row of its own. Loss and gradients are the same.
+        objective: ``"next_token"``: cross-entropy of the right answer's tokens and its end.
+            ``"contrastive"``: cross-entropy of the right candidate among all candidates of its
+            question, by the scores that the predictor compares.
+        valid_metric: What the best adapter is chosen by, on the validation questions.
+        dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    per_device_train_batch_size: int = Field(1, gt=0)
+    gradient_accumulation_steps: int = Field(8, gt=0)
+    num_train_epochs: float = Field(2, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    save_steps: int = Field(1000, gt=0)
+    eval_steps: int = Field(500, gt=0)
+    logging_steps: int = Field(100, gt=0)
+    max_length: int = Field(512, gt=8)
+    per_device_eval_batch_size: int = Field(4, gt=0)
+    lr_scheduler_type: str = "linear"
+    warmup_steps: int = Field(0, ge=0)
+    max_grad_norm: float = Field(1.0, ge=0)
+    report_to: str | tuple[str, ...] = "none"
+    seed: int = 42
+    packing: Literal["tree", "flat"] = "tree"
+    objective: Objective = "next_token"
+    valid_metric: Literal["accuracy", "loss"] = "accuracy"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+
+    @property
+    def questions_per_step(self) -> int:
+        """Questions that one optimizer step of one process learns from."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    def arguments(self, output_dir: str) -> Any:
+        """The ``TrainingArguments`` of these settings.
+
+        Accumulation happens within a step of the trainer, since how many forward passes a step
+        needs depends on what its questions share; transformers is told of one batch a step.
+
+        Raises:
+            SettingsError: If a field has no counterpart in transformers, or a value it refuses.
+        """
+        from transformers import TrainingArguments
+
+        own = {"max_length", "packing", "objective", "valid_metric", "dtype"}
+        values = self.model_dump(exclude=own)
+        _check_names(
+            "TrainingSettings",
+            {**values, **dict.fromkeys(own)},
+            {f.name for f in dataclasses.fields(TrainingArguments)} | own,
+        )
+        values |= {
+            "per_device_train_batch_size": self.questions_per_step,
+            "gradient_accumulation_steps": 1,
+            "remove_unused_columns": False,
+        }
+        values.setdefault("eval_strategy", "steps")
+        values.setdefault("disable_tqdm", None)
+        if not isinstance(self.report_to, str):
+            values["report_to"] = list(self.report_to)
+        try:
+            return TrainingArguments(output_dir=output_dir, **values)
+        except (TypeError, ValueError, ImportError) as error:
+            raise SettingsError(f"TrainingSettings: transformers refuses them: {error}") from error
+
+
+class QuantizationSettings(_Settings):
+    """Loading the base model in 4 or 8 bits, to train LoRA on it with less memory.
+
+    Attributes:
+        kind: ``"nf4"`` (4 bits, as in QLoRA) or ``"int8"``.
+        double_quant: Quantise the scales of nf4 as well.
+    """
+
+    kind: Literal["nf4", "int8"] = "nf4"
+    double_quant: bool = True
+
+    def config(self, compute_dtype: Any) -> Any:
+        """The ``BitsAndBytesConfig`` of these settings, computing in ``compute_dtype``."""
+        from transformers import BitsAndBytesConfig
+
+        if self.kind == "int8":
+            return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=self.double_quant,
+            bnb_4bit_compute_dtype=compute_dtype,
+        )
+
+
+def _check_names(what: str, values: dict[str, Any], known: set[str]) -> None:
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            contained = [one for one in sorted(known) if name in one]
+            hint = near or contained
+            suggestion = f"; did you mean {hint[0]!r}?" if hint else ""
+            raise SettingsError(f"{what} has no field {name!r}{suggestion}")

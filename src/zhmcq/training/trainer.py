@@ -1,0 +1,238 @@
+"""transformers' Trainer over prefix-tree rows: steps, loss and evaluation count questions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback
+
+from zhmcq.encoding.batch import PackedBatch, batches, collate
+from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding.tree import pack, pack_flat
+from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
+from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.training.settings import Objective
+from zhmcq.training.steps import StepSampler
+
+__all__ = ["PackedTrainer", "evaluate_questions", "objective_sum"]
+
+
+class _Indexes(torch.utils.data.Dataset[int]):
+    """Stands for the training questions: each item is its own index."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class _StepLoader(DataLoader[int]):
+    def set_epoch(self, epoch: int) -> None:
+        sampler: Any = self.batch_sampler
+        sampler.set_epoch(epoch)
+
+
+def objective_sum(
+    model: Any, batch: PackedBatch, questions: Sequence[EncodedQuestion], objective: Objective
+) -> torch.Tensor:
+    """The loss of the rows in a batch, summed: over tokens, or over questions.
+
+    Args:
+        model: The model that is trained.
+        batch: Rows with the right candidates (``"next_token"``) or with all candidates
+            (``"contrastive"``) of whole questions, on the model's device.
+        questions: What ``batch.questions`` counts through.
+        objective: ``"next_token"``: minus the log-likelihood of each supervised token.
+            ``"contrastive"``: for each question the cross-entropy of its right candidate under
+            a softmax over its candidates' scores.
+    """
+    tokens = token_log_likelihoods(model, batch)
+    if objective == "next_token":
+        return -tokens.sum()
+    sums = branch_scores(tokens, batch, mean=False)
+    means = branch_scores(tokens, batch, mean=True)
+    total = tokens.new_zeros(())
+    members: dict[int, list[int]] = {}
+    for branch, question in enumerate(batch.questions):
+        members.setdefault(question, []).append(branch)
+    for index, branches in members.items():
+        question = questions[index]
+        scores = (means if question.normalization == "mean" else sums)[branches]
+        right = [batch.candidates[branch] for branch in branches].index(question.target or 0)
+        total = total - torch.log_softmax(scores, dim=0)[right]
+    return total
+
+
+def evaluate_questions(
+    engine: ScoringEngine, questions: Sequence[EncodedQuestion]
+) -> dict[str, float]:
+    """Exact accuracy and mean loss of questions with a key.
+
+    Args:
+        engine: Scores the candidates.
+        questions: Encoded questions.
+
+    Returns:
+        ``accuracy``: the share whose right candidate scores highest. ``loss``: the mean, over
+        questions, of minus the logarithm of the right candidate's share of probability.
+    """
+    right, losses = 0, []
+    for question, scores in zip(questions, engine.scores(questions), strict=True):
+        right += int(np.argmax(scores)) == question.target
+        shifted = scores.astype(np.float64) - scores.max()
+        losses.append(float(np.log(np.exp(shifted).sum()) - shifted[question.target]))
+    return {"accuracy": right / len(questions), "loss": float(np.mean(losses))}
+
+
+class PackedTrainer(Trainer):
+    """A transformers ``Trainer`` whose batch is one optimizer step's questions.
+
+    Callbacks, logging integrations, schedulers, checkpoints and accelerate are transformers' own.
+    Within a step the questions are packed into rows, forward passes take at most ``budget``
+    tokens, and the loss is one sum divided by what the whole step supervises, so that it does
+    not depend on how the questions fell into forward passes.
+
+    Args:
+        train_questions: Encoded training questions, with keys.
+        valid_questions: Encoded validation questions, with keys; may be empty.
+        objective: See :func:`objective_sum`.
+        packing: ``"tree"`` or ``"flat"``.
+        budget: The most tokens of a forward pass, padding included.
+        engine: Scores the validation questions.
+        on_evaluated: Called with the step and the metrics after each evaluation.
+        questions_per_step: Questions of a step of this process.
+        kwargs: Arguments of ``Trainer``.
+    """
+
+    def __init__(
+        self,
+        *,
+        train_questions: Sequence[EncodedQuestion],
+        valid_questions: Sequence[EncodedQuestion],
+        objective: Objective,
+        packing: Packing,
+        budget: int,
+        engine: ScoringEngine,
+        on_evaluated: Callable[[int, dict[str, float]], None],
+        questions_per_step: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            train_dataset=_Indexes(len(train_questions)),
+            eval_dataset=_Indexes(len(valid_questions)) if valid_questions else None,
+            **kwargs,
+        )
+        self.train_questions = train_questions
+        self.valid_questions = valid_questions
+        self.objective = objective
+        self.packing = packing
+        self.budget = budget
+        self.engine = engine
+        self.on_evaluated = on_evaluated
+        self.questions_per_step = questions_per_step
+        self.tokens_given = 0
+        self.tokens_computed = 0
+        self.questions_seen = 0
+        self._evaluated_at = -1
+        self.add_callback(_EvaluateAtEpochEnd(self))
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """One item a step: the indexes of its questions, for this process."""
+        sampler = StepSampler(
+            [question.passage for question in self.train_questions],
+            self.questions_per_step,
+            self.args.seed,
+            self.args.world_size,
+            self.args.process_index,
+        )
+        return _StepLoader(
+            self.train_dataset,
+            batch_sampler=sampler,
+            collate_fn=lambda indexes: {"indexes": indexes},
+        )
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Forward and backward over one step's questions; returns its loss."""
+        model.train()
+        chosen = [self.train_questions[index] for index in inputs["indexes"]]
+        groups, amount = self._groups(chosen)
+        total = torch.tensor(float(amount), device=self.args.device)
+        if self.args.world_size > 1:
+            torch.distributed.all_reduce(total)
+        loss = torch.zeros((), device=self.args.device)
+        for place, batch in enumerate(groups):
+            last = place == len(groups) - 1
+            sync = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
+            with sync:
+                with self.compute_loss_context_manager():
+                    part = objective_sum(
+                        model, batch.to(self.args.device), chosen, self.objective
+                    )
+                    # Data-parallel gradients are averaged over processes: times their number
+                    # makes that the sum that the division by the whole step's total wants.
+                    part = part / total * self.args.world_size
+                self.accelerator.backward(part)
+            loss += part.detach()
+        self.questions_seen += len(chosen)
+        return loss
+
+    def _groups(self, chosen: Sequence[EncodedQuestion]) -> tuple[list[PackedBatch], int]:
+        """The forward passes of one step, and how many tokens or questions it supervises."""
+        if self.objective == "next_token":
+            candidates: list[Sequence[int]] = [[question.target or 0] for question in chosen]
+            amount = sum(len(q.candidates[q.target or 0]) for q in chosen)
+        else:
+            candidates = [range(len(question.candidates)) for question in chosen]
+            amount = len(chosen)
+        units = (
+            pack(chosen, candidates, self.budget)
+            if self.packing == "tree"
+            else pack_flat(chosen, candidates)
+        )
+        pad_id = self.engine.pad_id
+        groups = [collate(rows, pad_id) for rows in batches(units, self.budget)]
+        self.tokens_given += sum(batch.given for batch in groups)
+        self.tokens_computed += sum(batch.computed for batch in groups)
+        return groups, amount
+
+    def evaluate(  # type: ignore[override]
+        self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
+    ) -> dict[str, float]:
+        """Score the validation questions and log exact accuracy and loss."""
+        training = self.model.training
+        self.model.eval()
+        found = evaluate_questions(self.engine, self.valid_questions)
+        self.model.train(training)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        self.log(metrics)
+        self._evaluated_at = self.state.global_step
+        self.on_evaluated(self.state.global_step, found)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not estimated: the result reports tokens given and computed instead."""
+        return 0
+
+
+class _EvaluateAtEpochEnd(TrainerCallback):
+    def __init__(self, trainer: PackedTrainer) -> None:
+        self._trainer = trainer
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
+        done = self._trainer._evaluated_at == state.global_step
+        if self._trainer.valid_questions and not done:
+            control.should_evaluate = True
