@@ -106,10 +106,8 @@ class Encoder:
                 unfit.append(Unfit(index, question.id, str(error)))
         result = []
         for index, encoded in first_pass.items():
-            question = given[index]
-            if question.passage in kept:
-                encoded = self._encode(question, kept[question.passage])
-            result.append(encoded)
+            fits_all = kept.get(given[index].passage)
+            result.append(encoded if fits_all is None else self._encode(given[index], fits_all))
         return result, unfit
 
     def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:

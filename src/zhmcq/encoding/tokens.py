@@ -39,6 +39,11 @@ class TokenCodec:
         self._newline = self._ids("\n")
         self._turn_end: int | None = None
 
+    @property
+    def ends(self) -> set[int]:
+        """The ids that may end an answer: EOS, and the end of a turn once it was needed."""
+        return {self.end} if self._turn_end is None else {self.end, self._turn_end}
+
     def prompt(self, prompt: str | tuple[Message, ...]) -> list[int]:
         """Ids of a prompt, up to where the answer begins.
 

@@ -40,9 +40,8 @@ def attention_masks(
         windowed = full & near
     else:
         windowed = full
-    eager = config._attn_implementation == "eager"
-    masks = {"full_attention": full, "sliding_attention": windowed}
-    if eager:
+    masks: dict[str, torch.Tensor] = {"full_attention": full, "sliding_attention": windowed}
+    if config._attn_implementation == "eager":
         lowest = torch.finfo(dtype).min
         masks = {
             name: torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
@@ -50,15 +49,11 @@ def attention_masks(
             )
             for name, mask in masks.items()
         }
-    layer_types = getattr(config, "layer_types", None)
-    if layer_types is not None and _takes_masks_by_layer(config):
+    layer_types: list[str] | None = getattr(config, "layer_types", None)
+    if layer_types:
         return {name: masks[name] for name in set(layer_types)}
     uses_window = window is not None and getattr(config, "use_sliding_window", True)
     return masks["sliding_attention" if uses_window else "full_attention"]
-
-
-def _takes_masks_by_layer(config: PretrainedConfig) -> bool:
-    return bool(config.layer_types)
 
 
 def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
@@ -76,7 +71,7 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     """
     config = model.config.get_text_config()
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
-    logits = model(
+    logits: torch.Tensor = model(
         input_ids=batch.input_ids,
         attention_mask=attention_masks(batch, config, dtype),
         position_ids=batch.position_ids,

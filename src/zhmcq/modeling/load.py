@@ -17,9 +17,18 @@ from zhmcq.modeling.identity import identify
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["DtypeName", "ModelSource", "choose_device", "choose_dtype", "load_model"]
+__all__ = [
+    "DtypeName",
+    "ModelSource",
+    "choose_device",
+    "choose_dtype",
+    "load_model",
+    "load_tokenizer",
+]
 
 logger = logging.getLogger(__name__)
+
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -60,7 +69,11 @@ class ModelSource:
 
     def _download(self) -> Path:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HFValidationError,
+            RepositoryNotFoundError,
+        )
 
         try:
             folder = snapshot_download(
@@ -134,34 +147,64 @@ def load_model(
         ModelError: If either cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    path = source.path()
     device = device or choose_device()
     torch_dtype = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
-    common: dict[str, Any] = {"trust_remote_code": source.trust_remote_code}
-    folder = path
-    if path.is_file():
-        folder, common["gguf_file"] = path.parent, path.name
-        _require_gguf(path)
-    options: dict[str, Any] = {"dtype": torch_dtype, **common}
+    tokenizer = load_tokenizer(source)
+    folder, options = _where(source)
+    from_gguf = "gguf_file" in options
+    options["dtype"] = torch_dtype
     if quantization is not None:
         options |= {"quantization_config": quantization, "device_map": {"": device}}
-    if not path.is_file():
+    if not from_gguf:
         options["use_safetensors"] = True
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **common)
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        raise ModelError(
-            f"{source.name!r} cannot be loaded as a causal language model with a tokenizer: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if path.is_file():
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    if from_gguf:
         model = _unquantized(model)
     if quantization is None:
         model = model.to(device)
-    return model.eval(), tokenizer
+    model.eval()
+    return model, tokenizer
+
+
+def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoTokenizer
+
+    folder, options = _where(source)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "tokenizer", error) from error
+    return tokenizer
+
+
+def _where(source: ModelSource) -> tuple[Path, dict[str, Any]]:
+    """The folder to load from, and the options that go with it."""
+    path = source.path()
+    options: dict[str, Any] = {
+        "trust_remote_code": source.trust_remote_code,
+        "local_files_only": True,  # what had to be fetched was fetched by path()
+    }
+    if path.is_file():
+        _require_gguf(path)
+        return path.parent, {**options, "gguf_file": path.name}
+    return path, options
+
+
+def _unloadable(source: ModelSource, what: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"{source.name!r} cannot be loaded as a {what}: {type(error).__name__}: {error}"
+    )
 
 
 def _require_gguf(path: Path) -> None:

@@ -100,7 +100,7 @@ class ScoringEngine:
         Yields:
             Pairs of a question's index and its candidates' scores.
         """
-        packing = self._packing(questions)
+        packing = self.resolve(questions)
         every = [range(len(question.candidates)) for question in questions]
         start = time.perf_counter()
         units = (
@@ -113,9 +113,9 @@ class ScoringEngine:
             done = []
             for index, values in sums.items():
                 question = questions[index]
-                if question.normalization == "mean":
-                    values = values / [len(ids) for ids in question.candidates]
-                done.append((index, values.astype(np.float32)))
+                mean = question.normalization == "mean"
+                divisors = [len(ids) if mean else 1 for ids in question.candidates]
+                done.append((index, (values / divisors).astype(np.float32)))
             now = time.perf_counter()
             self.stats.seconds += now - start
             start = now
@@ -128,8 +128,11 @@ class ScoringEngine:
     def _forward(self, rows: Sequence[Row]) -> dict[int, NDArray[np.float64]]:
         """For each question in the rows, its candidates' summed log-likelihoods."""
         batch = collate(rows, self.pad_id).to(self.model.device)
+        training = self.model.training
+        self.model.eval()
         with torch.inference_mode():
             scores = branch_scores(token_log_likelihoods(self.model, batch), batch, mean=False)
+        self.model.train(training)
         sums: dict[int, NDArray[np.float64]] = {}
         for question, candidate, score in zip(
             batch.questions, batch.candidates, scores.double().tolist(), strict=True
@@ -141,8 +144,12 @@ class ScoringEngine:
             values[candidate] = score
         return sums
 
-    def _packing(self, questions: Sequence[EncodedQuestion]) -> Packing:
-        """The packing to use: what was asked for, unless the model cannot read it."""
+    def resolve(self, questions: Sequence[EncodedQuestion]) -> Packing:
+        """The packing to use: what was asked for, unless the model cannot read it.
+
+        Args:
+            questions: Of which the first is tried packed and unpacked, once.
+        """
         if self.packing == "flat" or self._checked or not questions:
             return self.packing
         self._checked = True
@@ -158,19 +165,12 @@ class ScoringEngine:
 
     def _self_check(self, question: EncodedQuestion) -> str | None:
         """Compare one question packed and unpacked; why they differ too much, else ``None``."""
-        training = self.model.training
-        self.model.eval()
         every = [range(len(question.candidates))]
         (unit,) = pack([question], every, self.budget)
         packed = self._forward(unit)[0]
         flat = np.concatenate(
-            [
-                self._forward([row])[0][-1:]
-                for unit in pack_flat([question], every)
-                for row in unit
-            ]
+            [self._forward([row])[0][-1:] for unit in pack_flat([question], every) for row in unit]
         )
-        self.model.train(training)
         lengths = np.array([len(ids) for ids in question.candidates])
         difference = float(np.abs((packed - flat) / lengths).max())
         dtype = next(p.dtype for p in self.model.parameters() if p.is_floating_point())

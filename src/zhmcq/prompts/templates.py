@@ -8,7 +8,13 @@ from typing import ClassVar
 from zhmcq.prompts.rendered import Candidate, Message, RenderedPrompt, answer_sets
 from zhmcq.questions import Question
 
-__all__ = ["ChatPrompt", "ClozePrompt", "ExamPrompt", "SimplifiedClozePrompt", "SimplifiedExamPrompt"]
+__all__ = [
+    "ChatPrompt",
+    "ClozePrompt",
+    "ExamPrompt",
+    "SimplifiedClozePrompt",
+    "SimplifiedExamPrompt",
+]
 
 
 @dataclass(frozen=True, slots=True)

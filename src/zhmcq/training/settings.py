@@ -1,5 +1,7 @@
-"""Settings of a training run: the recipe's defaults, and every other field of peft's and
-transformers' own classes by its own name."""
+"""Settings of a training run, with the recipe's defaults.
+
+Every other field of peft's and transformers' own classes can be set by its own name.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +49,9 @@ class LoraSettings(_Settings):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    r: int = Field(32, gt=0)
-    lora_alpha: int = Field(16, gt=0)
-    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    r: int = Field(default=32, gt=0)
+    lora_alpha: int = Field(default=16, gt=0)
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
     target_modules: tuple[str, ...] | str = (
         "q_proj",
         "k_proj",
@@ -111,18 +113,18 @@ class TrainingSettings(_Settings):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    per_device_train_batch_size: int = Field(1, gt=0)
-    gradient_accumulation_steps: int = Field(8, gt=0)
-    num_train_epochs: float = Field(2, gt=0)
-    learning_rate: float = Field(1e-4, gt=0)
-    save_steps: int = Field(1000, gt=0)
-    eval_steps: int = Field(500, gt=0)
-    logging_steps: int = Field(100, gt=0)
-    max_length: int = Field(512, gt=8)
-    per_device_eval_batch_size: int = Field(4, gt=0)
+    per_device_train_batch_size: int = Field(default=1, gt=0)
+    gradient_accumulation_steps: int = Field(default=8, gt=0)
+    num_train_epochs: float = Field(default=2, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    save_steps: int = Field(default=1000, gt=0)
+    eval_steps: int = Field(default=500, gt=0)
+    logging_steps: int = Field(default=100, gt=0)
+    max_length: int = Field(default=512, gt=8)
+    per_device_eval_batch_size: int = Field(default=4, gt=0)
     lr_scheduler_type: str = "linear"
-    warmup_steps: int = Field(0, ge=0)
-    max_grad_norm: float = Field(1.0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
     report_to: str | tuple[str, ...] = "none"
     seed: int = 42
     packing: Literal["tree", "flat"] = "tree"
@@ -183,14 +185,15 @@ class QuantizationSettings(_Settings):
         """The ``BitsAndBytesConfig`` of these settings, computing in ``compute_dtype``."""
         from transformers import BitsAndBytesConfig
 
-        if self.kind == "int8":
-            return BitsAndBytesConfig(load_in_8bit=True)
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=self.double_quant,
-            bnb_4bit_compute_dtype=compute_dtype,
-        )
+        values: dict[str, Any] = {"load_in_8bit": True}
+        if self.kind == "nf4":
+            values = {
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_use_double_quant": self.double_quant,
+                "bnb_4bit_compute_dtype": compute_dtype,
+            }
+        return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
 def _check_names(what: str, values: dict[str, Any], known: set[str]) -> None:

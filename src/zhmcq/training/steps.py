@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 
@@ -52,12 +53,12 @@ class StepSampler:
 
     def __len__(self) -> int:
         """Steps of an epoch."""
-        return -(-self._count // self._size)
+        return math.ceil(self._count / self._size)
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in self.steps():
             # Whole runs of neighbours, so that a passage stays within one process.
-            share = -(-len(step) // self._processes)
+            share = math.ceil(len(step) / self._processes)
             yield step[self._process * share : (self._process + 1) * share]
 
     def steps(self) -> Iterator[list[int]]:

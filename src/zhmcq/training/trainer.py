@@ -65,9 +65,9 @@ def objective_sum(
     for branch, question in enumerate(batch.questions):
         members.setdefault(question, []).append(branch)
     for index, branches in members.items():
-        question = questions[index]
-        scores = (means if question.normalization == "mean" else sums)[branches]
-        right = [batch.candidates[branch] for branch in branches].index(question.target or 0)
+        asked = questions[index]
+        scores = (means if asked.normalization == "mean" else sums)[branches]
+        right = [batch.candidates[branch] for branch in branches].index(asked.target or 0)
         total = total - torch.log_softmax(scores, dim=0)[right]
     return total
 
@@ -133,7 +133,7 @@ class PackedTrainer(Trainer):
         )
         self.train_questions = train_questions
         self.valid_questions = valid_questions
-        self.objective = objective
+        self.objective: Objective = objective
         self.packing = packing
         self.budget = budget
         self.engine = engine
@@ -155,13 +155,16 @@ class PackedTrainer(Trainer):
             self.args.process_index,
         )
         return _StepLoader(
-            self.train_dataset,
+            _Indexes(len(self.train_questions)),
             batch_sampler=sampler,
             collate_fn=lambda indexes: {"indexes": indexes},
         )
 
     def training_step(
-        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        num_items_in_batch: Any = None,  # noqa: ARG002  counted here, from the packed rows
     ) -> torch.Tensor:
         """Forward and backward over one step's questions; returns its loss."""
         model.train()
@@ -176,9 +179,7 @@ class PackedTrainer(Trainer):
             sync = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
             with sync:
                 with self.compute_loss_context_manager():
-                    part = objective_sum(
-                        model, batch.to(self.args.device), chosen, self.objective
-                    )
+                    part = objective_sum(model, batch.to(self.args.device), chosen, self.objective)
                     # Data-parallel gradients are averaged over processes: times their number
                     # makes that the sum that the division by the whole step's total wants.
                     part = part / total * self.args.world_size
@@ -206,14 +207,11 @@ class PackedTrainer(Trainer):
         self.tokens_computed += sum(batch.computed for batch in groups)
         return groups, amount
 
-    def evaluate(  # type: ignore[override]
+    def evaluate(
         self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
     ) -> dict[str, float]:
         """Score the validation questions and log exact accuracy and loss."""
-        training = self.model.training
-        self.model.eval()
         found = evaluate_questions(self.engine, self.valid_questions)
-        self.model.train(training)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self._evaluated_at = self.state.global_step
@@ -223,7 +221,7 @@ class PackedTrainer(Trainer):
         )
         return metrics
 
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+    def floating_point_ops(self, _inputs: dict[str, Any]) -> int:
         """Not estimated: the result reports tokens given and computed instead."""
         return 0
 
@@ -232,7 +230,7 @@ class _EvaluateAtEpochEnd(TrainerCallback):
     def __init__(self, trainer: PackedTrainer) -> None:
         self._trainer = trainer
 
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         done = self._trainer._evaluated_at == state.global_step
         if self._trainer.valid_questions and not done:
             control.should_evaluate = True

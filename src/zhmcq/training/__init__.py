@@ -1,0 +1,12 @@
+"""Training: settings, preflight, and LoraTrainer with a transformers Trainer underneath."""
+
+from zhmcq.training.run import LoraTrainer, TrainingResult
+from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
+
+__all__ = [
+    "LoraSettings",
+    "LoraTrainer",
+    "QuantizationSettings",
+    "TrainingResult",
+    "TrainingSettings",
+]

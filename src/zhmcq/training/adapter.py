@@ -1,0 +1,53 @@
+"""Putting a fresh LoRA adapter on a base model."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from zhmcq.training.settings import LoraSettings
+
+__all__ = ["attach_adapter"]
+
+logger = logging.getLogger(__name__)
+
+
+def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
+    """Wrap ``model`` with a new adapter whose weights alone are trained.
+
+    Args:
+        model: A base model, plain or quantised.
+        config: A peft ``LoraConfig``.
+        settings: What the config was made of.
+
+    Returns:
+        A ``PeftModel``.
+    """
+    from peft import get_peft_model
+
+    if not isinstance(settings.target_modules, str):
+        wanted = set(settings.target_modules)
+        present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+        if not wanted & present:
+            logger.warning(
+                "the model has none of the layers %s: all its linear layers are adapted",
+                ", ".join(sorted(wanted)),
+            )
+            config.target_modules = "all-linear"
+    for parameter in model.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    if getattr(model, "is_gradient_checkpointing", False) or _is_quantized(model):
+        # Checkpointed blocks need an input that wants a gradient; embeddings are frozen.
+        model.enable_input_require_grads()
+    peft_model = get_peft_model(model, config)
+    for parameter in peft_model.parameters():
+        if parameter.requires_grad and parameter.dtype != torch.float32:
+            parameter.data = parameter.data.float()
+    return peft_model
+
+
+def _is_quantized(model: Any) -> bool:
+    return getattr(model, "quantization_method", None) is not None

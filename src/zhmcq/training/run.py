@@ -1,0 +1,431 @@
+"""LoraTrainer: from a base model and questions to an adapter that is worth keeping."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, PreflightError
+from zhmcq.files import atomic_folder, atomic_write
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, PromptRecord
+from zhmcq.modeling.load import ModelSource, choose_device, choose_dtype, load_model, load_tokenizer
+from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.prompts import Prompt, describe_prompt, get_prompt
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.training.preflight import PreflightReport, preflight
+from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
+
+__all__ = ["LoraTrainer", "TrainingResult"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
+RUN_FILE = "run.json"
+CHECKPOINTS = "checkpoints"
+BEST = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a run came to.
+
+    Attributes:
+        adapter_dir: The folder of the adapter, its tokenizer and manifest.
+        accuracy: Of the kept adapter on the validation questions, exact; ``None`` without any.
+        steps: Optimizer steps in all.
+        best_step: The step whose adapter was kept.
+        history: What transformers' Trainer logged, in order.
+        questions_per_second: Training questions a second in this call, evaluations left out.
+        tokens_given: Tokens of the supervised sequences in rows of their own.
+        tokens_computed: Tokens that went through the model.
+        preflight: What was checked before the first step.
+    """
+
+    adapter_dir: Path
+    accuracy: float | None
+    steps: int
+    best_step: int
+    history: list[dict[str, Any]] = field(repr=False)
+    questions_per_second: float
+    tokens_given: int
+    tokens_computed: int
+    preflight: PreflightReport = field(repr=False)
+
+
+class LoraTrainer:
+    """Trains a LoRA adapter on questions.
+
+    Args:
+        base_model: A hub id, a folder or a ``.gguf`` file.
+        lora: LoRA settings; the recipe's by default.
+        training: Settings of the run; the recipe's by default.
+        quantization: Load the base model in 4 or 8 bits.
+        prompt: How questions are asked: a registered name or an instance.
+        token: A hub access token, for gated models.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the base model's author put beside the weights.
+        callbacks: transformers ``TrainerCallback`` objects, for progress or logging.
+
+    Raises:
+        SettingsError: If a setting's name or value is wrong.
+        UnknownNameError: If there is no prompt of that name.
+    """
+
+    def __init__(
+        self,
+        base_model: str | Path = DEFAULT_BASE_MODEL,
+        *,
+        lora: LoraSettings | None = None,
+        training: TrainingSettings | None = None,
+        quantization: QuantizationSettings | None = None,
+        prompt: str | Prompt = "zh-exam",
+        token: str | None = None,
+        local_files_only: bool = False,
+        trust_remote_code: bool = False,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        self.source = ModelSource(str(base_model), token, local_files_only, trust_remote_code)
+        self.lora = lora or LoraSettings()
+        self.training = training or TrainingSettings()
+        self.quantization = quantization
+        self.prompt = prompt
+        self.callbacks = list(callbacks)
+        self._template = get_prompt(prompt)
+        self._lora_config = self.lora.config()
+        self.training.arguments("unused")  # refuses wrong names now, not after a long download
+
+    def preflight(self, questions: Sequence[Question]) -> PreflightReport:
+        """Check what training on ``questions`` would teach, without loading the model's weights.
+
+        Raises:
+            ModelError: If the tokenizer cannot be loaded.
+        """
+        encoder = self._encoder(load_tokenizer(self.source))
+        encoded, unfit = encoder.encode(questions)
+        return preflight(encoded, unfit, encoder.codec)
+
+    def train(
+        self,
+        train: Sequence[Question],
+        valid: Sequence[Question] | None = None,
+        output_dir: str | Path = "lora_finetuned_model",
+        *,
+        overwrite: bool = False,
+        resume: str | bool = "auto",
+    ) -> TrainingResult:
+        """Train, keep the adapter that answers the validation questions best, and save it.
+
+        Args:
+            train: Questions with keys.
+            valid: Held-out questions with keys, best of other passages. Without them the last
+                adapter is kept.
+            output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
+                ``checkpoints/`` below it.
+            overwrite: Start anew where another run is.
+            resume: ``"auto"`` goes on with an interrupted run of the same settings and data;
+                ``False`` never does; ``True`` insists on it.
+
+        Raises:
+            PreflightError: If questions would teach the model nonsense.
+            OutputExistsError: If ``output_dir`` holds a finished run, or other files.
+            CheckpointError: If the run cannot be resumed as asked.
+            ModelError: If the base model cannot be loaded.
+        """
+        out = Path(output_dir)
+        valid = valid if valid is not None else QuestionBank([])
+        _refuse_finished(out, overwrite)
+        device = choose_device()
+        dtype = self.training.dtype
+        compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
+        quantization = self.quantization.config(compute) if self.quantization else None
+        model, tokenizer = load_model(
+            self.source, dtype=dtype, device=device, quantization=quantization
+        )
+        encoder = self._encoder(tokenizer)
+        encoded, unfit = encoder.encode(train)
+        report = preflight(encoded, unfit, encoder.codec)
+        report.raise_if_broken()
+        held_out = _encode_held_out(encoder, valid)
+        if not encoded:
+            raise PreflightError("expected training questions, found none")
+        _log_preflight(report)
+        identity = self.source.identity()
+        record = self._record(identity, encoded, held_out)
+        checkpoint = _prepare(out, record, overwrite=overwrite, resume=resume)
+        return self._run(
+            model, tokenizer, encoded, held_out, out, identity, record, checkpoint, report
+        )
+
+    def _encoder(self, tokenizer: Any) -> Encoder:
+        return Encoder(tokenizer, self._template, self.training.max_length)
+
+    def _record(
+        self,
+        identity: BaseIdentity,
+        train: Sequence[EncodedQuestion],
+        valid: Sequence[EncodedQuestion],
+    ) -> dict[str, Any]:
+        """What makes two runs the same run: base, prompt, settings and data."""
+        return {
+            "base": identity.model_dump(exclude={"name"}),
+            "prompt": dict(describe_prompt(self.prompt)),
+            "lora": self.lora.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "quantization": self.quantization.model_dump() if self.quantization else None,
+            "train_sha256": _data_hash(train),
+            "valid_sha256": _data_hash(valid),
+        }
+
+    def _run(
+        self,
+        model: Any,
+        tokenizer: Any,
+        train: list[EncodedQuestion],
+        valid: list[EncodedQuestion],
+        out: Path,
+        identity: BaseIdentity,
+        record: dict[str, Any],
+        checkpoint: Path | None,
+        report: PreflightReport,
+    ) -> TrainingResult:
+        from transformers import set_seed
+
+        from zhmcq.training.adapter import attach_adapter
+        from zhmcq.training.trainer import PackedTrainer
+
+        settings = self.training
+        args = settings.arguments(str(out / CHECKPOINTS))
+        set_seed(settings.seed)
+        peft_model = attach_adapter(model, self._lora_config, self.lora)
+        pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        engine = ScoringEngine(
+            peft_model,
+            pad_id,
+            settings.packing,
+            settings.per_device_eval_batch_size * settings.max_length,
+        )
+        best = _BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
+        trainer = PackedTrainer(
+            model=peft_model,
+            args=args,
+            processing_class=tokenizer,
+            callbacks=self.callbacks,
+            train_questions=train,
+            valid_questions=valid,
+            objective=settings.objective,
+            packing=engine.resolve(train),
+            budget=settings.per_device_train_batch_size * settings.max_length,
+            engine=engine,
+            on_evaluated=best.consider,
+            questions_per_step=settings.questions_per_step,
+        )
+        start = time.perf_counter()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        seconds = time.perf_counter() - start - engine.stats.seconds
+        step, metrics = best.restore() if valid else (trainer.state.global_step, {})
+        manifest = Manifest(
+            kind="adapter",
+            base=identity,
+            prompt=PromptRecord(**record["prompt"]),
+            max_length=settings.max_length,
+            settings={key: record[key] for key in ("lora", "training", "quantization")},
+            training={
+                "steps": trainer.state.global_step,
+                "best_step": step,
+                "metrics": metrics,
+                "questions": len(train),
+                "held_out_questions": len(valid),
+                "train_sha256": record["train_sha256"],
+                "valid_sha256": record["valid_sha256"],
+            },
+        )
+        if trainer.is_world_process_zero():
+            _save_adapter(out, peft_model, tokenizer, manifest)
+        trainer.accelerator.wait_for_everyone()
+        peft_model.config.use_cache = True  # transformers' Trainer turned it off
+        return TrainingResult(
+            adapter_dir=out,
+            accuracy=metrics.get("accuracy"),
+            steps=trainer.state.global_step,
+            best_step=step,
+            history=trainer.state.log_history,
+            questions_per_second=trainer.questions_seen / seconds,
+            tokens_given=trainer.tokens_given,
+            tokens_computed=trainer.tokens_computed,
+            preflight=report,
+        )
+
+
+class _BestAdapter:
+    """Keeps the adapter of the best evaluation so far, on disk, so that a resumed run has it."""
+
+    def __init__(self, folder: Path, metric: str, model: Any) -> None:
+        self._folder = folder
+        self._metric = metric
+        self._model = model
+
+    def consider(self, step: int, metrics: dict[str, float]) -> None:
+        """Keep the adapter as it is now, if it is better than the one kept."""
+        kept = self._read()
+        sign = 1 if self._metric == "accuracy" else -1
+        better = kept is None or kept["step"] >= step
+        if not better and kept is not None:
+            # Of two adapters that are right as often, the surer one is kept.
+            now = (sign * metrics[self._metric], -metrics["loss"])
+            then = (sign * kept["metrics"][self._metric], -kept["metrics"]["loss"])
+            better = now > then
+        if better:
+            with atomic_folder(self._folder, overwrite=True) as beside:
+                self._model.save_pretrained(beside)
+                text = json.dumps({"step": step, "metrics": metrics})
+                (beside / "best.json").write_text(text, encoding="utf-8")
+
+    def restore(self) -> tuple[int, dict[str, float]]:
+        """Load the kept adapter into the model; its step and metrics."""
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        kept = self._read()
+        if kept is None:
+            raise CheckpointError(f"{self._folder} was removed while the run was going on")
+        weights = load_file(self._folder / "adapter_model.safetensors")
+        set_peft_model_state_dict(self._model, weights)
+        return kept["step"], kept["metrics"]
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self._folder / "best.json"
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
+def _encode_held_out(encoder: Encoder, valid: Sequence[Question]) -> list[EncodedQuestion]:
+    encoded, unfit = encoder.encode(valid)
+    without_key = [question.id for question in encoded if question.target is None]
+    if unfit or without_key:
+        names = [one.id for one in unfit] + without_key
+        raise PreflightError(
+            f"{len(names)} validation questions have no key or do not fit in "
+            f"{encoder.max_length} tokens: {', '.join(names[:5])}; leave them out"
+        )
+    return encoded
+
+
+def _refuse_finished(out: Path, overwrite: bool) -> None:
+    if overwrite or not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputExistsError(f"{out} is a file; expected a folder to write the adapter to")
+    if (out / MANIFEST_NAME).exists():
+        raise OutputExistsError(
+            f"{out} holds a finished adapter already: choose another output_dir, or pass "
+            "overwrite=True to train anew in its place"
+        )
+    if any(out.iterdir()) and not (out / RUN_FILE).is_file():
+        raise OutputExistsError(
+            f"{out} holds other files: choose an empty output_dir, or pass overwrite=True to "
+            "remove them"
+        )
+
+
+def _prepare(
+    out: Path, record: dict[str, Any], *, overwrite: bool, resume: str | bool
+) -> Path | None:
+    """Make the folder ready; the checkpoint to go on from, or ``None`` to start anew."""
+    run_file = out / RUN_FILE
+    if overwrite and out.exists():
+        _remove_run(out)
+    elif run_file.is_file():
+        before = json.loads(run_file.read_text(encoding="utf-8"))
+        changed = sorted(key for key in record if before.get(key) != record[key])
+        if changed:
+            raise CheckpointError(
+                f"{out} holds an interrupted run with other {', '.join(changed)}: give the same "
+                "ones to resume it, or pass overwrite=True to start anew"
+            )
+        if resume is not False:
+            return _last_checkpoint(out)
+        raise OutputExistsError(
+            f"{out} holds an interrupted run: pass resume='auto' to go on with it, or "
+            "overwrite=True to start anew"
+        )
+    if resume is True:
+        raise CheckpointError(f"{out} holds no run that could be resumed")
+    with atomic_write(run_file) as path:
+        path.write_text(json.dumps(record, ensure_ascii=False, indent=2), encoding="utf-8")
+    return None
+
+
+def _remove_run(out: Path) -> None:
+    if not (out / RUN_FILE).is_file() and not (out / MANIFEST_NAME).is_file():
+        known = [path.name for path in out.iterdir()]
+        if known:
+            raise OutputExistsError(
+                f"{out} was not written by zhmcq (it holds {', '.join(sorted(known)[:5])}): it is "
+                "not removed even with overwrite=True; choose another output_dir"
+            )
+    for path in out.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _last_checkpoint(out: Path) -> Path | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = out / CHECKPOINTS
+    found: str | None = None
+    if folder.is_dir():
+        found = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
+    if found:
+        logger.info("going on from %s", found)
+    return Path(found) if found else None
+
+
+def _save_adapter(out: Path, model: Any, tokenizer: Any, manifest: Manifest) -> None:
+    """Write the adapter beside, then move it in; the manifest comes last and makes it whole."""
+    try:
+        with atomic_folder(out / ".adapter", overwrite=True) as beside:
+            model.save_pretrained(beside)
+            tokenizer.save_pretrained(beside)
+            (beside / "README.md").unlink(missing_ok=True)  # peft's empty model card
+            manifest.write(beside)
+        done = out / ".adapter"
+        for path in sorted(done.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
+            path.replace(out / path.name)
+        done.rmdir()
+    except OSError as error:
+        raise OutputError(f"the adapter cannot be written to {out}: {error}") from error
+
+
+def _data_hash(questions: Sequence[EncodedQuestion]) -> str:
+    digest = hashlib.sha256()
+    for question in questions:
+        digest.update(json.dumps(asdict(question)).encode())
+    return digest.hexdigest()
+
+
+def _log_preflight(report: PreflightReport) -> None:
+    median, p90, _, longest = report.lengths
+    logger.info(
+        "preflight: %d questions; tokens: median %d, 90%% under %d, longest %d; %d passages "
+        "shortened; supervised between ⟦ and ⟧:\n%s",
+        report.questions,
+        median,
+        p90,
+        longest,
+        report.shortened,
+        report.example,
+    )
