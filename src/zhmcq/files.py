@@ -1,0 +1,155 @@
+"""Write beside, then rename: a reader never meets a half-written file or folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from zhmcq.errors import OutputError, OutputExistsError
+
+__all__ = ["atomic_folder", "atomic_write"]
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; rename it over ``path`` at the end.
+
+    When the block raises, the temporary file is removed and what was at ``path`` stays as it was.
+    The temporary name keeps the suffix, because some writers look at it.
+
+    Args:
+        path: The file to write. Its folder is made where it is missing.
+
+    Raises:
+        OutputError: If the file cannot be written (no space, no permission, a folder in the way).
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
+    with _as_output_error(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.stem[:40]}-", suffix=f".tmp{target.suffix}", dir=target.parent
+        )
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        with _as_output_error(target):
+            yield temporary
+            _match_mode(temporary, target)
+            _sync(temporary)
+            temporary.replace(target)
+            _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` to fill; rename it to ``path`` at the end.
+
+    When the block raises, the temporary folder is removed and what was at ``path`` stays.
+
+    Args:
+        path: The folder to write.
+        overwrite: Whether a folder that is not empty may be replaced, as a whole.
+
+    Raises:
+        OutputExistsError: If ``path`` is a file, or a folder with something in it and
+            ``overwrite`` is false. Looked at before the block runs and again before the rename.
+        OutputError: If the folder cannot be written.
+    """
+    target = Path(path)
+    _refuse_existing(target, overwrite)
+    with _as_output_error(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-", dir=target.parent))
+    try:
+        with _as_output_error(target):
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            for file in temporary.rglob("*"):
+                _sync(file)
+            _sync(temporary)
+            _refuse_existing(target, overwrite)
+            _swap(temporary, target)
+            _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refuse_existing(target: Path, overwrite: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise OutputExistsError(f"cannot write the folder {target}: a file of that name is there")
+    if not overwrite and target.is_dir() and any(target.iterdir()):
+        raise OutputExistsError(
+            f"the folder {target} already holds something; "
+            "choose another folder, or pass overwrite=True to replace it"
+        )
+
+
+def _swap(temporary: Path, target: Path) -> None:
+    """Rename over ``target``; the old folder is moved away first and put back if that fails."""
+    if not target.exists():
+        temporary.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-old-", dir=target.parent))
+    old.rmdir()
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _as_output_error(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "free some space and run it again",
+            errno.EDQUOT: "free some space and run it again",
+            errno.EACCES: "choose a place that you may write to",
+            errno.EPERM: "choose a place that you may write to",
+            errno.EROFS: "choose a place that you may write to",
+        }.get(error.errno or 0, "check the path")
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}; {remedy} "
+            "(what was there before is unchanged)"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _match_mode(temporary: Path, target: Path) -> None:
+    """Temporary files are private; the result gets the mode of the old file or of a new one."""
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    temporary.chmod(mode)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or folder to the disk, where the system can."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
