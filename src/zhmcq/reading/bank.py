@@ -16,9 +16,9 @@ from zhmcq.questions import Origin, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading.build import Builder
 from zhmcq.reading.convention import convention_of
 from zhmcq.reading.drafts import Draft
+from zhmcq.reading.embedded import take_embedded
 from zhmcq.reading.headers import Columns, find_layout
 from zhmcq.reading.json_items import ItemReader, top_items
-from zhmcq.reading.options import take_embedded
 from zhmcq.reading.progress import tracked
 from zhmcq.reading.records import FORMAT, SPLITS_FORMAT, bank_from_lines, bank_from_record
 from zhmcq.reading.rows import RowReader

@@ -14,7 +14,13 @@ from zhmcq.reading.drafts import Draft
 from zhmcq.reading.fold import normal_text
 from zhmcq.reading.headers import label_index
 from zhmcq.reading.kinds import asks_order, kind_of, says_multiple, true_false_options
-from zhmcq.reading.options import is_image_only, strip_prefixes
+from zhmcq.reading.options import (
+    is_image_only,
+    misprinted_prefix,
+    prefix_of,
+    strip_prefixes,
+    without_prefixes,
+)
 
 __all__ = ["Builder"]
 
@@ -44,6 +50,14 @@ _NOTES = {
     "date_option": (
         "warning",
         ("is a date among options that are none: Excel may have made it of a fraction like 1/2"),
+    ),
+    "damaged_options": (
+        "error",
+        "the options in the text can't be told apart: a label is missing or misprinted",
+    ),
+    "sub_questions": (
+        "error",
+        "holds several questions or blanks that can't be matched with the keys one by one",
     ),
     "no_question": ("error", "no field of this record was recognised as a question"),
     "same_as_above": (
@@ -128,6 +142,7 @@ class _RowBuilder:
     draft: Draft
     convention: Convention
     found: list[tuple[str, str, str, Severity]] = field(default_factory=list)
+    _doubtful: list[int] = field(default_factory=list)
 
     def build(self) -> Question | None:
         try:
@@ -152,6 +167,7 @@ class _RowBuilder:
                 self._warn("answer", key.code, key.message)
         elif key.code:
             self._reject("answer", key.code, key.message)
+        self._misprinted_key(key)
         kind = self._kind(said, options, key)
         options, labels, answer = self._close_gaps(options, labels, key)
         answer = self._equal_options(options, labels, answer)
@@ -203,6 +219,8 @@ class _RowBuilder:
             self._reject("kind", said, f"this is {_UNUSABLE[said]}")
         if len(filled) >= 2:
             stripped, carried = strip_prefixes(options)
+            if not carried:
+                stripped = self._misprint(options)
             return draft.stem, stripped, labels or carried
         if len(filled) == 1:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
@@ -214,6 +232,16 @@ class _RowBuilder:
             self._reject("kind", said, f"this is {_UNUSABLE[said]}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError
+
+    def _misprint(self, options: list[str]) -> list[str]:
+        """One label prefix that breaks the sequence: the key must not depend on it."""
+        place = misprinted_prefix(options)
+        if place is None:
+            return options
+        message = f"the option in place {place + 1} bears another label: {options[place][:30]!r}"
+        self._doubtful.append(place)
+        self._warn("options", "label_misprint", message)
+        return without_prefixes(options)
 
     def _unusable(self, options: Sequence[str]) -> None:
         filled = [option for option in options if option]
@@ -228,6 +256,15 @@ class _RowBuilder:
                 "image_options",
                 f"the options are pictures ({pictures[0][:40]!r}), which a text model can't see",
             )
+
+    def _misprinted_key(self, key: Key) -> None:
+        """A key that names the misprinted option, or the one whose label was printed twice."""
+        given = self.draft.options
+        for place in self._doubtful:
+            match = label_index(prefix_of(given[place]))
+            if set(key.indexes or ()) & {place, match}:
+                message = "the key depends on a label that is misprinted in the options"
+                self._reject("answer", "label_misprint", message)
 
     def _kind(self, said: str, options: Sequence[str], key: Key) -> Kind:
         filled = [option for option in options if option]

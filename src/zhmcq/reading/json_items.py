@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
 from zhmcq.reading.cells import cell_text
 from zhmcq.reading.drafts import Draft
+from zhmcq.reading.embedded import options_of_text, split_item
 from zhmcq.reading.fold import tidy
 from zhmcq.reading.headers import Columns, Layout, find_layout, option_label, recognise
-from zhmcq.reading.options import Embedded, find_embedded
 
-__all__ = ["ItemReader", "options_of_text", "top_items"]
+__all__ = ["ItemReader", "top_items"]
 
 _MAX_DEPTH = 6
-_LAST_ITEM = re.compile(
-    r"(?:^|\n)[ \t\u3000\xa0]*"
-    r"(?=(?:[(（]\s*\d{1,3}\s*[)）]|\d{1,3}\s*[.．、]|\d{1,3}[ \t\u3000\xa0]*$))"
-)
-_LINE_SPLIT = re.compile(r"\s*(?:\n|\|\||###|\|)\s*")
 
 
 def top_items(data: Any) -> list[Any]:
@@ -159,9 +153,7 @@ class ItemReader:
         else:
             _take_options(draft, values, layout)
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:
-            parts = split_sub_questions(draft)
-            if parts:
-                return parts
+            return split_item(draft)
         return [draft]
 
 
@@ -320,81 +312,3 @@ def _options_of_objects(
         labels = ()
     right = [option[right_name] for option in value] if right_name else None
     return [_text(option[text_name]) for option in value], labels, right
-
-
-def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
-    """Options that share one cell: ``A. 甲 B. 乙``, lines, or parts between bars."""
-    inside = find_embedded(text)
-    if inside and not inside[0].stem:
-        return list(inside[0].options), inside[0].labels
-    for separator in (_LINE_SPLIT, re.compile(r"\s*[;；]\s*")):
-        parts = [part for part in separator.split(tidy(text)) if part]
-        if len(parts) >= 2:
-            return parts, ()
-    return [text] if text else [], ()
-
-
-def split_sub_questions(draft: Draft) -> list[Draft]:
-    """An item whose text holds several questions with their options, one key each.
-
-    Where the keys share one set of options (a cloze with blanks 71 to 75), each blank is a
-    question about the whole text, its number the stem.
-    """
-    keys = draft.answer
-    found = find_embedded(draft.stem, len(keys))
-    passage = draft.passage
-    if found:
-        start, stem = _passage_and_stem(found[0].stem)
-        passage = "\n".join(part for part in (passage, start) if part)
-        found[0] = Embedded(stem, found[0].options, found[0].labels)
-    else:
-        found = _shared_options(draft.stem, len(keys))
-        passage = "\n".join(part for part in (passage, find_passage(draft.stem)) if part)
-    return [
-        _part(draft, place, part, keys[place - 1], passage) for place, part in enumerate(found, 1)
-    ]
-
-
-def _part(draft: Draft, place: int, part: Embedded, key: Any, passage: str) -> Draft:
-    return Draft(
-        origin=draft.origin,
-        stem=part.stem,
-        options=list(part.options),
-        passage=passage,
-        labels=part.labels,
-        answer=key,
-        asks_key=True,
-        kind=draft.kind,
-        group=draft.group,
-        subject=draft.subject,
-        explanation=draft.explanation,
-        source=draft.source,
-        source_id=draft.source_id,
-        sub=place,
-        names=draft.names,
-    )
-
-
-def _passage_and_stem(text: str) -> tuple[str, str]:
-    cuts = list(_LAST_ITEM.finditer(text))
-    if cuts and cuts[-1].start() > 0:
-        return tidy(text[: cuts[-1].start()]), tidy(text[cuts[-1].end() :])
-    return "", text
-
-
-def find_passage(text: str) -> str:
-    """What stands before the one set of options of a cloze."""
-    found = find_embedded(text)
-    return found[0].stem if found else ""
-
-
-def _shared_options(text: str, count: int) -> list[Embedded]:
-    whole = find_embedded(text)
-    if not whole or len(whole[0].options) < count:
-        return []
-    numbers = [int(n) for n in re.findall(r"(?<![\d.:/])(\d{1,3})(?![\d.:/%])", whole[0].stem)]
-    first = next((n for n in numbers if all(n + step in numbers for step in range(1, count))), None)
-    if first is None:
-        return []
-    options, labels = whole[0].options, whole[0].labels
-    return [Embedded(str(first + step), options, labels) for step in range(count)]

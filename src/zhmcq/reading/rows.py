@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
 from zhmcq.reading.drafts import Draft
+from zhmcq.reading.embedded import options_of_text
 from zhmcq.reading.fold import fold_name
 from zhmcq.reading.headers import Layout
 from zhmcq.reading.tables import Row, TableRow
@@ -120,8 +120,6 @@ class RowReader:
                 self._note(row, draft, column)
             self._note_dates(row, draft)
         elif "options" in layout.fields and (text := self._text(row, "options")):
-            from zhmcq.reading.json_items import options_of_text
-
             draft.options, draft.labels = options_of_text(text)
         stem = layout.first("stem")
         if stem is not None:
@@ -145,8 +143,3 @@ def _shown(text: str, value: Any) -> Any:
         if digits.isdigit() and (digits == "0" or digits[0] != "0"):
             return int(text)
     return text
-
-
-def iter_nonempty(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows in which a cell holds a text."""
-    return (row for row in rows if any(row.texts))
