@@ -1,0 +1,97 @@
+"""Texts that are the same but for small changes, found without comparing each with each."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+
+from zhmcq.reading.fold import fold_text
+
+__all__ = ["UnionFind", "near_copy_clusters"]
+
+# Shared characters, as rapidfuzz counts them, from which two texts count as copies.
+SIMILARITY = 85.0
+# Share of the shorter text's character n-grams found in the longer one: an excerpt is a copy too.
+CONTAINED = 0.85
+# Jaccard similarity at which the LSH is tuned to propose a pair; lower than what is accepted, so
+# that few copies are missed.
+PROPOSED = 0.4
+PERMUTATIONS = 96
+NGRAM = 4
+# Shorter texts are copies only when they fold to the same: in 「3+5＝？」 one character is all.
+SHORT = 16
+
+
+class UnionFind:
+    """Sets of indexes that are joined pair by pair."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def find(self, index: int) -> int:
+        """The index that stands for the set of this one: its smallest."""
+        while self._parents[index] != index:
+            self._parents[index] = self._parents[self._parents[index]]
+            index = self._parents[index]
+        return index
+
+    def join(self, one: int, other: int) -> None:
+        """Make one set of the sets of two indexes."""
+        first, second = sorted((self.find(one), self.find(other)))
+        self._parents[second] = first
+
+
+def near_copy_clusters(texts: Sequence[str]) -> list[int]:
+    """Which texts are near-copies of each other, directly or through others.
+
+    Texts are compared after folding width, script, case, whitespace and punctuation. Candidates
+    come from MinHash signatures of their character 4-grams (datasketch's LSH); a pair is accepted
+    when rapidfuzz finds 85 % of their characters in common order, or 85 % of the shorter one's
+    4-grams are in the longer one.
+
+    Args:
+        texts: The texts; empty ones are copies of nothing.
+
+    Returns:
+        For each text the index of the first text of its cluster.
+    """
+    joined = UnionFind(len(texts))
+    firsts: dict[str, int] = {}
+    for index, text in enumerate(texts):
+        folded = fold_text(text)
+        if folded:
+            joined.join(firsts.setdefault(folded, index), index)
+    long = {index: folded for folded, index in firsts.items() if len(folded) >= SHORT}
+    for one, other in _candidates(long):
+        if joined.find(one) != joined.find(other) and _is_copy(long[one], long[other]):
+            joined.join(one, other)
+    return [joined.find(index) for index in range(len(texts))]
+
+
+def _ngrams(text: str) -> set[str]:
+    return {text[start : start + NGRAM] for start in range(max(1, len(text) - NGRAM + 1))}
+
+
+def _candidates(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
+    if len(texts) < 2:
+        return
+    from datasketch import MinHash, MinHashLSH
+
+    lsh = MinHashLSH(threshold=PROPOSED, num_perm=PERMUTATIONS)
+    for index, text in texts.items():
+        signature = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
+        # The order of a set of strings differs between runs; a signature does not depend on it.
+        signature.update_batch([gram.encode("utf-8", "replace") for gram in _ngrams(text)])
+        for other in sorted(lsh.query(signature)):
+            yield other, index
+        lsh.insert(index, signature, check_duplication=False)
+
+
+def _is_copy(one: str, other: str) -> bool:
+    from rapidfuzz import fuzz
+
+    if fuzz.ratio(one, other, score_cutoff=SIMILARITY):
+        return True
+    first, second = _ngrams(one), _ngrams(other)
+    shorter = min(len(first), len(second))
+    return shorter >= SHORT and len(first & second) >= CONTAINED * shorter

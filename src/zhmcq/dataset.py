@@ -1,0 +1,253 @@
+"""Build a data set: read, check, split by passage, save."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zhmcq.checks.near_copies import UnionFind, near_copy_clusters
+from zhmcq.errors import ReadError, SplitError
+from zhmcq.files import atomic_folder
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import read_bank
+from zhmcq.reading.fold import fold_text
+from zhmcq.reading.headers import Columns
+from zhmcq.reading.records import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
+
+__all__ = ["DatasetBuilder", "Splits"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PROMPT = "zh-exam"
+QUESTIONS_FILE = "questions.json"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A bank in two parts that share no passage.
+
+    Attributes:
+        train: The questions to train on.
+        valid: The questions to measure with.
+        without_key: How many questions were left out of both because they have no key.
+    """
+
+    train: QuestionBank
+    valid: QuestionBank
+    without_key: int = 0
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        prompt: Any = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write ``train.json``, ``valid.json`` and ``questions.json``.
+
+        The first two are lists of ``{"id", "input_text", "target_text", "answer", "kind",
+        "group", "subject"}``; the third holds both banks without loss, for :meth:`load`.
+
+        Args:
+            folder: Where to write; all of it is written beside and then renamed.
+            prompt: The name of a prompt or an instance of one; ``None`` for ``"zh-exam"``.
+            overwrite: Whether a folder that is not empty may be replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputExistsError: If the folder holds something and ``overwrite`` is false.
+            OutputError: If it can't be written.
+            UnknownNameError: If no prompt has that name.
+        """
+        records = {name: _rendered(bank, prompt) for name, bank in self._parts().items()}
+        whole = {
+            "format": SPLITS_FORMAT,
+            "version": 1,
+            "without_key": self.without_key,
+            **{name: bank_to_record(bank) for name, bank in self._parts().items()},
+        }
+        with atomic_folder(folder, overwrite=overwrite) as temporary:
+            for name, rows in records.items():
+                text = to_json(rows, indent=1) + "\n"
+                (temporary / f"{name}.json").write_text(text, encoding="utf-8")
+            text = to_json(whole, indent=1) + "\n"
+            (temporary / QUESTIONS_FILE).write_text(text, encoding="utf-8")
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Splits:
+        """Read back what :meth:`save` wrote.
+
+        Raises:
+            ReadError: If ``questions.json`` is missing or damaged.
+        """
+        path = Path(folder) / QUESTIONS_FILE
+        try:
+            whole = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ReadError(
+                f"{path}: expected what Splits.save() wrote; it can't be read ({error})"
+            ) from error
+        if not isinstance(whole, Mapping) or whole.get("format") != SPLITS_FORMAT:
+            raise ReadError(f"{path}: expected what Splits.save() wrote, found other json")
+        banks = {
+            name: bank_from_record(whole.get(name) or {}, f"{path}, {name}")
+            for name in ("train", "valid")
+        }
+        return cls(banks["train"], banks["valid"], int(whole.get("without_key") or 0))
+
+    def to_datasets(self, prompt: Any = None) -> Any:
+        """A ``datasets.DatasetDict`` with ``"train"`` and ``"valid"``, rows as in :meth:`save`.
+
+        Args:
+            prompt: The name of a prompt or an instance of one; ``None`` for ``"zh-exam"``.
+        """
+        from datasets import Dataset, DatasetDict
+
+        return DatasetDict(
+            {
+                name: Dataset.from_list(_rendered(bank, prompt))
+                for name, bank in self._parts().items()
+            }
+        )
+
+    def _parts(self) -> dict[str, QuestionBank]:
+        return {"train": self.train, "valid": self.valid}
+
+
+def _rendered(bank: QuestionBank, prompt: Any) -> list[dict[str, Any]]:
+    from zhmcq.prompts import get_prompt
+
+    renderer = get_prompt(DEFAULT_PROMPT if prompt is None else prompt)
+    rows = []
+    for question in bank:
+        rendered = renderer.render(question)
+        rows.append(
+            {
+                "id": question.id,
+                "input_text": rendered.input_text,
+                "target_text": rendered.target_text,
+                "answer": question.answer_label,
+                "kind": question.kind,
+                "group": question.group,
+                "subject": question.subject,
+            }
+        )
+    return rows
+
+
+class DatasetBuilder:
+    """Reads question banks and splits them.
+
+    Args:
+        columns: Field → header, where the headers aren't recognised (``{"stem": "題目"}``).
+        answer_base: The number of the first option in numeric keys, 0 or 1; by default told from
+            the data.
+        valid_fraction: Which part of the questions goes to ``valid``, between 0 and 1.
+        seed: Decides which passages that are.
+    """
+
+    def __init__(
+        self,
+        columns: Columns | None = None,
+        answer_base: int | None = None,
+        valid_fraction: float = 0.1,
+        seed: int = 42,
+    ) -> None:
+        self.columns = columns
+        self.answer_base = answer_base
+        self.valid_fraction = valid_fraction
+        self.seed = seed
+
+    def read(self, path: str | os.PathLike[str]) -> QuestionBank:
+        """Read a bank; see :func:`zhmcq.reading.read_bank`.
+
+        Raises:
+            ReadError: If it can't be read; ColumnsError if no stem column is recognised.
+        """
+        bank = read_bank(path, columns=self.columns, answer_base=self.answer_base)
+        errors = sum(problem.severity == "error" for problem in bank.problems)
+        logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)
+        return bank
+
+    def split(self, bank: QuestionBank) -> Splits:
+        """Split so that no passage, and no near-copy of one, is on both sides.
+
+        Questions of one source item stay together, and so do questions without a passage whose
+        stems are near-copies, and questions that repeat another. Questions without a key go to
+        neither side.
+
+        Raises:
+            SplitError: If a side would be empty.
+        """
+        if not 0 < self.valid_fraction < 1:
+            raise SplitError(
+                f"valid_fraction={self.valid_fraction!r}: expected a number between 0 and 1, "
+                "both excluded"
+            )
+        answered = bank.answered
+        without_key = len(bank) - len(answered)
+        if len(answered) < 2:
+            raise SplitError(
+                f"expected at least 2 questions with keys to split, found {len(answered)} "
+                f"({without_key} without a key, {len(bank.problems)} problems: see bank.problems)"
+            )
+        clusters = self._clusters(answered)
+        if len(clusters) < 2:
+            raise SplitError(
+                f"all {len(answered)} questions are about one passage or near-copies of it, so "
+                "that no split keeps passages apart; add questions about other passages"
+            )
+        chosen = self._choose(clusters, len(answered))
+        rest = sorted(set(range(len(answered))) - chosen)
+        splits = Splits(answered.select(rest), answered.select(sorted(chosen)), without_key)
+        logger.info(
+            "%d questions to train on, %d to measure with, %d without a key",
+            len(splits.train), len(splits.valid), without_key,
+        )  # fmt: skip
+        return splits
+
+    def _clusters(self, bank: QuestionBank) -> list[list[int]]:
+        """Indexes of questions that must stay together."""
+        joined = UnionFind(len(bank))
+        passages = near_copy_clusters([question.passage for question in bank])
+        stems = near_copy_clusters(["" if q.passage else q.stem for q in bank])
+        firsts: dict[tuple[str, ...], int] = {}
+        for index, question in enumerate(bank):
+            joined.join(index, passages[index])
+            joined.join(index, stems[index])
+            for key in _identities(question):
+                joined.join(index, firsts.setdefault(key, index))
+        clusters: dict[int, list[int]] = {}
+        for index in range(len(bank)):
+            clusters.setdefault(joined.find(index), []).append(index)
+        return list(clusters.values())
+
+    def _choose(self, clusters: list[list[int]], count: int) -> set[int]:
+        """Draw clusters until the fraction is reached; one that would overshoot is passed by."""
+        order = list(range(len(clusters)))
+        random.Random(self.seed).shuffle(order)
+        wanted = max(1, round(count * self.valid_fraction))
+        chosen: set[int] = set()
+        for place in order:
+            if len(chosen) + len(clusters[place]) <= wanted:
+                chosen.update(clusters[place])
+        if not chosen:
+            chosen.update(clusters[min(order, key=lambda place: len(clusters[place]))])
+        return chosen
+
+
+def _identities(question: Question) -> list[tuple[str, ...]]:
+    options = sorted(fold_text(option) for option in question.options)
+    same: list[tuple[str, ...]] = [("text", fold_text(question.stem), *options)]
+    if question.group:
+        file = question.origin.file if question.origin else ""
+        same.append(("group", file, question.group))
+    return same

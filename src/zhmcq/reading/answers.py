@@ -1,0 +1,282 @@
+"""A key in whatever form the source has it → indexes of options; never a guess between two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zhmcq.reading.convention import Convention, last_filled
+from zhmcq.reading.fold import fold_name, fold_text, normal_text, tidy
+from zhmcq.reading.headers import label_index
+
+__all__ = ["Key", "is_no_key", "read_key", "truth_of"]
+
+_TRUE = "正确 对 是 真 o true t yes y right correct 〇 ○ ◯ √ ✓ ✔ ☑ v 属实"
+_FALSE = "错误 错 否 假 x false f no n wrong incorrect × ✗ ✘ ╳ ✕ ✖ 不正确 不是 非 不对 有误"
+_TRUTH = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
+
+_NO_KEY_WORDS = """
+    送分 一律给分 一律送分 均给分 全部给分 全给分 皆给分 都给分 本题送分 送分题 不计分 不予计分
+    本题给分 给分 无 无解 无答案 无正解 无标准答案 暂无 暂无答案 略 未知 未定 待定 皆可 开放 缺 空
+    none null nan na nil nokey noanswer tbd unknown
+"""
+_NO_KEY = frozenset(_NO_KEY_WORDS.split())
+_CIRCLED = re.compile(r"[①-⑳⑴-⒇⒜-⒵Ⓐ-Ⓩⓐ-ⓩ⒈-⒛❶-❿➀-➉➊-➓㊀-㊉]")
+_INTRODUCTION = re.compile(
+    r"^(?:(?:正確|正确|標準|标准|參考|参考)?(?:答案|答|正解|[選选](?![項项擇择]))(?:選|选|是|為|为)?|"
+    r"(?:the )?(?:correct )?(?:answer|ans)(?: is)?|故選|故选)[:\s]*(?=\S)",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"[(\[【「『<《]*\s*第?\s*(?P<named>選項|选项|選擇|选择|option|choice|opt|選|选)?\s*[(\[_#-]?\s*"
+    r"(?P<label>[A-Za-z]|\d{1,2}|[甲乙丙丁戊己庚辛壬癸]|[一二三四五六七八九十])(?:\.0)?\s*"
+    r"(?:項|项|個|个|選項|选项)?\s*[)\]】」』>》]*\s*[.、:,;。)]*",
+    re.IGNORECASE,
+)
+_WITH_TEXT = re.compile(
+    r"(?P<label>[(\[]\s*[A-Za-z0-9]{1,2}\s*[)\]]|[A-Za-z0-9]{1,2}\s*[.、:)])\s*(?P<text>.+)",
+    re.DOTALL,
+)
+_SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
+_TEXT_SEPARATOR = re.compile(r"\s*(?:[;；|\n]|###|\|\|)\s*")
+_TEXT_SEPARATOR_LOOSE = re.compile(r"\s*[;；|\n,，、/]\s*")
+_LETTERS = re.compile(r"[A-Za-z]{2,26}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that was read, or why it could not be.
+
+    Attributes:
+        indexes: 0-based, in the order written; None where there is no key or it is unreadable.
+        code: ``""``, ``"no_key"`` (a warning), or the code of an error.
+        message: What was expected and found, for the code.
+    """
+
+    indexes: tuple[int, ...] | None = None
+    code: str = ""
+    message: str = ""
+
+
+def truth_of(value: Any) -> bool | None:
+    """Whether a word or sign says true (正確, 對, O, ✓) or false (錯誤, 否, X); else None."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or len(value) > 20:
+        return None
+    stripped = normal_text(value).strip("()[]【】「」。.").strip()
+    return _TRUTH.get(stripped.lower(), _TRUTH.get(fold_name(stripped)))
+
+
+def is_no_key(answer: Any) -> bool:
+    """Whether a key is empty or says that there is none (送分, 一律給分, none, a dash)."""
+    if answer is None or (isinstance(answer, list | tuple | dict | str) and not answer):
+        return True
+    if isinstance(answer, float) and answer != answer:
+        return True
+    if not isinstance(answer, str):
+        return False
+    text = normal_text(answer)
+    return (not fold_name(text) and truth_of(text) is None and not text.strip("-—–_*?/\\.")) or (
+        fold_name(text) in _NO_KEY
+    )
+
+
+class _Options:
+    """The options of one question, as a key may name them."""
+
+    def __init__(self, options: Sequence[str], labels: Sequence[str], base: int) -> None:
+        self.options = options
+        self.labels = {label.upper(): place for place, label in enumerate(labels)}
+        self.base = base
+        self.count = last_filled(options)
+
+    def by_label(self, label: str, *, named: bool) -> int:
+        """The index that a label stands for; -1 where there is no such option."""
+        label = label.upper()
+        if label.isdigit():
+            label = str(int(label))
+            if named and label in self.labels:
+                return self.labels[label]
+            place = int(label) - (1 if named else self.base)
+        elif label in self.labels:
+            place = self.labels[label]
+        else:
+            place = label_index(label)
+        return place if 0 <= place < self.count else -1
+
+    def by_text(self, text: str) -> tuple[int, ...]:
+        """The options of that text: exactly, else normalised, else folded; several if equal."""
+        wanted = tidy(text)
+        for same in (tidy, normal_text, fold_text):
+            form = same(wanted)
+            found = tuple(i for i, o in enumerate(self.options) if o and same(o) == form)
+            if found:
+                return found
+        return ()
+
+
+def read_key(
+    answer: Any, options: Sequence[str], labels: Sequence[str], convention: Convention
+) -> Key:
+    """Read one key.
+
+    Args:
+        answer: The key as the source has it.
+        options: The options, ``""`` where one is empty.
+        labels: Their names as the source has them; ``()`` where it has none.
+        convention: How the file writes its keys.
+    """
+    if is_no_key(answer) and not (isinstance(answer, str) and answer.strip() in options):
+        said = tidy(str(answer)) if answer not in (None, [], "") else ""
+        return Key(
+            None, "no_key", f"no key{f' ({said!r})' if said else ''}; it can't be trained on"
+        )
+    known = _Options(options, labels, convention.base)
+    if isinstance(answer, Mapping):
+        answer = _from_mapping(answer)
+    if isinstance(answer, list | tuple):
+        return _read_list(answer, known, convention)
+    truth = truth_of(answer)
+    if truth is not None and known.count == 2:
+        found = [i for i, option in enumerate(options) if option and truth_of(option) is truth]
+        if len(found) == 1:
+            return Key((found[0],))
+    if isinstance(answer, bool):
+        return _unreadable(answer, known)
+    return _read_text(
+        f"{answer:g}" if isinstance(answer, float) else str(answer), known, convention
+    )
+
+
+def _read_text(text: str, known: _Options, convention: Convention) -> Key:
+    by_label = _read_labels(text, known)
+    if by_label and convention.style == "label":
+        return Key(by_label)
+    by_text = known.by_text(text)
+    if by_label and by_text:
+        return _choose(text, by_label, by_text, convention)
+    if len(by_text) > 1:
+        message = f"the key {text[:40]!r} is the text of {len(by_text)} options"
+        return Key(None, "ambiguous_answer", message)
+    if by_text or by_label:
+        return Key(by_text or by_label)
+    if by_label is None:
+        message = f"the key {text[:40]!r} names none of the {known.count} options"
+        return Key(None, "answer_out_of_range", message)
+    return _read_mixed(text, known)
+
+
+def _choose(
+    text: str, by_label: tuple[int, ...], by_text: tuple[int, ...], convention: Convention
+) -> Key:
+    if by_label == by_text:
+        return Key(by_label)
+    if convention.style == "text" and len(by_text) == 1:
+        return Key(by_text)
+    return Key(
+        None,
+        "ambiguous_answer",
+        f"the key {text[:40]!r} may be the label of one option or the text of another",
+    )
+
+
+def _from_mapping(answer: Mapping[Any, Any]) -> Any:
+    if answer and all(isinstance(value, bool) for value in answer.values()):
+        return [str(label) for label, chosen in answer.items() if chosen]
+    for name in ("label", "key", "id", "index", "text", "value", "content", "answer"):
+        if answer.get(name) is not None:
+            return answer[name]
+    return list(answer.values())
+
+
+def _read_list(answer: Sequence[Any], known: _Options, convention: Convention) -> Key:
+    if len(answer) == len(known.options) and all(isinstance(value, bool) for value in answer):
+        chosen = tuple(i for i, right in enumerate(answer) if right)
+        return Key(chosen) if chosen else Key(None, "no_key", "no option is marked as right")
+    indexes: list[int] = []
+    for value in answer:
+        if isinstance(value, list | tuple | Mapping | bool) or value is None:
+            return _unreadable(answer, known)
+        key = read_key(value, known.options, tuple(known.labels), convention)
+        if key.indexes is None:
+            return key
+        indexes += key.indexes
+    return _several(indexes, answer)
+
+
+def _several(indexes: Sequence[int], answer: Any) -> Key:
+    if len(set(indexes)) != len(indexes):
+        return Key(
+            None, "unreadable_answer", f"the key {str(answer)[:40]!r} names one option twice"
+        )
+    return Key(tuple(indexes))
+
+
+def _unreadable(answer: Any, known: _Options) -> Key:
+    return Key(
+        None,
+        "unreadable_answer",
+        f"the key {str(answer)[:40]!r} is neither a label nor the text of one of the "
+        f"{known.count} options",
+    )
+
+
+def _read_labels(text: str, known: _Options) -> tuple[int, ...] | None:
+    """Indexes named by labels; ``()`` if the text is no label, None if no such option exists."""
+    if _CIRCLED.search(text):
+        text = _CIRCLED.sub(lambda match: f"({normal_text(match.group()).strip('().')})", text)
+    text = _INTRODUCTION.sub("", normal_text(text))
+    if len(text) > 120:
+        return ()
+    one = _NAMED.fullmatch(text)
+    parts = [one] if one else _label_parts(text, known)
+    if not parts:
+        return ()
+    indexes = []
+    for part in parts:
+        place = known.by_label(part.group("label"), named=bool(part.group("named")))
+        if place < 0:
+            return None
+        indexes.append(place)
+    return tuple(indexes) if len(set(indexes)) == len(indexes) else ()
+
+
+def _label_parts(text: str, known: _Options) -> list[re.Match[str]]:
+    """Several labels: ``A;B;D``, ``(A)(B)``, ``ABD``, ``1, 3``, and ``13`` where no 13 exists."""
+    pieces = [piece for piece in _SEPARATOR.split(text.strip("()[]「」.。;,、")) if piece]
+    if len(pieces) == 1:
+        joint = pieces[0]
+        digits = joint.isdigit() and len(set(joint)) == len(joint) and int(joint) > known.count
+        if _LETTERS.fullmatch(joint) or digits:
+            pieces = list(joint)
+            if digits and list(joint) != sorted(joint):
+                return []
+            if any(known.by_label(piece, named=False) < 0 for piece in pieces):
+                return []
+    parts = [_NAMED.fullmatch(piece) for piece in pieces]
+    return [part for part in parts if part] if all(parts) and len(parts) > 1 else []
+
+
+def _read_mixed(text: str, known: _Options) -> Key:
+    """``B. 台北`` (a label with its text), or several option texts."""
+    mixed = _WITH_TEXT.fullmatch(normal_text(text))
+    if mixed:
+        place = known.by_label(mixed.group("label").strip("()[].、: "), named=False)
+        by_text = known.by_text(mixed.group("text"))
+        if place >= 0 and place in by_text:
+            return Key((place,))
+        if place >= 0 and by_text:
+            return Key(
+                None,
+                "ambiguous_answer",
+                f"the key {text[:40]!r} names one option and repeats the text of another",
+            )
+    for separator in (_TEXT_SEPARATOR, _TEXT_SEPARATOR_LOOSE):
+        pieces = [piece for piece in separator.split(text) if piece]
+        found = [known.by_text(piece) for piece in pieces]
+        if len(pieces) > 1 and all(len(places) == 1 for places in found):
+            return _several([places[0] for places in found], text)
+    return _unreadable(text, known)

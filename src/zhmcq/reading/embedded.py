@@ -1,0 +1,275 @@
+"""Options written inside a text: one question with its options, or several one after another."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from zhmcq.reading.drafts import Draft
+from zhmcq.reading.fold import normal_text, tidy
+from zhmcq.reading.headers import label_index
+from zhmcq.reading.kinds import says_multiple
+from zhmcq.reading.options import prefix_label
+
+__all__ = ["Embedded", "find_embedded", "options_of_text", "split_item", "take_embedded"]
+
+_MARKER = re.compile(
+    r"[(（\[【]\s*(?P<bracketed>[A-Ha-hＡ-Ｈ])\s*[)）\]】]\s*[.．、:：]?|"
+    r"(?<![A-Za-z0-9$\\{}^_'’<>=+*/|&Ａ-Ｚ-])(?P<marked>[A-HＡ-Ｈ])\s{0,4}[.．、:：](?![A-Za-z]\.)|"
+    r"(?<=[0-9])(?P<after_number>[A-HＡ-Ｈ])[．、]|"
+    r"(?:^|\n)[ \t\u3000\xa0]*(?P<alone>[A-HＡ-Ｈ])[ \t\u3000\xa0]+(?=\S)",
+)
+_MAX_MARKERS = 1000
+_ITEM = r"(?:[(（]\s*(?P<n1>\d{1,3})\s*[)）]|(?P<n2>\d{1,3})\s*(?:[.．、](?!\d)|(?=[(（])))"
+_ITEM_LINE = re.compile(
+    rf"(?:^|\n)[ \t\u3000\xa0]*(?:{_ITEM}|(?P<n3>\d{{1,3}})[ \t\u3000\xa0]+(?=\D|$))"
+)
+_ITEM_INLINE = re.compile(rf"(?<![\d.$]){_ITEM}")
+_BLANK_NUMBER = re.compile(r"(?<![\d.:/])(\d{1,3})(?![\d.:/%])")
+_LINE_SPLITS = (re.compile(r"\s*(?:\n|\|\||###|\|)\s*"), re.compile(r"\s*[;；]\s*"))
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A question found inside a text.
+
+    Attributes:
+        stem: The text before its options.
+        options: Their texts.
+        labels: Their labels.
+        damaged: Whether a later label follows although one is missing: ``A. … B. … D. …``.
+    """
+
+    stem: str
+    options: tuple[str, ...]
+    labels: tuple[str, ...]
+    damaged: bool = False
+
+
+def find_embedded(text: str) -> Embedded | None:
+    """The question of a text that carries its options: ``…？(A)甲(B)乙(C)丙(D)丁``.
+
+    The longest run of markers A, B, C … of one style is taken, the last of equals: 「點A、B、C」
+    in a stem comes before the options.
+    """
+    markers = list(_MARKER.finditer(text))[:_MAX_MARKERS]
+    run = _best_run(markers)
+    return _cut(text, 0, run, len(text), markers) if len(run) >= 2 else None
+
+
+def _cut(
+    text: str, start: int, run: list[re.Match[str]], end: int, markers: Sequence[re.Match[str]]
+) -> Embedded:
+    edges = [*(marker.start() for marker in run[1:]), end]
+    options = tuple(
+        re.sub(r"[ \t]*\n[ \t]*", "\n", tidy(text[marker.end() : edge]))
+        for marker, edge in zip(run, edges, strict=True)
+    )
+    following = [m for m in markers if run[-1].end() <= m.start() < end]
+    glued = re.search(rf"\n\s*{chr(ord('A') + len(run))}(?=[A-Z][a-z])", text[run[-1].end() : end])
+    damaged = bool(glued) or any(
+        _sign(m) == _sign(run[-1]) and label_index(prefix_label(m)) >= len(run) for m in following
+    )
+    labels = tuple(prefix_label(marker) for marker in run)
+    return Embedded(tidy(text[start : run[0].start()]), options, labels, damaged)
+
+
+def _best_run(markers: list[re.Match[str]]) -> list[re.Match[str]]:
+    best: list[re.Match[str]] = []
+    for style in (_sign, _style):
+        starts = [place for place, m in enumerate(markers) if prefix_label(m) == "A"][-40:]
+        for start in starts:
+            run = [markers[start]]
+            for other in markers[start + 1 :]:
+                wanted = label_index(prefix_label(other)) == len(run)
+                if wanted and style(other) == style(run[0]):
+                    run.append(other)
+            if len(run) >= max(2, len(best)):
+                best = run
+        if len(best) >= 3:
+            return best
+    return best
+
+
+def _style(marker: re.Match[str]) -> str:
+    return "bracketed" if marker.lastgroup == "bracketed" else "marked"
+
+
+def _sign(marker: re.Match[str]) -> str:
+    """The style with the mark after the label: ``A.`` is not ``A、``."""
+    return _style(marker) + normal_text(marker.group()).strip()[-1:]
+
+
+def take_embedded(draft: Draft) -> None:
+    """Give a draft without option columns the options that its stem, or its one cell, holds."""
+    filled = [option for option in draft.options if option]
+    if len(filled) >= 2 or (not filled and not draft.stem):
+        return
+    found = find_embedded(filled[0] if filled else draft.stem)
+    if found is None or bool(found.stem) == bool(filled):
+        return
+    draft.options, draft.labels = list(found.options), found.labels
+    if found.damaged:
+        draft.notes.append(("", "damaged_options"))
+    if not filled:
+        draft.stem = found.stem
+
+
+def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
+    """Options that share one cell: ``A. 甲 B. 乙``, lines, or parts between bars."""
+    inside = find_embedded(text)
+    if inside and not inside.stem and not inside.damaged:
+        return list(inside.options), inside.labels
+    for separator in _LINE_SPLITS:
+        parts = [part for part in separator.split(tidy(text)) if part]
+        if len(parts) >= 2:
+            return parts, ()
+    return [text] if text else [], ()
+
+
+def split_item(draft: Draft) -> list[Draft]:
+    """The sub-questions of an item whose text holds several questions, one key each.
+
+    Where the keys share one set of options (a cloze with blanks 71 to 75), each blank is a
+    question about the whole text, its number the stem. Where the text can't be cut so and is not
+    one question with several right options either, the draft comes back with a note.
+    """
+    keys = list(draft.answer)
+    parts, passage = _consecutive(draft.stem, len(keys))
+    if not parts:
+        parts, passage = _shared_options(draft.stem, len(keys))
+    if not parts:
+        if not _is_multiple(draft, keys):
+            draft.notes.append((draft.names.get("stem", ""), "sub_questions"))
+        return [draft]
+    passage = "\n".join(text for text in (draft.passage, passage) if text)
+    return [
+        replace(
+            draft,
+            stem=part.stem,
+            options=list(part.options),
+            labels=part.labels,
+            passage=passage,
+            answer=key,
+            sub=place,
+            notes=[*draft.notes, *([("", "damaged_options")] if part.damaged else [])],
+        )
+        for place, (part, key) in enumerate(zip(parts, keys, strict=True), 1)
+    ]
+
+
+def _is_multiple(draft: Draft, keys: list[object]) -> bool:
+    """Whether several keys belong to one question: one set of options, keys in their order."""
+    found = find_embedded(draft.stem)
+    if found is None or len(keys) >= len(found.options) or _ITEM_LINE.search(found.options[-1]):
+        return False
+    places = [label_index(normal_text(str(key)).upper()) for key in keys]
+    blanks = len(re.findall(r"_{2,}|(?<!\d)\d{2}(?!\d)", found.stem))
+    ascending = places == sorted(set(places)) and min(places) >= 0
+    return ascending and (says_multiple(found.stem) or blanks < len(keys))
+
+
+def _consecutive(text: str, expected: int) -> tuple[list[Embedded], str]:
+    """Several questions, one after another, each with its own options; and what comes before."""
+    markers = list(_MARKER.finditer(text))[:_MAX_MARKERS]
+    runs = _cut_runs(markers, expected)
+    if not runs:
+        return [], ""
+    cuts = [0]
+    number = _first_number(text, runs)
+    for run, following in itertools.pairwise(runs):
+        number = number + 1 if number else 0
+        cuts.append(_item_start(text, run[-1].end(), following[0].start(), number))
+    if -1 in cuts:
+        return [], ""
+    tail = _ITEM_LINE.search(text, runs[-1][-1].end())
+    ends = [*cuts[1:], tail.start() if tail else len(text)]
+    parts = [
+        _cut(text, start, run, end, markers)
+        for start, run, end in zip(cuts, runs, ends, strict=True)
+    ]
+    usual = max(len(run) for run in runs)
+    parts = [
+        replace(part, damaged=part.damaged or len(part.options) < min(usual, 4)) for part in parts
+    ]
+    passage, stem = _passage_and_stem(parts[0].stem, _first_number(text, runs))
+    parts[0] = replace(parts[0], stem=stem)
+    return (parts, passage) if _are_numbered(parts) else ([], "")
+
+
+def _are_numbered(parts: list[Embedded]) -> bool:
+    """Whether the stems bear no numbers, or each the next: else keys would go to wrong ones."""
+    matches = [_ITEM_LINE.match(part.stem) for part in parts]
+    numbers = [_number(match) for match in matches if match]
+    if len(numbers) * 2 < len(parts):
+        return True
+    return numbers == list(range(numbers[0], numbers[0] + len(parts)))
+
+
+def _cut_runs(markers: list[re.Match[str]], expected: int) -> list[list[re.Match[str]]]:
+    """Runs one after another, as many as expected; else none."""
+    runs: list[list[re.Match[str]]] = []
+    for marker in markers:
+        place = label_index(prefix_label(marker))
+        if place == 0:
+            runs.append([marker])
+        elif runs and place == len(runs[-1]) and _style(marker) == _style(runs[-1][0]):
+            runs[-1].append(marker)
+    runs = [run for run in runs if len(run) >= 2]
+    signs = [_sign(run[0]) for run in runs]
+    usual = max(set(signs), key=signs.count) if signs else ""
+    for kept in (
+        runs,
+        [run for run in runs if len(run) >= 3],
+        [run for run in runs if _sign(run[0]) == usual],
+    ):
+        if len(kept) == expected:
+            return kept
+    return []
+
+
+def _number(match: re.Match[str]) -> int:
+    return int(next(text for name, text in match.groupdict().items() if name[0] == "n" and text))
+
+
+def _first_number(text: str, runs: list[list[re.Match[str]]]) -> int:
+    """The number of the first sub-question, told from the second one's; 0 if there is none."""
+    if len(runs) < 2:
+        return 0
+    found = list(_ITEM_INLINE.finditer(text, runs[0][-1].end(), runs[1][0].start()))
+    found = found or list(_ITEM_LINE.finditer(text, runs[0][-1].end(), runs[1][0].start()))
+    before = {_number(m) for m in _ITEM_INLINE.finditer(text, 0, runs[0][0].start())}
+    before |= {_number(m) for m in _ITEM_LINE.finditer(text, 0, runs[0][0].start())}
+    return next((_number(m) - 1 for m in found if _number(m) - 1 in before), 0)
+
+
+def _item_start(text: str, start: int, end: int, number: int) -> int:
+    """Where the next sub-question starts: at its number, else with a new line; -1 if nowhere."""
+    for pattern in (_ITEM_LINE, _ITEM_INLINE):
+        for match in pattern.finditer(text, start, end):
+            if not number or _number(match) == number:
+                return match.start()
+    return text.find("\n", start, end) if not number else -1
+
+
+def _passage_and_stem(text: str, number: int) -> tuple[str, str]:
+    """Cut the text before the first options at the last number of an item."""
+    for pattern in (_ITEM_LINE, _ITEM_INLINE):
+        cuts = [m for m in pattern.finditer(text) if not number or _number(m) == number]
+        if cuts and (number or pattern is _ITEM_LINE) and cuts[-1].start() > 0:
+            return tidy(text[: cuts[-1].start()]), tidy(text[cuts[-1].start() :])
+    return "", text
+
+
+def _shared_options(text: str, count: int) -> tuple[list[Embedded], str]:
+    whole = find_embedded(text)
+    if whole is None or whole.damaged or len(whole.options) < count:
+        return [], ""
+    numbers = {int(number) for number in _BLANK_NUMBER.findall(whole.stem)}
+    firsts = [n for n in sorted(numbers) if all(n + step in numbers for step in range(count))]
+    if len(firsts) != 1:
+        return [], ""
+    parts = [replace(whole, stem=str(firsts[0] + step)) for step in range(count)]
+    return parts, whole.stem

@@ -1,0 +1,81 @@
+"""Fold what differs only in writing: width, whitespace, invisible characters, Traditional forms."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+__all__ = ["fold_name", "fold_text", "normal_text", "simplified", "tidy"]
+
+_DROPPED = re.compile(
+    "[\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+)
+_JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_WORD = re.compile(r"[\W_]+")
+# A point, comma, colon, slash or minus means something in a number ("1.5", "3:8", "-2") only.
+_NUMBER_SIGN = set(".,:/%-")
+_LOOSE_SIGN = re.compile(r"[.,:/](?!\d)|(?<!\d)[.,:/%]|-(?!\d)")
+
+
+def tidy(text: str) -> str:
+    """Text without outer whitespace and without characters that nobody can see.
+
+    Whitespace inside stays as it is; line ends become newlines; a lone surrogate, which no file
+    can hold, becomes U+FFFD.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _SURROGATES.sub("\ufffd", _DROPPED.sub("", text))
+    return text.strip()
+
+
+def normal_text(text: str) -> str:
+    """NFKC with all whitespace folded to single blanks: one option is another, however spaced."""
+    text = tidy(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _JOINERS.sub("", text))
+    return " ".join(text.split())
+
+
+@functools.cache
+def _converter() -> object:
+    from opencc import OpenCC
+
+    return OpenCC("t2s")
+
+
+def simplified(text: str) -> str:
+    """Traditional characters as Simplified ones (OpenCC's ``t2s``: characters, not words)."""
+    if text.isascii():
+        return text
+    return _converter().convert(text)  # type: ignore[attr-defined, no-any-return]
+
+
+def fold_text(text: str) -> str:
+    """What is left of a text when width, script, case, whitespace and punctuation don't count."""
+    folded = simplified(normal_text(text)).casefold().translate(_PUNCTUATION)
+    folded = _LOOSE_SIGN.sub("", folded)
+    # A text of punctuation only ("、", "；") must not become equal to every other such text.
+    return folded or normal_text(text)
+
+
+class _DropPunctuation(dict[int, int | None]):
+    """A table for ``str.translate``, filled as characters are met; signs like ＜ and + stay."""
+
+    def __missing__(self, code: int) -> int | None:
+        drop = unicodedata.category(chr(code))[0] in "PZC" and chr(code) not in _NUMBER_SIGN
+        self[code] = None if drop else code
+        return self[code]
+
+
+_PUNCTUATION = _DropPunctuation()
+
+
+@functools.lru_cache(maxsize=4096)
+def fold_name(text: str) -> str:
+    """A header or a type as the vocabulary spells it: Simplified, lower case, no punctuation."""
+    return _NOT_WORD.sub("", simplified(normal_text(text[:200])).casefold())

@@ -1,0 +1,117 @@
+"""Label prefixes inside option cells, and options that are pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from zhmcq.reading.fold import normal_text, tidy
+from zhmcq.reading.headers import label_index
+
+__all__ = [
+    "is_image_only",
+    "misprinted_prefix",
+    "prefix_label",
+    "prefix_of",
+    "strip_prefixes",
+    "without_prefixes",
+]
+
+_LABEL = r"[A-Za-zＡ-Ｚａ-ｚ]"
+# A label in an option cell: bracketed, or followed by a mark, or (letters only) by a blank. A
+# number followed by a mark and another digit is a number: 1.5公厘, 3:8.
+_PREFIX = re.compile(
+    rf"\s*(?:"
+    rf"[(（\[【]\s*(?P<bracketed>{_LABEL}|[0-9０-９]{{1,2}}|[甲乙丙丁戊己庚辛壬癸])\s*[)）\]】]\s*[.．、:：]?|"
+    rf"(?P<circled>[①-⑩])\s*[.．、:：]?|"
+    rf"(?P<marked>{_LABEL}|[0-9０-９]{{1,2}}|[甲乙丙丁戊己庚辛壬癸])\s*(?:[.．、:：)）](?![0-9０-９])|[.．、](?=\s))|"
+    rf"(?P<letter_marked>{_LABEL})\s*[.．、:：)）](?=[0-9０-９])|"
+    rf"(?P<spaced>{_LABEL})(?=[\s\u3000]+\S)"
+    rf")\s*"
+)
+_IMAGE = re.compile(
+    r"!\[[^\]]*\]\([^)]*\)|<img\b[^>]*>|https?://\S+\.(?:png|jpe?g|gif|bmp|svg|webp)\S*|"
+    r"[\w\-./\\]+\.(?:png|jpe?g|gif|bmp|svg|webp|emf|wmf)|"
+    r"=?_?(?:xlfn\.)?(?:DISPIMG|IMAGE)\(.*?\)|"
+    r"[\[【(（<]?\s*(?:圖片|图片|圖|图|見圖|见图|如圖|如图|附圖|附图|image|picture|figure|img)\s*"
+    r"[0-9A-Za-z]{0,3}\s*[\]】)）>]?",
+    re.IGNORECASE,
+)
+
+
+def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Take label prefixes off, only when all options carry one consistent sequence.
+
+    Args:
+        options: Option texts; empty ones are left out of account.
+
+    Returns:
+        The texts, and the labels that they carried; the same texts and ``()`` where they carry
+        none, or where a text would be left empty.
+    """
+    places = [place for place, option in enumerate(options) if option]
+    matches = _prefixes(options)
+    labels = [prefix_label(match) for match in matches]
+    if not matches or [label_index(label) for label in labels] != places:
+        return list(options), ()
+    if all(match.lastgroup == "spaced" for match in matches) and not _plainly_labels(options):
+        return list(options), ()
+    stripped = _without(options, matches)
+    return (stripped, tuple(labels)) if stripped else (list(options), ())
+
+
+def misprinted_prefix(options: Sequence[str]) -> int | None:
+    """The place of the one option whose prefix breaks the sequence: (A)… (B)… (C)… (C)…
+
+    ``None`` where all are in order, or where the letters are no labels at all.
+    """
+    matches = _prefixes(options)
+    labels = [label_index(prefix_label(match)) for match in matches]
+    wrong = [place for place, label in enumerate(labels) if place != label]
+    bracketed = all(match.lastgroup in ("bracketed", "marked") for match in matches)
+    letters = all(prefix_label(match).isalpha() for match in matches)
+    if len(matches) >= 4 and len(wrong) == 1 and bracketed and letters:
+        return wrong[0]
+    return None
+
+
+def without_prefixes(options: Sequence[str]) -> list[str]:
+    """The texts without what :func:`misprinted_prefix` looked at."""
+    return _without(options, _prefixes(options)) or list(options)
+
+
+def _prefixes(options: Sequence[str]) -> list[re.Match[str]]:
+    """A prefix for each option that holds a text; none unless all have one."""
+    matches = [_PREFIX.match(option) for option in options if option]
+    found = [match for match in matches if match]
+    return found if len(found) == len(matches) >= 2 else []
+
+
+def _without(options: Sequence[str], matches: Sequence[re.Match[str]]) -> list[str]:
+    """The options after their prefixes; ``[]`` if one would be left empty."""
+    ends = iter(matches)
+    stripped = [tidy(option[next(ends).end() :]) if option else "" for option in options]
+    kept = all(text for text, option in zip(stripped, options, strict=True) if option)
+    return stripped if kept else []
+
+
+def _plainly_labels(options: Sequence[str]) -> bool:
+    """``A 没有党参`` has a label, ``A cat`` … ``B movie`` may not: the rest must be Chinese."""
+    return all(not re.match(rf"\s*{_LABEL}\s+[A-Za-z]", option) for option in options if option)
+
+
+def prefix_label(match: re.Match[str]) -> str:
+    """The label that a prefix or marker carries, upper case and half width."""
+    kind = match.lastgroup or ""
+    return normal_text(match.group(kind)).strip("().").upper()
+
+
+def prefix_of(option: str) -> str:
+    """The label that an option bears, ``""`` without one."""
+    match = _PREFIX.match(option)
+    return prefix_label(match) if match else ""
+
+
+def is_image_only(option: str) -> bool:
+    """Whether an option is nothing but a picture, its name or a word that points at one."""
+    return bool(option) and len(option) < 300 and bool(_IMAGE.fullmatch(option.strip()))

@@ -1,0 +1,53 @@
+"""Small files that tests write, and the folder of real ones where it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WriteXlsx = Callable[..., Path]
+
+
+@pytest.fixture
+def write_xlsx(tmp_path: Path) -> WriteXlsx:
+    """Write rows to a workbook: ``write_xlsx(rows, name="bank.xlsx", formats={"B2": "0%"})``."""
+
+    def write(
+        rows: Sequence[Sequence[Any]],
+        name: str = "bank.xlsx",
+        formats: dict[str, str] | None = None,
+        merges: Sequence[str] = (),
+        sheets: dict[str, Sequence[Sequence[Any]]] | None = None,
+    ) -> Path:
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        for title, cells in (sheets or {"Sheet1": rows}).items():
+            sheet = book.create_sheet(title)
+            for row in cells:
+                sheet.append(list(row))
+        book.remove(book.worksheets[0])
+        first = book.worksheets[0]
+        for reference, code in (formats or {}).items():
+            first[reference].number_format = code
+        for merge in merges:
+            first.merge_cells(merge)
+        path = tmp_path / name
+        book.save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real banks; the test is skipped where it is absent."""
+    default = Path(__file__).parents[1] / "../shared/data"
+    folder = Path(os.environ.get("ZHMCQ_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no real banks in {folder}")
+    return folder

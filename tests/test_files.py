@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from zhmcq.errors import OutputError, OutputExistsError
+from zhmcq.files import atomic_folder, atomic_write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with atomic_write(path) as temporary:
+        temporary.write_text("新", encoding="utf-8")
+        assert not path.exists()
+    assert path.read_text(encoding="utf-8") == "新"
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError), atomic_write(path) as temporary:
+        temporary.write_text("half\ud800", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_no_space_is_an_output_error_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(OutputError, match="free some space"), atomic_write(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="it is a folder"), atomic_write(tmp_path):
+        pass
+
+
+def test_a_folder_is_written_beside_and_renamed(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as temporary:
+        (temporary / "a").mkdir()
+        (temporary / "a" / "b.txt").write_text("b", encoding="utf-8")
+        assert not target.exists()
+    assert (target / "a" / "b.txt").read_text(encoding="utf-8") == "b"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_that_holds_something_is_kept_unless_told(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    with atomic_folder(target) as temporary:
+        (temporary / "a.txt").write_text("1", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match="overwrite=True"), atomic_folder(target):
+        pytest.fail("the block must not run")
+    with atomic_folder(target, overwrite=True) as temporary:
+        (temporary / "b.txt").write_text("2", encoding="utf-8")
+    assert names(target) == ["b.txt"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as temporary:
+        (temporary / "a.txt").write_text("1", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), atomic_folder(target, overwrite=True) as temporary:
+        raise ZeroDivisionError
+    assert names(target) == ["a.txt"]
+    assert names(tmp_path) == ["out"]
