@@ -33,12 +33,17 @@ ALL_OF_THEM = re.compile(
 # What may stand between a cue and its label. Possessive, so that no text makes it try twice.
 _FILLER = (
     r"(?:[\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
-    r"|fbox|quad|bf|rm)|选项|选择|答案|选|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
+    r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
 _SEPARATOR = r"\s{0,2}(?:[、,/&+;]|和|与|及|以及|跟|或者?|还是|(?i:\bor\b|\band\b))\s{0,2}"
 _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
-_SQUEEZED = re.compile(r"[\W_]+")
+# Punctuation that tells options apart: 15.9 and 1.59, -1 and 1, B > C and B = C.
+_MEANS = frozenset(".:-+<>=/%^")
+_COUNTS = re.compile(r"(?<=\d)[.:](?=\d)|(?<![^\W_])-(?=\s?[\w\\])|[+<>=/%^]")
+_SQUEEZED = re.compile(
+    r"(?:[^\w.:+<>=/%^-]|_|(?<!\d)[.:]|[.:](?!\d)|(?<=[^\W_])-|-(?!\s?[\w\\]))+"
+)
 _MEASURES = "个条年月日号天次人倍万千百亿种米秒分度岁元公克毫厘吨升小时周瓶位名件张层楼点"
 # A letter glued to one of these is the beginning of a word (B細胞, A型) unless it is a label.
 _GOES_ON = frozenset("项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所")
@@ -96,6 +101,7 @@ class Vocabulary:
         }
         self.longest_first = sorted(self.texts.items(), key=lambda item: -len(item[1]))
         self.squeezed = {index: squeeze(text) for index, text in self.texts.items()}
+        self.beginnings = {word[0] for word in self.squeezed.values() if word}
         self.shapes = _shapes(self.style, tuple(self.forms))
 
     def read(self, text: str, place: int, *, lower: bool = True) -> Reading | None:
@@ -107,8 +113,7 @@ class Vocabulary:
             lower: Whether ``b`` may stand for ``B``.
         """
         found = self.shapes.run.match(text, place)
-        begins = self.shapes.filler.match(text, place).end()  # type: ignore[union-attr]
-        by_text = self.text_at(text, begins)
+        by_text = self._text_behind(text, place)
         if not found:
             return by_text or self._ordinal(text, place)
         start, end = found.span("run")
@@ -154,8 +159,22 @@ class Vocabulary:
             return Reading((number - 1,), found.start(), found.end())
         return Reading((), found.start(), found.end(), unknown=True)
 
+    def _text_behind(self, text: str, place: int) -> Reading | None:
+        """An option text after a filler; signs that look like one (``-1``) may belong to it."""
+        begins = self.shapes.filler.match(text, place).end()  # type: ignore[union-attr]
+        start = begins
+        while start > place and text[start - 1] in "-<>=~$(\"'":
+            start -= 1
+        for at in range(start, begins + 1):
+            if found := self.text_at(text, at):
+                return found
+        return None
+
     def text_at(self, text: str, place: int) -> Reading | None:
         """The longest option text that stands at ``place``, spaces and punctuation aside."""
+        first = text[place : place + 1].lower()
+        if not first or (first.isalnum() and first not in self.beginnings):
+            return None
         best: Reading | None = None
         for index, option in self.longest_first:
             length = _length_of(option, self.squeezed[index], text, place)
@@ -236,7 +255,8 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         plain = rf"(?<![A-Za-z0-9])[{near}{near.lower()}](?![A-Za-z0-9]|['’][a-z])"
         glued = rf"(?<![A-Za-z0-9])[{''.join(capitals)}]{{2,}}(?![A-Za-z0-9])"
         single = f"(?:{plain}|{glued})"
-        mention = rf"(?<![A-Za-z0-9\\])[{near}](?![A-Za-z0-9]|['’][a-z])"
+        # The look-behind comes second: a pattern that begins with a set is searched for faster.
+        mention = rf"[{near}](?<![A-Za-z0-9\\].)(?![A-Za-z0-9]|['’][a-z])"
     elif style == "digits":
         token = r"\d{1,2}"
         single = rf"(?<![\d.])\d{{1,2}}(?!\d|\.\d|\s?[A-Za-z%°℃²³^*/+×÷=]|\s?[{_MEASURES}])"
@@ -254,6 +274,8 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         words = "|".join(re.escape(form) for form in sorted(extra, key=len, reverse=True))
         token = f"{words}|{token}"
         single = rf"(?:(?:{words})(?=[\s,.。;!?、)\]\"'*_}}$<-]|的|\Z)|{single})"
+    head = f"[{near}]" if style == "letters" else token
+    one_before = r"\d" if style == "digits" else "."
     number = "" if style == "digits" else r"(?:\d{1,3}\s?[.、:)]\s{0,3})?"
     again = rf"(?:{_SEPARATOR}|[\])\"'*_}}$]{{0,3}}{_SEPARATOR}[\[(\"'*_{{$]{{0,3}})"
     if number:
@@ -266,8 +288,8 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         run=re.compile(run),
         mention=re.compile(mention),
         item=re.compile(
-            rf"(?:(?<=[(\[])\s?(?P<a>{token})\s?[)\]]"
-            rf"|(?:(?<=\s)|(?<=[*#>])|\A)(?:选项\s?)?(?P<b>{token})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
+            rf"{head}(?:(?<=[(\[]{one_before})\s?[)\]]"
+            rf"|(?<![^\s*#>项]{one_before})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
         ),
     )
 
@@ -277,13 +299,13 @@ def _length_of(option: str, squeezed: str, text: str, place: int) -> int:
     if text.startswith(option, place):
         end = place + len(option)
     else:
-        if not squeezed or not text[place : place + 1]:
+        if not squeezed:
             return 0
-        end, left = place, 0
         stop = min(len(text), place + 2 * len(option) + 12)
+        end, left = place, 0
         while left < len(squeezed) and end < stop:
             char = text[end]
-            if char.isalnum():
+            if char.isalnum() or (char in _MEANS and _COUNTS.match(text, end)):
                 if char.lower() != squeezed[left]:
                     return 0
                 left += 1
@@ -292,12 +314,7 @@ def _length_of(option: str, squeezed: str, text: str, place: int) -> int:
             end += 1
         if left < len(squeezed):
             return 0
-        missing = [char for char in option if not char.isalnum() and not char.isspace()]
-        if any(char in "+-<>=/%^*" and char not in text[place:end] for char in missing):
-            return 0
-    if _cut_short(text[end - 1 : end + 2]):
-        return 0
-    return end - place
+    return 0 if _cut_short(text[end - 1 : end + 2]) else end - place
 
 
 def _cut_short(seam: str) -> bool:

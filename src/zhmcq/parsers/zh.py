@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -75,12 +76,16 @@ class _Reader:
         self.text = _this_turn(self.folded.text)
         self.words: Vocabulary = vocabulary(question)
         self.multiple = question.kind == "multiple"
-        self.asks_false = bool(_ASKS_FALSE.search(fold(question.stem).text))
-        self.knows_stem = bool(question.stem.strip())
+        self.stem = question.stem
         self.found: list[Candidate] = []
         self.verdicts: dict[int, str] = {}
         self.items = self._items()
         self.echo = self._echo()
+
+    @functools.cached_property
+    def asks_false(self) -> bool:
+        """Whether the question asks for the option that does not hold."""
+        return bool(_ASKS_FALSE.search(fold(self.stem).text))
 
     def candidates(self) -> list[Candidate]:
         """All candidates, in the order of the rules."""
@@ -130,7 +135,7 @@ class _Reader:
             return []
         items = []
         for match in self.words.shapes.item.finditer(self.text):
-            index = self.words.forms.get(match.group("a") or match.group("b"), -1)
+            index = self.words.forms.get(self.words.shapes.token.match(match.group()).group(), -1)  # type: ignore[union-attr]
             if index >= 0:
                 own = self.words.text_at(self.text, _SPACES.match(self.text, match.end()).end())  # type: ignore[union-attr]
                 with_text = own is not None and own.indexes == (index,)
@@ -276,7 +281,8 @@ class _Reader:
             ):
                 self._read("closing", closing.start, closing)
         for item in self.items:
-            if item.with_text and not self._in_echo(item.start):
+            wrong = self.verdicts.get(item.indexes[0]) == "no" and not self.asks_false
+            if item.with_text and not wrong and not self._in_echo(item.start):
                 self._read("label_and_text", item.start, item)
         if self.words.polar:
             for match in _STATEMENT.finditer(self.text):
@@ -295,6 +301,8 @@ class _Reader:
     def _verdicts(self) -> None:
         """One option judged unlike all others: the answer by elimination."""
         count = self.words.count
+        if count < 3 or not (self.items or self.verdicts):
+            return
         verdicts = {}
         for place, item in enumerate(self.items):
             if self._in_echo(item.start):
@@ -308,13 +316,11 @@ class _Reader:
         no = [index for index, word in verdicts.items() if word == "no"]
         end = len(self.text.rstrip())
         start = self.items[0].start if self.items else 0
-        if count < 3:
-            return
         if self.multiple and len(yes) + len(no) == count and yes:
             self._add("verdicts", start, end, no if self.asks_false else yes)
-        elif len(no) == count - 1 and not (self.asks_false and self.knows_stem):
+        elif len(no) == count - 1 and not (self.asks_false and self.stem.strip()):
             self._add("verdicts", start, end, set(range(count)) - set(no))
-        elif len(yes) == count - 1 and len(no) == 1 and (self.asks_false or not self.knows_stem):
+        elif len(yes) == count - 1 and len(no) == 1 and (self.asks_false or not self.stem.strip()):
             self._add("verdicts", start, end, no)
 
     def _texts(self) -> None:
@@ -328,9 +334,15 @@ class _Reader:
                     break
                 end = place + len(option)
                 inside = any(first <= place and end <= last for first, last, _ in places)
-                if not inside and not self._in_echo(place) and self.words.text_at(self.text, place):
-                    if not _NOT_BEFORE.search(self.text, max(0, place - 8), place):
-                        places.append((place, end, index))
+                if (
+                    not inside
+                    and not self._in_echo(place)
+                    and self.verdicts.get(index) != "no"
+                    and _begins_word(self.text, place)
+                    and self.words.text_at(self.text, place)
+                    and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
+                ):
+                    places.append((place, end, index))
         named = {index for _, _, index in places}
         if not places:
             return
@@ -351,6 +363,14 @@ _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}\s?")
 _JOINS = re.compile(r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}")
 _CONCLUDES = re.compile(r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}$", re.I)
 _IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?$")
+
+
+def _begins_word(text: str, place: int) -> bool:
+    """Whether no word or number goes on at ``place`` (``5`` in ``15``, ``2.5`` and ``-5``)."""
+    before, first = text[max(0, place - 1) : place], text[place]
+    if not before or not (first.isascii() and first.isalnum()):
+        return True
+    return not (before.isascii() and (before.isalnum() or (before in ".-" and first.isdigit())))
 
 
 def _this_turn(text: str) -> str:
