@@ -36,7 +36,7 @@ _FILLER = (
     r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
-_SEPARATOR = r"\s{0,2}(?:[、,/&+;]|和|与|及|以及|跟|或者?|还是|(?i:\bor\b|\band\b))\s{0,2}"
+_SEPARATOR = r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是|(?i:\bor\b|\band\b))\s{0,2}"
 _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
 # Punctuation that tells options apart: 15.9 and 1.59, -1 and 1, B > C and B = C.
 _MEANS = frozenset(".:-+<>=/%^")
@@ -101,6 +101,12 @@ class Vocabulary:
         }
         self.longest_first = sorted(self.texts.items(), key=lambda item: -len(item[1]))
         self.squeezed = {index: squeeze(text) for index, text in self.texts.items()}
+        self.summaries = [
+            (index, pattern)
+            for index, text in self.texts.items()
+            for pattern in (NONE_OF_THEM, ALL_OF_THEM)
+            if pattern.fullmatch(text)
+        ]
         self.beginnings = {word[0] for word in self.squeezed.values() if word}
         self.shapes = _shapes(self.style, tuple(self.forms))
 
@@ -150,13 +156,14 @@ class Vocabulary:
 
     def _ordinal(self, text: str, place: int) -> Reading | None:
         """選項2, 第二個選項 or Option 2, where the labels are letters."""
-        found = _ORDINAL.match(text, place) if self.style in ("letters", "other") else None
+        found = _ORDINAL.match(text, place) 
         if not found:
             return None
         token = found.group("a") or found.group("b")
         number = NUMERALS.find(token) + 1 if token in NUMERALS else int(token)
-        if 1 <= number <= self.count:
-            return Reading((number - 1,), found.start(), found.end())
+        index = self.forms.get(str(number), number - 1) if self.style == "digits" else number - 1
+        if 0 <= index < self.count:
+            return Reading((index,), found.start(), found.end())
         return Reading((), found.start(), found.end(), unknown=True)
 
     def _text_behind(self, text: str, place: int) -> Reading | None:
@@ -174,17 +181,20 @@ class Vocabulary:
         """The longest option text that stands at ``place``, spaces and punctuation aside."""
         first = text[place : place + 1].lower()
         if not first or (first.isalnum() and first not in self.beginnings):
-            return None
+            return self._all_or_none(text, place) if self.summaries else None
         best: Reading | None = None
         for index, option in self.longest_first:
             length = _length_of(option, self.squeezed[index], text, place)
             if length and (best is None or length > best.end - best.start):
                 best = Reading((index,), place, place + length, by_text=True)
-        return best
+        return best or self._all_or_none(text, place)
 
-    def is_only_label(self, text: str) -> bool:
-        """Whether a text is nothing but one of the labels."""
-        return _bare(text) in self.forms
+    def _all_or_none(self, text: str, place: int) -> Reading | None:
+        """以上皆非 and its like, if that is one of the options in other words."""
+        for index, pattern in self.summaries:
+            if found := pattern.match(text, place):
+                return Reading((index,), place, found.end(), by_text=True)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +288,8 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
     one_before = r"\d" if style == "digits" else "."
     number = "" if style == "digits" else r"(?:\d{1,3}\s?[.、:)]\s{0,3})?"
     again = rf"(?:{_SEPARATOR}|[\])\"'*_}}$]{{0,3}}{_SEPARATOR}[\[(\"'*_{{$]{{0,3}})"
+    if style == "letters":  # A C D and (A)(C)(D)
+        again = rf"(?:{again}|\s(?=[{near}](?![A-Za-z.:)、]))|[)\]]\s?[(\[](?=[{near}][)\]]))"
     if number:
         again = rf"(?:{again}|[\s,;.、]{{1,4}}\d{{1,3}}\s?[.、:)]\s{{0,3}})"
     one = rf"(?:选项)?{single}(?:项|选项)?"

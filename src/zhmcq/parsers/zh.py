@@ -17,6 +17,8 @@ __all__ = ["StrictParser", "ZhParser", "explain"]
 # A longer reply is read at its two ends only: answers stand there, and time stays bounded.
 LONGEST, HEAD, TAIL = 200_000, 50_000, 150_000
 STRICT = 82
+# An option text after a word such as 因此 may be any sentence: it has to be the only one.
+_WEAK_TEXT = 58
 
 _NEXT_TURN = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end_of_text|im_start|start_header_id|user)\|?>|</s>|<end_of_turn>"
@@ -41,8 +43,8 @@ _ABSTAINS = re.compile(
     re.IGNORECASE,
 )
 _FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
-_SENTENCE_END = re.compile(r"[\s.。!?;\"'*)\]}$<>、,:-]{0,12}+(?:<eo[a-z]>)?\s{0,8}$")
-_CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|是|为|,|因|符|正|最|更|而)")
+_SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:<eo[a-z]>)?\s{0,8}$")
+_CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|吧|才|而)")
 _ASKS_FALSE = re.compile(
     r"错误|不正确|有误|不实|不符|不当|不恰当|不合|为非|何者非|不是|不属|不包|不会|不能|不可|不宜|不适|不应|不需|无关|误|除外|不"
     r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
@@ -200,6 +202,8 @@ class _Reader:
                 self._reject(rule.name, start, reading)
             elif _SUPPOSED.search(self.text, max(0, start - 20), start):
                 self._read(rule.name, start, reading, weight=15)
+            elif rule.name in _WEAK and reading.by_text:
+                self._read(rule.name, start, reading, weight=_WEAK_TEXT)
             else:
                 self._read(rule.name, start, reading)
 
@@ -272,9 +276,11 @@ class _Reader:
         line = self.text.rfind("\n", 0, stop)
         if line >= 0:
             closing = self.words.read(self.text, line)
+            computed = self.words.style == "digits" and "=" in self.text[line:][:16]
             if (
                 closing
                 and not closing.unknown
+                and not (computed and not closing.by_text)
                 and _SENTENCE_END.match(self.text, closing.end)
                 and not self._in_echo(closing.start)
                 and not self._listed(closing)
@@ -291,8 +297,13 @@ class _Reader:
                     self._read("statement_is", match.start(), said)
 
     def _opens(self, reading: Reading) -> bool:
-        if reading.unknown or self._in_echo(reading.start) or self._listed(reading):
+        wrong = self.verdicts.get(reading.indexes[0]) == "no" if reading.indexes else True
+        if reading.unknown or (wrong and not self.asks_false):
             return False
+        if self._in_echo(reading.start) or self._listed(reading):
+            return False
+        if self.words.polar:
+            return bool(_YES_MARK.match(self.text, reading.end))
         follows = self.text[reading.end : reading.end + 1]
         if reading.by_text:
             return follows in "。.\n"
@@ -316,8 +327,10 @@ class _Reader:
         no = [index for index, word in verdicts.items() if word == "no"]
         end = len(self.text.rstrip())
         start = self.items[0].start if self.items else 0
-        if self.multiple and len(yes) + len(no) == count and yes:
-            self._add("verdicts", start, end, no if self.asks_false else yes)
+        if self.multiple:
+            chosen = no if self.asks_false else yes
+            if chosen and verdicts:
+                self._add("verdicts", start, end, chosen, weight=72)
         elif len(no) == count - 1 and not (self.asks_false and self.stem.strip()):
             self._add("verdicts", start, end, set(range(count)) - set(no))
         elif len(yes) == count - 1 and len(no) == 1 and (self.asks_false or not self.stem.strip()):
@@ -343,21 +356,29 @@ class _Reader:
                     and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
                 ):
                     places.append((place, end, index))
-        named = {index for _, _, index in places}
         if not places:
             return
         places.sort()
+        named = {index for _, _, index in places}
         start, end, index = places[-1]
+        chosen = {index}
+        for first, last, other in reversed(places[:-1]):  # 炎熱、颱風: a list at the end
+            if not _JOINS.fullmatch(self.text, last, start):
+                break
+            chosen.add(other)
+            start = first
         sentence = max(self.text.rfind(mark, 0, start) for mark in "。\n!?;")
-        alone = all(other == index for first, _, other in places if first > sentence)
+        alone = all(other in chosen for first, _, other in places if first > sentence)
         substantial = len(self.words.squeezed[index]) > 1
-        if _SENTENCE_END.match(self.text, end) and alone and (substantial or _IS_BEFORE.search(self.text, 0, start)):
-            self._add("text_at_end", start, end, (index,))
+        said = substantial or _IS_BEFORE.search(self.text, max(0, start - 4), start)
+        if _SENTENCE_END.match(self.text, end) and alone and said:
+            self._add("text_at_end", start, end, chosen)
         elif len(named) == 1 and substantial:
             self._add("text_once", start, end, named)
 
 
-_WEAK = {"therefore", "only", "result", "option_is"}
+_WEAK = {"therefore", "only", "result", "option_is", "should_be", "it_is_en"}
+_YES_MARK = re.compile(r"的?[\s,.。!:;、)*]")
 _SPACES = re.compile(r"\s{0,4}")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}\s?")
 _JOINS = re.compile(r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}")
