@@ -15,9 +15,25 @@ __all__ = ["Reading", "Vocabulary", "vocabulary"]
 CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 STEMS = "甲乙丙丁戊己庚辛壬癸"
 NUMERALS = "一二三四五六七八九十"
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
 TRUE_WORDS = ("是", "对", "正确", "没错", "无误", "真", "√", "○", "V", "True", "Yes", "T", "Y")
 FALSE_WORDS = (
-    *("否", "错", "错误", "有误", "不是", "不对", "不正确", "假", "×", "False", "No", "F", "N"),
+    *(
+        "否",
+        "错",
+        "错误",
+        "有误",
+        "不是",
+        "不对",
+        "不正确",
+        "假",
+        "×",
+        "False",
+        "No",
+        "F",
+        "N",
+        "不",
+    ),
     *("X", "不太正确", "并不正确", "不成立"),
 )
 NONE_OF_THEM = re.compile(
@@ -41,12 +57,12 @@ _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
 # Punctuation that tells options apart: 15.9 and 1.59, -1 and 1, B > C and B = C.
 _MEANS = frozenset(".:-+<>=/%^")
 _COUNTS = re.compile(r"(?<=\d)[.:](?=\d)|(?<![^\W_])-(?=\s?[\w\\])|[+<>=/%^]")
-_SQUEEZED = re.compile(
-    r"(?:[^\w.:+<>=/%^-]|_|(?<!\d)[.:]|[.:](?!\d)|(?<=[^\W_])-|-(?!\s?[\w\\]))+"
-)
+_SQUEEZED = re.compile(r"(?:[^\w.:+<>=/%^-]|_|(?<!\d)[.:]|[.:](?!\d)|(?<=[^\W_])-|-(?!\s?[\w\\]))+")
 _MEASURES = "个条年月日号天次人倍万千百亿种米秒分度岁元公克毫厘吨升小时周瓶位名件张层楼点"
 # A letter glued to one of these is the beginning of a word (B細胞, A型) unless it is a label.
-_GOES_ON = frozenset("项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所")
+_GOES_ON = frozenset(
+    "项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +172,14 @@ class Vocabulary:
 
     def _ordinal(self, text: str, place: int) -> Reading | None:
         """選項2, 第二個選項 or Option 2, where the labels are letters."""
-        found = _ORDINAL.match(text, place) 
+        found = _ORDINAL.match(text, place)
         if not found:
             return None
         token = found.group("a") or found.group("b")
-        number = NUMERALS.find(token) + 1 if token in NUMERALS else int(token)
+        if not token:
+            number = ORDINALS.index(found.group("c").lower()) + 1
+        else:
+            number = NUMERALS.find(token) + 1 if token in NUMERALS else int(token)
         index = self.forms.get(str(number), number - 1) if self.style == "digits" else number - 1
         if 0 <= index < self.count:
             return Reading((index,), found.start(), found.end())
@@ -208,14 +227,15 @@ class _Shapes:
     item: re.Pattern[str]
 
 
-_OR = re.compile(r"或|还是|/|\bor\b", re.IGNORECASE)
+_OR = re.compile(r"或|还是|\bor\b", re.IGNORECASE)
 _AND_OR = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
 # "the answer is a metal": a small letter needs an end behind it to be a label.
 _AFTER_LOWER = re.compile(r"\s?(?:[)\].,、。*\"'`}$:;<]|\n|\Z)|项|选项")
 _ORDINAL = re.compile(
     r"[\s:;,*_\"'(\[]{0,8}+(?:(?:选项|(?i:options?|choices?|no\.|number))\s{0,2}[#(]?"
     r"(?P<a>\d{1,2}|[一二三四五六七八九十])(?![\d.]\d|[十%])"
-    r"|第\s?(?P<b>\d{1,2}|[一二三四五六七八九十])\s?[个项](?:选项|答案)?)"
+    r"|第\s?(?P<b>\d{1,2}|[一二三四五六七八九十])\s?[个项](?:选项|答案)?"
+    r"|(?i:the\s)?(?P<c>(?i:first|second|third|fourth|fifth))\s(?i:option|choice|answer|one)\b)"
 )
 
 
@@ -241,7 +261,10 @@ def _polarity(names: list[str], texts: list[str]) -> dict[str, int]:
     if len(names) != 2:
         return {}
     true, false = ({word.lower() for word in words} for words in (TRUE_WORDS, FALSE_WORDS))
-    for first, second in ((names[0].lower(), names[1].lower()), (texts[0].lower(), texts[1].lower())):
+    for first, second in (
+        (names[0].lower(), names[1].lower()),
+        (texts[0].lower(), texts[1].lower()),
+    ):
         if first in true and second in false:
             sides = (TRUE_WORDS, FALSE_WORDS)
         elif first in false and second in true:
@@ -286,7 +309,7 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         single = rf"(?:(?:{words})(?=[\s,.。;!?、)\]\"'*_}}$<-]|的|\Z)|{single})"
     head = f"[{near}]" if style == "letters" else token
     one_before = r"\d" if style == "digits" else "."
-    number = "" if style == "digits" else r"(?:\d{1,3}\s?[.、:)]\s{0,3})?"
+    number = "" if style == "digits" else r"(?:第?\s?\d{1,3}\s?题?\s?[.、:)]\s{0,3})?"
     again = rf"(?:{_SEPARATOR}|[\])\"'*_}}$]{{0,3}}{_SEPARATOR}[\[(\"'*_{{$]{{0,3}})"
     if style == "letters":  # A C D and (A)(C)(D)
         again = rf"(?:{again}|\s(?=[{near}](?![A-Za-z.:)、]))|[)\]]\s?[(\[](?=[{near}][)\]]))"
@@ -301,7 +324,7 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         mention=re.compile(mention),
         item=re.compile(
             rf"{head}(?:(?<=[(\[]{one_before})\s?[)\]]"
-            rf"|(?<![^\s*#>项]{one_before})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
+            rf"|(?<![^\s*#>项:,;。、]{one_before})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
         ),
     )
 

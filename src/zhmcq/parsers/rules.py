@@ -19,11 +19,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AFTER", "BEFORE", "BY_NAME", "DECISION", "RULES", "Rule"]
+__all__ = ["AFTER", "BEFORE", "BY_NAME", "DECISION", "RULES", "STRICT", "Rule"]
 
 #: From this weight on a rule is a decision: among several, the last one in the reply counts.
 #: Below it, rules of one weight have to agree.
 DECISION = 80
+#: From this weight on a rule states a final answer: what the ``strict`` parser reads.
+STRICT = 82
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +53,22 @@ class Rule:
 
 
 _IS = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还)?(?:是|为|选择?|填|:|=)"
-_TRUE = r"正确|对(?=的?(?:[\s,。;.!]|$))|成立|无误|符合(?:题意|题目|要求|条件|题干)?|(?:最|更)(?:佳|好|合适|恰当|适当|合理|准确|符合)"
-_FALSE = r"错误?|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|合|当|恰当|合适|准确|合理|可能)|不是|并非|排除"
-_THING = (
-    r"(?:\s?[,:]?\s?(?:选?项|选项))?(?:中)?(?:所述|所说|所示)?(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?"
-)
+_TRUE = r"正确|√|对(?=的?(?:[\s,。;.!]|$))|成立|无误|符合(?:题意|题目|要求|条件|题干)?|(?:最|更)(?:佳|好|合适|恰当|适当|合理|准确|符合)"
+_FALSE = r"错误?|×|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|合|当|恰当|合适|准确|合理|可能)|不是|并非|排除"
+_THING = r"(?:[^\S\n]?(?:选?项|选项))?(?:中)?(?:所述|所说|所示)?(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?"
 
 RULES: tuple[Rule, ...] = (
     # name, place, pattern, weight, example, reads
     Rule("answer_tag", "before", r"\[\s?(?:正确|标准|参考|最终|最后)?答案\s?\](?:应该?|应当)?(?:是|为)?", 90, "【解析】夏天最热。\n【答案】B", "B"),
     Rule("boxed", "before", r"\\f?boxed\s?(?=\{)", 90, "气温最高，故 \\boxed{\\text{B}}", "B"),
     Rule("answer_is", "before", r"(?:答案|正解|解答|答)(?:\s?\([^()\n]{1,8}\))?(?:的?选?项)?[^\S\n]?[\"'*]{0,3}" + _IS, 90, "所以正確答案是 (B)。", "B"),
-    Rule("answer_bare", "before", r"(?:答案|正解)(?=[\s*\"(\[A-Z①-⑳甲-癸\d])", 90, "答案 B", "B"),
+    Rule("answer_bare", "before", r"(?:答案|正解)(?=[\s*\"(\[>A-Z①-⑳甲-癸\d-])", 90, "答案 B", "B"),
     Rule("choose", "before", r"(?:选择|选定|选取|挑选|选|圈选|填)(?!项|题|出|取|用|举|修|手)(?:了|的是|的?答案|的?选项)?(?:是|为)?", 90, "一年中最热，故選B。", "B"),
-    Rule("right_one_is", "before", r"(?:正确|对的|合适|恰当|适当|符合|适合|合理|最可能|最有可能|最佳|最好|接近)(?:题意|题目|要求|条件|描述)?的?(?:一?个?选?项|选项|选择|答案|叙述|说法|描述|组合|诊断|一项|顺序|排序|结果)?[^\S\n]?(?:应该?|应当|就)?(?:是|为|(?<=[项案择])\s?:)", 88, "最熱的季節，正確的是B", "B"),
+    Rule("right_one_is", "before", r"(?:正确|对的|合适|恰当|适当|符合|适合|合理|最可能|最有可能|最佳|最好|接近)(?:题意|题目|要求|条件|描述)?的?(?:一?个?选?项|选项|选择|答案|叙述|说法|描述|组合|诊断|一项|顺序|排序|结果)?[^\S\n]?(?:应该?|应当|就)?(?:是|为|有|包括|(?<=[项案择])\s?:)", 88, "最熱的季節，正確的是B", "B"),
     Rule("false_one_is", "before", r"(?:错误|不正确|不对|有误|不符合|不符|不当|不恰当|不合适|不属于|不包括|不适合|不适当)(?:题意|题目|要求|条件|描述)?的?(?:选?项|选项|答案|叙述|说法|描述|一项|部分)?[^\S\n]?(?:应该?|应当|就)?(?:是|为)", 88, "错误的是 A，冬天最冷。", "", "false"),
-    Rule("should_be", "before", r"(?:应该?|应当|而|乃)(?:是|为)", 84, "不是A，而是B", "B"),
+    Rule("should_be", "before", r"(?:应该?|应当|而|乃|,|也就)(?:是|为)", 84, "不是A，而是B", "B"),
     Rule("option_is", "before", r"(?:选项|选择|结论|结果|解法)(?:应该?|应当|就|的?结果|的?是)?(?:是|为)", 85, "经过比较，选项为B", "B"),
-    Rule("answer_en", "before", r"(?i:answers?(?:\s(?:to|for)\s[^.:\n]{1,40})?)\**\s?(?:(?i:should be|would be|must be|is|are|was|choice)\b|:|=)", 90, "The correct answer is option B.", "B"),
+    Rule("answer_en", "before", r"(?i:ans(?:wers?)?(?:\s(?:to|for)\s[^.:\n]{1,40})?)\**\s?(?:(?i:should be|would be|must be|is|are|was|choice)\b|:|=|-|>)", 90, "The correct answer is option B.", "B"),
     Rule("correct_en", "before", r"(?i:\b(?:correct|right|best|final)\s(?:option|choice|statement|one|selection|response)(?:\sfrom[^.:\n]{1,30})?\s(?:is|would be|should be))", 90, "After all, the best choice is (B).", "B"),
     Rule("choose_en", "before", r"(?i:\b(?:choose|select|pick|go with|went with|opt for)\b)(?:\s(?i:option|answer|choice))?", 88, "Summer is hot, so I choose B.", "B"),
     Rule("it_is_en", "before", r"(?i:\bit(?:'s|\sis|\sshould be|\smust be|\swould be)\b)", 84, "Hot weather means it is B.", "B"),
@@ -80,8 +80,8 @@ RULES: tuple[Rule, ...] = (
     Rule("is_the_answer", "after", r"(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?(?:的)?(?:最佳|最终|唯一|正确|标准|最好|最合适)?的?(?:正确)?(?:答案|正解|选择)", 90, "(B)才是正確答案。", "B"),
     Rule("is_the_answer_en", "after", r"(?i:\s?(?:is|seems|appears|must be)\s(?:to be\s)?(?:likely\s|definitely\s|clearly\s)?(?:the\s)?(?:most\s)?(?:correct|right|best|appropriate|accurate)\b)", 84, "Option B is the correct one.", "B"),
     Rule("is_wrong_en", "after", r"(?i:\s?(?:is|are|was|cannot be|can't be|must be)\s(?:also\s|clearly\s)?(?:not|incorrect|wrong|false|the incorrect)\b)", 70, "Option A is incorrect.", "", "false"),
-    Rule("is_wrong", "after", _THING + r"\s?[,:]?\s?(?:则|也|都|均|皆|显然|明显|是|为|并|应|属于|可以?|可被|应该|被|完全|一定|全|就|其实|就是)?(?:是|为|都|均)?(?:" + _FALSE + r")", 70, "A项错误。", "", "false"),
-    Rule("is_right", "after", _THING + r"\s?[,:]?\s?(?:则|也|都|均|皆|显然|是|为|更|较|最|才|完全|一定|应该?|就|就是)?(?:是|为|最|更)?(?:" + _TRUE + r")", 70, "经分析，选项B正确。", "B"),
+    Rule("is_wrong", "after", _THING + r"[^\S\n]?[,:(]?[^\S\n]?(?:则|也|都|均|皆|显然|明显|是|为|并|应|属于|可以?|可被|应该|被|完全|一定|全|就|其实|就是)?(?:是|为|都|均)?(?:" + _FALSE + r")", 70, "A项错误。", "", "false"),
+    Rule("is_right", "after", _THING + r"[^\S\n]?[,:(]?[^\S\n]?(?:则|也|都|均|皆|显然|是|为|更|较|最|才|完全|一定|应该?|就|就是)?(?:是|为|最|更)?(?:" + _TRUE + r")", 70, "经分析，选项B正确。", "B"),
     Rule("only_label", "form", "", 95, "(B)", "B"),
     Rule("only_text", "form", "", 92, "夏天。", "B"),
     Rule("opening", "form", "", 75, "(B) 夏天，因为气温最高。", "B"),
@@ -128,7 +128,9 @@ def _beginnings(pattern: str) -> set[str]:
 _BEFORE_RULES = [rule for rule in RULES if rule.place == "before"]
 _FIRST = "".join(sorted(re.escape(c) for rule in _BEFORE_RULES for c in _beginnings(rule.pattern)))
 BEFORE = re.compile(
-    f"(?=[{_FIRST}])(?:" + "|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in _BEFORE_RULES) + ")"
+    f"(?=[{_FIRST}])(?:"
+    + "|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in _BEFORE_RULES)
+    + ")"
 )
 AFTER = re.compile(
     "|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in RULES if rule.place == "after")
