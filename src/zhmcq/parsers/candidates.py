@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
-from zhmcq.parsers.rules import AFTER, BEFORE, BY_NAME, DECISION, STRICT
+from zhmcq.parsers.rules import AFTER, BEFORE, BY_NAME, DECISION
 from zhmcq.questions import Question
 
 __all__ = ["find_candidates"]
@@ -60,7 +60,6 @@ _STATEMENT = re.compile(
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
     re.IGNORECASE,
 )
-_WEAK = {"therefore", "only", "result", "option_is", "should_be", "it_is_en"}
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
 _SPACES = re.compile(r"\s{0,4}")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
@@ -194,7 +193,7 @@ class _Reader:
             start, end = match.span()
             reading = self.words.read(self.text, end)
             if reading is None:
-                if rule.effect == "choose" and rule.weight >= STRICT:
+                if rule.effect == "choose" and not rule.weak:
                     fill = _FILL.match(self.text, end).end()  # type: ignore[union-attr]
                     nothing = _ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(
                         self.text, fill
@@ -202,7 +201,7 @@ class _Reader:
                     if nothing:
                         self._add(rule.name, start, nothing.end(), (), status="none")
                 continue
-            if self._in_echo(reading.start) or (rule.name in _WEAK and not self._stands(reading)):
+            if self._in_echo(reading.start) or (rule.weak and not self._stands(reading)):
                 continue
             closed = _BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
             judged = AFTER.match(self.text, closed)
@@ -221,7 +220,7 @@ class _Reader:
                 self.text, closed
             ):
                 self._read(rule.name, start, reading, weight=15)
-            elif rule.name in _WEAK and reading.by_text:
+            elif rule.weak and reading.by_text:
                 self._read(rule.name, start, reading, weight=_WEAK_TEXT)
             else:
                 self._read(rule.name, start, reading)
