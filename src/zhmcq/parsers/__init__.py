@@ -14,10 +14,14 @@ from zhmcq.parsers.base import (
     parser_names,
     register_parser,
 )
+from zhmcq.parsers.cascade import CascadeParser
+from zhmcq.parsers.json_answer import JsonParser
 from zhmcq.parsers.zh import StrictParser, ZhParser, explain
 
 __all__ = [
     "Candidate",
+    "CascadeParser",
+    "JsonParser",
     "ParsedAnswer",
     "Parser",
     "Status",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections.abc import Iterable
@@ -9,13 +10,13 @@ from collections.abc import Iterable
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
-from zhmcq.parsers.rules import AFTER, BEFORE, BY_NAME, DECISION
+from zhmcq.parsers.rules import BY_NAME, DECISION, Rule, judgement, leads
 from zhmcq.questions import Question
 
 __all__ = ["find_candidates"]
 
 # A longer reply is read at its two ends only: answers stand there, and time stays bounded.
-LONGEST, HEAD, TAIL = 200_000, 50_000, 150_000
+LONGEST, HEAD = 40_000, 10_000
 # An option text after a word such as 因此 may be any sentence: it has to be the only one.
 _WEAK_TEXT = 58
 
@@ -92,20 +93,23 @@ class _Reader:
         self.verdicts: dict[int, str] = {}
         self.items = self._items()
         self.echo = self._echo()
+        self.opening = self.words.read(self.text, 0)
 
     @functools.cached_property
     def asks_false(self) -> bool:
         """Whether the question asks for the option that does not hold."""
         return bool(_ASKS_FALSE.search(fold(self.stem).text))
 
-    def candidates(self) -> list[Candidate]:
-        """All candidates, in the order of the rules."""
-        if self.text.strip():
+    def candidates(self, *, everything: bool) -> list[Candidate]:
+        """All candidates in the order of the rules; only those that can matter, if not everything."""
+        if self.text.strip() and not self._only():
             self._before()
             self._after()
             self._forms()
-            self._verdicts()
-            self._texts()
+            decided = any(candidate.weight >= DECISION for candidate in self.found)
+            if everything or not decided:
+                self._verdicts()
+                self._texts()
         return self.found
 
     def _add(
@@ -176,54 +180,55 @@ class _Reader:
         return len(between) < 120 and not _VERDICT.search(between)
 
     def _in_echo(self, place: int) -> bool:
-        return any(start <= place < end for start, end in self.echo)
+        if not self.echo:
+            return False
+        nearest = bisect.bisect_right(self.echo, (place, len(self.text))) - 1
+        return nearest >= 0 and self.echo[nearest][0] <= place < self.echo[nearest][1]
 
     def _listed(self, reading: Reading) -> bool:
         """Whether a label is one step of going through the options one by one."""
         index = reading.indexes[0]
-        before = [item for item in self.items if item.end <= reading.start]
-        after = [item for item in self.items if item.start >= reading.end]
-        if before and before[-1].indexes[0] == index - 1:
+        last = bisect.bisect_right(self.items, reading.start, key=lambda item: item.end) - 1
+        following = bisect.bisect_left(self.items, reading.end, key=lambda item: item.start)
+        if last >= 0 and self.items[last].indexes[0] == index - 1:
             return True
-        return bool(after) and after[0].indexes[0] == index + 1 and (index == 0 or bool(before))
+        goes_on = following < len(self.items) and self.items[following].indexes[0] == index + 1
+        return goes_on and (index == 0 or last >= 0)
 
     def _before(self) -> None:
-        for match in BEFORE.finditer(self.text):
-            rule = BY_NAME[match.lastgroup or ""]
-            start, end = match.span()
+        for rule, start, end in leads(self.text):
             reading = self.words.read(self.text, end)
             if reading is None:
-                if rule.effect == "choose" and not rule.weak:
-                    fill = _FILL.match(self.text, end).end()  # type: ignore[union-attr]
-                    nothing = _ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(
-                        self.text, fill
-                    )
-                    if nothing:
-                        self._add(rule.name, start, nothing.end(), (), status="none")
-                continue
-            if self._in_echo(reading.start) or (rule.weak and not self._stands(reading)):
-                continue
-            closed = _BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
-            judged = AFTER.match(self.text, closed)
-            effect = rule.effect
-            if (
-                judged
-                and judged.group()[:1] not in ",:"
-                and BY_NAME[judged.lastgroup or ""].effect == "false"
-            ):
-                effect = "false"
-            if effect == "false":
-                effect = "choose" if self.asks_false else "reject"
-            if _NOT_BEFORE.search(self.text, max(0, start - 8), start) or effect == "reject":
-                self._reject(rule.name, start, reading)
-            elif _SUPPOSED.search(self.text, max(0, start - 20), start) or _ASKED.match(
-                self.text, closed
-            ):
-                self._read(rule.name, start, reading, weight=15)
-            elif rule.weak and reading.by_text:
-                self._read(rule.name, start, reading, weight=_WEAK_TEXT)
-            else:
-                self._read(rule.name, start, reading)
+                self._no_answer(rule, start, end)
+            elif not self._in_echo(reading.start) and (not rule.weak or self._stands(reading)):
+                self._weigh(rule, start, reading)
+
+    def _no_answer(self, rule: Rule, start: int, end: int) -> None:
+        """【答案】無法確定 and 答案：以上皆非, where that is not an option."""
+        if rule.effect == "choose" and not rule.weak:
+            fill = _FILL.match(self.text, end).end()  # type: ignore[union-attr]
+            nothing = _ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(self.text, fill)
+            if nothing:
+                self._add(rule.name, start, nothing.end(), (), status="none")
+
+    def _weigh(self, rule: Rule, start: int, reading: Reading) -> None:
+        closed = _BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
+        judged = judgement(self.text, closed)
+        effect = rule.effect
+        if judged and judged[0].effect == "false" and self.text[closed] not in ",:":
+            effect = "false"  # 【答案】C、D都错误
+        if effect == "false":
+            effect = "choose" if self.asks_false else "reject"
+        if effect == "reject" or _NOT_BEFORE.search(self.text, max(0, start - 8), start):
+            self._reject(rule.name, start, reading)
+        elif _SUPPOSED.search(self.text, max(0, start - 20), start):
+            self._read(rule.name, start, reading, weight=15)
+        elif _ASKED.match(self.text, closed):
+            self._read(rule.name, start, reading, weight=15)
+        elif rule.weak and reading.by_text:
+            self._read(rule.name, start, reading, weight=_WEAK_TEXT)
+        else:
+            self._read(rule.name, start, reading)
 
     def _reject(self, rule: str, start: int, reading: Reading) -> None:
         for index in reading.indexes:
@@ -255,20 +260,19 @@ class _Reader:
                 pending = []
                 continue
             joined = pending and _JOINS.fullmatch(self.text, last, start)
-            pending = [*pending, index] if joined else [index]
+            pending = [*pending[-self.words.count :], index] if joined else [index]
             begin = begin if joined else start
             last = end
             after = _BRACKETS.match(self.text, end).end()  # type: ignore[union-attr]
             own = self.words.text_at(self.text, after)
             if own and own.indexes == (index,):
                 after = own.end
-            judged = AFTER.match(self.text, after)
+            judged = judgement(self.text, after)
             if judged:
-                self._judge(judged, begin, pending)
+                self._judge(*judged, begin, pending)
                 pending = []
 
-    def _judge(self, judged: re.Match[str], start: int, indexes: list[int]) -> None:
-        rule = BY_NAME[judged.lastgroup or ""]
+    def _judge(self, rule: Rule, end: int, start: int, indexes: list[int]) -> None:
         wrong = rule.effect == "false"
         for index in indexes:
             self.verdicts[index] = "no" if wrong else "yes"
@@ -282,19 +286,21 @@ class _Reader:
             weight = 82
         if not wrong and self.asks_false and rule.name == "is_right":
             weight = min(weight, 35)
-        self._add(rule.name, start, judged.end(), indexes, weight=weight)
+        self._add(rule.name, start, end, indexes, weight=weight)
+
+    def _only(self) -> bool:
+        """Whether the reply is a label, an option text or both, and nothing else."""
+        reading = self.opening
+        if not reading or not _SENTENCE_END.match(self.text, reading.end):
+            return False
+        self._read("only_text" if reading.by_text else "only_label", reading.start, reading)
+        return True
 
     def _forms(self) -> None:
-        opening = self.words.read(self.text, 0)
+        opening = self.opening
         stop = len(self.text.rstrip())
-        if opening and not opening.open_choice:
-            rest = _SENTENCE_END.match(self.text, opening.end)
-            if rest and not self._in_echo(opening.start):
-                rule = "only_text" if opening.by_text else "only_label"
-                self._read(rule, opening.start, opening)
-                return
-            if self._opens(opening):
-                self._read("opening", opening.start, opening)
+        if opening and not opening.open_choice and self._opens(opening):
+            self._read("opening", opening.start, opening)
         line = self.text.rfind("\n", 0, stop)
         if line >= 0:
             closing = self.words.read(self.text, line)
@@ -425,6 +431,15 @@ def _this_turn(text: str) -> str:
     return text[: found.start()] if found else text
 
 
-def find_candidates(text: str, question: Question, *, reasoning: bool = False) -> list[Candidate]:
-    """Every candidate in a reply, in the order of the rules; see :class:`Candidate`."""
-    return _Reader(text, question, reasoning).candidates()
+def find_candidates(
+    text: str, question: Question, *, reasoning: bool = False, everything: bool = False
+) -> list[Candidate]:
+    """The candidates in a reply, in the order of the rules.
+
+    Args:
+        text: The reply.
+        question: The question it answers.
+        reasoning: Whether to leave out ``<think>…</think>``.
+        everything: Whether to look for weaker candidates where there is a decision already.
+    """
+    return _Reader(text, question, reasoning).candidates(everything=everything)

@@ -19,10 +19,11 @@ Links are bounded patterns, so that reading takes time proportional to the lengt
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AFTER", "BEFORE", "BY_NAME", "DECISION", "RULES", "STRICT", "Rule"]
+__all__ = ["BY_NAME", "DECISION", "RULES", "STRICT", "Rule", "judgement", "leads"]
 
 #: From this weight on a rule is a decision: among several, the last one in the reply counts.
 #: Below it, the candidates of the highest weight have to agree.
@@ -200,29 +201,67 @@ RULES: tuple[Rule, ...] = (
 BY_NAME = {rule.name: rule for rule in RULES}
 
 
-def _alternatives(rule: Rule) -> str:
-    words = []
-    for word in sorted(rule.words.split("|"), key=len, reverse=True):
-        escaped = re.escape(word)
-        words.append(rf"(?i:\b{escaped}\b)" if word[0].isascii() and word[0].isalpha() else escaped)
-    guard = f"(?![{rule.unless}])" if rule.unless else ""
-    return f"(?:{'|'.join(words)}){guard}"
+def _spellings(word: str) -> set[str]:
+    if word[0].isascii() and word[0].isalpha():
+        return {word, word.capitalize(), word.upper()}
+    return {word}
 
 
-def _before() -> re.Pattern[str]:
-    rules = [rule for rule in RULES if rule.place == "before"]
-    firsts = {word[0] for rule in rules for word in rule.words.split("|")}
-    # Most characters of a reply begin no rule. Asking that first makes reading thrice as fast.
-    first = "".join(re.escape(c) for c in sorted({*firsts, *(c.upper() for c in firsts)}))
-    each = (f"(?P<{rule.name}>{_alternatives(rule)}{LINKS[rule.link]})" for rule in rules)
-    return re.compile(f"(?=[{first}])(?:{'|'.join(each)})")
+def _alternatives(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w)))
 
 
-def _after() -> re.Pattern[str]:
-    rules = [rule for rule in RULES if rule.place == "after"]
-    each = (f"(?P<{rule.name}>{LINKS[rule.link]}{_alternatives(rule)})" for rule in rules)
-    return re.compile("|".join(each))
+_RULE_OF = {
+    spelling: rule
+    for rule in RULES
+    if rule.place == "before"
+    for word in rule.words.split("|")
+    for spelling in _spellings(word)
+}
+# Nothing but plain words: the regex engine then looks only at characters that begin one.
+_WORDS = re.compile(_alternatives(_RULE_OF))
+_LINKS = {name: re.compile(pattern) for name, pattern in LINKS.items()}
 
 
-BEFORE = _before()
-AFTER = _after()
+def leads(text: str) -> Iterator[tuple[Rule, int, int]]:
+    """Where a ``before`` rule applies in a folded text: the rule, its start and its end."""
+    for found in _WORDS.finditer(text):
+        start, end = found.span()
+        rule = _RULE_OF[found.group()]
+        if rule.unless and text[end : end + 1] in rule.unless and end < len(text):
+            continue
+        if text[start].isascii() and text[start].isalpha() and _inside_word(text, start, end):
+            continue
+        linked = _LINKS[rule.link].match(text, end)
+        if linked:
+            yield rule, start, linked.end()
+
+
+def _inside_word(text: str, start: int, end: int) -> bool:
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return any(char.isascii() and char.isalpha() for char in around)
+
+
+def _judgements() -> re.Pattern[str]:
+    by_link: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        if rule.place == "after":
+            by_link.setdefault(rule.link, []).append(rule)
+    branches = []
+    for link, rules in by_link.items():
+        each = []
+        for rule in rules:
+            words = _alternatives({s for word in rule.words.split("|") for s in _spellings(word)})
+            guard = f"(?![{rule.unless}])" if rule.unless else ""
+            each.append(f"(?P<{rule.name}>(?:{words}){guard})")
+        branches.append(f"{LINKS[link]}(?:{'|'.join(each)})")
+    return re.compile("|".join(branches))
+
+
+_JUDGEMENTS = _judgements()
+
+
+def judgement(text: str, place: int) -> tuple[Rule, int] | None:
+    """The ``after`` rule that applies at ``place`` of a folded text, and where its words end."""
+    found = _JUDGEMENTS.match(text, place)
+    return (BY_NAME[found.lastgroup or ""], found.end()) if found else None

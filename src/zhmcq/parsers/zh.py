@@ -66,11 +66,15 @@ class ZhParser:
 
     def explain(self, text: str, question: Question) -> list[Candidate]:
         """Every candidate in the reply, the weightiest first, the last in the reply before others."""
-        found = self._candidates(text, question)
+        found = self._candidates(text, question, everything=True)
         return sorted(found, key=lambda candidate: (-candidate.weight, -candidate.span[1]))
 
-    def _candidates(self, text: str, question: Question) -> list[Candidate]:
-        found = find_candidates(text, question, reasoning=self.reasoning)
+    def _candidates(
+        self, text: str, question: Question, *, everything: bool = False
+    ) -> list[Candidate]:
+        found = find_candidates(
+            text, question, reasoning=self.reasoning, everything=everything
+        )
         return [candidate for candidate in found if candidate.weight >= self.threshold]
 
 
