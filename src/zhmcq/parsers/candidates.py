@@ -10,35 +10,48 @@ from collections.abc import Iterable
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
-from zhmcq.parsers.rules import BY_NAME, DECISION, Rule, judgement, leads
+from zhmcq.parsers.rules import BY_NAME, DECISION, STRICT, Rule, judgement, leads
 from zhmcq.questions import Question
 
-__all__ = ["find_candidates"]
+__all__ = ["LEAST", "find_candidates"]
 
 # A longer reply is read at its two ends only: answers stand there, and time stays bounded.
 LONGEST, HEAD = 40_000, 10_000
 # An option text after a word such as 因此 may be any sentence: it has to be the only one.
 _WEAK_TEXT = 58
+# The last mentions of an option's text; a reply that has more is no plainer for it.
+_MOST_MENTIONS = 20
+# 如果選A: seen, but never relied on. A candidate needs this much at least.
+_SUPPOSITION, LEAST = 15, 30
+# 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
+_TRUE_THOUGH_FALSE_ASKED = 35
 
-_NEXT_TURN = re.compile(
-    r"<\|(?:im_end|eot_id|endoftext|end_of_text|im_start|start_header_id|user)\|?>|</s>|<end_of_turn>"
-    r"|\[/?INST\]|<</?SYS>>|<eoa>|\n\s{0,4}(?:(?:问题|题目|问)\s?\d{0,3}\s?:|Question\s?\d{0,3}\s?:|Q\d{0,3}:"
-    r"|User\s?:|用户\s?:|Human\s?:|###\s?(?:Instruction|Question|问题|题目))"
+_END_OF_TURN = re.compile(
+    r"<\|(?:im_end|eot_id|endoftext|end_of_text|im_start|start_header_id|user)\|?>|</s>"
+    r"|<end_of_turn>|\[/?INST\]|<</?SYS>>|<eoa>"
+)
+_NEXT_QUESTION = re.compile(
+    r"\n\s{0,4}(?:(?:问题|题目|问)\s?\d{0,3}\s?:|(?:Question|Q)\s?\d{0,3}\s?:"
+    r"|(?:User|Human|用户)\s?:|###\s?(?:Instruction|Question|问题|题目))"
 )
 _NOT_BEFORE = re.compile(
-    r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
+    r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
+    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
 )
 _SUPPOSED = re.compile(
-    r"(?:(?<![比假])如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|同学|误|是否|难道|\bif\b|\bwhy\b)"
+    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选?|是否|难道|\bif\b|\bwhy\b)"
     r"[^,。;:!?\n]{0,12}$|[A-Za-z\d]还是$",
     re.IGNORECASE,
 )
 _ABSTAINS = re.compile(
-    r"(?:很抱歉|抱歉)?[,\s]?(?:(?:目前|暂时|仍|还|因此|所以|我)?"
-    r"(?:无法|不能|不可|难以|没法|没办法)(?:从[^\n。]{0,20})?(?:确定|判断|回答|选择|得出|得知|作答|给出|判定|知道|提供)"
-    r"|(?:我)?不(?:确定|知道|清楚|明确|详|存在|明)|未知|未定|题目(?:本身)?(?:可能)?(?:有误|错误|有问题|不完整)"
-    r"|(?:没有|无)(?:正确|合适|符合[^\n。]{0,6}|任何)?的?(?:答案|选项|解)|没有(?=[。\s]|$)|无(?=[。\s<]|$)|已删除"
-    r"|(?:I\s)?(?:don't|do not|cannot|can't|can not|am not able to|unable to)\s(?:know|determine|answer|tell|be determined|say)"
+    r"(?:很抱歉|抱歉)?[,\s]?(?:(?:目前|暂时|仍|还|因此|所以|我)?(?:无法|不能|不可|难以|没法|没办法)(?:从[^\n。]{0,20})?"
+    r"(?:确定|判断|回答|选择|得出|得知|作答|给出|判定|知道|提供)"
+    r"|(?:我)?不(?:确定|知道|清楚|明确|详|存在|明)|未知|未定"
+    r"|题目(?:本身)?(?:可能)?(?:有误|错误|有问题|不完整)"
+    r"|(?:没有|无)(?:正确|合适|符合[^\n。]{0,6}|任何)?的?(?:答案|选项|解)"
+    r"|没有(?=[。\s]|$)|无(?=[。\s<]|$)|已删除"
+    r"|(?:I\s)?(?:don't|do not|cannot|can't|can not|am not able to|unable to)\s"
+    r"(?:know|determine|answer|tell|be determined|say)"
     r"|(?:I'm\s|am\s)?not sure|unknown|unclear|undetermined|insufficient|N/A|none\b)",
     re.IGNORECASE,
 )
@@ -46,12 +59,14 @@ _FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
 _SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
 _CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|吧|才|而)")
 _ASKS_FALSE = re.compile(
-    r"错误|不正确|有误|不实|不符|不当|不恰当|不合|为非|何者非|不是|不属|不包|不会|不能|不可|不宜|不适|不应|不需|无关|误|除外|不"
+    r"(?:何者|何项|何种|何[时地人物]|[哪那][一些个种项位]?|下列|以下)[^。?!\n]{0,60}?(?:不|非|错|误|无关)"
+    r"|(?:错误|不|误)[^。?!\n,]{0,16}(?:是|为|有)\s?[(:?。_\[]|除外|为非"
     r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
     re.IGNORECASE,
 )
 _VERDICT = re.compile(
-    r"(?P<no>错误?|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除|\bincorrect\b|\bwrong\b|\bfalse\b)"
+    r"(?P<no>错误?|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除"
+    r"|\bincorrect\b|\bwrong\b|\bfalse\b)"
     r"|(?P<yes>正确|符合|成立|\bcorrect\b|\btrue\b|\bright\b)"
     r"|(?P<open>无法|不能|不确定|未知)",
     re.IGNORECASE,
@@ -61,7 +76,9 @@ _STATEMENT = re.compile(
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
     re.IGNORECASE,
 )
+_OPENERS, _CLOSERS = tuple("([（［【「"), tuple(")]）］】」")
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
+_BLANKS = re.compile(r"\s*+")
 _SPACES = re.compile(r"\s{0,4}")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
 _ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
@@ -77,7 +94,9 @@ _IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?$")
 class _Reader:
     """One reply being read: collects the candidates."""
 
-    def __init__(self, text: str, question: Question, reasoning: bool) -> None:
+    def __init__(
+        self, text: str, question: Question, *, reasoning: bool, whole: bool = False
+    ) -> None:
         self.original = text
         self.first, last = spoken_part(text) if reasoning else (0, len(text))
         self.gap = max(0, last - self.first - LONGEST)
@@ -85,7 +104,10 @@ class _Reader:
         if self.gap:
             part = part[:HEAD] + part[HEAD + self.gap :]
         self.folded: Folded = fold(part)
-        self.text = _this_turn(self.folded.text)
+        turn = _this_turn(self.folded.text)
+        asked = None if whole else _NEXT_QUESTION.search(turn)
+        self.text = turn[: asked.start()] if asked else turn
+        self.was_cut = asked is not None
         self.words: Vocabulary = vocabulary(question)
         self.multiple = question.kind == "multiple"
         self.stem = question.stem
@@ -101,7 +123,7 @@ class _Reader:
         return bool(_ASKS_FALSE.search(fold(self.stem).text))
 
     def candidates(self, *, everything: bool) -> list[Candidate]:
-        """All candidates in the order of the rules; only those that can matter, if not everything."""
+        """All candidates in the order of the rules; if not everything, those that can matter."""
         if self.text.strip() and not self._only():
             self._before()
             self._after()
@@ -126,6 +148,10 @@ class _Reader:
         if status == "answered" and len(answer) > 1 and not self.multiple:
             status = "ambiguous"
         begin, stop = self._span(start, end)
+        if self.original[begin - 1 : begin] in _OPENERS:
+            begin -= 1
+            if self.original[stop : stop + 1] in _CLOSERS:
+                stop += 1
         evidence = self.original[begin:stop]
         points = BY_NAME[rule].weight if weight is None else weight
         self.found.append(Candidate(answer, status, points, rule, evidence, (begin, stop)))
@@ -221,14 +247,15 @@ class _Reader:
             effect = "choose" if self.asks_false else "reject"
         if effect == "reject" or _NOT_BEFORE.search(self.text, max(0, start - 8), start):
             self._reject(rule.name, start, reading)
-        elif _SUPPOSED.search(self.text, max(0, start - 20), start):
-            self._read(rule.name, start, reading, weight=15)
-        elif _ASKED.match(self.text, closed):
-            self._read(rule.name, start, reading, weight=15)
+        elif self._supposed(start) or _ASKED.match(self.text, closed):
+            self._read(rule.name, start, reading, weight=_SUPPOSITION)
         elif rule.weak and reading.by_text:
             self._read(rule.name, start, reading, weight=_WEAK_TEXT)
         else:
             self._read(rule.name, start, reading)
+
+    def _supposed(self, start: int) -> bool:
+        return bool(_SUPPOSED.search(self.text, max(0, start - 20), start))
 
     def _reject(self, rule: str, start: int, reading: Reading) -> None:
         for index in reading.indexes:
@@ -278,14 +305,13 @@ class _Reader:
             self.verdicts[index] = "no" if wrong else "yes"
         lead = self.text[max(0, start - 20) : start]
         weight = rule.weight
-        if _SUPPOSED.search(lead) or (
-            wrong != self.asks_false and rule.weight < DECISION and wrong
-        ):
+        concludes = _CONCLUDES.search(lead)
+        if self._supposed(start) or (wrong and not self.asks_false):
             weight = 0
-        elif rule.weight < DECISION and _CONCLUDES.search(lead):
-            weight = 82
-        if not wrong and self.asks_false and rule.name == "is_right":
-            weight = min(weight, 35)
+        elif rule.weight < DECISION and not wrong and self.asks_false:
+            weight = _TRUE_THOUGH_FALSE_ASKED if concludes else _SUPPOSITION
+        elif rule.weight < DECISION and concludes:
+            weight = STRICT
         self._add(rule.name, start, end, indexes, weight=weight)
 
     def _only(self) -> bool:
@@ -297,28 +323,16 @@ class _Reader:
         return True
 
     def _forms(self) -> None:
-        opening = self.opening
-        stop = len(self.text.rstrip())
-        if opening and not opening.open_choice and self._opens(opening):
-            self._read("opening", opening.start, opening)
-        line = self.text.rfind("\n", 0, stop)
-        if line >= 0:
-            closing = self.words.read(self.text, line)
-            computed = self.words.style == "digits" and "=" in self.text[line:][:16]
-            if (
-                closing
-                and not closing.unknown
-                and not (computed and not closing.by_text)
-                and _SENTENCE_END.match(self.text, closing.end)
-                and not self._in_echo(closing.start)
-                and not self._listed(closing)
-            ):
-                self._read("closing", closing.start, closing)
+        if self.opening and self._opens(self.opening):
+            self._read("opening", self.opening.start, self.opening)
+        line = self.text.rfind("\n", 0, len(self.text.rstrip()))
+        closing = self.words.read(self.text, line) if line >= 0 else None
+        if closing and self._closes(closing, line):
+            self._read("closing", closing.start, closing)
         for item in self.items:
             wrong = self.verdicts.get(item.indexes[0]) == "no" and not self.asks_false
-            if not item.with_text or wrong or self._listed(item):
-                continue
-            if not self._in_echo(item.start):
+            counts = item.with_text and not wrong and not self._listed(item)
+            if counts and not self._in_echo(item.start):
                 self._read("label_and_text", item.start, item)
         if self.words.polar:
             for match in _STATEMENT.finditer(self.text):
@@ -326,9 +340,22 @@ class _Reader:
                 if said and not said.unknown:
                     self._read("statement_is", match.start(), said)
 
+    def _closes(self, reading: Reading, line: int) -> bool:
+        if reading.unknown or not _SENTENCE_END.match(self.text, reading.end):
+            return False
+        # "= 2" at the end of a calculation is a result, not label 2.
+        if (
+            self.words.style == "digits"
+            and not reading.by_text
+            and "=" in self.text[line : line + 9]
+        ):
+            return False
+        return not self._in_echo(reading.start) and not self._listed(reading)
+
     def _opens(self, reading: Reading) -> bool:
-        wrong = self.verdicts.get(reading.indexes[0]) == "no" if reading.indexes else True
-        if reading.unknown or (wrong and not self.asks_false):
+        if reading.unknown or reading.open_choice:
+            return False
+        if self.verdicts.get(reading.indexes[0]) == "no" and not self.asks_false:
             return False
         if self._in_echo(reading.start) or self._listed(reading):
             return False
@@ -369,33 +396,40 @@ class _Reader:
         elif len(yes) == count - 1 and len(no) == 1 and (self.asks_false or not self.stem.strip()):
             self._add("verdicts", start, end, no)
 
-    def _texts(self) -> None:
-        """Options named by their texts alone."""
+    def _named(self) -> list[tuple[int, int, int]]:
+        """Option texts that the reply neither repeats nor rejects: start, end, index."""
         lower = self.text.lower()
-        if len(lower) != len(self.text):  # İ becomes two characters
-            lower = self.text
+        same = len(lower) == len(self.text)  # İ becomes two characters
         places: list[tuple[int, int, int]] = []
         for index, option in self.words.longest_first:
-            option = option.lower() if lower is not self.text else option
             place = len(self.text)
-            for _ in range(20):
-                place = lower.rfind(option, 0, place)
+            for _ in range(_MOST_MENTIONS):
+                if same:
+                    place = lower.rfind(option.lower(), 0, place)
+                else:
+                    place = self.text.rfind(option, 0, place)
                 if place < 0:
                     break
                 end = place + len(option)
                 inside = any(first <= place and end <= last for first, last, _ in places)
-                if (
-                    not inside
-                    and not self._in_echo(place)
-                    and self.verdicts.get(index) != "no"
-                    and _begins_word(self.text, place)
-                    and self.words.text_at(self.text, place)
-                    and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
-                ):
+                if not inside and self._affirms(index, place):
                     places.append((place, end, index))
+        return sorted(places)
+
+    def _affirms(self, index: int, place: int) -> bool:
+        return (
+            not self._in_echo(place)
+            and self.verdicts.get(index) != "no"
+            and _begins_word(self.text, place)
+            and self.words.text_at(self.text, place) is not None
+            and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
+        )
+
+    def _texts(self) -> None:
+        """Options named by their texts alone."""
+        places = self._named()
         if not places:
             return
-        places.sort()
         named = {index for _, _, index in places}
         start, end, index = places[-1]
         chosen = {index}
@@ -424,10 +458,9 @@ def _begins_word(text: str, place: int) -> bool:
 
 def _this_turn(text: str) -> str:
     """The text up to where the model goes on with a turn that is not its own."""
-    start = len(text) - len(text.lstrip())
-    while (found := _NEXT_TURN.search(text, start)) and found.start() <= start:
-        start = found.end()
-        start += len(text[start:]) - len(text[start:].lstrip())
+    start = _BLANKS.match(text).end()  # type: ignore[union-attr]
+    while (found := _END_OF_TURN.search(text, start)) and found.start() <= start:
+        start = _BLANKS.match(text, found.end()).end()  # type: ignore[union-attr]
     return text[: found.start()] if found else text
 
 
@@ -442,4 +475,10 @@ def find_candidates(
         reasoning: Whether to leave out ``<think>…</think>``.
         everything: Whether to look for weaker candidates where there is a decision already.
     """
-    return _Reader(text, question, reasoning).candidates(everything=everything)
+    reader = _Reader(text, question, reasoning=reasoning)
+    found = reader.candidates(everything=everything)
+    if reader.was_cut and not any(candidate.weight >= LEAST for candidate in found):
+        # What looked like the next question was a heading of this reply.
+        reader = _Reader(text, question, reasoning=reasoning, whole=True)
+        found = reader.candidates(everything=everything)
+    return found

@@ -18,7 +18,7 @@ class CascadeParser:
     """The first of several parsers that finds an answer.
 
     Where none does, the first that found something else than nothing is heard (``ambiguous`` or
-    ``out_of_range``).
+    ``out_of_range``), else the last.
 
     Args:
         parsers: Names or parsers, in the order in which to try them.
@@ -56,4 +56,4 @@ class CascadeParser:
             if read.status == "answered":
                 return read
             tried.append(read)
-        return next((read for read in tried if read.status != "none"), tried[0])
+        return next((read for read in tried if read.status != "none"), tried[-1])

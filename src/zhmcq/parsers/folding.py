@@ -40,7 +40,7 @@ _PLAIN = {
     "麽": "么",
 }
 _PARENTHESIZED_LETTER = 0x249C  # ⒜, whose NFKC form has three characters
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u20e3\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 
 
 _CLOSING = re.compile("</think(?:ing)?>", re.IGNORECASE)

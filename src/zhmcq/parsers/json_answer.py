@@ -18,8 +18,8 @@ __all__ = ["JsonParser"]
 _MOST_FIELDS = 16
 _LONGEST_VALUE = 10_000
 _FIELD = re.compile(
-    r"(?<!\\)[\"'](?:final[_ ]?|correct[_ ]?|my[_ ]?)?(?:answers?|ans|choices?|options?|labels?|result"
-    r"|(?:正[確确]|最[終终])?(?:答案|[選选][項项])|[選选][擇择])[\"']\s{0,9}[:：]\s{0,9}",
+    r"(?<!\\)[\"'](?:(?:final[_ ]?|correct[_ ]?|my[_ ]?)?"
+    r"(?:answers?|ans|choices?|options?|labels?)|result|(?:正[確确]|最[終终])?(?:答案|[選选][項项])|[選选][擇择])[\"']\s{0,9}[:：]\s{0,9}",
     re.IGNORECASE,
 )
 
@@ -28,8 +28,8 @@ _FIELD = re.compile(
 class JsonParser:
     """The answer field of a JSON object, bare, in a fenced block or amid other words.
 
-    The field is called ``answer``, ``choice``, ``option``, ``label``, ``result``, ``答案``, ``選項``,
-    ``選擇`` or the like; the last one that names an option counts. Its value is a label, an option
+    The field is called ``answer``, ``choice``, ``option``, ``label``, ``result``, ``答案``,
+    ``選項``, ``選擇`` or the like; the last one that names an option counts. Its value is a label, an option
     text, both, or a list of them. Objects that were cut off or written with single quotes are read
     as far as the answer. Other words are not looked at.
 
@@ -69,15 +69,17 @@ class JsonParser:
     def _read(self, value: Any, question: Question) -> ParsedAnswer:
         """Read the value of a field, as if it were a reply of its own."""
         if isinstance(value, list):
+            if not value or any(isinstance(part, list) for part in value):
+                return ParsedAnswer(None, "none", reason="the answer field is no list of options")
             parts = [self._read(part, question) for part in value]
-            if not parts:
-                return ParsedAnswer(None, "none", reason="the answer field is an empty list")
             for part in parts:
                 if part.answer is None:
                     return part
             answer = tuple(sorted({index for part in parts for index in part.answer or ()}))
             if len(answer) > 1 and question.kind != "multiple":
-                return ParsedAnswer(None, "ambiguous", reason="the answer field lists several options")
+                return ParsedAnswer(
+                    None, "ambiguous", reason="the answer field lists several options"
+                )
             return ParsedAnswer(answer, "answered", reason="decided by the answer field")
         if value is None or isinstance(value, dict):
             return ParsedAnswer(None, "none", reason="the answer field holds no answer")

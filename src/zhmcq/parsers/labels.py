@@ -18,27 +18,12 @@ NUMERALS = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 TRUE_WORDS = ("是", "对", "正确", "没错", "无误", "真", "√", "○", "V", "True", "Yes", "T", "Y")
 FALSE_WORDS = (
-    *(
-        "否",
-        "错",
-        "错误",
-        "有误",
-        "不是",
-        "不对",
-        "不正确",
-        "假",
-        "×",
-        "False",
-        "No",
-        "F",
-        "N",
-        "不",
-    ),
-    *("X", "不太正确", "并不正确", "不成立"),
+    *("否", "错", "错误", "有误", "不", "不是", "不对", "不正确", "不太正确", "并不正确", "不成立"),
+    *("假", "×", "X", "False", "No", "F", "N"),
 )
 NONE_OF_THEM = re.compile(
-    r"(?:以上|上述)?(?:选项|答案)?(?:都|皆|均|全)(?:不是|不对|不正确|非|错误?|不符合?)|none of the above"
-    r"|none of these|neither of the above",
+    r"(?:以上|上述)?(?:选项|答案)?(?:都|皆|均|全)(?:不是|不对|不正确|非|错误?|不符合?)"
+    r"|none of the above|none of these|neither of the above",
     re.IGNORECASE,
 )
 ALL_OF_THEM = re.compile(
@@ -52,7 +37,10 @@ _FILLER = (
     r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
-_SEPARATOR = r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是|(?i:\bor\b|\band\b))\s{0,2}"
+_SEPARATOR = (
+    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是"
+    r"|(?i:\bor\b|\band\b))\s{0,2}"
+)
 _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
 # Punctuation that tells options apart: 15.9 and 1.59, -1 and 1, B > C and B = C.
 _MEANS = frozenset(".:-+<>=/%^")
@@ -107,7 +95,8 @@ class Vocabulary:
             self.forms[word] = index
         self.forms.update({name: index for index, name in enumerate(names)})
         if self.style == "letters":
-            self.forms.update({name.lower(): index for index, name in enumerate(names)})
+            for change in (str.lower, str.upper):
+                self.forms.update({change(name): index for index, name in enumerate(names)})
         # Without a text of its own an option can be known by its label only; an option whose
         # text is a label (options 1, 2, 3 under labels 1, 2, 3) is too: the label wins.
         self.texts = {
@@ -124,7 +113,7 @@ class Vocabulary:
             if pattern.fullmatch(text)
         ]
         self.beginnings = {word[0] for word in self.squeezed.values() if word}
-        self.shapes = _shapes(self.style, tuple(self.forms))
+        self.shapes = _shapes(self.style, tuple(self.forms), names[0].islower())
 
     def read(self, text: str, place: int, *, lower: bool = True) -> Reading | None:
         """Read labels or an option text at ``place``, after brackets, colons and the like.
@@ -247,7 +236,8 @@ def _bare(label: str) -> str:
 
 def _style(names: list[str]) -> str:
     if all(re.fullmatch("[A-Za-z]", name) for name in names):
-        return "letters" if all(name.isupper() for name in names) else "other"
+        capitals = {name.upper() for name in names}
+        return "letters" if len(capitals) == len(names) else "other"
     if all(re.fullmatch(r"\d{1,2}", name) for name in names):
         return "digits"
     for style in (CIRCLED, STEMS):
@@ -265,6 +255,7 @@ def _polarity(names: list[str], texts: list[str]) -> dict[str, int]:
         (names[0].lower(), names[1].lower()),
         (texts[0].lower(), texts[1].lower()),
     ):
+        sides: tuple[tuple[str, ...], ...]
         if first in true and second in false:
             sides = (TRUE_WORDS, FALSE_WORDS)
         elif first in false and second in true:
@@ -280,7 +271,7 @@ def _polarity(names: list[str], texts: list[str]) -> dict[str, int]:
 
 
 @functools.lru_cache(maxsize=512)
-def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
+def _shapes(style: str, forms: tuple[str, ...], small: bool) -> _Shapes:
     if style == "letters":
         capitals = sorted({form for form in forms if len(form) == 1 and form.isupper()})
         near = "A-H" if capitals[-1] <= "H" else "A-Z"
@@ -289,9 +280,10 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         glued = rf"(?<![A-Za-z0-9])[{''.join(capitals)}]{{2,}}(?![A-Za-z0-9])"
         single = f"(?:{plain}|{glued})"
         # The look-behind comes second: a pattern that begins with a set is searched for faster.
-        mention = rf"[{near}](?<![A-Za-z0-9\\].)(?![A-Za-z0-9]|['’][a-z])"
+        heads = near + near.lower() if small else near
+        mention = rf"[{heads}](?<![A-Za-z0-9\\].)(?![A-Za-z0-9]|['’][a-z])"
     elif style == "digits":
-        token = r"\d{1,2}"
+        token = r"\d{1,2}"  # noqa: S105 - no secret, a token of text
         single = rf"(?<![\d.])\d{{1,2}}(?!\d|\.\d|\s?[A-Za-z%°℃²³^*/+×÷=]|\s?[{_MEASURES}])"
         mention = single
     elif style in (CIRCLED, STEMS):
@@ -300,14 +292,15 @@ def _shapes(style: str, forms: tuple[str, ...]) -> _Shapes:
         mention = token
     else:
         token = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-        single = rf"(?<![A-Za-z0-9])(?:{token})(?=[\s,.。;!?、:/&+)\]\"'*_}}$<>|-]|的|项|选|和|与|或|及|是|为|符|\Z)"
+        ends = r"[\s,.。;!?、:/&+)\]\"'*_}$<>|-]|的|项|选|和|与|或|及|是|为|符|\Z"
+        single = rf"(?<![A-Za-z0-9])(?:{token})(?={ends})"
         mention = single
     extra = [form for form in forms if style != "other" and not re.fullmatch(token, form)]
     if extra:  # letters A and B over 對 and 錯: both name an option
         words = "|".join(re.escape(form) for form in sorted(extra, key=len, reverse=True))
         token = f"{words}|{token}"
         single = rf"(?:(?:{words})(?=[\s,.。;!?、)\]\"'*_}}$<-]|的|\Z)|{single})"
-    head = f"[{near}]" if style == "letters" else token
+    head = f"[{heads}]" if style == "letters" else token
     one_before = r"\d" if style == "digits" else "."
     number = "" if style == "digits" else r"(?:第?\s?\d{1,3}\s?题?\s?[.、:)]\s{0,3})?"
     again = rf"(?:{_SEPARATOR}|[\])\"'*_}}$]{{0,3}}{_SEPARATOR}[\[(\"'*_{{$]{{0,3}})"
@@ -353,7 +346,7 @@ def _length_of(option: str, squeezed: str, text: str, place: int) -> int:
 
 
 def _cut_short(seam: str) -> bool:
-    """Whether the text goes on as one word or number (``2`` in ``2.5`` or ``25``, ``is`` in ``isn't``)."""
+    """Whether a word or number goes on (``2`` in ``2.5`` or ``25``, ``win`` in ``winter``)."""
     last, following = seam[:1], seam[1:]
     if not following or not (last.isascii() and last.isalnum()):
         return False

@@ -1,10 +1,10 @@
 """The rules: which words lead to an answer, how much each counts, and an example of each.
 
 A rule is one entry of :data:`RULES`: plain words, a weight, and an example. Words are written as
-folded text has them (Simplified, half-width, ``【】`` as ``[]``), with ``|`` between them; those of
-Latin letters match in any case. The example is a whole reply to a question whose options are
-A 春天, B 夏天, C 秋天, D 冬天, and is run as a test. To teach the parser a new way of answering, add
-a word to a rule or an entry to the table; nothing else has to change.
+folded text has them (Simplified, half-width, ``【】`` as ``[]``), with ``|`` between them; those
+of Latin letters match in any case. The example is a whole reply to a question with the options
+A 春天, B 夏天, C 秋天, D 冬天, and is run as a test. To teach the parser a new way of answering,
+add a word to a rule or an entry to the table; nothing else has to change.
 
 Where a rule applies depends on its ``place``:
 
@@ -73,13 +73,16 @@ _NOUN_EN = (
 )
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
 _IS = r"(?:是|为|有|包括|选择?|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
-_LEAD = rf"{_NOUN}{_NOUN_EN}(?:\s?\([\u4e00-\u9fff]{{2,8}}\))?[^\S\n]?[\"'*]{{0,3}}[^\S\n]?{_SURELY}"
+_LEAD = (
+    rf"{_NOUN}{_NOUN_EN}(?:\s?\([\u4e00-\u9fff]{{2,8}}\))?[^\S\n]?[\"'*]{{0,3}}[^\S\n]?{_SURELY}"
+)
 _THING = (
-    r"(?:[^\S\n]?(?:选?项|选项))?中?(?:所述|所说|所示)?(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?"
-    r"[^\S\n]?[,:(]?[^\S\n]?"
+    r"(?:[^\S\n]?(?:选?项|选项))?中?(?:所述|所说|所示)?"
+    r"(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?[^\S\n]?[,:(]?[^\S\n]?"
 )
 _ADVERB = (
-    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更|较|最|是|为){0,3}"
+    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更|较|最"
+    r"|是|为){0,3}"
 )
 
 LINKS = {
@@ -88,13 +91,24 @@ LINKS = {
     "must": rf"{_LEAD}{_IS}",
     "then": r"(?:[,:\s]|我们?|可以|可|认为|得出?|应该?|应当|最?可能|就|是|为){0,6}",
     "judged": _THING + _ADVERB,
-    "is": rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?的?(?:最佳|最终|唯一|最好|最合适)?的?",
-    "judged_en": r"(?i:\s?(?:is|are|was|seems|appears|must be)\s(?:(?:to be|also|clearly|likely|the|most)\s){0,3})",
+    "is": (
+        rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?的?"
+        r"(?:最佳|最终|唯一|最好|最合适)?的?"
+    ),
+    "judged_en": (
+        r"(?i:\s?(?:is|are|was|seems|appears|must be)\s"
+        r"(?:(?:to be|also|clearly|likely|the|most)\s){0,3})"
+    ),
 }
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        *("answer_tag", "before", "[答案]|[正确答案]|[参考答案]|[标准答案]|[最终答案]|[最后答案]", 90),
+        *(
+            "answer_tag",
+            "before",
+            "[答案]|[正确答案]|[参考答案]|[标准答案]|[最终答案]|[最后答案]",
+            90,
+        ),
         *("【解析】夏天最热。\n【答案】B", "B", "may"),
     ),
     Rule("boxed", "before", r"\boxed|\fbox", 90, r"气温最高，故 \boxed{\text{B}}", "B"),
@@ -105,11 +119,21 @@ RULES: tuple[Rule, ...] = (
         unless="项题出取用举修手中民",
     ),
     Rule(
-        *("right_one", "before", "正确|对的|合适|恰当|适当|符合|适合|合理|最可能|最有可能|最佳|最好", 88),
+        *(
+            "right_one",
+            "before",
+            "正确|对的|合适|恰当|适当|符合|适合|合理|最可能|最有可能|最佳|最好",
+            88,
+        ),
         *("最熱的季節，正確的是B", "B", "must"),
     ),
     Rule(
-        *("false_one", "before", "错误|不正确|不对|有误|不符合|不符|不当|不恰当|不合适|不属于|不包括", 88),
+        *(
+            "false_one",
+            "before",
+            "错误|不正确|不对|有误|不符合|不符|不当|不恰当|不合适|不属于|不包括",
+            88,
+        ),
         *("错误的是 A，冬天最冷。", "", "must", "false"),
     ),
     Rule(
@@ -118,7 +142,15 @@ RULES: tuple[Rule, ...] = (
         weak=True,
     ),
     Rule(
-        *("result", "before", "得出|得到|推出|判断|判定|认为|得", 82, "經過計算得出：B", "B", "must"),
+        *(
+            "result",
+            "before",
+            "得出|得到|推出|判断|判定|认为|得",
+            82,
+            "經過計算得出：B",
+            "B",
+            "must",
+        ),
         weak=True,
     ),
     Rule(
@@ -128,7 +160,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("only", "before", "只有|唯有|仅有|即", 80, "四季之中只有选项B最热。", "B", weak=True),
     Rule(
-        *("therefore", "before", "因此|所以|故而|故|综上所述|综上可知|综上|由此可知|可知|可见|总之|于是", 80),
+        *(
+            "therefore",
+            "before",
+            "因此|所以|故而|故|综上所述|综上可知|综上|由此可知|可知|可见|总之|于是",
+            80,
+        ),
         *("因此，(B)夏天。", "B", "then"),
         weak=True,
     ),
@@ -167,7 +204,12 @@ RULES: tuple[Rule, ...] = (
         *("(B)才是正確答案。", "B", "is"),
     ),
     Rule(
-        *("is_wrong", "after", "错|×|有误|不正确|不太正确|不对|不成立|不符|不合|不当|不恰当|不准确", 70),
+        *(
+            "is_wrong",
+            "after",
+            "错|×|有误|不正确|不太正确|不对|不成立|不符|不合|不当|不恰当|不准确",
+            70,
+        ),
         *("A项错误。", "", "judged", "false"),
     ),
     Rule(
@@ -175,7 +217,12 @@ RULES: tuple[Rule, ...] = (
         *("A不是答案。", "", "judged", "false"),
     ),
     Rule(
-        *("is_right", "after", "正确|√|对的|对,|对;|对。|才对|成立|无误|符合|佳|好|合适|恰当|适当|合理|准确", 70),
+        *(
+            "is_right",
+            "after",
+            "正确|√|对的|对,|对;|对。|才对|成立|无误|符合|佳|好|合适|恰当|适当|合理|准确",
+            70,
+        ),
         *("经分析，选项B正确。", "B", "judged"),
         unless="于",
     ),
@@ -190,7 +237,7 @@ RULES: tuple[Rule, ...] = (
     Rule("only_label", "form", "", 95, "(B)", "B"),
     Rule("only_text", "form", "", 92, "夏天。", "B"),
     Rule("closing", "form", "", 85, "气温最高的季节。\n\n**B**", "B"),
-    Rule("statement_is", "form", "", 80, "", ""),
+    Rule("statement_is", "form", "", 80, "这个说法是错误的。"),
     Rule("opening", "form", "", 75, "(B) 夏天，因为气温最高。", "B"),
     Rule("label_and_text", "form", "", 60, "气温最高，大概在 (B) 夏天吧", "B"),
     Rule("verdicts", "form", "", 55, "A. 错误\nB. 正确\nC. 错误\nD. 错误", "B"),

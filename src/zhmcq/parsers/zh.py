@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zhmcq.parsers.base import Candidate, ParsedAnswer, register_parser
-from zhmcq.parsers.candidates import find_candidates
+from zhmcq.parsers.candidates import LEAST, find_candidates
 from zhmcq.parsers.rules import DECISION, STRICT
 from zhmcq.questions import Question
 
@@ -11,7 +11,7 @@ __all__ = ["StrictParser", "ZhParser", "explain"]
 
 
 def _decide(candidates: list[Candidate]) -> ParsedAnswer:
-    live = [candidate for candidate in candidates if candidate.weight >= 30]
+    live = [candidate for candidate in candidates if candidate.weight >= LEAST]
     if not live:
         reason = "the reply commits to no option"
         if candidates:
@@ -65,16 +65,14 @@ class ZhParser:
         return _decide(self._candidates(text, question))
 
     def explain(self, text: str, question: Question) -> list[Candidate]:
-        """Every candidate in the reply, the weightiest first, the last in the reply before others."""
+        """Every candidate in the reply, the weightiest first; among equals, the last first."""
         found = self._candidates(text, question, everything=True)
         return sorted(found, key=lambda candidate: (-candidate.weight, -candidate.span[1]))
 
     def _candidates(
         self, text: str, question: Question, *, everything: bool = False
     ) -> list[Candidate]:
-        found = find_candidates(
-            text, question, reasoning=self.reasoning, everything=everything
-        )
+        found = find_candidates(text, question, reasoning=self.reasoning, everything=everything)
         return [candidate for candidate in found if candidate.weight >= self.threshold]
 
 
