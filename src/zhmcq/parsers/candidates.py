@@ -16,7 +16,7 @@ from zhmcq.questions import Question
 __all__ = ["LEAST", "find_candidates"]
 
 # A longer reply is read at its two ends only: answers stand there, and time stays bounded.
-LONGEST, HEAD = 40_000, 10_000
+LONGEST, HEAD = 24_000, 4_000
 # An option text after a word such as 因此 may be any sentence: it has to be the only one.
 _WEAK_TEXT = 58
 # The last mentions of an option's text; a reply that has more is no plainer for it.
@@ -39,8 +39,8 @@ _NOT_BEFORE = re.compile(
     r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
 )
 _SUPPOSED = re.compile(
-    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选?|是否|难道|\bif\b|\bwhy\b)"
-    r"[^,。;:!?\n]{0,12}$|[A-Za-z\d]还是$",
+    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选?|是否|难道)"
+    r"[^,。;:!?\s]{0,12}$|\b(?:if|why)\b[^,.;:!?\n]{0,16}$|[A-Za-z\d]还是$",
     re.IGNORECASE,
 )
 _ABSTAINS = re.compile(
@@ -76,7 +76,8 @@ _STATEMENT = re.compile(
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
     re.IGNORECASE,
 )
-_OPENERS, _CLOSERS = tuple("([（［【「"), tuple(")]）］】」")
+_PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
+_OPENERS = frozenset("([（［【「")
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
 _BLANKS = re.compile(r"\s*+")
 _SPACES = re.compile(r"\s{0,4}")
@@ -148,11 +149,13 @@ class _Reader:
         if status == "answered" and len(answer) > 1 and not self.multiple:
             status = "ambiguous"
         begin, stop = self._span(start, end)
-        if self.original[begin - 1 : begin] in _OPENERS:
+        if begin and self.original[begin - 1] in _OPENERS:
             begin -= 1
-            if self.original[stop : stop + 1] in _CLOSERS:
-                stop += 1
         evidence = self.original[begin:stop]
+        closer = self.original[stop : stop + 1]
+        if closer in _PAIRS and evidence.count(_PAIRS[closer]) > evidence.count(closer):
+            stop += 1
+            evidence += closer
         points = BY_NAME[rule].weight if weight is None else weight
         self.found.append(Candidate(answer, status, points, rule, evidence, (begin, stop)))
 
@@ -222,8 +225,8 @@ class _Reader:
         return goes_on and (index == 0 or last >= 0)
 
     def _before(self) -> None:
-        for rule, start, end in leads(self.text):
-            reading = self.words.read(self.text, end)
+        for rule, start, end, linked in leads(self.text):
+            reading = self.words.read(self.text, linked)
             if reading is None:
                 self._no_answer(rule, start, end)
             elif not self._in_echo(reading.start) and (not rule.weak or self._stands(reading)):

@@ -19,7 +19,8 @@ _MOST_FIELDS = 16
 _LONGEST_VALUE = 10_000
 _FIELD = re.compile(
     r"(?<!\\)[\"'](?:(?:final[_ ]?|correct[_ ]?|my[_ ]?)?"
-    r"(?:answers?|ans|choices?|options?|labels?)|result|(?:正[確确]|最[終终])?(?:答案|[選选][項项])|[選选][擇择])[\"']\s{0,9}[:：]\s{0,9}",
+    r"(?:answers?|ans|choices?|options?|labels?)|result"
+    r"|(?:正[確确]|最[終终])?(?:答案|[選选][項项])|[選选][擇择])[\"']\s{0,9}[:：]\s{0,9}",
     re.IGNORECASE,
 )
 
@@ -29,9 +30,9 @@ class JsonParser:
     """The answer field of a JSON object, bare, in a fenced block or amid other words.
 
     The field is called ``answer``, ``choice``, ``option``, ``label``, ``result``, ``答案``,
-    ``選項``, ``選擇`` or the like; the last one that names an option counts. Its value is a label, an option
-    text, both, or a list of them. Objects that were cut off or written with single quotes are read
-    as far as the answer. Other words are not looked at.
+    ``選項``, ``選擇`` or the like; the last one that names an option counts. Its value is a label,
+    an option text, both, or a list of them. Objects that were cut off or written with single
+    quotes are read as far as the answer. Other words are not looked at.
 
     Args:
         reasoning: Whether to leave out what a model wrote between ``<think>`` and ``</think>``.

@@ -49,7 +49,7 @@ _SQUEEZED = re.compile(r"(?:[^\w.:+<>=/%^-]|_|(?<!\d)[.:]|[.:](?!\d)|(?<=[^\W_])
 _MEASURES = "个条年月日号天次人倍万千百亿种米秒分度岁元公克毫厘吨升小时周瓶位名件张层楼点"
 # A letter glued to one of these is the beginning of a word (B細胞, A型) unless it is a label.
 _GOES_ON = frozenset(
-    "项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所"
+    "项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所就则但吧嘛吗啊呀"
 )
 
 
@@ -284,7 +284,9 @@ def _shapes(style: str, forms: tuple[str, ...], small: bool) -> _Shapes:
         mention = rf"[{heads}](?<![A-Za-z0-9\\].)(?![A-Za-z0-9]|['’][a-z])"
     elif style == "digits":
         token = r"\d{1,2}"  # noqa: S105 - no secret, a token of text
-        single = rf"(?<![\d.])\d{{1,2}}(?!\d|\.\d|\s?[A-Za-z%°℃²³^*/+×÷=]|\s?[{_MEASURES}])"
+        single = (
+            rf"(?<![\d.])\d{{1,2}}(?!\d|\.\d|\s?[A-Za-z%°℃²³^/+×÷=]|\s?\*\s?\d|\s?[{_MEASURES}])"
+        )
         mention = single
     elif style in (CIRCLED, STEMS):
         token = f"[{style}]"

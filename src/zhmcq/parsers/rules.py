@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
             "错误|不正确|不对|有误|不符合|不符|不当|不恰当|不合适|不属于|不包括",
             88,
         ),
-        *("错误的是 A，冬天最冷。", "", "must", "false"),
+        *("错误的是 A，那时还冷。", "", "must", "false"),
     ),
     Rule(
         *("should_be", "before", "应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|,是", 84),
@@ -270,8 +270,8 @@ _WORDS = re.compile(_alternatives(_RULE_OF))
 _LINKS = {name: re.compile(pattern) for name, pattern in LINKS.items()}
 
 
-def leads(text: str) -> Iterator[tuple[Rule, int, int]]:
-    """Where a ``before`` rule applies in a folded text: the rule, its start and its end."""
+def leads(text: str) -> Iterator[tuple[Rule, int, int, int]]:
+    """Where ``before`` rules apply: the rule, start and end of its words, end of its link."""
     for found in _WORDS.finditer(text):
         start, end = found.span()
         rule = _RULE_OF[found.group()]
@@ -281,7 +281,7 @@ def leads(text: str) -> Iterator[tuple[Rule, int, int]]:
             continue
         linked = _LINKS[rule.link].match(text, end)
         if linked:
-            yield rule, start, linked.end()
+            yield rule, start, end, linked.end()
 
 
 def _inside_word(text: str, start: int, end: int) -> bool:
