@@ -1,0 +1,70 @@
+"""A megabyte of anything is read in bounded time."""
+
+import time
+
+import pytest
+
+from zhmcq.parsers import get_parser
+from zhmcq.questions import Question
+
+QUESTION = Question("q", "最熱？", ("春天", "夏天", "秋天", "冬天"))
+LETTERS = Question("q", "最熱？", tuple("水火木金土日月風雨雪"), kind="multiple")
+SIZE = 1_000_000
+LIMIT = 0.5  # seconds of one core
+HOSTILE = {
+    piece: (piece * (SIZE // len(piece) + 1))[:SIZE]
+    for piece in (
+        *(
+            "答案是",
+            "((((",
+            "A",
+            "A ",
+            "A、",
+            "選",
+            "答案是A。",
+            "A項正確，",
+            "因此,",
+            "如果",
+            "不",
+        ),
+        *("(A)春天 (B)夏天 ", "夏天", "<think>", "<think></think>", "\\boxed{", '{"answer":', "\n"),
+        *(
+            "1",
+            "1. ",
+            "\u200b",
+            "İ",
+            "第",
+            "[",
+            '"answer": "',
+            "\n問題：",
+            "<|im_end|>",
+            "answer is ",
+        ),
+        *("夏", "：", "**", "選項", "①", "{", "(A", "A或", " "),
+    )
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=[repr(piece) for piece in HOSTILE])
+@pytest.mark.parametrize("question", [QUESTION, LETTERS], ids=["single", "multiple"])
+def test_a_megabyte_is_read_in_half_a_second(text: str, question: Question) -> None:
+    parser = get_parser("cascade", reasoning=True)
+    parser.parse("熱身", question)
+    start = time.process_time()
+    parser.parse(text, question)
+    assert time.process_time() - start < LIMIT
+
+
+def test_the_end_of_a_very_long_reply_is_still_read() -> None:
+    for name in ("zh", "strict", "cascade"):
+        text = "天氣很好。" * 200_000 + "\n答案：B"
+        parsed = get_parser(name).parse(text, QUESTION)
+        assert parsed.answer == (1,)
+        assert parsed.span is not None
+        assert text[slice(*parsed.span)] == parsed.evidence == "答案：B"
+
+
+def test_the_beginning_of_a_very_long_reply_is_still_read() -> None:
+    parsed = get_parser("zh").parse("答案：B\n" + "天氣很好。" * 200_000, QUESTION)
+    assert parsed.answer == (1,)
+    assert parsed.span == (0, 4)
