@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# The examples are scripts, not a package: their folder is put on the path.
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 WriteXlsx = Callable[..., Path]
 

@@ -15,9 +15,10 @@ Each message says what was expected, what was found and what to do about it::
     ├── ModelError              a model or tokenizer cannot be loaded
     │   └── GatedModelError     its owner has to grant access first
     ├── ManifestError           a folder does not say what it holds, or says it wrongly
-    │   └── AdapterMismatchError  an adapter was trained on another base model
+    │   ├── AdapterMismatchError  an adapter was trained on another base model
+    │   └── PromptMismatchError   the prompt it was trained with is gone or asks otherwise now
     ├── CheckpointError         no checkpoint can be resumed as asked
-    ├── MergeError              a merged model does not answer as its adapter did
+    ├── MergeError              an adapter cannot be merged
     ├── PredictionError         questions cannot be answered as asked
     └── OutputError             a result cannot be written
         └── OutputExistsError   something is there already and was to be kept
@@ -39,6 +40,7 @@ __all__ = [
     "PluginError",
     "PredictionError",
     "PreflightError",
+    "PromptMismatchError",
     "QuestionError",
     "ReadError",
     "SettingsError",
@@ -104,12 +106,16 @@ class AdapterMismatchError(ManifestError):
     """An adapter was trained on another base model than the one given."""
 
 
+class PromptMismatchError(ManifestError):
+    """The prompt an adapter was trained with is not known here, or asks otherwise now."""
+
+
 class CheckpointError(ZhmcqError):
     """No checkpoint can be resumed as asked."""
 
 
 class MergeError(ZhmcqError):
-    """A merge cannot be made, or the merged model does not answer as the adapter did."""
+    """An adapter cannot be merged into its base model."""
 
 
 class PredictionError(ZhmcqError):

@@ -48,7 +48,7 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
     raw.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     raw.decoder = decoders.Fuse()
     raw.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw,
         pad_token="<pad>",  # noqa: S106
         bos_token="<s>",  # noqa: S106

@@ -11,7 +11,7 @@ from zhmcq.encoding.batch import PackedBatch
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-__all__ = ["attention_masks", "branch_scores", "token_log_likelihoods"]
+__all__ = ["attention_masks", "branch_scores", "token_log_likelihoods", "token_logits"]
 
 
 def attention_masks(
@@ -69,6 +69,17 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
+    logits = token_logits(model, batch)
+    chosen = logits[batch.predictor, batch.target]
+    return chosen - logits.logsumexp(dim=-1)[batch.predictor]
+
+
+def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
+    """Logits at the positions that predict a scored token.
+
+    Returns:
+        Shape ``(predictors, vocabulary)``, float32.
+    """
     config = model.config.get_text_config()
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
     logits: torch.Tensor = model(
@@ -78,8 +89,7 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
         use_cache=False,
         logits_to_keep=batch.predicts,
     ).logits.float()
-    chosen = logits[batch.predictor, batch.target]
-    return chosen - logits.logsumexp(dim=-1)[batch.predictor]
+    return logits
 
 
 def branch_scores(token_scores: torch.Tensor, batch: PackedBatch, *, mean: bool) -> torch.Tensor:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from zhmcq.errors import PromptMismatchError, UnknownNameError
 from zhmcq.prompts.rendered import Candidate, Message, Normalization, Prompt, RenderedPrompt
 from zhmcq.prompts.templates import (
     ChatPrompt,
@@ -33,6 +34,7 @@ __all__ = [
     "describe_prompt",
     "get_prompt",
     "prompt_names",
+    "recall_prompt",
     "register_prompt",
 ]
 
@@ -111,3 +113,29 @@ def describe_prompt(given: str | Prompt) -> Mapping[str, Any]:
         "options": options,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def recall_prompt(name: str, options: Mapping[str, Any], sha256: str) -> Prompt:
+    """The prompt that :func:`describe_prompt` described.
+
+    Raises:
+        PromptMismatchError: If it has no name, is not registered here, or asks otherwise now.
+    """
+    if not name:
+        raise PromptMismatchError(
+            "the adapter was trained with a prompt that has no name: give it again (prompt=…)"
+        )
+    try:
+        prompt = get_prompt(name, **options)
+    except UnknownNameError as error:
+        raise PromptMismatchError(
+            f"the adapter was trained with the prompt {name!r}, which is not registered here: "
+            "import the module that registers it, install its package, or give prompt=…"
+        ) from error
+    now = describe_prompt(prompt)["sha256"]
+    if now != sha256:
+        raise PromptMismatchError(
+            f"the prompt {name!r} asks otherwise than when the adapter was trained (SHA-256 "
+            f"{now[:12]}… now, {sha256[:12]}… then): use the version of then, or give prompt=…"
+        )
+    return prompt

@@ -1,0 +1,202 @@
+"""What a predictor answered: one prediction a question, with every row of the input kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
+from zhmcq.questions import Question, QuestionBank, RowProblem, SourceId
+from zhmcq.reports.tables import write_csv, write_json, write_xlsx
+
+__all__ = ["Prediction", "PredictionStats", "Predictions", "Status"]
+
+Status = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
+
+ADDED = ("Predicted", "Confidence", "Status", "Reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one question.
+
+    Attributes:
+        id: The question's id.
+        answer: 0-based indexes of the chosen options, sorted; ``None`` without an answer.
+        label: The answer in the style of the question's labels; ``""`` without an answer.
+        confidence: The answer's share of probability among the candidates' scores; ``None`` for
+            generated replies, which have none.
+        scores: The candidates' scores, in the prompt's order; empty for generated replies.
+        status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
+            commits to no option; ``"unusable"`` where the question could not be asked.
+        reply: What the model wrote; ``""`` if it was scored.
+        reason: Why there is no answer.
+        source_id: The source's own id cell.
+    """
+
+    id: str
+    answer: tuple[int, ...] | None
+    label: str
+    confidence: float | None = None
+    scores: tuple[float, ...] = ()
+    status: Status = "answered"
+    reply: str = ""
+    reason: str = ""
+    source_id: SourceId = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionStats:
+    """What answering took.
+
+    Attributes:
+        questions: Questions answered in this call.
+        seconds: Wall-clock time spent in the model.
+        tokens_given: Tokens of all candidates with their prompts in rows of their own.
+        tokens_computed: Tokens that went through the model.
+    """
+
+    questions: int = 0
+    seconds: float = 0.0
+    tokens_given: int = 0
+    tokens_computed: int = 0
+
+    @property
+    def questions_per_second(self) -> float:
+        """Questions answered in a second; 0.0 if none was."""
+        return self.questions / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Predictions(Sequence[Prediction]):
+    """Predictions for a bank's questions, in their order.
+
+    Attributes:
+        bank: The questions; its unusable rows appear in every file that is written.
+        stats: What answering took.
+    """
+
+    bank: QuestionBank
+    _items: tuple[Prediction, ...]
+    stats: PredictionStats = field(default_factory=PredictionStats)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Predictions: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Predictions:
+        if isinstance(index, int):
+            return self._items[index]
+        return Predictions(self.bank[index], self._items[index], self.stats)
+
+    def __repr__(self) -> str:
+        answered = sum(item.status == "answered" for item in self._items)
+        return f"<Predictions: {answered} of {len(self)} questions answered>"
+
+    def outcomes(self) -> list[Outcome]:
+        """What came of each question that has a key."""
+        return [
+            Outcome(
+                id=question.id,
+                stem=question.stem,
+                subject=question.subject,
+                key=question.answer_label,
+                label=item.label,
+                confidence=item.confidence,
+            )
+            for question, item in zip(self.bank, self._items, strict=True)
+            if question.answer is not None
+        ]
+
+    def evaluate(self) -> Evaluation:
+        """Accuracy, interval and calibration on the questions that have a key.
+
+        Raises:
+            PredictionError: If none has.
+        """
+        return evaluate_outcomes(self.outcomes())
+
+    def answer_counts(self) -> dict[str, int]:
+        """How often each label was answered; ``""`` counts rows without an answer."""
+        rows = [item.label for _, item in self._rows()]
+        return dict(sorted(Counter(rows).items()))
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write ``ID,Answer``: one line a row of the input, in its order, usable or not.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        rows = [{"ID": _own_id(item), "Answer": item.label} for _, item in self._rows()]
+        write_csv(path, ("ID", "Answer"), rows)
+
+    def to_xlsx(self, path: str | Path) -> None:
+        """Write the input's columns with answer, confidence, status and reason added.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        headers = list(self.bank.table.headers) or list(_plain_cells(self.bank, None))
+        taken = set(headers)
+        added = [name if name not in taken else f"{name} (zhmcq)" for name in ADDED]
+        rows = []
+        for source, item in self._rows():
+            values = (item.label, item.confidence, item.status, item.reason)
+            rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
+        write_xlsx(path, {"Predictions": ([*headers, *added], rows)})
+
+    def to_json(self, path: str | Path) -> None:
+        """Write every prediction with all its fields.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        write_json(path, [asdict(item) for _, item in self._rows()])
+
+    def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
+        if self.bank.table.headers:
+            origin = source.origin
+            return dict(self.bank.table.rows.get(origin, {})) if origin else {}
+        return _plain_cells(self.bank, source)
+
+    def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
+        """Answers and unusable rows, in the order of the input; a row is told of once."""
+        waiting: dict[int, dict[Any, list[RowProblem]]] = {}
+        for problem in self.bank.problems:
+            if problem.severity == "error" and problem.row:
+                by_row = waiting.setdefault(problem.position, {})
+                by_row.setdefault(problem.origin, []).append(problem)
+        pairs = list(zip(self.bank, self._items, strict=True))
+        for position in range(len(pairs) + 1):
+            for problems in waiting.get(position, {}).values():
+                reason = "; ".join(problem.message for problem in problems)
+                own = problems[0].source_id
+                empty = Prediction("", None, "", status="unusable", reason=reason, source_id=own)
+                yield problems[0], empty
+            if position < len(pairs):
+                question, item = pairs[position]
+                yield question, replace(item, source_id=question.source_id)
+
+
+def _own_id(item: Prediction) -> SourceId:
+    return item.id if item.source_id is None else item.source_id
+
+
+def _plain_cells(bank: QuestionBank, source: Question | RowProblem | None) -> dict[str, Any]:
+    """Columns for a bank that was not read from a table."""
+    most = max((len(question.options) for question in bank), default=0)
+    if not isinstance(source, Question):
+        names = ["ID", "文章", "問題", *(f"選項{number + 1}" for number in range(most))]
+        return dict.fromkeys(names, "")
+    own = source.id if source.source_id is None else source.source_id
+    options = {f"選項{number + 1}": option for number, option in enumerate(source.options)}
+    return {"ID": own, "文章": source.passage, "問題": source.stem, **options}

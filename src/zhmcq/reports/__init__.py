@@ -1,0 +1,1 @@
+"""Reports: plain rows in; xlsx, csv, json and html out."""
