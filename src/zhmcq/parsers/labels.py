@@ -33,7 +33,7 @@ ALL_OF_THEM = re.compile(
 
 # What may stand between a cue and its label. Possessive, so that no text makes it try twice.
 _FILLER = (
-    r"(?:[\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
+    r"(?:[\U0001f300-\U0001faff\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
     r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
