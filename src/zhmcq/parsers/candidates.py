@@ -72,7 +72,7 @@ _VERDICT = re.compile(
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(
-    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|statement|claim)"
+    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
     re.IGNORECASE,
 )

@@ -72,7 +72,7 @@ _NOUN_EN = (
     r"(?i:\s(?:to|for|from|among)\s[^.:\n]{1,40})?"
 )
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
-_IS = r"(?:是|为|有|包括|选择?|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
+_IS = r"(?:是|为|有|包括|选择?(?!项)|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
 _LEAD = (
     rf"{_NOUN}{_NOUN_EN}(?:\s?\([\u4e00-\u9fff]{{2,8}}\))?[^\S\n]?[\"'*]{{0,3}}[^\S\n]?{_SURELY}"
 )
