@@ -1,5 +1,7 @@
 """The table of rules keeps what its module says of it."""
 
+from pathlib import Path
+
 import pytest
 
 from zhmcq.parsers import explain, get_parser
@@ -71,3 +73,28 @@ def test_strict_reads_final_answers_and_nothing_weaker() -> None:
         assert strict.parse(reply, QUESTION).status == "none", reply
         assert get_parser("zh").parse(reply, QUESTION).answer == (1,), reply
     assert STRICT == 82
+
+
+def documented_replies() -> list[tuple[str, str, str, str]]:
+    page = Path(__file__).parents[2] / "docs" / "parsers.md"
+    section = page.read_text(encoding="utf-8").split("## The rules, one reply each")[1]
+    rows = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+    return [(c[0].strip("`"), c[1], c[2].replace("⏎", "\n"), c[3]) for c in cells]
+
+
+@pytest.mark.parametrize(("name", "weight", "reply", "reads"), documented_replies())
+def test_the_docs_page_reads_replies_as_the_parser_does(
+    name: str, weight: str, reply: str, reads: str
+) -> None:
+    parsed = get_parser("zh").parse(reply, QUESTION)
+    assert (QUESTION.label_of(parsed.answer) or parsed.status) == reads
+    assert int(weight) == next(rule.weight for rule in RULES if rule.name == name)
+    assert name in {candidate.rule for candidate in explain(reply, QUESTION)}
+    if reads != "none":
+        assert parsed.reason == f"decided by {name}"
+
+
+def test_the_docs_page_shows_every_rule() -> None:
+    shown = {name for name, *_ in documented_replies()}
+    assert shown | {"statement_is"} == {rule.name for rule in RULES}

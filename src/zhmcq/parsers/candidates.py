@@ -65,20 +65,21 @@ _ASKS_FALSE = re.compile(
     re.IGNORECASE,
 )
 _VERDICT = re.compile(
-    r"(?P<no>错误?|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除"
+    r"(?P<no>错误?|×|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除"
     r"|\bincorrect\b|\bwrong\b|\bfalse\b)"
-    r"|(?P<yes>正确|符合|成立|\bcorrect\b|\btrue\b|\bright\b)"
+    r"|(?P<yes>正确|√|符合|成立|\bcorrect\b|\btrue\b|\bright\b)"
     r"|(?P<open>无法|不能|不确定|未知)",
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(
-    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|statement|claim)"
+    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
     re.IGNORECASE,
 )
 _PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
 _OPENERS = frozenset("([（［【「")
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
+_SAYS_SOMETHING = re.compile(r"[\w√×]")
 _BLANKS = re.compile(r"\s*+")
 _SPACES = re.compile(r"\s{0,4}")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
@@ -205,7 +206,7 @@ class _Reader:
             return False
         between = self.text[last.end : item.start]
         if self.words.texts:
-            return last.with_text and not re.search(r"\w", between)
+            return last.with_text and not _SAYS_SOMETHING.search(between)
         return len(between) < 120 and not _VERDICT.search(between)
 
     def _in_echo(self, place: int) -> bool:
@@ -252,6 +253,8 @@ class _Reader:
             self._reject(rule.name, start, reading)
         elif self._supposed(start) or _ASKED.match(self.text, closed):
             self._read(rule.name, start, reading, weight=_SUPPOSITION)
+        elif rule.weak and self.asks_false and judged and judged[0].effect == "choose":
+            self._read(rule.name, start, reading, weight=_TRUE_THOUGH_FALSE_ASKED)
         elif rule.weak and reading.by_text:
             self._read(rule.name, start, reading, weight=_WEAK_TEXT)
         else:
@@ -297,7 +300,8 @@ class _Reader:
             own = self.words.text_at(self.text, after)
             if own and own.indexes == (index,):
                 after = own.end
-            judged = judgement(self.text, after)
+            quoted = self.text[end : end + 1] == '"'  # 选项C"…"符合题意
+            judged = (judgement(self.text, end) if quoted else None) or judgement(self.text, after)
             if judged:
                 self._judge(*judged, begin, pending)
                 pending = []

@@ -16,7 +16,23 @@ CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 STEMS = "甲乙丙丁戊己庚辛壬癸"
 NUMERALS = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
-TRUE_WORDS = ("是", "对", "正确", "没错", "无误", "真", "√", "○", "V", "True", "Yes", "T", "Y")
+TRUE_WORDS = (
+    "是",
+    "对",
+    "正确",
+    "正确无误",
+    "没错",
+    "无误",
+    "真",
+    "√",
+    "○",
+    "O",
+    "V",
+    "True",
+    "Yes",
+    "T",
+    "Y",
+)
 FALSE_WORDS = (
     *("否", "错", "错误", "有误", "不", "不是", "不对", "不正确", "不太正确", "并不正确", "不成立"),
     *("假", "×", "X", "False", "No", "F", "N"),
@@ -33,7 +49,7 @@ ALL_OF_THEM = re.compile(
 
 # What may stand between a cue and its label. Possessive, so that no text makes it try twice.
 _FILLER = (
-    r"(?:[\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
+    r"(?:[\U0001f300-\U0001faff\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
     r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
@@ -132,9 +148,8 @@ class Vocabulary:
             return by_text
         joined = _AND_OR.sub("、", text[start:end])
         tokens = self.shapes.token.findall(joined)
-        if any(token.islower() for token in tokens) and not (
-            lower and _AFTER_LOWER.match(text, end)
-        ):
+        small = any(len(token) == 1 and token.islower() for token in tokens)
+        if small and not (lower and _AFTER_LOWER.match(text, end)):
             return by_text
         indexes = [self.forms.get(token, -1) for token in tokens]
         if -1 in indexes:

@@ -72,12 +72,12 @@ _NOUN_EN = (
     r"(?i:\s(?:to|for|from|among)\s[^.:\n]{1,40})?"
 )
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
-_IS = r"(?:是|为|有|包括|选择?|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
+_IS = r"(?:是|为|有|包括|选择?(?!项)|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
 _LEAD = (
     rf"{_NOUN}{_NOUN_EN}(?:\s?\([\u4e00-\u9fff]{{2,8}}\))?[^\S\n]?[\"'*]{{0,3}}[^\S\n]?{_SURELY}"
 )
 _THING = (
-    r"(?:[^\S\n]?(?:选?项|选项))?中?(?:所述|所说|所示)?"
+    r"(?:[^\S\n]?(?:选?项|选项))?(?:\"[^\"\n]{1,60}\")?中?(?:所述|所说|所示)?"
     r"(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?[^\S\n]?[,:(]?[^\S\n]?"
 )
 _ADVERB = (
@@ -154,7 +154,12 @@ RULES: tuple[Rule, ...] = (
         weak=True,
     ),
     Rule(
-        *("result_is", "before", "选项是|选项为|结论是|结论为|结果是|结果为|解法是|解法为", 85),
+        *(
+            "result_is",
+            "before",
+            "选项是|选项为|结论是|结论为|结果是|结果为|解法是|解法为|对应选项|对应的选项",
+            85,
+        ),
         *("经过比较，选项为B", "B"),
         weak=True,
     ),
@@ -200,7 +205,12 @@ RULES: tuple[Rule, ...] = (
         *("We can rule out A.", "", "may", "reject"),
     ),
     Rule(
-        *("is_the_answer", "after", "正确答案|标准答案|答案|正解|正确选择|选择", 90),
+        *(
+            "is_the_answer",
+            "after",
+            "正确答案|标准答案|答案|正解|正确选择|选择|正确选项|最佳选项",
+            90,
+        ),
         *("(B)才是正確答案。", "B", "is"),
     ),
     Rule(
@@ -220,7 +230,7 @@ RULES: tuple[Rule, ...] = (
         *(
             "is_right",
             "after",
-            "正确|√|对的|对,|对;|对。|才对|成立|无误|符合|佳|好|合适|恰当|适当|合理|准确",
+            "正确|√|对的|对,|对;|对。|才对|成立|无误|符合|满足|佳|好|合适|恰当|适当|合理|准确",
             70,
         ),
         *("经分析，选项B正确。", "B", "judged"),
@@ -265,8 +275,17 @@ _RULE_OF = {
     for word in rule.words.split("|")
     for spelling in _spellings(word)
 }
-# Nothing but plain words: the regex engine then looks only at characters that begin one.
-_WORDS = re.compile(_alternatives(_RULE_OF))
+
+
+def _by_first_character(words: Iterable[str]) -> str:
+    """One branch for each first character, which the regex engine passes over most text with."""
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        rests.setdefault(word[0], []).append(word[1:])
+    return "|".join(f"{re.escape(c)}(?:{_alternatives(rest)})" for c, rest in rests.items())
+
+
+_WORDS = re.compile(_by_first_character(_RULE_OF))
 _LINKS = {name: re.compile(pattern) for name, pattern in LINKS.items()}
 
 
