@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import resource
 import sys
 import time
 from collections import Counter
@@ -132,11 +131,20 @@ def run(options: argparse.Namespace) -> None:
         comparison = zhmcq.compare(base, tuned)
         comparison.to_html(out / "report.html")
         show_evaluation(comparison)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    console.print(f"{time.perf_counter() - start:.0f} s in all, {peak:.1f} GB of memory at most")
+    console.print(f"{time.perf_counter() - start:.0f} s in all{peak_memory()}")
     console.print(
         f"Written to {out}: data/, adapter/, merged/, predictions.xlsx, submission.csv, report.html"
     )
+
+
+def peak_memory() -> str:
+    """The most memory the process had, on systems that keep account of it in kilobytes."""
+    if sys.platform != "linux":
+        return ""
+    import resource
+
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return f", {gigabytes:.1f} GB of memory at most"
 
 
 def files(options: argparse.Namespace, out: Path) -> tuple[Path, Path]:
