@@ -46,10 +46,8 @@ DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-TW.md", *sorted((ROOT / "docs
 OUTPUT = re.compile(
     r"^<!-- output: (?P<name>[\w-]+) -->\n```text\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-COMMAND = re.compile(
-    r"^```bash\n(?P<text>(?:(?!```).*\n)+)```\n(?=\n<!-- output: )", re.MULTILINE
-)
-OWN_PASSAGES = 20
+COMMAND = re.compile(r"^```bash\n(?P<text>(?:(?!```).*\n)+)```\n(?=\n<!-- output: )", re.MULTILINE)
+OWN_PASSAGES = 12
 
 
 @dataclass(frozen=True, slots=True)

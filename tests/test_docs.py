@@ -27,7 +27,7 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workplace(model_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The present folder: small workbooks by the documents' names, registries of its own."""
     monkeypatch.setenv("ZHMCQ_CACHE", str(model_cache))
-    monkeypatch.setattr(make_sample, "PASSAGES", 22)
+    monkeypatch.setattr(make_sample, "PASSAGES", 12)
     monkeypatch.setattr(make_sample, "UNANSWERED_PASSAGES", 5)
     registries = (zhmcq.prompts._registry, zhmcq.parsers.base._PARSERS)
     for registry in registries:
