@@ -124,7 +124,9 @@ def run(options: argparse.Namespace) -> None:
         answers = predictor.predict(questions)
         answers.to_xlsx(out / "predictions.xlsx")
         answers.to_csv(out / "submission.csv")
-        shares = ", ".join(f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items())
+        shares = ", ".join(
+            f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items()
+        )
         console.print(f"{len(answers)} questions answered ({shares})")
     with step("evaluation"):
         tuned = predictor.predict(valid)

@@ -60,8 +60,8 @@ def write_workbook(path: Path, questions: list[Question], *, keys: bool) -> Path
 def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("path")
     base = tiny_llama(folder / "base")
-    write_workbook(folder / "AI.xlsx", toy_questions(8), keys=True)
-    write_workbook(folder / "AI1000.xlsx", toy_questions(8), keys=False)
+    write_workbook(folder / "AI.xlsx", toy_questions(4), keys=True)
+    write_workbook(folder / "AI1000.xlsx", toy_questions(4), keys=False)
     builder = zhmcq.DatasetBuilder(valid_fraction=0.2)
     bank = builder.read(folder / "AI.xlsx")
     splits = builder.split(bank)
@@ -70,7 +70,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
         base,
         lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0),
         training=zhmcq.TrainingSettings(
-            num_train_epochs=60, learning_rate=5e-3, eval_steps=1000, disable_tqdm=True
+            num_train_epochs=90,
+            learning_rate=5e-3,
+            lr_scheduler_type="constant",
+            logging_steps=10,
+            disable_tqdm=True,
         ),
     )
     # The toy set is learnt by heart: it is evaluated on what it was trained on.
@@ -83,24 +87,26 @@ def test_the_data_set_is_written_and_parts_share_no_passage(run: Any) -> None:
     folder, bank, splits, _, _ = run
     rows = json.loads((folder / "data" / "train.json").read_text(encoding="utf-8"))
     first = splits.train[0]
-    assert rows[0]["input_text"].startswith(f"文章：{first.passage}\n問題：{first.stem}\n選項：\n1. ")
+    assert rows[0]["input_text"].startswith(
+        f"文章：{first.passage}\n問題：{first.stem}\n選項：\n1. "
+    )
     assert rows[0]["target_text"] == first.answer_label
-    assert len(rows) + len(splits.valid) == len(bank) == 16
+    assert len(rows) + len(splits.valid) == len(bank) == 8
     assert not {q.passage for q in splits.train} & {q.passage for q in splits.valid}
 
 
 def test_a_tiny_llama_learns_the_toy_set_by_heart(run: Any) -> None:
     _, _, _, result, _ = run
     assert result.accuracy == 1.0
-    assert result.steps == 120
+    assert result.steps == 90
     assert result.tokens_computed < result.tokens_given
     losses = [entry["loss"] for entry in result.history if "loss" in entry]
-    assert losses[-1] < 0.5
+    assert losses[-1] < losses[0]
 
 
 def test_the_merged_model_answers_as_the_adapter_did(run: Any) -> None:
     folder, bank, _, result, merged = run
-    assert (merged.verified, merged.answer_flips) == (16, 0)
+    assert (merged.verified, merged.answer_flips) == (8, 0)
     assert 0 < merged.max_logit_difference < 1e-3
     attached = zhmcq.MCQPredictor(folder / "base", adapter=result.adapter_dir).predict(bank)
     whole = zhmcq.MCQPredictor(folder / "merged").predict(bank)
@@ -126,10 +132,10 @@ def test_the_second_workbook_is_answered_row_by_row(run: Any) -> None:
     answers.to_xlsx(folder / "predictions.xlsx")
     with (folder / "submission.csv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    keys = [question.answer_label for question in toy_questions(8)]
+    keys = [question.answer_label for question in toy_questions(4)]
     assert rows[0] == ["ID", "Answer"]
-    assert rows[1:17] == [[str(10023321 + i), key] for i, key in enumerate(keys)]
-    assert rows[17:] == [["99", ""]]
+    assert rows[1:9] == [[str(10023321 + i), key] for i, key in enumerate(keys)]
+    assert rows[9:] == [["99", ""]]
     sheet = openpyxl.load_workbook(folder / "predictions.xlsx").worksheets[0]
     table = list(sheet.iter_rows(values_only=True))
     assert table[0] == (
@@ -138,8 +144,8 @@ def test_the_second_workbook_is_answered_row_by_row(run: Any) -> None:
     )
     assert table[1][:3] == (10023321, toy_questions(1)[0].passage, toy_questions(1)[0].stem)
     assert table[1][7] == keys[0]
-    assert table[17][7:10] == (None, None, "unusable")
-    assert "選項" in str(table[17][10]) or "option" in str(table[17][10])
+    assert table[9][7:10] == (None, None, "unusable")
+    assert "選項" in str(table[9][10]) or "option" in str(table[9][10])
 
 
 def test_generated_replies_are_read_by_the_parser(run: Any) -> None:
@@ -188,10 +194,10 @@ def test_an_interrupted_prediction_goes_on_from_its_journal(run: Any) -> None:
     predictor = zhmcq.MCQPredictor(folder / "merged")
     whole = predictor.predict(bank, journal=journal)
     lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
-    assert len(lines) == 17
-    journal.write_text("".join(lines[:6]) + lines[6][:9], encoding="utf-8")
+    assert len(lines) == 9
+    journal.write_text("".join(lines[:4]) + lines[4][:9], encoding="utf-8")
     resumed = predictor.predict(bank, journal=journal)
-    assert resumed.stats.questions == 11
+    assert resumed.stats.questions == 5
     assert [one.answer for one in resumed] == [one.answer for one in whole]
     with pytest.raises(zhmcq.errors.PredictionError, match="journal of another run"):
         predictor.predict(bank[:3], journal=journal)
@@ -230,7 +236,7 @@ def test_the_base_is_known_by_its_weights_and_not_by_its_path(run: Any) -> None:
 
 
 def test_an_adapter_given_as_a_model_says_how_to_give_it(run: Any) -> None:
-    folder, _, _, result, _ = run
+    *_, result, _ = run
     with pytest.raises(zhmcq.errors.ManifestError, match=r"expected MCQPredictor\(.*adapter="):
         zhmcq.MCQPredictor(result.adapter_dir)
 

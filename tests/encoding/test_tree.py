@@ -139,7 +139,9 @@ def test_every_path_spells_its_sequence_and_sees_nothing_else(
     assert sum(len(row.branches) for row in rows) == sum(len(q.candidates) for q in questions)
     for row in rows:
         seen = row.ancestors()
-        assert len({(int(p), int(t)) for p, t in zip(row.parents, row.ids, strict=True)}) == len(row)
+        assert len({(int(p), int(t)) for p, t in zip(row.parents, row.ids, strict=True)}) == len(
+            row
+        )
         for branch in row.branches:
             asked = questions[branch.question]
             whole = asked.prompt + asked.candidates[branch.candidate]

@@ -61,12 +61,13 @@ def one_row(questions: Sequence[EncodedQuestion]) -> Row:
 def all_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     config = model.config.get_text_config()
     with torch.inference_mode():
-        return model(
+        logits: torch.Tensor = model(
             input_ids=batch.input_ids,
             attention_mask=attention_masks(batch, config, torch.float32),
             position_ids=batch.position_ids,
             use_cache=False,
         ).logits
+    return logits
 
 
 def largest_difference(
@@ -156,7 +157,7 @@ def loss_and_gradient(
     total = 0.0
     for rows in units:
         loss = objective_sum(model, collate(rows, 0), questions, objective) / 20
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss)
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return total, torch.cat(gradients)
@@ -197,10 +198,15 @@ def test_activation_checkpointing_changes_nothing() -> None:
 
 def test_a_token_shared_by_two_answers_is_supervised_for_each() -> None:
     model = make_model("llama")
-    shared = dict(passage="p", answers=((0,), (1,)), target=0, normalization="sum")
+    shared: dict[str, Any] = {
+        "passage": "p",
+        "answers": ((0,), (1,)),
+        "target": 0,
+        "normalization": "sum",
+    }
     questions = [
-        EncodedQuestion(id="a", prompt=(1, 5, 6), candidates=((7, 8, 2), (9, 2)), **shared),  # type: ignore[arg-type]
-        EncodedQuestion(id="b", prompt=(1, 5, 6), candidates=((7, 9, 2), (9, 2)), **shared),  # type: ignore[arg-type]
+        EncodedQuestion(id="a", prompt=(1, 5, 6), candidates=((7, 8, 2), (9, 2)), **shared),
+        EncodedQuestion(id="b", prompt=(1, 5, 6), candidates=((7, 9, 2), (9, 2)), **shared),
     ]
     ((row,),) = pack(questions, [[0], [0]], 100)
     assert row.ids.tolist() == [1, 5, 6, 7, 8, 2, 9, 2]
@@ -235,7 +241,10 @@ def test_a_branch_score_is_the_sum_or_mean_of_its_tokens() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, "dynamic"),
+        (
+            {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+            "dynamic",
+        ),
         ({"attn_implementation": "flash_attention_2"}, "flash_attention_2"),
     ],
 )

@@ -196,7 +196,7 @@ def test_any_unicode_is_read_without_an_error(text: str) -> None:
 
 
 def test_strict_answers_only_where_zh_does_too() -> None:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     for _ in range(500):
         text = "".join(chance.choices(PIECES, k=12))
         strict = get_parser("strict").parse(text, question(OPTIONS))

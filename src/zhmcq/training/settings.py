@@ -62,6 +62,10 @@ class LoraSettings(_Settings):
         "down_proj",
     )
 
+    def __init__(self, **values: Any) -> None:
+        # Spelled out, so that type checkers take the fields of peft and transformers as well.
+        super().__init__(**values)
+
     def config(self) -> Any:
         """The ``LoraConfig`` of these settings.
 
@@ -131,6 +135,10 @@ class TrainingSettings(_Settings):
     objective: Objective = "next_token"
     valid_metric: Literal["accuracy", "loss"] = "accuracy"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+
+    def __init__(self, **values: Any) -> None:
+        # Spelled out, so that type checkers take the fields of peft and transformers as well.
+        super().__init__(**values)
 
     @property
     def questions_per_step(self) -> int:
