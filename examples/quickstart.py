@@ -1,9 +1,9 @@
-"""The whole path on one command: build, train, merge, check, answer, evaluate.
+r"""The whole path on one command: build, train, merge, check, answer, evaluate.
 
 Without arguments it makes the synthetic sample and takes the demo model (``zhmcq[demo]``). On
 your own files::
 
-    python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx \\
+    python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx \
         --base-model lianghsun/Llama-3.2-Taiwan-3B-Instruct --prompt zh-exam
 """
 

@@ -158,7 +158,7 @@ def loss_and_gradient(
     for rows in units:
         loss = objective_sum(model, collate(rows, 0), questions, objective) / 20
         loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss)
+        total += loss.item()
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return total, torch.cat(gradients)
 
@@ -190,7 +190,7 @@ def test_activation_checkpointing_changes_nothing() -> None:
     questions = make_questions(2, 2)
     plain = loss_and_gradient(model, questions, "next_token", tree=True)
     model.enable_input_require_grads()
-    model.gradient_checkpointing_enable()
+    model.get_base_model().activation_checkpointing_enable()
     saved = loss_and_gradient(model, questions, "next_token", tree=True)
     assert saved[0] == pytest.approx(plain[0], abs=1e-6)
     assert torch.allclose(saved[1], plain[1], atol=1e-6)
