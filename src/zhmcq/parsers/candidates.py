@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
 import re
 from collections.abc import Iterable
@@ -10,6 +9,8 @@ from collections.abc import Iterable
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
+from zhmcq.parsers.layout import VERDICT, Layout, next_question, this_turn
+from zhmcq.parsers.option_texts import begins_word
 from zhmcq.parsers.rules import BY_NAME, DECISION, STRICT, Rule, judgement, leads
 from zhmcq.questions import Question
 
@@ -26,14 +27,6 @@ _SUPPOSITION, LEAST = 15, 30
 # 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
 _TRUE_THOUGH_FALSE_ASKED = 35
 
-_END_OF_TURN = re.compile(
-    r"<\|(?:im_end|eot_id|endoftext|end_of_text|im_start|start_header_id|user)\|?>|</s>"
-    r"|<end_of_turn>|\[/?INST\]|<</?SYS>>|<eoa>"
-)
-_NEXT_QUESTION = re.compile(
-    r"\n\s{0,4}(?:(?:问题|题目|问)\s?\d{0,3}\s?:|(?:Question|Q)\s?\d{0,3}\s?:"
-    r"|(?:User|Human|用户)\s?:|###\s?(?:Instruction|Question|问题|题目))"
-)
 _NOT_BEFORE = re.compile(
     r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
     r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
@@ -64,13 +57,6 @@ _ASKS_FALSE = re.compile(
     r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
     re.IGNORECASE,
 )
-_VERDICT = re.compile(
-    r"(?P<no>错误?|×|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除"
-    r"|\bincorrect\b|\bwrong\b|\bfalse\b)"
-    r"|(?P<yes>正确|√|符合|成立|\bcorrect\b|\btrue\b|\bright\b)"
-    r"|(?P<open>无法|不能|不确定|未知)",
-    re.IGNORECASE,
-)
 _STATEMENT = re.compile(
     r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
     r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
@@ -79,9 +65,6 @@ _STATEMENT = re.compile(
 _PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
 _OPENERS = frozenset("([（［【「")
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
-_SAYS_SOMETHING = re.compile(r"[\w√×]")
-_BLANKS = re.compile(r"\s*+")
-_SPACES = re.compile(r"\s{0,4}")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
 _ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
 _JOINS = re.compile(
@@ -106,17 +89,16 @@ class _Reader:
         if self.gap:
             part = part[:HEAD] + part[HEAD + self.gap :]
         self.folded: Folded = fold(part)
-        turn = _this_turn(self.folded.text)
-        asked = None if whole else _NEXT_QUESTION.search(turn)
-        self.text = turn[: asked.start()] if asked else turn
-        self.was_cut = asked is not None
+        turn = this_turn(self.folded.text)
+        next_turn = None if whole else next_question(turn)
+        self.text = turn[:next_turn]
+        self.was_cut = next_turn is not None
         self.words: Vocabulary = vocabulary(question)
         self.multiple = question.kind == "multiple"
         self.stem = question.stem
         self.found: list[Candidate] = []
         self.verdicts: dict[int, str] = {}
-        self.items = self._items()
-        self.echo = self._echo()
+        self.layout = Layout(self.text, self.words)
         self.opening = self.words.read(self.text, 0)
 
     @functools.cached_property
@@ -174,63 +156,14 @@ class _Reader:
             status = "ambiguous"
         self._add(rule, start, reading.end, reading.indexes, status=status, weight=weight)
 
-    def _items(self) -> list[Reading]:
-        """Labels that head something: ``(A)``, and ``A.`` or ``A:`` after a space or line break."""
-        if self.words.style == "other":
-            return []
-        items = []
-        for match in self.words.shapes.item.finditer(self.text):
-            index = self.words.forms.get(self.words.shapes.token.match(match.group()).group(), -1)  # type: ignore[union-attr]
-            if index >= 0:
-                own = self.words.text_at(self.text, _SPACES.match(self.text, match.end()).end())  # type: ignore[union-attr]
-                with_text = own is not None and own.indexes == (index,)
-                end = own.end if own and with_text else match.end()
-                items.append(Reading((index,), match.start(), end, with_text=with_text))
-        return items
-
-    def _echo(self) -> list[tuple[int, int]]:
-        """Where the reply only repeats the list of options: A, B, … with nothing said of them."""
-        echo = []
-        run: list[Reading] = []
-        for item in [*self.items, None]:
-            if item and run and self._continues(run[-1], item):
-                run.append(item)
-                continue
-            if len(run) > 1 and (self.words.texts or len(run) == self.words.count):
-                echo.append((run[0].start, run[-1].end))
-            run = [item] if item and item.indexes == (0,) else []
-        return echo
-
-    def _continues(self, last: Reading, item: Reading) -> bool:
-        if item.indexes[0] != last.indexes[0] + 1:
-            return False
-        between = self.text[last.end : item.start]
-        if self.words.texts:
-            return last.with_text and not _SAYS_SOMETHING.search(between)
-        return len(between) < 120 and not _VERDICT.search(between)
-
-    def _in_echo(self, place: int) -> bool:
-        if not self.echo:
-            return False
-        nearest = bisect.bisect_right(self.echo, (place, len(self.text))) - 1
-        return nearest >= 0 and self.echo[nearest][0] <= place < self.echo[nearest][1]
-
-    def _listed(self, reading: Reading) -> bool:
-        """Whether a label is one step of going through the options one by one."""
-        index = reading.indexes[0]
-        last = bisect.bisect_right(self.items, reading.start, key=lambda item: item.end) - 1
-        following = bisect.bisect_left(self.items, reading.end, key=lambda item: item.start)
-        if last >= 0 and self.items[last].indexes[0] == index - 1:
-            return True
-        goes_on = following < len(self.items) and self.items[following].indexes[0] == index + 1
-        return goes_on and (index == 0 or last >= 0)
-
     def _before(self) -> None:
         for rule, start, end, linked in leads(self.text):
             reading = self.words.read(self.text, linked)
             if reading is None:
                 self._no_answer(rule, start, end)
-            elif not self._in_echo(reading.start) and (not rule.weak or self._stands(reading)):
+            elif not self.layout.in_echo(reading.start) and (
+                not rule.weak or self._stands(reading)
+            ):
                 self._weigh(rule, start, reading)
 
     def _no_answer(self, rule: Rule, start: int, end: int) -> None:
@@ -289,7 +222,7 @@ class _Reader:
         for match in self.words.shapes.mention.finditer(self.text):
             start, end = match.span()
             index = self.words.forms.get(match.group())
-            if index is None or self._in_echo(start):
+            if index is None or self.layout.in_echo(start):
                 pending = []
                 continue
             joined = pending and _JOINS.fullmatch(self.text, last, start)
@@ -336,10 +269,10 @@ class _Reader:
         closing = self.words.read(self.text, line) if line >= 0 else None
         if closing and self._closes(closing, line):
             self._read("closing", closing.start, closing)
-        for item in self.items:
+        for item in self.layout.items:
             wrong = self.verdicts.get(item.indexes[0]) == "no" and not self.asks_false
-            counts = item.with_text and not wrong and not self._listed(item)
-            if counts and not self._in_echo(item.start):
+            counts = item.with_text and not wrong and not self.layout.listed(item)
+            if counts and not self.layout.in_echo(item.start):
                 self._read("label_and_text", item.start, item)
         if self.words.polar:
             for match in _STATEMENT.finditer(self.text):
@@ -357,14 +290,14 @@ class _Reader:
             and "=" in self.text[line : line + 9]
         ):
             return False
-        return not self._in_echo(reading.start) and not self._listed(reading)
+        return not self.layout.in_echo(reading.start) and not self.layout.listed(reading)
 
     def _opens(self, reading: Reading) -> bool:
         if reading.unknown or reading.open_choice:
             return False
         if self.verdicts.get(reading.indexes[0]) == "no" and not self.asks_false:
             return False
-        if self._in_echo(reading.start) or self._listed(reading):
+        if self.layout.in_echo(reading.start) or self.layout.listed(reading):
             return False
         if self.words.polar:
             return bool(_YES_MARK.match(self.text, reading.end))
@@ -376,16 +309,20 @@ class _Reader:
     def _verdicts(self) -> None:
         """One option judged unlike all others: the answer by elimination."""
         count = self.words.count
-        if count < 3 or not (self.items or self.verdicts):
+        if count < 3 or not (self.layout.items or self.verdicts):
             return
         verdicts = {}
-        for place, item in enumerate(self.items):
-            if self._in_echo(item.start):
+        for place, item in enumerate(self.layout.items):
+            if self.layout.in_echo(item.start):
                 continue
-            stop = self.items[place + 1].start if place + 1 < len(self.items) else len(self.text)
+            stop = (
+                self.layout.items[place + 1].start
+                if place + 1 < len(self.layout.items)
+                else len(self.text)
+            )
             said = [
                 m.lastgroup
-                for m in _VERDICT.finditer(self.text, item.end, min(stop, item.end + 400))
+                for m in VERDICT.finditer(self.text, item.end, min(stop, item.end + 400))
             ]
             if said:
                 verdicts[item.indexes[0]] = str(said[-1])
@@ -393,7 +330,7 @@ class _Reader:
         yes = [index for index, word in verdicts.items() if word == "yes"]
         no = [index for index, word in verdicts.items() if word == "no"]
         end = len(self.text.rstrip())
-        start = self.items[0].start if self.items else 0
+        start = self.layout.items[0].start if self.layout.items else 0
         if self.multiple:
             chosen = no if self.asks_false else yes
             if chosen and verdicts:
@@ -425,9 +362,9 @@ class _Reader:
 
     def _affirms(self, index: int, place: int) -> bool:
         return (
-            not self._in_echo(place)
+            not self.layout.in_echo(place)
             and self.verdicts.get(index) != "no"
-            and _begins_word(self.text, place)
+            and begins_word(self.text, place)
             and self.words.text_at(self.text, place) is not None
             and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
         )
@@ -453,22 +390,6 @@ class _Reader:
             self._add("text_at_end", start, end, chosen)
         elif len(named) == 1 and substantial:
             self._add("text_once", start, end, named)
-
-
-def _begins_word(text: str, place: int) -> bool:
-    """Whether no word or number goes on at ``place`` (``5`` in ``15``, ``2.5`` and ``-5``)."""
-    before, first = text[max(0, place - 1) : place], text[place]
-    if not before or not (first.isascii() and first.isalnum()):
-        return True
-    return not (before.isascii() and (before.isalnum() or (before in ".-" and first.isdigit())))
-
-
-def _this_turn(text: str) -> str:
-    """The text up to where the model goes on with a turn that is not its own."""
-    start = _BLANKS.match(text).end()  # type: ignore[union-attr]
-    while (found := _END_OF_TURN.search(text, start)) and found.start() <= start:
-        start = _BLANKS.match(text, found.end()).end()  # type: ignore[union-attr]
-    return text[: found.start()] if found else text
 
 
 def find_candidates(
