@@ -165,6 +165,7 @@ def test_a_decision_beats_the_discussion_of_options(reply: str) -> None:
     "reply",
     [
         "選B不選A",
+        "設 A、B 兩點等高，因此 A 點較遠。故選B。",
         "不選A，選B",
         "A、C、D 選項都不正確，因此選 B",
         "如果選A，就錯了。應選B。",
@@ -249,6 +250,11 @@ def test_a_true_option_is_no_answer_where_the_false_one_is_asked_for() -> None:
         "答案格式應為 A、B、C 或 D",
         "維生素A很重要",
         "A型血的人最多",
+        "所以，$\\triangle ABC$ 的面积为 $2$。",
+        "因此A为酸，C为碱",
+        "【答案】无解",
+        "【答案】A、B、C、D",
+        "A项错误。B项错误。C项错误。D项错误。",
         "我在B和C之間猶豫。",
         "題目：一年中哪個季節最熱？\n(A)春天 (B)夏天 (C)秋天 (D)冬天",
         "請從以下選項中選擇：A. 春天 B. 夏天 C. 秋天 D. 冬天",
@@ -384,13 +390,61 @@ def test_a_year_or_a_measure_is_not_a_digit_label() -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [("①", "②", "③", "④"), ("甲", "乙", "丙", "丁"), ("1", "2", "3", "4"), tuple("abcd")]
+    "labels",
+    [
+        ("1", "2", "3", "4"),
+        ("0", "1", "2", "3"),
+        ("①", "②", "③", "④"),
+        ("甲", "乙", "丙", "丁"),
+        ("一", "二", "三", "四"),
+        ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ"),
+        ("I", "II", "III", "IV"),
+        ("a", "b", "c", "d"),
+        ("Ａ", "Ｂ", "Ｃ", "Ｄ"),
+        ("(1)", "(2)", "(3)", "(4)"),
+        ("1.", "2.", "3.", "4."),
+        ("選項1", "選項2", "選項3", "選項4"),
+        ("第一項", "第二項", "第三項", "第四項"),
+        ("Option A", "Option B", "Option C", "Option D"),
+        ("ㄅ", "ㄆ", "ㄇ", "ㄈ"),
+    ],
 )
-def test_other_labels_are_read_like_letters(labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "{}",
+        "({})",
+        "答案是{}",
+        "答案：{}",
+        "故選{}。",
+        "因此選 {}",
+        "{} 夏天",
+        "答案是 {}，因為夏天熱",
+        "正確答案是「{}」",
+    ],
+)
+def test_other_labels_are_read_like_letters(labels: tuple[str, ...], reply: str) -> None:
     question = Question("q", STEM, SEASONS, labels=labels)
-    second = labels[1]
-    for reply in (second, f"({second})", f"答案是{second}", f"故選{second}。", f"{second}、夏天"):
-        assert label(reply, question) == second, reply
+    assert label(reply.format(labels[1]), question) == labels[1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "true", "false"),
+    [
+        (("O", "X"), "對", "錯誤"),
+        (("○", "×"), "正確", "不對"),
+        (("True", "False"), "It is true that it is hot.", "The statement is false."),
+        (("正確", "錯誤"), "此說法正確無誤。", "並不正確"),
+        (("錯", "對"), "答案：○", "答案：×"),
+    ],
+)
+def test_any_pair_of_words_for_yes_and_no_may_be_labels(
+    labels: tuple[str, ...], true: str, false: str
+) -> None:
+    question = Question("q", "夏天熱。", ("", ""), labels=labels, kind="true_false")
+    yes = "對" if "對" in labels else labels[0]
+    assert label(true, question) == yes
+    assert label(false, question) == next(other for other in labels if other != yes)
 
 
 def test_letters_and_words_both_name_the_options_of_a_true_false_question() -> None:

@@ -161,9 +161,9 @@ class _Reader:
             reading = self.words.read(self.text, linked)
             if reading is None:
                 self._no_answer(rule, start, end)
-            elif not self.layout.in_echo(reading.start) and (
-                not rule.weak or self._stands(reading)
-            ):
+            elif self.layout.in_echo(reading.start):
+                continue
+            elif not rule.weak or self._stands(reading):
                 self._weigh(rule, start, reading)
 
     def _no_answer(self, rule: Rule, start: int, end: int) -> None:
@@ -312,14 +312,10 @@ class _Reader:
         if count < 3 or not (self.layout.items or self.verdicts):
             return
         verdicts = {}
-        for place, item in enumerate(self.layout.items):
+        ends = [*(item.start for item in self.layout.items[1:]), len(self.text)]
+        for item, stop in zip(self.layout.items, ends, strict=False):
             if self.layout.in_echo(item.start):
                 continue
-            stop = (
-                self.layout.items[place + 1].start
-                if place + 1 < len(self.layout.items)
-                else len(self.text)
-            )
             said = [
                 m.lastgroup
                 for m in VERDICT.finditer(self.text, item.end, min(stop, item.end + 400))

@@ -79,6 +79,7 @@ class Layout:
         return len(between) < 120 and not VERDICT.search(between)
 
     def in_echo(self, place: int) -> bool:
+        """Whether a place lies in a list of options that is only repeated."""
         if not self._echoes:
             return False
         nearest = bisect.bisect_right(self._echoes, (place, len(self.text))) - 1
