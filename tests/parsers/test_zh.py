@@ -165,6 +165,8 @@ def test_a_decision_beats_the_discussion_of_options(reply: str) -> None:
     "reply",
     [
         "選B不選A",
+        "正確答案是B，很多人會誤選A。",
+        "正確答案是B，錯誤答案是A、C、D",
         "設 A、B 兩點等高，因此 A 點較遠。故選B。",
         "不選A，選B",
         "A、C、D 選項都不正確，因此選 B",
@@ -260,6 +262,8 @@ def test_a_true_option_is_no_answer_where_the_false_one_is_asked_for() -> None:
         "請從以下選項中選擇：A. 春天 B. 夏天 C. 秋天 D. 冬天",
         "A. 春天：溫和。\nB. 夏天：炎熱。\nC. 秋天：涼爽。\nD. 冬天：寒冷。",
         "①②",
+        "以上皆非。\n(A)春天\n(B)夏天\n(C)秋\n(D)冬天",
+        "無法判斷，因為題目沒有說是哪裡的夏天。",
     ],
 )
 def test_a_reply_that_commits_to_nothing_is_not_answered(reply: str) -> None:

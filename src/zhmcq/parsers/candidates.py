@@ -29,11 +29,12 @@ _TRUE_THOUGH_FALSE_ASKED = 35
 
 _NOT_BEFORE = re.compile(
     r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
-    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
+    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?\Z"
 )
+_FALSE_BEFORE = re.compile(r"(?:错误|不正确|有误|不对)的?\Z")
 _SUPPOSED = re.compile(
-    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选?|是否|难道)"
-    r"[^,。;:!?\s]{0,12}$|\b(?:if|why)\b[^,.;:!?\n]{0,16}$|[A-Za-z\d]还是$",
+    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选|误以为|是否|难道)"
+    r"[^,。;:!?\s]{0,12}\Z|\b(?:if|why)\b[^,.;:!?\n]{0,16}\Z|[A-Za-z\d]还是\Z|误\Z",
     re.IGNORECASE,
 )
 _ABSTAINS = re.compile(
@@ -65,15 +66,16 @@ _STATEMENT = re.compile(
 _PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
 _OPENERS = frozenset("([（［【「")
 _YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
+_ENDS = re.compile(r"\s?(?:[。.,;!\n]|\Z)")
 _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
 _ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
 _JOINS = re.compile(
     r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
 )
 _CONCLUDES = re.compile(
-    r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}$", re.I
+    r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}\Z", re.I
 )
-_IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?$")
+_IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?\Z")
 
 
 class _Reader:
@@ -180,6 +182,8 @@ class _Reader:
         effect = rule.effect
         if judged and judged[0].effect == "false" and self.text[closed] not in ",:":
             effect = "false"  # 【答案】C、D都错误
+        if _FALSE_BEFORE.search(self.text, max(0, start - 6), start):
+            effect = "false"  # 错误答案是A
         if effect == "false":
             effect = "choose" if self.asks_false else "reject"
         if effect == "reject" or _NOT_BEFORE.search(self.text, max(0, start - 8), start):
@@ -265,6 +269,8 @@ class _Reader:
     def _forms(self) -> None:
         if self.opening and self._opens(self.opening):
             self._read("opening", self.opening.start, self.opening)
+        elif not self.opening:
+            self._opens_with_none()
         line = self.text.rfind("\n", 0, len(self.text.rstrip()))
         closing = self.words.read(self.text, line) if line >= 0 else None
         if closing and self._closes(closing, line):
@@ -279,6 +285,12 @@ class _Reader:
                 said = self.words.read(self.text, match.end())
                 if said and not said.unknown:
                     self._read("statement_is", match.start(), said)
+
+    def _opens_with_none(self) -> None:
+        start = _FILL.match(self.text).end()  # type: ignore[union-attr]
+        nothing = NONE_OF_THEM.match(self.text, start) or _ABSTAINS.match(self.text, start)
+        if nothing and _ENDS.match(self.text, nothing.end()):
+            self._add("opening", start, nothing.end(), (), status="none")
 
     def _closes(self, reading: Reading, line: int) -> bool:
         if reading.unknown or not _SENTENCE_END.match(self.text, reading.end):

@@ -27,6 +27,8 @@ VERDICT = re.compile(
 )
 _SAYS_SOMETHING = re.compile(r"[\w√×]")
 _BLANKS = re.compile(r"\s*+")
+# How much longer than the option its repetition may be, and how long if its text is not known.
+_SLIP, _LONGEST_REPEATED = 8, 120
 _SPACES = re.compile(r"\s{0,4}")
 
 
@@ -75,8 +77,11 @@ class Layout:
             return False
         between = self.text[last.end : item.start]
         if self.words.texts:
-            return last.with_text and not _SAYS_SOMETHING.search(between)
-        return len(between) < 120 and not VERDICT.search(between)
+            if last.with_text:
+                return not _SAYS_SOMETHING.search(between)
+            own = self.words.texts.get(last.indexes[0], "")  # repeated with a slip
+            return len(between) <= len(own) + _SLIP and not VERDICT.search(between)
+        return len(between) < _LONGEST_REPEATED and not VERDICT.search(between)
 
     def in_echo(self, place: int) -> bool:
         """Whether a place lies in a list of options that is only repeated."""

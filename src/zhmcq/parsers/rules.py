@@ -250,7 +250,14 @@ RULES: tuple[Rule, ...] = (
     Rule("statement_is", "form", "", 80, "这个说法是错误的。"),
     Rule("opening", "form", "", 75, "(B) 夏天，因为气温最高。", "B"),
     Rule("label_and_text", "form", "", 60, "气温最高，大概在 (B) 夏天吧", "B"),
-    Rule("verdicts", "form", "", 55, "A. 错误\nB. 正确\nC. 错误\nD. 错误", "B"),
+    Rule(
+        "verdicts",
+        "form",
+        "",
+        55,
+        "A. 太冷，错误\nB. 最热，正确\nC. 不热，错误\nD. 最冷，错误",
+        "B",
+    ),
     Rule("text_at_end", "form", "", 50, "一年中气温最高的季节是夏天", "B"),
     Rule("text_once", "form", "", 40, "夏天的时候气温最高，人人都想去海边。", "B"),
 )
