@@ -186,7 +186,11 @@ class _Reader:
             effect = "false"  # 错误答案是A
         if effect == "false":
             effect = "choose" if self.asks_false else "reject"
-        if effect == "reject" or _NOT_BEFORE.search(self.text, max(0, start - 8), start):
+        # 不，是B: the comma parts the negation from the choice.
+        negated = self.text[start] != "," and _NOT_BEFORE.search(
+            self.text, max(0, start - 8), start
+        )
+        if effect == "reject" or negated:
             self._reject(rule.name, start, reading)
         elif self._supposed(start) or _ASKED.match(self.text, closed):
             self._read(rule.name, start, reading, weight=_SUPPOSITION)
@@ -207,6 +211,8 @@ class _Reader:
 
     def _stands(self, reading: Reading) -> bool:
         """Whether a label after a weak cue is an answer and not the beginning of a sentence."""
+        if self.layout.starts_list(reading):
+            return False
         if reading.with_text or reading.unknown:
             return reading.with_text
         if self.words.polar and _YES_MARK.match(self.text, reading.end):

@@ -25,7 +25,7 @@ VERDICT = re.compile(
     r"|(?P<open>无法|不能|不确定|未知)",
     re.IGNORECASE,
 )
-_SAYS_SOMETHING = re.compile(r"[\w√×]")
+_SAYS_NOTHING = re.compile(r"[^\w√×]*+(?:选项|option)?[^\w√×]*+", re.IGNORECASE)
 _BLANKS = re.compile(r"\s*+")
 # How much longer than the option its repetition may be, and how long if its text is not known.
 _SLIP, _LONGEST_REPEATED = 8, 120
@@ -78,7 +78,7 @@ class Layout:
         between = self.text[last.end : item.start]
         if self.words.texts:
             if last.with_text:
-                return not _SAYS_SOMETHING.search(between)
+                return bool(_SAYS_NOTHING.fullmatch(between))
             own = self.words.texts.get(last.indexes[0], "")  # repeated with a slip
             return len(between) <= len(own) + _SLIP and not VERDICT.search(between)
         return len(between) < _LONGEST_REPEATED and not VERDICT.search(between)
@@ -99,6 +99,10 @@ class Layout:
             return True
         goes_on = following < len(self.items) and self.items[following].indexes[0] == index + 1
         return goes_on and (index == 0 or last >= 0)
+
+    def starts_list(self, reading: Reading) -> bool:
+        """Whether a label is the first of the options that the reply goes through."""
+        return reading.indexes == (0,) and self.listed(reading)
 
 
 def this_turn(text: str) -> str:
