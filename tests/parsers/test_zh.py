@@ -237,6 +237,30 @@ def test_the_false_option_is_the_answer_where_it_is_asked_for(reply: str) -> Non
     assert label(reply, FALSE_ASKED) == "D"
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "下列何者不是夏天的特徵？",
+        "下列敘述，不正確的是（　）",
+        "關於夏天，下列說法錯誤的是",
+        "何者為非？",
+        "哪一項與夏天無關？",
+        "Which of the following is NOT true of summer?",
+    ],
+)
+def test_stems_that_ask_for_the_false_option_are_known(stem: str) -> None:
+    question = Question("q", stem, ("炎熱", "颱風", "西瓜", "下雪"))
+    assert label("因此，選項D是錯誤的。", question) == "D"
+
+
+@pytest.mark.parametrize(
+    "stem", ["一年中哪個季節最熱？", "關於不定方程，下列敘述何者正確？", "以下正確的是（　）", ""]
+)
+def test_stems_that_ask_for_the_true_option_are_not_mistaken(stem: str) -> None:
+    assert label("A錯誤，B錯誤，C錯誤，D正確", Question("q", stem, SEASONS)) == "D"
+    assert label("因此，選項D是錯誤的。", Question("q", stem, SEASONS)) == "none"
+
+
 def test_a_true_option_is_no_answer_where_the_false_one_is_asked_for() -> None:
     assert label("選項A正確。", FALSE_ASKED) == "none"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 
+from zhmcq.parsers import contexts
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
@@ -27,55 +27,9 @@ _SUPPOSITION, LEAST = 15, 30
 # 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
 _TRUE_THOUGH_FALSE_ASKED = 35
 
-_NOT_BEFORE = re.compile(
-    r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
-    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?\Z"
-)
-_FALSE_BEFORE = re.compile(r"(?:错误|不正确|有误|不对)的?\Z")
-_SUPPOSED = re.compile(
-    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选|误以为|是否|难道)"
-    r"[^,。;:!?\s]{0,12}\Z|\b(?:if|why)\b[^,.;:!?\n]{0,16}\Z|[A-Za-z\d]还是\Z|误\Z",
-    re.IGNORECASE,
-)
-_ABSTAINS = re.compile(
-    r"(?:很抱歉|抱歉)?[,\s]?(?:(?:目前|暂时|仍|还|因此|所以|我)?(?:无法|不能|不可|难以|没法|没办法)(?:从[^\n。]{0,20})?"
-    r"(?:确定|判断|回答|选择|得出|得知|作答|给出|判定|知道|提供)"
-    r"|(?:我)?不(?:确定|知道|清楚|明确|详|存在|明)|未知|未定"
-    r"|题目(?:本身)?(?:可能)?(?:有误|错误|有问题|不完整)"
-    r"|(?:没有|无)(?:正确|合适|符合[^\n。]{0,6}|任何)?的?(?:答案|选项|解)"
-    r"|没有(?=[。\s]|$)|无(?=[。\s<]|$)|已删除"
-    r"|(?:I\s)?(?:don't|do not|cannot|can't|can not|am not able to|unable to)\s"
-    r"(?:know|determine|answer|tell|be determined|say)"
-    r"|(?:I'm\s|am\s)?not sure|unknown|unclear|undetermined|insufficient|N/A|none\b)",
-    re.IGNORECASE,
-)
-_FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
-_SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
-_CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|吧|才|而)")
-_ASKS_FALSE = re.compile(
-    r"(?:何者|何项|何种|何[时地人物]|[哪那][一些个种项位]?|下列|以下)[^。?!\n]{0,60}?(?:不|非|错|误|无关)"
-    r"|(?:错误|不|误)[^。?!\n,]{0,16}(?:是|为|有)\s?[(:?。_\[]|除外|为非"
-    r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
-    re.IGNORECASE,
-)
-_STATEMENT = re.compile(
-    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
-    r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
-    re.IGNORECASE,
-)
+
 _PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
 _OPENERS = frozenset("([（［【「")
-_YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
-_ENDS = re.compile(r"\s?(?:[。.,;!\n]|\Z)")
-_BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
-_ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
-_JOINS = re.compile(
-    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
-)
-_CONCLUDES = re.compile(
-    r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}\Z", re.I
-)
-_IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?\Z")
 
 
 class _Reader:
@@ -106,7 +60,8 @@ class _Reader:
     @functools.cached_property
     def asks_false(self) -> bool:
         """Whether the question asks for the option that does not hold."""
-        return bool(_ASKS_FALSE.search(fold(self.stem).text))
+        stem = fold(self.stem).text
+        return bool(contexts.ASKS_FALSE.search(stem)) and not contexts.ASKS_TRUE.search(stem)
 
     def candidates(self, *, everything: bool) -> list[Candidate]:
         """All candidates in the order of the rules; if not everything, those that can matter."""
@@ -171,28 +126,30 @@ class _Reader:
     def _no_answer(self, rule: Rule, start: int, end: int) -> None:
         """【答案】無法確定 and 答案：以上皆非, where that is not an option."""
         if rule.effect == "choose" and not rule.weak:
-            fill = _FILL.match(self.text, end).end()  # type: ignore[union-attr]
-            nothing = _ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(self.text, fill)
+            fill = contexts.FILL.match(self.text, end).end()  # type: ignore[union-attr]
+            nothing = contexts.ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(
+                self.text, fill
+            )
             if nothing:
                 self._add(rule.name, start, nothing.end(), (), status="none")
 
     def _weigh(self, rule: Rule, start: int, reading: Reading) -> None:
-        closed = _BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
+        closed = contexts.BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
         judged = judgement(self.text, closed)
         effect = rule.effect
         if judged and judged[0].effect == "false" and self.text[closed] not in ",:":
             effect = "false"  # 【答案】C、D都错误
-        if _FALSE_BEFORE.search(self.text, max(0, start - 6), start):
+        if contexts.FALSE_BEFORE.search(self.text, max(0, start - 6), start):
             effect = "false"  # 错误答案是A
         if effect == "false":
             effect = "choose" if self.asks_false else "reject"
         # 不，是B: the comma parts the negation from the choice.
-        negated = self.text[start] != "," and _NOT_BEFORE.search(
+        negated = self.text[start] != "," and contexts.NOT_BEFORE.search(
             self.text, max(0, start - 8), start
         )
         if effect == "reject" or negated:
             self._reject(rule.name, start, reading)
-        elif self._supposed(start) or _ASKED.match(self.text, closed):
+        elif self._supposed(start) or contexts.ASKED.match(self.text, closed):
             self._read(rule.name, start, reading, weight=_SUPPOSITION)
         elif rule.weak and self.asks_false and judged and judged[0].effect == "choose":
             self._read(rule.name, start, reading, weight=_TRUE_THOUGH_FALSE_ASKED)
@@ -202,7 +159,7 @@ class _Reader:
             self._read(rule.name, start, reading)
 
     def _supposed(self, start: int) -> bool:
-        return bool(_SUPPOSED.search(self.text, max(0, start - 20), start))
+        return bool(contexts.SUPPOSED.search(self.text, max(0, start - 20), start))
 
     def _reject(self, rule: str, start: int, reading: Reading) -> None:
         for index in reading.indexes:
@@ -215,14 +172,14 @@ class _Reader:
             return False
         if reading.with_text or reading.unknown:
             return reading.with_text
-        if self.words.polar and _YES_MARK.match(self.text, reading.end):
+        if self.words.polar and contexts.YES_MARK.match(self.text, reading.end):
             return True
         if reading.by_text:
-            return bool(_CLAUSE_END.match(self.text, reading.end))
+            return bool(contexts.CLAUSE_END.match(self.text, reading.end))
         introduced = self.text[max(0, reading.start - 3) : reading.start]
         if introduced.endswith(("选项", "(", "[", '"', "**")):
             return True
-        return bool(_CLAUSE_END.match(self.text, reading.end))
+        return bool(contexts.CLAUSE_END.match(self.text, reading.end))
 
     def _after(self) -> None:
         if self.words.style == "other":
@@ -235,11 +192,11 @@ class _Reader:
             if index is None or self.layout.in_echo(start):
                 pending = []
                 continue
-            joined = pending and _JOINS.fullmatch(self.text, last, start)
+            joined = pending and contexts.JOINS.fullmatch(self.text, last, start)
             pending = [*pending[-self.words.count :], index] if joined else [index]
             begin = begin if joined else start
             last = end
-            after = _BRACKETS.match(self.text, end).end()  # type: ignore[union-attr]
+            after = contexts.BRACKETS.match(self.text, end).end()  # type: ignore[union-attr]
             own = self.words.text_at(self.text, after)
             if own and own.indexes == (index,):
                 after = own.end
@@ -255,7 +212,7 @@ class _Reader:
             self.verdicts[index] = "no" if wrong else "yes"
         lead = self.text[max(0, start - 20) : start]
         weight = rule.weight
-        concludes = _CONCLUDES.search(lead)
+        concludes = contexts.CONCLUDES.search(lead)
         if self._supposed(start) or (wrong and not self.asks_false):
             weight = 0
         elif rule.weight < DECISION and not wrong and self.asks_false:
@@ -267,7 +224,7 @@ class _Reader:
     def _only(self) -> bool:
         """Whether the reply is a label, an option text or both, and nothing else."""
         reading = self.opening
-        if not reading or not _SENTENCE_END.match(self.text, reading.end):
+        if not reading or not contexts.SENTENCE_END.match(self.text, reading.end):
             return False
         self._read("only_text" if reading.by_text else "only_label", reading.start, reading)
         return True
@@ -287,19 +244,19 @@ class _Reader:
             if counts and not self.layout.in_echo(item.start):
                 self._read("label_and_text", item.start, item)
         if self.words.polar:
-            for match in _STATEMENT.finditer(self.text):
+            for match in contexts.STATEMENT.finditer(self.text):
                 said = self.words.read(self.text, match.end())
                 if said and not said.unknown:
                     self._read("statement_is", match.start(), said)
 
     def _opens_with_none(self) -> None:
-        start = _FILL.match(self.text).end()  # type: ignore[union-attr]
-        nothing = NONE_OF_THEM.match(self.text, start) or _ABSTAINS.match(self.text, start)
-        if nothing and _ENDS.match(self.text, nothing.end()):
+        start = contexts.FILL.match(self.text).end()  # type: ignore[union-attr]
+        nothing = NONE_OF_THEM.match(self.text, start) or contexts.ABSTAINS.match(self.text, start)
+        if nothing and contexts.ENDS.match(self.text, nothing.end()):
             self._add("opening", start, nothing.end(), (), status="none")
 
     def _closes(self, reading: Reading, line: int) -> bool:
-        if reading.unknown or not _SENTENCE_END.match(self.text, reading.end):
+        if reading.unknown or not contexts.SENTENCE_END.match(self.text, reading.end):
             return False
         # "= 2" at the end of a calculation is a result, not label 2.
         if (
@@ -318,7 +275,7 @@ class _Reader:
         if self.layout.in_echo(reading.start) or self.layout.listed(reading):
             return False
         if self.words.polar:
-            return bool(_YES_MARK.match(self.text, reading.end))
+            return bool(contexts.YES_MARK.match(self.text, reading.end))
         follows = self.text[reading.end : reading.end + 1]
         if reading.by_text:
             return follows in "。.\n"
@@ -380,7 +337,7 @@ class _Reader:
             and self.verdicts.get(index) != "no"
             and begins_word(self.text, place)
             and self.words.text_at(self.text, place) is not None
-            and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
+            and not contexts.NOT_BEFORE.search(self.text, max(0, place - 8), place)
         )
 
     def _texts(self) -> None:
@@ -392,15 +349,15 @@ class _Reader:
         start, end, index = places[-1]
         chosen = {index}
         for first, last, other in reversed(places[:-1]):  # 炎熱、颱風: a list at the end
-            if not _JOINS.fullmatch(self.text, last, start):
+            if not contexts.JOINS.fullmatch(self.text, last, start):
                 break
             chosen.add(other)
             start = first
         sentence = max(self.text.rfind(mark, 0, start) for mark in "。\n!?;")
         alone = all(other in chosen for first, _, other in places if first > sentence)
         substantial = len(self.words.squeezed[index]) > 1
-        said = substantial or _IS_BEFORE.search(self.text, max(0, start - 4), start)
-        if _SENTENCE_END.match(self.text, end) and alone and said:
+        said = substantial or contexts.IS_BEFORE.search(self.text, max(0, start - 4), start)
+        if contexts.SENTENCE_END.match(self.text, end) and alone and said:
             self._add("text_at_end", start, end, chosen)
         elif len(named) == 1 and substantial:
             self._add("text_once", start, end, named)
