@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zhmcq.parsers.folding import fold
 from zhmcq.parsers.label_shapes import label_shapes, label_style
@@ -54,8 +54,7 @@ _GOES_ON = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What stands at one place of a reply.
 
     Attributes:
@@ -108,16 +107,16 @@ class Vocabulary:
             for pattern in (NONE_OF_THEM, ALL_OF_THEM)
             if pattern.fullmatch(text)
         ]
-        self.beginnings = {word[0] for word in self.squeezed.values() if word}
+        firsts = {word[0] for word in self.squeezed.values() if word}
+        self.beginnings = firsts | {char.upper() for char in firsts}
         self.shapes = label_shapes(self.style, tuple(self.forms), names[0].islower())
 
-    def read(self, text: str, place: int, *, lower: bool = True) -> Reading | None:
+    def read(self, text: str, place: int) -> Reading | None:
         """Read labels or an option text at ``place``, after brackets, colons and the like.
 
         Args:
             text: A folded reply.
             place: Where a cue has ended.
-            lower: Whether ``b`` may stand for ``B``.
         """
         found = self.shapes.run.match(text, place)
         by_text = self._text_behind(text, place)
@@ -126,19 +125,19 @@ class Vocabulary:
         start, end = found.span("run")
         if by_text and by_text.end - by_text.start > end - start:
             return by_text
-        joined = _AND_OR.sub("、", text[start:end])
-        tokens = self.shapes.token.findall(joined)
+        tokens = [text[start:end]]
+        if tokens[0] not in self.forms:
+            tokens = self.shapes.token.findall(_AND_OR.sub("、", tokens[0]))
         small = any(len(token) == 1 and token.islower() for token in tokens)
-        if small and not (lower and _AFTER_LOWER.match(text, end)):
+        if small and not _AFTER_LOWER.match(text, end):
             return by_text
         indexes = [self.forms.get(token, -1) for token in tokens]
         if -1 in indexes:
             return by_text or Reading((), start, end, unknown=True)
-        open_choice = bool(_OR.search(text, start, end)) and len(set(indexes)) > 1
-        reading = Reading(tuple(dict.fromkeys(indexes)), start, end, open_choice=open_choice)
-        if len(reading.indexes) > 1:
-            return reading
-        return self._with_own_text(text, reading)
+        different = tuple(dict.fromkeys(indexes))
+        if len(different) == 1:
+            return self._with_own_text(text, Reading(different, start, end))
+        return Reading(different, start, end, open_choice=bool(_OR.search(text, start, end)))
 
     def _with_own_text(self, text: str, reading: Reading) -> Reading | None:
         index = reading.indexes[0]
@@ -182,8 +181,8 @@ class Vocabulary:
 
     def text_at(self, text: str, place: int) -> Reading | None:
         """The longest option text that stands at ``place``, spaces and punctuation aside."""
-        first = text[place : place + 1].lower()
-        if not first or (first.isalnum() and first not in self.beginnings):
+        first = text[place : place + 1]
+        if first not in self.beginnings and (first.isalnum() or not first):
             return self._all_or_none(text, place) if self.summaries else None
         best: Reading | None = None
         for index, option in self.longest_first:
