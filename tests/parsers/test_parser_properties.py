@@ -42,6 +42,8 @@ SENTENCES = (
     "根據2023年的研究，溫度為 25.5 度。",
     "\n\n",
     "答案是A嗎？",
+    "我無法判斷你的選擇是否正確\n",
+    "如果天氣很好 ",
     "(A)光合作用 (B)呼吸作用 (C)蒸散作用 (D)擴散作用",
 )
 TO_SIMPLIFIED, TO_TRADITIONAL = OpenCC("t2s"), OpenCC("s2t")
