@@ -95,7 +95,6 @@ def run(options: argparse.Namespace) -> None:
                 learning_rate=options.learning_rate,
                 lr_scheduler_type="cosine",
                 warmup_steps=4,
-                disable_tqdm=not sys.stderr.isatty(),
             ),
             prompt=options.prompt,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -169,7 +170,7 @@ class TrainingSettings(_Settings):
             "remove_unused_columns": False,
         }
         values.setdefault("eval_strategy", "steps")
-        values.setdefault("disable_tqdm", None)
+        values.setdefault("disable_tqdm", not sys.stderr.isatty())
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
         try:
