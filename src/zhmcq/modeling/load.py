@@ -199,12 +199,12 @@ def _bars_on_terminals_only() -> Iterator[None]:
 
     quiet = bars.is_progress_bar_enabled() and not sys.stderr.isatty()
     if quiet:
-        bars.disable_progress_bar()
+        bars.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if quiet:
-            bars.enable_progress_bar()
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _where(source: ModelSource) -> tuple[Path, dict[str, Any]]:
