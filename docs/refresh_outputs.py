@@ -114,7 +114,8 @@ def run(document: Document, *, commands: bool) -> list[Output]:
             printed = _run_command(parsed.text) if commands else None
         else:
             caught = io.StringIO()
-            with contextlib.redirect_stdout(caught):
+            # Progress bars are drawn on terminals only, and what they print goes to stdout.
+            with contextlib.redirect_stdout(caught), contextlib.redirect_stderr(io.StringIO()):
                 example.evaluate()
             printed = caught.getvalue()
     return outputs
@@ -125,10 +126,12 @@ def _run_command(text: str) -> str:
     done = subprocess.run(  # noqa: S603  the documents' own commands
         ["bash", "-euc", text],  # noqa: S607
         env=environment,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        sys.exit(f"{text}ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
