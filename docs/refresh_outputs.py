@@ -167,8 +167,9 @@ def write_workbooks(folder: Path) -> None:
 def _write(path: Path, headers: list[str], rows: Iterable[list[str | int | None]]) -> None:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
-    for row in (headers, *rows):
-        sheet.append(list(row))
+    sheet.append(headers)
+    for row in rows:
+        sheet.append(row)
     book.save(path)
 
 
