@@ -23,7 +23,7 @@ BANK = [
         f"q{i}",
         f"{who}在哪裡？",
         PLACES,
-        f"{'甲乙丙丁戊己'[i // 2]}說：{who}在{PLACES[i % 4]}。"[:5] + "他們今天都出門了。",
+        f"{'甲乙丙丁'[i // 2]}和他的朋友今天都出門了。",
         answer=(i % 4,),
     )
     for i, who in enumerate("子丑寅卯辰巳午未")
@@ -126,7 +126,7 @@ class Interrupt:
         from transformers import TrainerCallback
 
         class Stop(TrainerCallback):
-            def on_step_begin(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
+            def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
                 if state.global_step == step:
                     raise KeyboardInterrupt
 
@@ -236,7 +236,8 @@ def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
     pytest.importorskip("bitsandbytes")
     settings = zhmcq.QuantizationSettings(kind=kind)
     model, _ = load_model(ModelSource(str(base)), quantization=settings.config(torch.float32))
-    size = model.get_input_embeddings().weight.element_size()
+    embeddings: Any = model.get_input_embeddings()
+    size = embeddings.weight.element_size()
     quantised = zhmcq.LoraTrainer(
         base,
         lora=zhmcq.LoraSettings(r=4),

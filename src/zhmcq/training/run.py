@@ -145,7 +145,7 @@ class LoraTrainer:
         out = Path(output_dir)
         valid = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
-        args = self.training.arguments(str(out / CHECKPOINTS))
+        args = self.training.arguments(str(out / CHECKPOINTS), evaluate=bool(valid))
         if args.process_index == 0:
             _refuse_finished(out, overwrite)
         device = choose_device()
