@@ -1,9 +1,9 @@
-"""The whole path on one command: build, train, merge, check, answer, evaluate.
+r"""The whole path on one command: build, train, merge, check, answer, evaluate.
 
 Without arguments it makes the synthetic sample and takes the demo model (``zhmcq[demo]``). On
 your own files::
 
-    python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx \\
+    python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx \
         --base-model lianghsun/Llama-3.2-Taiwan-3B-Instruct --prompt zh-exam
 """
 
@@ -95,7 +95,6 @@ def run(options: argparse.Namespace) -> None:
                 learning_rate=options.learning_rate,
                 lr_scheduler_type="cosine",
                 warmup_steps=4,
-                disable_tqdm=not sys.stderr.isatty(),
             ),
             prompt=options.prompt,
         )
@@ -124,7 +123,9 @@ def run(options: argparse.Namespace) -> None:
         answers = predictor.predict(questions)
         answers.to_xlsx(out / "predictions.xlsx")
         answers.to_csv(out / "submission.csv")
-        shares = ", ".join(f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items())
+        shares = ", ".join(
+            f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items()
+        )
         console.print(f"{len(answers)} questions answered ({shares})")
     with step("evaluation"):
         tuned = predictor.predict(valid)

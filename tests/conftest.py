@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from zhmcq.testing import tiny_llama
+
 # The examples are scripts, not a package: their folder is put on the path.
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
@@ -55,3 +57,20 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real banks in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One token a character; BOS 1, EOS 2."""
+    return _load_tokenizer(tiny_llama(tmp_path_factory.mktemp("tiny") / "plain"))
+
+
+@pytest.fixture(scope="session")
+def chat_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return _load_tokenizer(tiny_llama(tmp_path_factory.mktemp("tiny") / "chat", chat=True))
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)

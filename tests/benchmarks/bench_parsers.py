@@ -26,7 +26,7 @@ from zhmcq.questions import Kind, Question
 
 KINDS: dict[str, Kind] = {"multi": "multiple", "group": "multiple", "truefalse": "true_false"}
 LEAST = 30  # a candidate of less weight was seen and not relied on
-ROUNDS = 20
+ROUNDS = 80
 MEGABYTE = 1_000_000
 HOSTILE = (
     "答案是",

@@ -42,6 +42,8 @@ SENTENCES = (
     "根據2023年的研究，溫度為 25.5 度。",
     "\n\n",
     "答案是A嗎？",
+    "我無法判斷你的選擇是否正確\n",
+    "如果天氣很好 ",
     "(A)光合作用 (B)呼吸作用 (C)蒸散作用 (D)擴散作用",
 )
 TO_SIMPLIFIED, TO_TRADITIONAL = OpenCC("t2s"), OpenCC("s2t")
@@ -196,7 +198,7 @@ def test_any_unicode_is_read_without_an_error(text: str) -> None:
 
 
 def test_strict_answers_only_where_zh_does_too() -> None:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     for _ in range(500):
         text = "".join(chance.choices(PIECES, k=12))
         strict = get_parser("strict").parse(text, question(OPTIONS))

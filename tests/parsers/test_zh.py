@@ -41,6 +41,10 @@ def label(text: str, question: Question = QUESTION) -> str:
         "我的答案：B",
         "本題答案為(B)",
         "最終答案：B",
+        "最終答案：\n```\nB\n```",
+        "好的，這題的答案是：\n\n> **B. 夏天**\n\n希望對你有幫助！",
+        "根據文章內容，正確的選項是：\n\n**選項二：夏天**",
+        "結論：選項B",
         "### 答案\nB",
         "答案：\n\n**B**",
         "答案：**B. 夏天**",
@@ -98,6 +102,9 @@ def test_a_decision_is_read_in_many_words(reply: str) -> None:
         "Final Answer: The final answer is $\\boxed{B}$. I hope it is correct.",
         "The correct answer is **B) summer**.",
         "I'd go with B",
+        "The answer to this question is B.",
+        'The answer to the question "Which season is hottest?" is B.',
+        "Among the options, B seems most appropriate.",
         "I think it's B.",
         "Therefore, B.",
         "Option B is correct.",
@@ -165,6 +172,9 @@ def test_a_decision_beats_the_discussion_of_options(reply: str) -> None:
     "reply",
     [
         "選B不選A",
+        "正確答案是B，很多人會誤選A。",
+        "正確答案是B，錯誤答案是A、C、D",
+        "設 A、B 兩點等高，因此 A 點較遠。故選B。",
         "不選A，選B",
         "A、C、D 選項都不正確，因此選 B",
         "如果選A，就錯了。應選B。",
@@ -173,6 +183,8 @@ def test_a_decision_beats_the_discussion_of_options(reply: str) -> None:
         "很多人會選A，但正確答案是B。",
         "我的答案是B，而不是A",
         "答案不是A，是B",
+        "答案是春天嗎？不，是夏天。",
+        "The correct answer is not A but B.",
     ],
 )
 def test_negated_and_supposed_choices_do_not_count(reply: str) -> None:
@@ -225,6 +237,30 @@ def test_the_false_option_is_the_answer_where_it_is_asked_for(reply: str) -> Non
     assert label(reply, FALSE_ASKED) == "D"
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "下列何者不是夏天的特徵？",
+        "下列敘述，不正確的是（　）",
+        "關於夏天，下列說法錯誤的是",
+        "何者為非？",
+        "哪一項與夏天無關？",
+        "Which of the following is NOT true of summer?",
+    ],
+)
+def test_stems_that_ask_for_the_false_option_are_known(stem: str) -> None:
+    question = Question("q", stem, ("炎熱", "颱風", "西瓜", "下雪"))
+    assert label("因此，選項D是錯誤的。", question) == "D"
+
+
+@pytest.mark.parametrize(
+    "stem", ["一年中哪個季節最熱？", "關於不定方程，下列敘述何者正確？", "以下正確的是（　）", ""]
+)
+def test_stems_that_ask_for_the_true_option_are_not_mistaken(stem: str) -> None:
+    assert label("A錯誤，B錯誤，C錯誤，D正確", Question("q", stem, SEASONS)) == "D"
+    assert label("因此，選項D是錯誤的。", Question("q", stem, SEASONS)) == "none"
+
+
 def test_a_true_option_is_no_answer_where_the_false_one_is_asked_for() -> None:
     assert label("選項A正確。", FALSE_ASKED) == "none"
 
@@ -249,11 +285,19 @@ def test_a_true_option_is_no_answer_where_the_false_one_is_asked_for() -> None:
         "答案格式應為 A、B、C 或 D",
         "維生素A很重要",
         "A型血的人最多",
+        "所以，$\\triangle ABC$ 的面积为 $2$。",
+        "因此A为酸，C为碱",
+        "【答案】无解",
+        "【答案】A、B、C、D",
+        "A项错误。B项错误。C项错误。D项错误。",
         "我在B和C之間猶豫。",
         "題目：一年中哪個季節最熱？\n(A)春天 (B)夏天 (C)秋天 (D)冬天",
         "請從以下選項中選擇：A. 春天 B. 夏天 C. 秋天 D. 冬天",
         "A. 春天：溫和。\nB. 夏天：炎熱。\nC. 秋天：涼爽。\nD. 冬天：寒冷。",
         "①②",
+        "得出以下結論：\n(A) 春天：正確。\n(B) 夏天：正確。\n(C) 秋天：正確。",
+        "以上皆非。\n(A)春天\n(B)夏天\n(C)秋\n(D)冬天",
+        "無法判斷，因為題目沒有說是哪裡的夏天。",
     ],
 )
 def test_a_reply_that_commits_to_nothing_is_not_answered(reply: str) -> None:
@@ -384,13 +428,61 @@ def test_a_year_or_a_measure_is_not_a_digit_label() -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [("①", "②", "③", "④"), ("甲", "乙", "丙", "丁"), ("1", "2", "3", "4"), tuple("abcd")]
+    "labels",
+    [
+        ("1", "2", "3", "4"),
+        ("0", "1", "2", "3"),
+        ("①", "②", "③", "④"),
+        ("甲", "乙", "丙", "丁"),
+        ("一", "二", "三", "四"),
+        ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ"),
+        ("I", "II", "III", "IV"),
+        ("a", "b", "c", "d"),
+        ("Ａ", "Ｂ", "Ｃ", "Ｄ"),
+        ("(1)", "(2)", "(3)", "(4)"),
+        ("1.", "2.", "3.", "4."),
+        ("選項1", "選項2", "選項3", "選項4"),
+        ("第一項", "第二項", "第三項", "第四項"),
+        ("Option A", "Option B", "Option C", "Option D"),
+        ("ㄅ", "ㄆ", "ㄇ", "ㄈ"),
+    ],
 )
-def test_other_labels_are_read_like_letters(labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "{}",
+        "({})",
+        "答案是{}",
+        "答案：{}",
+        "故選{}。",
+        "因此選 {}",
+        "{} 夏天",
+        "答案是 {}，因為夏天熱",
+        "正確答案是「{}」",
+    ],
+)
+def test_other_labels_are_read_like_letters(labels: tuple[str, ...], reply: str) -> None:
     question = Question("q", STEM, SEASONS, labels=labels)
-    second = labels[1]
-    for reply in (second, f"({second})", f"答案是{second}", f"故選{second}。", f"{second}、夏天"):
-        assert label(reply, question) == second, reply
+    assert label(reply.format(labels[1]), question) == labels[1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "true", "false"),
+    [
+        (("O", "X"), "對", "錯誤"),
+        (("○", "×"), "正確", "不對"),
+        (("True", "False"), "It is true that it is hot.", "The statement is false."),
+        (("正確", "錯誤"), "此說法正確無誤。", "並不正確"),
+        (("錯", "對"), "答案：○", "答案：×"),
+    ],
+)
+def test_any_pair_of_words_for_yes_and_no_may_be_labels(
+    labels: tuple[str, ...], true: str, false: str
+) -> None:
+    question = Question("q", "夏天熱。", ("", ""), labels=labels, kind="true_false")
+    yes = "對" if "對" in labels else labels[0]
+    assert label(true, question) == yes
+    assert label(false, question) == next(other for other in labels if other != yes)
 
 
 def test_letters_and_words_both_name_the_options_of_a_true_false_question() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -160,7 +163,8 @@ def load_model(
     if not from_gguf:
         options["use_safetensors"] = True
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        with _bars_on_terminals_only():
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
     if from_gguf:
@@ -186,6 +190,21 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
     except LOADING_ERRORS as error:
         raise _unloadable(source, "tokenizer", error) from error
     return tokenizer
+
+
+@contextlib.contextmanager
+def _bars_on_terminals_only() -> Iterator[None]:
+    """Keep transformers' progress bars out of log files."""
+    from transformers.utils import logging as bars
+
+    quiet = bars.is_progress_bar_enabled() and not sys.stderr.isatty()
+    if quiet:
+        bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if quiet:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _where(source: ModelSource) -> tuple[Path, dict[str, Any]]:

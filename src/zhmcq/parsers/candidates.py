@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
-import re
 from collections.abc import Iterable
 
+from zhmcq.parsers import contexts
 from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
+from zhmcq.parsers.layout import VERDICT, Layout, next_question, this_turn
+from zhmcq.parsers.option_texts import begins_word
 from zhmcq.parsers.rules import BY_NAME, DECISION, STRICT, Rule, judgement, leads
 from zhmcq.questions import Question
 
@@ -26,71 +27,9 @@ _SUPPOSITION, LEAST = 15, 30
 # 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
 _TRUE_THOUGH_FALSE_ASKED = 35
 
-_END_OF_TURN = re.compile(
-    r"<\|(?:im_end|eot_id|endoftext|end_of_text|im_start|start_header_id|user)\|?>|</s>"
-    r"|<end_of_turn>|\[/?INST\]|<</?SYS>>|<eoa>"
-)
-_NEXT_QUESTION = re.compile(
-    r"\n\s{0,4}(?:(?:问题|题目|问)\s?\d{0,3}\s?:|(?:Question|Q)\s?\d{0,3}\s?:"
-    r"|(?:User|Human|用户)\s?:|###\s?(?:Instruction|Question|问题|题目))"
-)
-_NOT_BEFORE = re.compile(
-    r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
-    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?$"
-)
-_SUPPOSED = re.compile(
-    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选?|是否|难道)"
-    r"[^,。;:!?\s]{0,12}$|\b(?:if|why)\b[^,.;:!?\n]{0,16}$|[A-Za-z\d]还是$",
-    re.IGNORECASE,
-)
-_ABSTAINS = re.compile(
-    r"(?:很抱歉|抱歉)?[,\s]?(?:(?:目前|暂时|仍|还|因此|所以|我)?(?:无法|不能|不可|难以|没法|没办法)(?:从[^\n。]{0,20})?"
-    r"(?:确定|判断|回答|选择|得出|得知|作答|给出|判定|知道|提供)"
-    r"|(?:我)?不(?:确定|知道|清楚|明确|详|存在|明)|未知|未定"
-    r"|题目(?:本身)?(?:可能)?(?:有误|错误|有问题|不完整)"
-    r"|(?:没有|无)(?:正确|合适|符合[^\n。]{0,6}|任何)?的?(?:答案|选项|解)"
-    r"|没有(?=[。\s]|$)|无(?=[。\s<]|$)|已删除"
-    r"|(?:I\s)?(?:don't|do not|cannot|can't|can not|am not able to|unable to)\s"
-    r"(?:know|determine|answer|tell|be determined|say)"
-    r"|(?:I'm\s|am\s)?not sure|unknown|unclear|undetermined|insufficient|N/A|none\b)",
-    re.IGNORECASE,
-)
-_FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
-_SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
-_CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|吧|才|而)")
-_ASKS_FALSE = re.compile(
-    r"(?:何者|何项|何种|何[时地人物]|[哪那][一些个种项位]?|下列|以下)[^。?!\n]{0,60}?(?:不|非|错|误|无关)"
-    r"|(?:错误|不|误)[^。?!\n,]{0,16}(?:是|为|有)\s?[(:?。_\[]|除外|为非"
-    r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
-    re.IGNORECASE,
-)
-_VERDICT = re.compile(
-    r"(?P<no>错误?|×|有误|不(?:太|够|完全)?(?:正确|对|成立|符合|恰当|合适|准确|可能)|排除"
-    r"|\bincorrect\b|\bwrong\b|\bfalse\b)"
-    r"|(?P<yes>正确|√|符合|成立|\bcorrect\b|\btrue\b|\bright\b)"
-    r"|(?P<open>无法|不能|不确定|未知)",
-    re.IGNORECASE,
-)
-_STATEMENT = re.compile(
-    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
-    r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
-    re.IGNORECASE,
-)
+
 _PAIRS = dict(zip(")]）］】」}", "([（［【「{", strict=True))
 _OPENERS = frozenset("([（［【「")
-_YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
-_SAYS_SOMETHING = re.compile(r"[\w√×]")
-_BLANKS = re.compile(r"\s*+")
-_SPACES = re.compile(r"\s{0,4}")
-_BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
-_ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
-_JOINS = re.compile(
-    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
-)
-_CONCLUDES = re.compile(
-    r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}$", re.I
-)
-_IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?$")
 
 
 class _Reader:
@@ -106,23 +45,23 @@ class _Reader:
         if self.gap:
             part = part[:HEAD] + part[HEAD + self.gap :]
         self.folded: Folded = fold(part)
-        turn = _this_turn(self.folded.text)
-        asked = None if whole else _NEXT_QUESTION.search(turn)
-        self.text = turn[: asked.start()] if asked else turn
-        self.was_cut = asked is not None
+        turn = this_turn(self.folded.text)
+        next_turn = None if whole else next_question(turn)
+        self.text = turn[:next_turn]
+        self.was_cut = next_turn is not None
         self.words: Vocabulary = vocabulary(question)
         self.multiple = question.kind == "multiple"
         self.stem = question.stem
         self.found: list[Candidate] = []
         self.verdicts: dict[int, str] = {}
-        self.items = self._items()
-        self.echo = self._echo()
+        self.layout = Layout(self.text, self.words)
         self.opening = self.words.read(self.text, 0)
 
     @functools.cached_property
     def asks_false(self) -> bool:
         """Whether the question asks for the option that does not hold."""
-        return bool(_ASKS_FALSE.search(fold(self.stem).text))
+        stem = fold(self.stem).text
+        return bool(contexts.ASKS_FALSE.search(stem)) and not contexts.ASKS_TRUE.search(stem)
 
     def candidates(self, *, everything: bool) -> list[Candidate]:
         """All candidates in the order of the rules; if not everything, those that can matter."""
@@ -174,84 +113,43 @@ class _Reader:
             status = "ambiguous"
         self._add(rule, start, reading.end, reading.indexes, status=status, weight=weight)
 
-    def _items(self) -> list[Reading]:
-        """Labels that head something: ``(A)``, and ``A.`` or ``A:`` after a space or line break."""
-        if self.words.style == "other":
-            return []
-        items = []
-        for match in self.words.shapes.item.finditer(self.text):
-            index = self.words.forms.get(self.words.shapes.token.match(match.group()).group(), -1)  # type: ignore[union-attr]
-            if index >= 0:
-                own = self.words.text_at(self.text, _SPACES.match(self.text, match.end()).end())  # type: ignore[union-attr]
-                with_text = own is not None and own.indexes == (index,)
-                end = own.end if own and with_text else match.end()
-                items.append(Reading((index,), match.start(), end, with_text=with_text))
-        return items
-
-    def _echo(self) -> list[tuple[int, int]]:
-        """Where the reply only repeats the list of options: A, B, … with nothing said of them."""
-        echo = []
-        run: list[Reading] = []
-        for item in [*self.items, None]:
-            if item and run and self._continues(run[-1], item):
-                run.append(item)
-                continue
-            if len(run) > 1 and (self.words.texts or len(run) == self.words.count):
-                echo.append((run[0].start, run[-1].end))
-            run = [item] if item and item.indexes == (0,) else []
-        return echo
-
-    def _continues(self, last: Reading, item: Reading) -> bool:
-        if item.indexes[0] != last.indexes[0] + 1:
-            return False
-        between = self.text[last.end : item.start]
-        if self.words.texts:
-            return last.with_text and not _SAYS_SOMETHING.search(between)
-        return len(between) < 120 and not _VERDICT.search(between)
-
-    def _in_echo(self, place: int) -> bool:
-        if not self.echo:
-            return False
-        nearest = bisect.bisect_right(self.echo, (place, len(self.text))) - 1
-        return nearest >= 0 and self.echo[nearest][0] <= place < self.echo[nearest][1]
-
-    def _listed(self, reading: Reading) -> bool:
-        """Whether a label is one step of going through the options one by one."""
-        index = reading.indexes[0]
-        last = bisect.bisect_right(self.items, reading.start, key=lambda item: item.end) - 1
-        following = bisect.bisect_left(self.items, reading.end, key=lambda item: item.start)
-        if last >= 0 and self.items[last].indexes[0] == index - 1:
-            return True
-        goes_on = following < len(self.items) and self.items[following].indexes[0] == index + 1
-        return goes_on and (index == 0 or last >= 0)
-
     def _before(self) -> None:
         for rule, start, end, linked in leads(self.text):
             reading = self.words.read(self.text, linked)
             if reading is None:
                 self._no_answer(rule, start, end)
-            elif not self._in_echo(reading.start) and (not rule.weak or self._stands(reading)):
+            elif self.layout.in_echo(reading.start):
+                continue
+            elif not rule.weak or self._stands(reading):
                 self._weigh(rule, start, reading)
 
     def _no_answer(self, rule: Rule, start: int, end: int) -> None:
         """【答案】無法確定 and 答案：以上皆非, where that is not an option."""
         if rule.effect == "choose" and not rule.weak:
-            fill = _FILL.match(self.text, end).end()  # type: ignore[union-attr]
-            nothing = _ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(self.text, fill)
+            fill = contexts.FILL.match(self.text, end).end()  # type: ignore[union-attr]
+            nothing = contexts.ABSTAINS.match(self.text, fill) or NONE_OF_THEM.match(
+                self.text, fill
+            )
             if nothing:
                 self._add(rule.name, start, nothing.end(), (), status="none")
 
     def _weigh(self, rule: Rule, start: int, reading: Reading) -> None:
-        closed = _BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
+        closed = contexts.BRACKETS.match(self.text, reading.end).end()  # type: ignore[union-attr]
         judged = judgement(self.text, closed)
         effect = rule.effect
         if judged and judged[0].effect == "false" and self.text[closed] not in ",:":
             effect = "false"  # 【答案】C、D都错误
+        if contexts.FALSE_BEFORE.search(self.text, max(0, start - 6), start):
+            effect = "false"  # 错误答案是A
         if effect == "false":
             effect = "choose" if self.asks_false else "reject"
-        if effect == "reject" or _NOT_BEFORE.search(self.text, max(0, start - 8), start):
+        # 不，是B: the comma parts the negation from the choice.
+        negated = self.text[start] != "," and contexts.NOT_BEFORE.search(
+            self.text, max(0, start - 8), start
+        )
+        if effect == "reject" or negated:
             self._reject(rule.name, start, reading)
-        elif self._supposed(start) or _ASKED.match(self.text, closed):
+        elif self._supposed(start) or contexts.ASKED.match(self.text, closed):
             self._read(rule.name, start, reading, weight=_SUPPOSITION)
         elif rule.weak and self.asks_false and judged and judged[0].effect == "choose":
             self._read(rule.name, start, reading, weight=_TRUE_THOUGH_FALSE_ASKED)
@@ -261,7 +159,7 @@ class _Reader:
             self._read(rule.name, start, reading)
 
     def _supposed(self, start: int) -> bool:
-        return bool(_SUPPOSED.search(self.text, max(0, start - 20), start))
+        return bool(contexts.SUPPOSED.search(self.text, max(0, start - 20), start))
 
     def _reject(self, rule: str, start: int, reading: Reading) -> None:
         for index in reading.indexes:
@@ -270,16 +168,18 @@ class _Reader:
 
     def _stands(self, reading: Reading) -> bool:
         """Whether a label after a weak cue is an answer and not the beginning of a sentence."""
+        if self.layout.starts_list(reading):
+            return False
         if reading.with_text or reading.unknown:
             return reading.with_text
-        if self.words.polar and _YES_MARK.match(self.text, reading.end):
+        if self.words.polar and contexts.YES_MARK.match(self.text, reading.end):
             return True
         if reading.by_text:
-            return bool(_CLAUSE_END.match(self.text, reading.end))
+            return bool(contexts.CLAUSE_END.match(self.text, reading.end))
         introduced = self.text[max(0, reading.start - 3) : reading.start]
         if introduced.endswith(("选项", "(", "[", '"', "**")):
             return True
-        return bool(_CLAUSE_END.match(self.text, reading.end))
+        return bool(contexts.CLAUSE_END.match(self.text, reading.end))
 
     def _after(self) -> None:
         if self.words.style == "other":
@@ -289,14 +189,14 @@ class _Reader:
         for match in self.words.shapes.mention.finditer(self.text):
             start, end = match.span()
             index = self.words.forms.get(match.group())
-            if index is None or self._in_echo(start):
+            if index is None or self.layout.in_echo(start):
                 pending = []
                 continue
-            joined = pending and _JOINS.fullmatch(self.text, last, start)
+            joined = pending and contexts.JOINS.fullmatch(self.text, last, start)
             pending = [*pending[-self.words.count :], index] if joined else [index]
             begin = begin if joined else start
             last = end
-            after = _BRACKETS.match(self.text, end).end()  # type: ignore[union-attr]
+            after = contexts.BRACKETS.match(self.text, end).end()  # type: ignore[union-attr]
             own = self.words.text_at(self.text, after)
             if own and own.indexes == (index,):
                 after = own.end
@@ -312,7 +212,7 @@ class _Reader:
             self.verdicts[index] = "no" if wrong else "yes"
         lead = self.text[max(0, start - 20) : start]
         weight = rule.weight
-        concludes = _CONCLUDES.search(lead)
+        concludes = contexts.CONCLUDES.search(lead)
         if self._supposed(start) or (wrong and not self.asks_false):
             weight = 0
         elif rule.weight < DECISION and not wrong and self.asks_false:
@@ -324,7 +224,7 @@ class _Reader:
     def _only(self) -> bool:
         """Whether the reply is a label, an option text or both, and nothing else."""
         reading = self.opening
-        if not reading or not _SENTENCE_END.match(self.text, reading.end):
+        if not reading or not contexts.SENTENCE_END.match(self.text, reading.end):
             return False
         self._read("only_text" if reading.by_text else "only_label", reading.start, reading)
         return True
@@ -332,23 +232,31 @@ class _Reader:
     def _forms(self) -> None:
         if self.opening and self._opens(self.opening):
             self._read("opening", self.opening.start, self.opening)
+        elif not self.opening:
+            self._opens_with_none()
         line = self.text.rfind("\n", 0, len(self.text.rstrip()))
         closing = self.words.read(self.text, line) if line >= 0 else None
         if closing and self._closes(closing, line):
             self._read("closing", closing.start, closing)
-        for item in self.items:
+        for item in self.layout.items:
             wrong = self.verdicts.get(item.indexes[0]) == "no" and not self.asks_false
-            counts = item.with_text and not wrong and not self._listed(item)
-            if counts and not self._in_echo(item.start):
+            counts = item.with_text and not wrong and not self.layout.listed(item)
+            if counts and not self.layout.in_echo(item.start):
                 self._read("label_and_text", item.start, item)
         if self.words.polar:
-            for match in _STATEMENT.finditer(self.text):
+            for match in contexts.STATEMENT.finditer(self.text):
                 said = self.words.read(self.text, match.end())
                 if said and not said.unknown:
                     self._read("statement_is", match.start(), said)
 
+    def _opens_with_none(self) -> None:
+        start = contexts.FILL.match(self.text).end()  # type: ignore[union-attr]
+        nothing = NONE_OF_THEM.match(self.text, start) or contexts.ABSTAINS.match(self.text, start)
+        if nothing and contexts.ENDS.match(self.text, nothing.end()):
+            self._add("opening", start, nothing.end(), (), status="none")
+
     def _closes(self, reading: Reading, line: int) -> bool:
-        if reading.unknown or not _SENTENCE_END.match(self.text, reading.end):
+        if reading.unknown or not contexts.SENTENCE_END.match(self.text, reading.end):
             return False
         # "= 2" at the end of a calculation is a result, not label 2.
         if (
@@ -357,17 +265,17 @@ class _Reader:
             and "=" in self.text[line : line + 9]
         ):
             return False
-        return not self._in_echo(reading.start) and not self._listed(reading)
+        return not self.layout.in_echo(reading.start) and not self.layout.listed(reading)
 
     def _opens(self, reading: Reading) -> bool:
         if reading.unknown or reading.open_choice:
             return False
         if self.verdicts.get(reading.indexes[0]) == "no" and not self.asks_false:
             return False
-        if self._in_echo(reading.start) or self._listed(reading):
+        if self.layout.in_echo(reading.start) or self.layout.listed(reading):
             return False
         if self.words.polar:
-            return bool(_YES_MARK.match(self.text, reading.end))
+            return bool(contexts.YES_MARK.match(self.text, reading.end))
         follows = self.text[reading.end : reading.end + 1]
         if reading.by_text:
             return follows in "。.\n"
@@ -376,16 +284,16 @@ class _Reader:
     def _verdicts(self) -> None:
         """One option judged unlike all others: the answer by elimination."""
         count = self.words.count
-        if count < 3 or not (self.items or self.verdicts):
+        if count < 3 or not (self.layout.items or self.verdicts):
             return
         verdicts = {}
-        for place, item in enumerate(self.items):
-            if self._in_echo(item.start):
+        ends = [*(item.start for item in self.layout.items[1:]), len(self.text)]
+        for item, stop in zip(self.layout.items, ends, strict=False):
+            if self.layout.in_echo(item.start):
                 continue
-            stop = self.items[place + 1].start if place + 1 < len(self.items) else len(self.text)
             said = [
                 m.lastgroup
-                for m in _VERDICT.finditer(self.text, item.end, min(stop, item.end + 400))
+                for m in VERDICT.finditer(self.text, item.end, min(stop, item.end + 400))
             ]
             if said:
                 verdicts[item.indexes[0]] = str(said[-1])
@@ -393,7 +301,7 @@ class _Reader:
         yes = [index for index, word in verdicts.items() if word == "yes"]
         no = [index for index, word in verdicts.items() if word == "no"]
         end = len(self.text.rstrip())
-        start = self.items[0].start if self.items else 0
+        start = self.layout.items[0].start if self.layout.items else 0
         if self.multiple:
             chosen = no if self.asks_false else yes
             if chosen and verdicts:
@@ -425,11 +333,11 @@ class _Reader:
 
     def _affirms(self, index: int, place: int) -> bool:
         return (
-            not self._in_echo(place)
+            not self.layout.in_echo(place)
             and self.verdicts.get(index) != "no"
-            and _begins_word(self.text, place)
+            and begins_word(self.text, place)
             and self.words.text_at(self.text, place) is not None
-            and not _NOT_BEFORE.search(self.text, max(0, place - 8), place)
+            and not contexts.NOT_BEFORE.search(self.text, max(0, place - 8), place)
         )
 
     def _texts(self) -> None:
@@ -441,34 +349,18 @@ class _Reader:
         start, end, index = places[-1]
         chosen = {index}
         for first, last, other in reversed(places[:-1]):  # 炎熱、颱風: a list at the end
-            if not _JOINS.fullmatch(self.text, last, start):
+            if not contexts.JOINS.fullmatch(self.text, last, start):
                 break
             chosen.add(other)
             start = first
         sentence = max(self.text.rfind(mark, 0, start) for mark in "。\n!?;")
         alone = all(other in chosen for first, _, other in places if first > sentence)
         substantial = len(self.words.squeezed[index]) > 1
-        said = substantial or _IS_BEFORE.search(self.text, max(0, start - 4), start)
-        if _SENTENCE_END.match(self.text, end) and alone and said:
+        said = substantial or contexts.IS_BEFORE.search(self.text, max(0, start - 4), start)
+        if contexts.SENTENCE_END.match(self.text, end) and alone and said:
             self._add("text_at_end", start, end, chosen)
         elif len(named) == 1 and substantial:
             self._add("text_once", start, end, named)
-
-
-def _begins_word(text: str, place: int) -> bool:
-    """Whether no word or number goes on at ``place`` (``5`` in ``15``, ``2.5`` and ``-5``)."""
-    before, first = text[max(0, place - 1) : place], text[place]
-    if not before or not (first.isascii() and first.isalnum()):
-        return True
-    return not (before.isascii() and (before.isalnum() or (before in ".-" and first.isdigit())))
-
-
-def _this_turn(text: str) -> str:
-    """The text up to where the model goes on with a turn that is not its own."""
-    start = _BLANKS.match(text).end()  # type: ignore[union-attr]
-    while (found := _END_OF_TURN.search(text, start)) and found.start() <= start:
-        start = _BLANKS.match(text, found.end()).end()  # type: ignore[union-attr]
-    return text[: found.start()] if found else text
 
 
 def find_candidates(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zhmcq.parsers.folding import fold
+from zhmcq.parsers.label_shapes import label_shapes, label_style
+from zhmcq.parsers.option_texts import length_of, squeeze
 from zhmcq.questions import Question
 
 __all__ = ["Reading", "Vocabulary", "vocabulary"]
 
-CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
-STEMS = "甲乙丙丁戊己庚辛壬癸"
 NUMERALS = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 TRUE_WORDS = (
@@ -47,30 +47,14 @@ ALL_OF_THEM = re.compile(
     re.IGNORECASE,
 )
 
-# What may stand between a cue and its label. Possessive, so that no text makes it try twice.
-_FILLER = (
-    r"(?:[\U0001f300-\U0001faff\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?|math(?:rm|bf|sf|bb)|boxed"
-    r"|fbox|quad|bf|rm)|选项|第(?=\s?[\dA-Za-z一二三四五六七八九十])|(?i:options?|choices?"
-    r"|letter|number|the|answer|is|be)\b){0,16}+"
-)
-_SEPARATOR = (
-    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是"
-    r"|(?i:\bor\b|\band\b))\s{0,2}"
-)
 _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
-# Punctuation that tells options apart: 15.9 and 1.59, -1 and 1, B > C and B = C.
-_MEANS = frozenset(".:-+<>=/%^")
-_COUNTS = re.compile(r"(?<=\d)[.:](?=\d)|(?<![^\W_])-(?=\s?[\w\\])|[+<>=/%^]")
-_SQUEEZED = re.compile(r"(?:[^\w.:+<>=/%^-]|_|(?<!\d)[.:]|[.:](?!\d)|(?<=[^\W_])-|-(?!\s?[\w\\]))+")
-_MEASURES = "个条年月日号天次人倍万千百亿种米秒分度岁元公克毫厘吨升小时周瓶位名件张层楼点"
 # A letter glued to one of these is the beginning of a word (B細胞, A型) unless it is a label.
 _GOES_ON = frozenset(
     "项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所就则但吧嘛吗啊呀"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What stands at one place of a reply.
 
     Attributes:
@@ -92,11 +76,6 @@ class Reading:
     unknown: bool = False
 
 
-def squeeze(text: str) -> str:
-    """The letters, digits and characters of a folded text, without case."""
-    return _SQUEEZED.sub("", text).lower()
-
-
 class Vocabulary:
     """The labels and option texts of one question, ready to be found in a folded reply."""
 
@@ -104,7 +83,7 @@ class Vocabulary:
         self.count = len(labels)
         names = [_bare(label) for label in labels]
         texts = [fold(option).text.strip().rstrip("。.;,") for option in options]
-        self.style = _style(names)
+        self.style = label_style(names)
         self.forms: dict[str, int] = {}
         self.polar = _polarity(names, texts)
         for word, index in self.polar.items():
@@ -128,16 +107,16 @@ class Vocabulary:
             for pattern in (NONE_OF_THEM, ALL_OF_THEM)
             if pattern.fullmatch(text)
         ]
-        self.beginnings = {word[0] for word in self.squeezed.values() if word}
-        self.shapes = _shapes(self.style, tuple(self.forms), names[0].islower())
+        firsts = {word[0] for word in self.squeezed.values() if word}
+        self.beginnings = firsts | {char.upper() for char in firsts}
+        self.shapes = label_shapes(self.style, tuple(self.forms), names[0].islower())
 
-    def read(self, text: str, place: int, *, lower: bool = True) -> Reading | None:
+    def read(self, text: str, place: int) -> Reading | None:
         """Read labels or an option text at ``place``, after brackets, colons and the like.
 
         Args:
             text: A folded reply.
             place: Where a cue has ended.
-            lower: Whether ``b`` may stand for ``B``.
         """
         found = self.shapes.run.match(text, place)
         by_text = self._text_behind(text, place)
@@ -146,26 +125,26 @@ class Vocabulary:
         start, end = found.span("run")
         if by_text and by_text.end - by_text.start > end - start:
             return by_text
-        joined = _AND_OR.sub("、", text[start:end])
-        tokens = self.shapes.token.findall(joined)
+        tokens = [text[start:end]]
+        if tokens[0] not in self.forms:
+            tokens = self.shapes.token.findall(_AND_OR.sub("、", tokens[0]))
         small = any(len(token) == 1 and token.islower() for token in tokens)
-        if small and not (lower and _AFTER_LOWER.match(text, end)):
+        if small and not _AFTER_LOWER.match(text, end):
             return by_text
         indexes = [self.forms.get(token, -1) for token in tokens]
         if -1 in indexes:
             return by_text or Reading((), start, end, unknown=True)
-        open_choice = bool(_OR.search(text, start, end)) and len(set(indexes)) > 1
-        reading = Reading(tuple(dict.fromkeys(indexes)), start, end, open_choice=open_choice)
-        if len(reading.indexes) > 1:
-            return reading
-        return self._with_own_text(text, reading)
+        different = tuple(dict.fromkeys(indexes))
+        if len(different) == 1:
+            return self._with_own_text(text, Reading(different, start, end))
+        return Reading(different, start, end, open_choice=bool(_OR.search(text, start, end)))
 
     def _with_own_text(self, text: str, reading: Reading) -> Reading | None:
         index = reading.indexes[0]
         after = _CLOSING.match(text, reading.end).end()  # type: ignore[union-attr]
         own = self.texts.get(index)
         if own:
-            length = _length_of(own, self.squeezed[index], text, after)
+            length = length_of(own, self.squeezed[index], text, after)
             if length:
                 return Reading(reading.indexes, reading.start, after + length, with_text=True)
         follows = text[reading.end : reading.end + 1]
@@ -202,12 +181,12 @@ class Vocabulary:
 
     def text_at(self, text: str, place: int) -> Reading | None:
         """The longest option text that stands at ``place``, spaces and punctuation aside."""
-        first = text[place : place + 1].lower()
-        if not first or (first.isalnum() and first not in self.beginnings):
+        first = text[place : place + 1]
+        if first not in self.beginnings and (first.isalnum() or not first):
             return self._all_or_none(text, place) if self.summaries else None
         best: Reading | None = None
         for index, option in self.longest_first:
-            length = _length_of(option, self.squeezed[index], text, place)
+            length = length_of(option, self.squeezed[index], text, place)
             if length and (best is None or length > best.end - best.start):
                 best = Reading((index,), place, place + length, by_text=True)
         return best or self._all_or_none(text, place)
@@ -218,17 +197,6 @@ class Vocabulary:
             if found := pattern.match(text, place):
                 return Reading((index,), place, found.end(), by_text=True)
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Shapes:
-    """The patterns of one label style; they are compiled once for all questions that share it."""
-
-    filler: re.Pattern[str]
-    token: re.Pattern[str]
-    run: re.Pattern[str]
-    mention: re.Pattern[str]
-    item: re.Pattern[str]
 
 
 _OR = re.compile(r"或|还是|\bor\b", re.IGNORECASE)
@@ -247,18 +215,6 @@ def _bare(label: str) -> str:
     name = fold(label).text.strip().strip("()[].、:。 ")
     shorter = re.sub(r"^(?:选项|答案|option|choice)\s*", "", name, flags=re.IGNORECASE)
     return shorter.strip() or name or label
-
-
-def _style(names: list[str]) -> str:
-    if all(re.fullmatch("[A-Za-z]", name) for name in names):
-        capitals = {name.upper() for name in names}
-        return "letters" if len(capitals) == len(names) else "other"
-    if all(re.fullmatch(r"\d{1,2}", name) for name in names):
-        return "digits"
-    for style in (CIRCLED, STEMS):
-        if all(len(name) == 1 and name in style for name in names):
-            return style
-    return "other"
 
 
 def _polarity(names: list[str], texts: list[str]) -> dict[str, int]:
@@ -283,93 +239,6 @@ def _polarity(names: list[str], texts: list[str]) -> dict[str, int]:
                 forms.update(dict.fromkeys((word, word.lower(), word.upper()), index))
         return forms
     return {}
-
-
-@functools.lru_cache(maxsize=512)
-def _shapes(style: str, forms: tuple[str, ...], small: bool) -> _Shapes:
-    if style == "letters":
-        capitals = sorted({form for form in forms if len(form) == 1 and form.isupper()})
-        near = "A-H" if capitals[-1] <= "H" else "A-Z"
-        token = rf"[{near}{near.lower()}]"
-        plain = rf"(?<![A-Za-z0-9])[{near}{near.lower()}](?![A-Za-z0-9]|['’][a-z])"
-        glued = rf"(?<![A-Za-z0-9])[{''.join(capitals)}]{{2,}}(?![A-Za-z0-9])"
-        single = f"(?:{plain}|{glued})"
-        # The look-behind comes second: a pattern that begins with a set is searched for faster.
-        heads = near + near.lower() if small else near
-        mention = rf"[{heads}](?<![A-Za-z0-9\\].)(?![A-Za-z0-9]|['’][a-z])"
-    elif style == "digits":
-        token = r"\d{1,2}"  # noqa: S105 - no secret, a token of text
-        single = (
-            rf"(?<![\d.])\d{{1,2}}(?!\d|\.\d|\s?[A-Za-z%°℃²³^/+×÷=]|\s?\*\s?\d|\s?[{_MEASURES}])"
-        )
-        mention = single
-    elif style in (CIRCLED, STEMS):
-        token = f"[{style}]"
-        single = f"[{style}]+"
-        mention = token
-    else:
-        token = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-        ends = r"[\s,.。;!?、:/&+)\]\"'*_}$<>|-]|的|项|选|和|与|或|及|是|为|符|\Z"
-        single = rf"(?<![A-Za-z0-9])(?:{token})(?={ends})"
-        mention = single
-    extra = [form for form in forms if style != "other" and not re.fullmatch(token, form)]
-    if extra:  # letters A and B over 對 and 錯: both name an option
-        words = "|".join(re.escape(form) for form in sorted(extra, key=len, reverse=True))
-        token = f"{words}|{token}"
-        single = rf"(?:(?:{words})(?=[\s,.。;!?、)\]\"'*_}}$<-]|的|\Z)|{single})"
-    head = f"[{heads}]" if style == "letters" else token
-    one_before = r"\d" if style == "digits" else "."
-    number = "" if style == "digits" else r"(?:第?\s?\d{1,3}\s?题?\s?[.、:)]\s{0,3})?"
-    again = rf"(?:{_SEPARATOR}|[\])\"'*_}}$]{{0,3}}{_SEPARATOR}[\[(\"'*_{{$]{{0,3}})"
-    if style == "letters":  # A C D and (A)(C)(D)
-        again = rf"(?:{again}|\s(?=[{near}](?![A-Za-z.:)、]))|[)\]]\s?[(\[](?=[{near}][)\]]))"
-    if number:
-        again = rf"(?:{again}|[\s,;.、]{{1,4}}\d{{1,3}}\s?[.、:)]\s{{0,3}})"
-    one = rf"(?:选项)?{single}(?:项|选项)?"
-    run = rf"{_FILLER}{number}{_FILLER}(?P<run>{single}(?:项|选项)?(?:{again}{one}){{0,25}})"
-    return _Shapes(
-        filler=re.compile(_FILLER),
-        token=re.compile(token),
-        run=re.compile(run),
-        mention=re.compile(mention),
-        item=re.compile(
-            rf"{head}(?:(?<=[(\[]{one_before})\s?[)\]]"
-            rf"|(?<![^\s*#>项:,;。、]{one_before})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
-        ),
-    )
-
-
-def _length_of(option: str, squeezed: str, text: str, place: int) -> int:
-    """How many characters from ``place`` on spell the option; 0 if they do not."""
-    if text.startswith(option, place):
-        end = place + len(option)
-    else:
-        if not squeezed:
-            return 0
-        stop = min(len(text), place + 2 * len(option) + 12)
-        end, left = place, 0
-        while left < len(squeezed) and end < stop:
-            char = text[end]
-            if char.isalnum() or (char in _MEANS and _COUNTS.match(text, end)):
-                if char.lower() != squeezed[left]:
-                    return 0
-                left += 1
-            elif not left and char not in "\"'$(":
-                return 0
-            end += 1
-        if left < len(squeezed):
-            return 0
-    return 0 if _cut_short(text[end - 1 : end + 2]) else end - place
-
-
-def _cut_short(seam: str) -> bool:
-    """Whether a word or number goes on (``2`` in ``2.5`` or ``25``, ``win`` in ``winter``)."""
-    last, following = seam[:1], seam[1:]
-    if not following or not (last.isascii() and last.isalnum()):
-        return False
-    if following[0].isascii() and following[0].isalnum():
-        return True
-    return last.isdigit() and following[0] in ".," and following[1:2].isdigit()
 
 
 def vocabulary(question: Question) -> Vocabulary:

@@ -69,7 +69,8 @@ _NOUN = (
 )
 _NOUN_EN = (
     r"(?i:\s(?:option|choice|answer|statement|one|selection|response))?"
-    r"(?i:\s(?:to|for|from|among)\s[^.:\n]{1,40})?"
+    r"(?i:\s(?:to|for|from|among)\s(?:\"[^\"\n]{0,80}\"|[^.:\"\n]){1,60}?"
+    r"(?=\s(?:is|are|was|would|should|must)\b))?"
 )
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
 _IS = r"(?:是|为|有|包括|选择?(?!项)|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
@@ -157,7 +158,7 @@ RULES: tuple[Rule, ...] = (
         *(
             "result_is",
             "before",
-            "选项是|选项为|结论是|结论为|结果是|结果为|解法是|解法为|对应选项|对应的选项",
+            "选项是|选项为|结论是|结论:|结论为|结果是|结果为|解法是|解法为|对应选项|对应的选项",
             85,
         ),
         *("经过比较，选项为B", "B"),
@@ -192,7 +193,7 @@ RULES: tuple[Rule, ...] = (
         *("Summer is hot, so I choose B.", "B", "may"),
     ),
     Rule(
-        *("it_is_en", "before", "it's|it is|it should be|it must be|it would be", 84),
+        *("it_is_en", "before", "it's|it is|it should be|it must be|it would be|but", 84),
         *("Hot weather means it is B.", "B"),
         weak=True,
     ),
@@ -250,7 +251,14 @@ RULES: tuple[Rule, ...] = (
     Rule("statement_is", "form", "", 80, "这个说法是错误的。"),
     Rule("opening", "form", "", 75, "(B) 夏天，因为气温最高。", "B"),
     Rule("label_and_text", "form", "", 60, "气温最高，大概在 (B) 夏天吧", "B"),
-    Rule("verdicts", "form", "", 55, "A. 错误\nB. 正确\nC. 错误\nD. 错误", "B"),
+    Rule(
+        "verdicts",
+        "form",
+        "",
+        55,
+        "A. 太冷，错误\nB. 最热，正确\nC. 不热，错误\nD. 最冷，错误",
+        "B",
+    ),
     Rule("text_at_end", "form", "", 50, "一年中气温最高的季节是夏天", "B"),
     Rule("text_once", "form", "", 40, "夏天的时候气温最高，人人都想去海边。", "B"),
 )

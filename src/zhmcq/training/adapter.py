@@ -39,7 +39,7 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
             config.target_modules = "all-linear"
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
-    if getattr(model, "is_gradient_checkpointing", False) or _is_quantized(model):
+    if getattr(model, "is_activation_checkpointing", False) or _is_quantized(model):
         # Checkpointed blocks need an input that wants a gradient; embeddings are frozen.
         model.enable_input_require_grads()
     peft_model = get_peft_model(model, config)

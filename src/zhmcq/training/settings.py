@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -61,6 +62,10 @@ class LoraSettings(_Settings):
         "up_proj",
         "down_proj",
     )
+
+    def __init__(self, **values: Any) -> None:
+        # Spelled out, so that type checkers take the fields of peft and transformers as well.
+        super().__init__(**values)
 
     def config(self) -> Any:
         """The ``LoraConfig`` of these settings.
@@ -132,6 +137,10 @@ class TrainingSettings(_Settings):
     valid_metric: Literal["accuracy", "loss"] = "accuracy"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
 
+    def __init__(self, **values: Any) -> None:
+        # Spelled out, so that type checkers take the fields of peft and transformers as well.
+        super().__init__(**values)
+
     @property
     def questions_per_step(self) -> int:
         """Questions that one optimizer step of one process learns from."""
@@ -161,7 +170,7 @@ class TrainingSettings(_Settings):
             "remove_unused_columns": False,
         }
         values.setdefault("eval_strategy", "steps")
-        values.setdefault("disable_tqdm", None)
+        values.setdefault("disable_tqdm", not sys.stderr.isatty())
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
         try:

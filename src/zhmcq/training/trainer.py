@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from zhmcq.encoding.batch import PackedBatch, batches, collate
 from zhmcq.encoding.encode import EncodedQuestion
@@ -20,6 +21,9 @@ from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 
 __all__ = ["PackedTrainer", "evaluate_questions", "objective_sum"]
+
+
+logger = logging.getLogger(__name__)
 
 
 class _Indexes(torch.utils.data.Dataset[int]):
@@ -144,6 +148,8 @@ class PackedTrainer(Trainer):
         self.questions_seen = 0
         self._evaluated_at = -1
         self.add_callback(_EvaluateAtEpochEnd(self))
+        self.remove_callback(PrinterCallback)  # a library logs; it does not print
+        self.add_callback(_LogRecords())
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """One item a step: the indexes of its questions, for this process."""
@@ -234,3 +240,10 @@ class _EvaluateAtEpochEnd(TrainerCallback):
         done = self._trainer._evaluated_at == state.global_step
         if self._trainer.valid_questions and not done:
             control.should_evaluate = True
+
+
+class _LogRecords(TrainerCallback):
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+        if logs and state.is_world_process_zero:
+            figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+            logger.info("step %d of %d: %s", state.global_step, state.max_steps, figures)

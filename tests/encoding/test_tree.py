@@ -1,0 +1,158 @@
+"""What questions share stands once in a row, and every token sees its own path only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zhmcq.encoding.batch import batches, collate
+from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding.tree import Row, RowBuilder, pack, pack_flat
+
+
+def question(
+    name: str, prompt: tuple[int, ...], *candidates: tuple[int, ...], passage: str = "p"
+) -> EncodedQuestion:
+    answers = tuple((index,) for index in range(len(candidates)))
+    return EncodedQuestion(name, passage, prompt, candidates, answers, 0, "sum")
+
+
+FIRST = question("a", (1, 10, 11, 20), (30, 2), (31, 32, 2))
+SECOND = question("b", (1, 10, 11, 21), (30, 2), (31, 2))
+
+
+def both() -> Row:
+    ((row,),) = pack([FIRST, SECOND], [range(2), range(2)], 100)
+    return row
+
+
+def test_two_questions_of_a_passage_are_one_row() -> None:
+    row = both()
+    assert row.ids.tolist() == [1, 10, 11, 20, 30, 2, 31, 32, 2, 21, 30, 2, 31, 2]
+    assert row.parents.tolist() == [-1, 0, 1, 2, 3, 4, 3, 6, 7, 2, 9, 10, 9, 12]
+    assert row.positions.tolist() == [0, 1, 2, 3, 4, 5, 4, 5, 6, 3, 4, 5, 4, 5]
+    assert [(b.question, b.candidate, b.nodes) for b in row.branches] == [
+        (0, 0, (4, 5)),
+        (0, 1, (6, 7, 8)),
+        (1, 0, (10, 11)),
+        (1, 1, (12, 13)),
+    ]
+    assert row.given == 25
+
+
+def test_a_token_sees_its_ancestors_and_itself() -> None:
+    row = question("a", (1, 10), (30, 2), (31, 2))
+    builder = RowBuilder()
+    builder.add(0, row, range(2))
+    assert builder.build().ancestors().astype(int).tolist() == [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 0, 0, 1, 0],
+        [1, 1, 0, 0, 1, 1],
+    ]
+
+
+@pytest.mark.parametrize(("side", "start"), [("left", 2), ("right", 0)])
+def test_padding_sees_only_itself_and_predicts_nothing(side: Any, start: int) -> None:
+    ((short,),) = pack([question("a", (1, 10), (30, 2))], [[0]], 100)
+    ((long,),) = pack([question("b", (1, 10, 11, 12), (30, 2))], [[0]], 100)
+    batch = collate([short, long], 99, side)
+    pads = [place for place in range(6) if not start <= place < start + 4]
+    assert batch.input_ids[0, pads].tolist() == [99, 99]
+    for pad in pads:
+        assert batch.visible[0, 0, pad].nonzero().flatten().tolist() == [pad]
+        assert not batch.visible[0, 0, start : start + 4, pad].any()
+    assert batch.predicts[0].nonzero().flatten().tolist() == [start + 1, start + 2]
+    assert batch.predicts[1].nonzero().flatten().tolist() == [3, 4]
+    assert batch.target.tolist() == [30, 2, 30, 2]
+    assert batch.predictor.tolist() == [0, 1, 2, 3]
+    assert batch.branch.tolist() == [0, 0, 1, 1]
+    assert (batch.computed, batch.given) == (10, 10)
+
+
+def test_one_predictor_has_the_first_tokens_of_all_branches_as_targets() -> None:
+    batch = collate([both()], 0)
+    assert batch.predicts[0].nonzero().flatten().tolist() == [3, 4, 6, 7, 9, 10, 12]
+    assert batch.target.tolist() == [30, 2, 31, 32, 2, 30, 2, 31, 2]
+    assert batch.predictor.tolist() == [0, 1, 0, 2, 3, 4, 5, 4, 6]
+    assert batch.branch.tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_row_over_the_budget_is_cut_between_questions() -> None:
+    rows = [unit[0] for unit in pack([FIRST, SECOND], [range(2), range(2)], 10)]
+    assert [len(row) for row in rows] == [9, 8]
+    assert [row.branches[0].question for row in rows] == [0, 1]
+
+
+def test_questions_of_a_passage_find_each_other_wherever_they_stand() -> None:
+    other = question("c", (1, 50), (30, 2), passage="other")
+    rows = [unit[0] for unit in pack([FIRST, other, SECOND], [[0], [0], [0]], 100)]
+    assert [[branch.question for branch in row.branches] for row in rows] == [[0, 2], [1]]
+
+
+def test_questions_without_a_passage_do_not_share_a_row() -> None:
+    alone = [question(name, (1, 5), (30, 2), passage="") for name in "ab"]
+    assert len(list(pack(alone, [[0], [0]], 100))) == 2
+
+
+def test_flat_rows_hold_one_candidate_each_and_stay_together() -> None:
+    units = list(pack_flat([FIRST, SECOND], [range(2), [1]]))
+    assert [[row.ids.tolist() for row in unit] for unit in units] == [
+        [[1, 10, 11, 20, 30, 2], [1, 10, 11, 20, 31, 32, 2]],
+        [[1, 10, 11, 21, 31, 2]],
+    ]
+    groups = list(batches(units, 14))
+    assert [[len(row) for row in group] for group in groups] == [[6, 7], [6]]
+
+
+def test_rows_of_like_length_are_batched_under_the_budget() -> None:
+    lengths = [9, 4, 8, 3, 30]
+    units = [
+        unit
+        for number, length in enumerate(lengths)
+        for unit in pack(
+            [question(str(number), tuple(range(length - 2)), (98, 2), passage=str(number))],
+            [[0]],
+            100,
+        )
+    ]
+    assert [[len(row) for row in group] for group in batches(units, 20)] == [[30], [9, 8], [4, 3]]
+
+
+sequences = st.lists(st.integers(3, 6), min_size=1, max_size=6).map(tuple)
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(st.tuples(sequences, st.lists(sequences, min_size=1, max_size=3)), max_size=4))
+def test_every_path_spells_its_sequence_and_sees_nothing_else(
+    drawn: list[tuple[tuple[int, ...], list[tuple[int, ...]]]],
+) -> None:
+    questions = [question(str(i), prompt, *cands) for i, (prompt, cands) in enumerate(drawn)]
+    rows = [u[0] for u in pack(questions, [range(len(q.candidates)) for q in questions], 60)]
+    assert sum(len(row.branches) for row in rows) == sum(len(q.candidates) for q in questions)
+    for row in rows:
+        seen = row.ancestors()
+        assert len({(int(p), int(t)) for p, t in zip(row.parents, row.ids, strict=True)}) == len(
+            row
+        )
+        for branch in row.branches:
+            asked = questions[branch.question]
+            whole = asked.prompt + asked.candidates[branch.candidate]
+            path = np.flatnonzero(seen[branch.nodes[-1]])
+            assert tuple(row.ids[path]) == whole
+            assert row.positions[path].tolist() == list(range(len(whole)))
+            assert tuple(path[-len(branch.nodes) :]) == branch.nodes
+
+
+def test_a_batch_moves_whole() -> None:
+    batch = collate([both()], 0)
+    moved = batch.to(torch.device("cpu"))
+    assert torch.equal(moved.visible, batch.visible)
+    assert (moved.questions, moved.candidates) == (batch.questions, batch.candidates)

@@ -1,0 +1,277 @@
+"""Prefix-tree rows give the logits, losses and gradients of separate rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytest
+import torch
+from families import FAMILIES, VOCABULARY, WINDOW, make_model
+
+from zhmcq.encoding.batch import PackedBatch, collate
+from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding.tree import Row, pack, pack_flat
+from zhmcq.modeling import forward
+from zhmcq.modeling.forward import attention_masks, branch_scores, token_log_likelihoods
+from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.modeling.support import unsupported_reason
+from zhmcq.training.trainer import objective_sum
+
+PROMISED = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
+
+
+def tokens(rng: random.Random, count: int) -> tuple[int, ...]:
+    return tuple(rng.randrange(3, VOCABULARY) for _ in range(count))
+
+
+def make_questions(depth: int, branches: int, prefix: int = 20) -> list[EncodedQuestion]:
+    """Questions whose prompts part at ``depth`` - 1 places before their candidates part.
+
+    The first shared piece is longer than the window, and so are the branches after it.
+    """
+    rng = random.Random(100 * depth + branches)
+    prompts: list[tuple[int, ...]] = [(1, *tokens(rng, prefix))]
+    for _ in range(depth - 1):
+        prompts = [prompt + tokens(rng, 3 + i) for prompt in prompts for i in range(2)]
+    return [
+        EncodedQuestion(
+            id=str(number),
+            passage="shared",
+            prompt=prompt,
+            candidates=tuple((*tokens(rng, 2 + 5 * i), 2) for i in range(branches)),
+            answers=tuple((i,) for i in range(branches)),
+            target=number % branches,
+            normalization="mean",
+        )
+        for number, prompt in enumerate(prompts)
+    ]
+
+
+def every(questions: Sequence[EncodedQuestion]) -> list[range]:
+    return [range(len(question.candidates)) for question in questions]
+
+
+def one_row(questions: Sequence[EncodedQuestion]) -> Row:
+    ((row,),) = pack(questions, every(questions), budget=10_000)
+    return row
+
+
+def all_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
+    config = model.config.get_text_config()
+    with torch.inference_mode():
+        logits: torch.Tensor = model(
+            input_ids=batch.input_ids,
+            attention_mask=attention_masks(batch, config, torch.float32),
+            position_ids=batch.position_ids,
+            use_cache=False,
+        ).logits
+    return logits
+
+
+def largest_difference(
+    model: Any, questions: Sequence[EncodedQuestion], side: Literal["left", "right"] = "right"
+) -> float:
+    """Over all branches and positions, between a packed row and plain rows of one sequence.
+
+    The packed row is padded by a longer one beside it.
+    """
+    row = one_row(questions)
+    longer = one_row(make_questions(4, 4, prefix=40))
+    rows = [row, longer] if len(longer) > len(row) else [row]
+    batch = collate(rows, 0, side)
+    start = batch.input_ids.shape[1] - len(row) if side == "left" else 0
+    packed = all_logits(model, batch)[0, start : start + len(row)]
+    worst = 0.0
+    for branch in row.branches:
+        question = questions[branch.question]
+        sequence = question.prompt + question.candidates[branch.candidate]
+        path = [branch.nodes[-1]]
+        while row.parents[path[0]] >= 0:
+            path.insert(0, int(row.parents[path[0]]))
+        assert row.ids[path].tolist() == list(sequence)
+        with torch.inference_mode():
+            plain = model(input_ids=torch.tensor([sequence])).logits[0]
+        worst = max(worst, float((packed[path] - plain).abs().max()))
+    return worst
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(("depth", "branches"), [(1, 1), (1, 4), (2, 2), (3, 4), (4, 2)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_are_those_of_separate_rows(
+    family: str, depth: int, branches: int, side: Literal["left", "right"]
+) -> None:
+    model = make_model(family)
+    assert largest_difference(model, make_questions(depth, branches), side) < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_eager_attention_gives_the_same_logits(family: str) -> None:
+    model = make_model(family, attention="eager")
+    assert largest_difference(model, make_questions(3, 4)) < 1e-4
+
+
+@pytest.mark.parametrize("family", ["mistral", "gemma2", "gemma3"])
+def test_a_window_over_places_in_the_row_would_be_wrong(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over_places(batch: PackedBatch, config: Any, dtype: torch.dtype) -> Any:
+        places = torch.arange(batch.input_ids.shape[1])
+        near = places[None, :] > places[:, None] - WINDOW
+        masks = {"full_attention": batch.visible, "sliding_attention": batch.visible & near}
+        by_layer = getattr(config, "layer_types", None)
+        return masks if by_layer else masks["sliding_attention"]
+
+    model = make_model(family)
+    questions = make_questions(3, 4)
+    assert largest_difference(model, questions) < 1e-4
+    monkeypatch.setitem(globals(), "attention_masks", over_places)
+    assert largest_difference(model, questions) > 1e-2
+
+
+@pytest.mark.parametrize("family", PROMISED)
+def test_the_engine_shares_and_scores_as_separate_rows_do(family: str) -> None:
+    model = make_model(family)
+    questions = [*make_questions(3, 4), *make_questions(2, 3)[:1]]
+    tree = ScoringEngine(model, 0, "tree", budget=256)
+    flat = ScoringEngine(model, 0, "flat", budget=256)
+    for packed, separate in zip(tree.scores(questions), flat.scores(questions), strict=True):
+        assert packed == pytest.approx(separate, abs=1e-4)
+    assert unsupported_reason(model) is None
+    assert tree.packing == "tree"
+    assert tree.stats.computed < tree.stats.given / 2
+    assert flat.stats.computed == flat.stats.given == tree.stats.given
+
+
+def loss_and_gradient(
+    model: Any, questions: list[EncodedQuestion], objective: Any, *, tree: bool
+) -> tuple[float, torch.Tensor]:
+    if objective == "next_token":
+        chosen: list[Sequence[int]] = [[question.target or 0] for question in questions]
+    else:
+        chosen = list(every(questions))
+    units = pack(questions, chosen, 10_000) if tree else pack_flat(questions, chosen)
+    model.zero_grad()
+    total = 0.0
+    for rows in units:
+        loss = objective_sum(model, collate(rows, 0), questions, objective) / 20
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    return total, torch.cat(gradients)
+
+
+@pytest.mark.parametrize("objective", ["next_token", "contrastive"])
+@pytest.mark.parametrize("family", PROMISED)
+def test_loss_and_lora_gradients_are_those_of_separate_rows(family: str, objective: str) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    config = LoraConfig(r=4, target_modules=names, task_type="CAUSAL_LM", init_lora_weights=False)
+    model = get_peft_model(make_model(family), config).train()
+    questions = make_questions(3, 4)
+    tree_loss, tree_gradient = loss_and_gradient(model, questions, objective, tree=True)
+    flat_loss, flat_gradient = loss_and_gradient(model, questions, objective, tree=False)
+    assert tree_loss == pytest.approx(flat_loss, abs=1e-5)
+    cosine = torch.nn.functional.cosine_similarity(tree_gradient, flat_gradient, dim=0)
+    assert float(cosine) > 0.9999
+    assert float(flat_gradient.norm()) > 1e-3
+
+
+def test_activation_checkpointing_changes_nothing() -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(
+        make_model("llama"), LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False)
+    ).train()
+    questions = make_questions(2, 2)
+    plain = loss_and_gradient(model, questions, "next_token", tree=True)
+    model.enable_input_require_grads()
+    base: Any = model.get_base_model()
+    base.activation_checkpointing_enable()
+    saved = loss_and_gradient(model, questions, "next_token", tree=True)
+    assert saved[0] == pytest.approx(plain[0], abs=1e-6)
+    assert torch.allclose(saved[1], plain[1], atol=1e-6)
+
+
+def test_a_token_shared_by_two_answers_is_supervised_for_each() -> None:
+    model = make_model("llama")
+    shared: dict[str, Any] = {
+        "passage": "p",
+        "answers": ((0,), (1,)),
+        "target": 0,
+        "normalization": "sum",
+    }
+    questions = [
+        EncodedQuestion(id="a", prompt=(1, 5, 6), candidates=((7, 8, 2), (9, 2)), **shared),
+        EncodedQuestion(id="b", prompt=(1, 5, 6), candidates=((7, 9, 2), (9, 2)), **shared),
+    ]
+    ((row,),) = pack(questions, [[0], [0]], 100)
+    assert row.ids.tolist() == [1, 5, 6, 7, 8, 2, 9, 2]
+    together = objective_sum(model, collate([row], 0), questions, "next_token")
+    apart = sum(
+        objective_sum(model, collate(rows, 0), questions, "next_token")
+        for rows in pack_flat(questions, [[0], [0]])
+    )
+    assert float(together) == pytest.approx(float(apart), abs=1e-5)
+
+
+def test_only_predicting_positions_go_through_the_output_head() -> None:
+    model = make_model("llama")
+    seen = []
+    model.lm_head.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].shape))
+    questions = make_questions(1, 4)
+    row = one_row(questions)
+    with torch.inference_mode():
+        token_log_likelihoods(model, collate([row], 0))
+    predictors = {int(row.parents[node]) for branch in row.branches for node in branch.nodes}
+    assert seen == [torch.Size([len(predictors), 32])]
+
+
+def test_a_branch_score_is_the_sum_or_mean_of_its_tokens() -> None:
+    questions = make_questions(1, 2)
+    batch = collate([one_row(questions)], 0)
+    scores = torch.arange(1.0, len(batch.target) + 1)
+    assert branch_scores(scores, batch, mean=False).tolist() == [6.0, 60.0]
+    assert branch_scores(scores, batch, mean=True).tolist() == [2.0, 7.5]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+            "dynamic",
+        ),
+        ({"attn_implementation": "flash_attention_2"}, "flash_attention_2"),
+    ],
+)
+def test_a_model_that_cannot_read_a_tree_is_told_by_rule(
+    change: dict[str, Any], words: str
+) -> None:
+    model = make_model("llama")
+    for name, value in change.items():
+        setattr(model.config, "_attn_implementation" if name.startswith("attn") else name, value)
+    assert words in (unsupported_reason(model) or "")
+
+
+def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sees_everything_before(batch: PackedBatch, config: Any, dtype: torch.dtype) -> torch.Tensor:
+        width = batch.input_ids.shape[1]
+        return torch.ones(width, width, dtype=torch.bool).tril().expand_as(batch.visible)
+
+    model = make_model("llama")
+    questions = make_questions(2, 3)
+    expected = ScoringEngine(model, 0, "flat").scores(questions)
+    monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
+    engine = ScoringEngine(model, 0, "tree")
+    found = engine.scores(questions)
+    assert engine.packing == "flat"
+    assert "prefix-tree packing is off" in caplog.text
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
