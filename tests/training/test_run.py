@@ -229,6 +229,16 @@ def test_a_model_without_the_recipes_layers_is_adapted_in_all_linear_layers(
     assert {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"} == adapted
 
 
+def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: Path) -> None:
+    for name, checkpointing in (("plain", False), ("saved", True)):
+        settings = {"activation_checkpointing": checkpointing, "num_train_epochs": 2}
+        trainer(base, **settings).train(BANK, BANK[:2], tmp_path / name)
+    plain, saved = weights(tmp_path / "plain"), weights(tmp_path / "saved")
+    assert any(float(plain[name].abs().max()) > 0 for name in plain if "lora_B" in name)
+    for name, tensor in plain.items():
+        assert torch.allclose(tensor, saved[name], atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
     base: Path, tmp_path: Path, kind: Any
