@@ -51,6 +51,13 @@ _NOTES = {
         "warning",
         ("is a date among options that are none: Excel may have made it of a fraction like 1/2"),
     ),
+    "date_serial": (
+        "warning",
+        (
+            "is a number like those by which Excel stores dates, as all options of this row are; "
+            "if they were dates, format the cells as such"
+        ),
+    ),
     "damaged_options": (
         "error",
         "the options in the text can't be told apart: a label is missing or misprinted",
