@@ -41,6 +41,7 @@ _WITH_TEXT = re.compile(
 )
 _SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
 _TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]"))
+_WORDS = tuple("甲乙丙丁戊己庚辛壬癸一二三四五六七八九十")
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -152,7 +153,8 @@ def read_key(
 
 def _read_text(text: str, known: _Options, convention: Convention) -> Key:
     by_label = _read_labels(text, known)
-    if by_label and convention.style == "label":
+    # 甲 and 一 are labels in few files and words in many: they never win over a text.
+    if by_label and convention.style == "label" and text.strip()[:1] not in _WORDS:
         return Key(by_label)
     by_text = known.by_text(text)
     if by_label and by_text:
