@@ -12,8 +12,8 @@ import pytest
 
 from zhmcq.testing import tiny_llama
 
-# The examples are scripts, not a package: their folder is put on the path.
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+# The examples and the script of the docs are no packages: their folders are put on the path.
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("examples", "docs")]
 
 WriteXlsx = Callable[..., Path]
 

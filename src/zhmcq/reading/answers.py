@@ -40,8 +40,7 @@ _WITH_TEXT = re.compile(
     re.DOTALL,
 )
 _SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
-_TEXT_SEPARATOR = re.compile(r"\s*(?:[;；|\n]|###|\|\|)\s*")
-_TEXT_SEPARATOR_LOOSE = re.compile(r"\s*[;；|\n,，、/]\s*")
+_TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]"))
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -274,9 +273,11 @@ def _read_mixed(text: str, known: _Options) -> Key:
                 "ambiguous_answer",
                 f"the key {text[:40]!r} names one option and repeats the text of another",
             )
-    for separator in (_TEXT_SEPARATOR, _TEXT_SEPARATOR_LOOSE):
-        pieces = [piece for piece in separator.split(text) if piece]
+    for separator in _TEXT_SEPARATORS:
+        pieces = [piece for piece in separator.split(text) if piece.strip()]
+        if not 1 < len(pieces) <= known.count:
+            continue
         found = [known.by_text(piece) for piece in pieces]
-        if len(pieces) > 1 and all(len(places) == 1 for places in found):
+        if all(len(places) == 1 for places in found):
             return _several([places[0] for places in found], text)
     return _unreadable(text, known)

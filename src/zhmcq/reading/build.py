@@ -230,6 +230,9 @@ class _RowBuilder:
             return draft.stem, list(texts), names
         if said in _UNUSABLE:
             self._reject("kind", said, f"this is {_UNUSABLE[said]}")
+        given = draft.answer
+        if isinstance(given, str) and (len(given) > 1 or given.isdigit()):
+            self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError
 

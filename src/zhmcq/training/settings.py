@@ -148,11 +148,15 @@ class TrainingSettings(_Settings):
         """Questions that one optimizer step of one process learns from."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
-    def arguments(self, output_dir: str) -> Any:
+    def arguments(self, output_dir: str, *, evaluate: bool = True) -> Any:
         """The ``TrainingArguments`` of these settings.
 
         Accumulation happens within a step of the trainer, since how many forward passes a step
         needs depends on what its questions share; transformers is told of one batch a step.
+
+        Args:
+            output_dir: Where transformers writes checkpoints.
+            evaluate: Whether there are validation questions.
 
         Raises:
             SettingsError: If a field has no counterpart in transformers, or a value it refuses.
@@ -170,7 +174,7 @@ class TrainingSettings(_Settings):
             "gradient_accumulation_steps": 1,
             "remove_unused_columns": False,
         }
-        values.setdefault("eval_strategy", "steps")
+        values["eval_strategy"] = "steps" if evaluate else "no"
         values.setdefault("disable_tqdm", not sys.stderr.isatty())
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
