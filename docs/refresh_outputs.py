@@ -122,7 +122,8 @@ def run(document: Document, *, commands: bool) -> list[Output]:
 
 
 def _run_command(text: str) -> str:
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": search, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(  # noqa: S603  the documents' own commands
         ["bash", "-euc", text],  # noqa: S607
         env=environment,

@@ -27,14 +27,15 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workplace(model_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The present folder: small workbooks by the documents' names, registries of its own."""
     monkeypatch.setenv("ZHMCQ_CACHE", str(model_cache))
-    monkeypatch.setattr(make_sample, "PASSAGES", 12)
-    monkeypatch.setattr(make_sample, "UNANSWERED_PASSAGES", 5)
     registries = (zhmcq.prompts._registry, zhmcq.parsers.base._PARSERS)
     for registry in registries:
         monkeypatch.setattr(registry, "_factories", dict(registry._factories))
     folder = tmp_path / "workplace"
     folder.mkdir()
     refresh_outputs.write_workbooks(folder)
+    monkeypatch.setattr(make_sample, "PASSAGES", 12)
+    monkeypatch.setattr(make_sample, "UNANSWERED_PASSAGES", 4)
+    make_sample.write_sample(folder / "sample.xlsx")
     monkeypatch.chdir(folder)
     return folder
 
@@ -45,7 +46,9 @@ def shape(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "path", refresh_outputs.DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [path for path in refresh_outputs.DOCUMENTS if refresh_outputs.parse(path).regions],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_code_of_a_document_runs_and_prints_what_the_document_says(
     path: Path, workplace: Path
