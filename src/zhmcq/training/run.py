@@ -275,7 +275,7 @@ class LoraTrainer:
             steps=trainer.state.global_step,
             best_step=step,
             history=trainer.state.log_history,
-            questions_per_second=trainer.questions_seen / seconds,
+            questions_per_second=trainer.questions_seen * args.world_size / seconds,
             tokens_given=trainer.tokens_given,
             tokens_computed=trainer.tokens_computed,
             preflight=report,

@@ -179,9 +179,13 @@ class TrainingSettings(_Settings):
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
         try:
-            return TrainingArguments(output_dir=output_dir, **values)
+            arguments = TrainingArguments(output_dir=output_dir, **values)
         except (TypeError, ValueError, ImportError) as error:
             raise SettingsError(f"TrainingSettings: transformers refuses them: {error}") from error
+        # One process with several GPUs would have its rows cut up by DataParallel, which knows
+        # nothing of masks; a launcher gives each GPU a process of its own.
+        arguments._n_gpu = min(arguments.n_gpu, 1)
+        return arguments
 
 
 class QuantizationSettings(_Settings):
