@@ -98,7 +98,9 @@ def run(options: argparse.Namespace) -> None:
             ),
             prompt=options.prompt,
         )
-        result = trainer.train(train, valid, out / "adapter", overwrite=options.overwrite)
+        # With one pass there is one adapter and nothing to choose. With more, the best is kept.
+        chosen_by = valid if options.epochs > 1 else None
+        result = trainer.train(train, chosen_by, out / "adapter", overwrite=options.overwrite)
         console.print(
             f"{result.steps} steps, {result.questions_per_second:.2f} questions/s; "
             f"{result.tokens_given:,} tokens given, {result.tokens_computed:,} computed"

@@ -155,8 +155,21 @@ def test_generated_replies_are_read_by_the_parser(run: Any) -> None:
     replies = predictor.predict(bank, mode="generate", max_new_tokens=4)
     assert [one.reply for one in replies] == [one.label for one in scored]
     assert [one.answer for one in replies] == [one.answer for one in scored]
+
+
+def test_replies_can_be_limited_to_the_candidate_answers(run: Any) -> None:
+    folder, bank, *_ = run
+    predictor = zhmcq.MCQPredictor(folder / "merged", batch_size=3)
     limited = predictor.predict(bank, mode="generate", constrain=True)
-    assert [one.answer for one in limited] == [one.answer for one in scored]
+    assert [one.reply for one in limited] == [one.label for one in predictor.predict(bank)]
+    untrained = zhmcq.MCQPredictor(folder / "base", batch_size=3)
+    free = untrained.predict(bank, mode="generate", max_new_tokens=5)
+    assert {one.status for one in free} == {"none"}
+    thought = untrained.predict(bank, mode="generate", constrain=True, reasoning_tokens=5)
+    assert {one.status for one in thought} == {"answered"}
+    for one, before in zip(thought, free, strict=True):
+        assert one.reply == f"{before.reply}\n答案：{one.label}"
+        assert one.label in {"1", "2", "3", "4"}
 
 
 def test_adapters_come_and_go_and_leave_the_base_as_it_was(run: Any) -> None:
@@ -199,7 +212,7 @@ def test_an_interrupted_prediction_goes_on_from_its_journal(run: Any) -> None:
     resumed = predictor.predict(bank, journal=journal)
     assert resumed.stats.questions == 5
     assert [one.answer for one in resumed] == [one.answer for one in whole]
-    with pytest.raises(zhmcq.errors.PredictionError, match="journal of another run"):
+    with pytest.raises(zhmcq.errors.PredictionError, match="of another run"):
         predictor.predict(bank[:3], journal=journal)
 
 
@@ -251,7 +264,7 @@ def test_a_flipped_byte_in_an_adapter_is_noticed(run: Any) -> None:
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(bytes(raw))
-    with pytest.raises(zhmcq.errors.ManifestError, match="SHA-256 differs"):
+    with pytest.raises(zhmcq.errors.ManifestError, match="its SHA-256 is"):
         zhmcq.MCQPredictor(folder / "base", adapter=damaged)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zhmcq.checks.across import check_bank
 from zhmcq.checks.near_copies import UnionFind, near_copy_clusters
 from zhmcq.errors import ReadError, SplitError
 from zhmcq.files import atomic_folder
@@ -167,12 +168,15 @@ class DatasetBuilder:
         self.seed = seed
 
     def read(self, path: str | os.PathLike[str]) -> QuestionBank:
-        """Read a bank; see :func:`zhmcq.reading.read_bank`.
+        """Read a bank and check it across its rows.
+
+        See :func:`zhmcq.reading.read_bank` and :func:`zhmcq.checks.check_bank`.
 
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
         """
         bank = read_bank(path, columns=self.columns, answer_base=self.answer_base)
+        bank = check_bank(bank)
         errors = sum(problem.severity == "error" for problem in bank.problems)
         logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)
         return bank

@@ -211,7 +211,11 @@ class Comparison:
         ]
         if len(self.base.by_subject) > 1:
             for subject, (_, count) in self.base.by_subject.items():
-                shares = (f"{side.by_subject[subject][0]:.1%}" for side in sides)
+                # The second bank may name its subjects otherwise.
+                shares = (
+                    f"{side.by_subject[subject][0]:.1%}" if subject in side.by_subject else "—"
+                    for side in sides
+                )
                 rows.append((f"{subject or 'No subject'} ({count:,})", *shares))
         return [(name, first, second) for name, first, second in rows]
 
@@ -232,7 +236,7 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
         tuned: Answers of the second to the same questions.
 
     Raises:
-        PredictionError: If the questions are not the same, or none has a key.
+        PredictionError: If the questions or their keys are not the same, or none has a key.
     """
     from scipy.stats import binomtest
 
@@ -244,6 +248,14 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
             f"expected answers to the same questions, found {len(odd)} answered by one side only "
             f"({', '.join(odd[:5])}): predict the same bank with both"
         )
+    for name, one in first.items():
+        other = second[name]
+        if (one.stem, one.key) != (other.stem, other.key):
+            raise PredictionError(
+                f"expected answers to the same questions, but {name!r} is {one.stem[:30]!r} (key "
+                f"{one.key}) on one side and {other.stem[:30]!r} (key {other.key}) on the other: "
+                "predict the same bank with both"
+            )
     gained = tuple(o for i, o in second.items() if o.correct and not first[i].correct)
     lost = tuple(o for i, o in second.items() if first[i].correct and not o.correct)
     changed = len(gained) + len(lost)

@@ -101,8 +101,11 @@ class Manifest(BaseModel):
             )
         try:
             manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise ManifestError(f"{path} cannot be read as a manifest: {error}") from error
+        except (ValidationError, UnicodeDecodeError, OSError) as error:
+            raise ManifestError(
+                f"{path} cannot be read as a manifest: {_reason(error)}; copy the folder again, "
+                "or train or merge again"
+            ) from error
         if verify:
             manifest.verify(folder)
         return manifest
@@ -114,19 +117,41 @@ class Manifest(BaseModel):
             ManifestError: If a file is missing, changed, a link, or not named plainly.
         """
         for name, expected in self.files.items():
-            path = folder / name
             if Path(name).name != name or name in ("", ".", ".."):
                 raise ManifestError(
                     f"{folder / MANIFEST_NAME} names the file {name!r}: expected plain names of "
                     "files in the folder itself; the manifest was tampered with"
                 )
-            if path.is_symlink() or not path.is_file():
-                raise ManifestError(f"{folder} lacks the file {name!r} that its manifest names")
-            if file_sha256(path) != expected:
+            path = folder / name
+            if path.is_symlink():
                 raise ManifestError(
-                    f"{path} is not the file that was written: its SHA-256 differs from the "
-                    "manifest's; copy the folder again, or train again"
+                    f"{path} is a link: expected the file itself, as it was written; copy the "
+                    "folder with its links followed (cp -L)"
                 )
+            if not path.is_file():
+                raise ManifestError(
+                    f"{folder} lacks the file {name!r} that its manifest names: copy the folder "
+                    "again, or train or merge again"
+                )
+            try:
+                found = file_sha256(path)
+            except OSError as error:
+                raise ManifestError(f"{path} cannot be read: {_reason(error)}") from error
+            if found != expected:
+                raise ManifestError(
+                    f"{path} is not the file that was written: its SHA-256 is {found[:12]}…, the "
+                    f"manifest says {expected[:12]}…; copy the folder again, or train or merge "
+                    "again"
+                )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}"
+            for one in error.errors(include_url=False)
+        )
+    return getattr(error, "strerror", None) or str(error)
 
 
 def file_sha256(path: Path) -> str:

@@ -44,7 +44,8 @@ class Origin:
 
     def __str__(self) -> str:
         sheet = f", sheet {self.sheet!r}" if self.sheet else ""
-        return f"{self.file}{sheet}, row {self.row}"
+        row = f", row {self.row}" if self.row else ""
+        return f"{self.file}{sheet}{row}"
 
 
 def default_labels(count: int) -> tuple[str, ...]:
@@ -55,6 +56,8 @@ def default_labels(count: int) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class Question:
     """One multiple-choice question.
+
+    Options, labels and answer may be given as lists; they are kept as tuples.
 
     Attributes:
         id: A string that is unique within a bank.
@@ -91,6 +94,7 @@ class Question:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        self._check_types()
         count = len(self.options)
         if not self.labels:
             object.__setattr__(self, "labels", default_labels(count))
@@ -106,6 +110,22 @@ class Question:
             raise self._error(f"a true_false question has 2 options, found {count}")
         if self.answer is not None:
             self._check_answer(self.answer, count)
+
+    def _check_types(self) -> None:
+        """Catch what a caller easily gives instead: a number as id or key, a string as options."""
+        for name in ("id", "stem", "passage"):
+            if not isinstance(getattr(self, name), str):
+                raise self._error(f"expected a string as {name}, found {getattr(self, name)!r}")
+        for name in ("options", "labels", "answer"):
+            values = getattr(self, name)
+            if values is None and name == "answer":
+                continue
+            kind, what = (int, "0-based indexes") if name == "answer" else (str, "strings")
+            if not isinstance(values, tuple | list) or not all(
+                isinstance(value, kind) and not isinstance(value, bool) for value in values
+            ):
+                raise self._error(f"expected a tuple of {what} as {name}, found {values!r}")
+            object.__setattr__(self, name, tuple(values))
 
     def _check_answer(self, answer: tuple[int, ...], count: int) -> None:
         if not answer or sorted(set(answer)) != list(answer):
@@ -236,9 +256,9 @@ class QuestionBank(Sequence[Question]):
     @overload
     def __getitem__(self, index: slice) -> QuestionBank: ...
     def __getitem__(self, index: int | slice) -> Question | QuestionBank:
-        if isinstance(index, int):
-            return self._questions[index]
-        return self.select(range(*index.indices(len(self))))
+        if isinstance(index, slice):
+            return self.select(range(*index.indices(len(self))))
+        return self._questions[index]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, QuestionBank):
@@ -264,9 +284,10 @@ class QuestionBank(Sequence[Question]):
         """A bank of the questions at these indexes, in this order.
 
         A problem goes with the question that follows it in the source (with the last question,
-        for rows after it), so that ``bank[:k] + bank[k:]`` is the bank again.
+        for rows after it), so that ``bank[:k] + bank[k:]`` is the bank again. A bank without
+        questions keeps its problems.
         """
-        chosen = list(indexes)
+        chosen = [range(len(self))[index] for index in indexes]
         questions = [self._questions[index] for index in chosen]
         by_position: dict[int, list[RowProblem]] = {}
         for problem in self.problems:
@@ -274,9 +295,9 @@ class QuestionBank(Sequence[Question]):
         problems: list[RowProblem] = []
         for place, index in enumerate(chosen):
             problems += [replace(p, position=place) for p in by_position.get(index, [])]
-        if chosen and chosen[-1] == len(self) - 1:
-            tail = by_position.get(len(self), [])
-            problems += [replace(p, position=len(chosen)) for p in tail]
+            if index == len(self) - 1:
+                tail = by_position.get(len(self), [])
+                problems += [replace(p, position=place + 1) for p in tail]
         if not self._questions:
             problems = list(self.problems)
         return QuestionBank(questions, problems, self.columns, self.table)

@@ -42,8 +42,13 @@ class Registry(Generic[T]):
             replace: Whether a factory of the same name may be replaced.
 
         Raises:
-            PluginError: If the name is taken and ``replace`` is false.
+            PluginError: If the name is taken and ``replace`` is false, or is no name.
         """
+        if not isinstance(name, str) or not name:
+            raise PluginError(
+                f"expected the name of a {self.kind} as text, found {name!r}: write "
+                f'@register_{self.kind}("a-name") above the class'
+            )
         if name in self._factories and not replace:
             raise PluginError(
                 f"a {self.kind} named {name!r} is registered already "
@@ -102,13 +107,16 @@ class Registry(Generic[T]):
                     ) from error
                 self._factories[name] = factory
                 return factory
-        near = difflib.get_close_matches(name, self.names(), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = {one.casefold(): one for one in self.names()}
+        near = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
+        hint = f" Did you mean {known[near[0]]!r}?" if near else ""
         raise UnknownNameError(
             f"no {self.kind} is named {name!r}; known: {', '.join(self.names())}.{hint}"
         )
 
     def _checked(self, made: T, what: str) -> T:
+        if isinstance(made, type) and hasattr(made, self.method):
+            raise PluginError(f"{what} must be an object, but it is a class: {made.__name__}(…)")
         if isinstance(made, type) or not callable(getattr(made, self.method, None)):
             raise PluginError(
                 f"{what} must be an object with a {self.method}() method, "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question
@@ -87,7 +88,14 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
 
 def _sample_questions() -> list[Question]:
     return [
-        Question("t1", "誰去了圖書館？", ("小明", "小華", "小美"), "小明去了圖書館。", answer=(0,)),
+        Question(
+            "t1",
+            "誰去了圖書館？",
+            ("小明", "小華", "小美"),
+            "小明去了圖書館。",
+            answer=(0,),
+            explanation="見第一句。",
+        ),
         Question("t2", "水的化學式是？", ("CO2", "H2O"), labels=("1", "2")),
         Question("t3", "哪些是水果？", ("蘋果", "桌子", "香蕉"), answer=(0, 2), kind="multiple"),
         Question("t4", "太陽從東邊升起。", ("正確", "錯誤"), labels=("O", "X"), kind="true_false"),
@@ -104,7 +112,7 @@ def check_prompt(prompt: Any) -> None:
         AssertionError: If a promise is broken; the message names the question.
         ZhmcqError: If it is no prompt at all.
     """
-    from zhmcq.prompts import RenderedPrompt, get_prompt
+    from zhmcq.prompts import Message, RenderedPrompt, get_prompt
     from zhmcq.prompts.rendered import answer_sets
 
     made = get_prompt(prompt)
@@ -112,11 +120,21 @@ def check_prompt(prompt: Any) -> None:
         rendered = made.render(question)
         _ensure(isinstance(rendered, RenderedPrompt), question, "render() gives a RenderedPrompt")
         _ensure(rendered == made.render(question), question, "render() is deterministic")
+        shown = rendered.prompt
+        messages = isinstance(shown, tuple) and all(isinstance(one, Message) for one in shown)
+        _ensure(isinstance(shown, str) or messages, question, "a prompt is text or Messages")
+        same = replace(rendered.question, labels=question.labels) == question
+        _ensure(same, question, "the rendered question differs in its labels only")
         answers = [candidate.answer for candidate in rendered.candidates]
         _ensure(sorted(answers) == sorted(answer_sets(question)), question, "every answer is there")
         texts = {candidate.text for candidate in rendered.candidates}
         _ensure(len(texts) == len(answers), question, "candidates differ in text")
         _ensure(question.stem in rendered.input_text, question, "the stem is shown")
+        _ensure(question.passage in rendered.input_text, question, "the passage is shown")
+        unanswered = made.render(replace(question, answer=None, explanation=""))
+        asked = (unanswered.prompt, unanswered.candidates)
+        hidden = asked == (rendered.prompt, rendered.candidates)
+        _ensure(hidden, question, "it is asked alike without key and explanation")
 
 
 def check_parser(parser: Any) -> None:
@@ -129,7 +147,8 @@ def check_parser(parser: Any) -> None:
         AssertionError: If a promise is broken; the message names the question and reply.
         ZhmcqError: If it is no parser at all.
     """
-    from zhmcq.parsers import ParsedAnswer, get_parser
+    from zhmcq.parsers import ParsedAnswer, Status, get_parser
+    from zhmcq.prompts.rendered import answer_sets
 
     made = get_parser(parser)
     for question in _sample_questions():
@@ -143,10 +162,12 @@ def check_parser(parser: Any) -> None:
             parsed = made.parse(reply, question)
             _ensure(isinstance(parsed, ParsedAnswer), question, f"parse({reply[:9]!r}) is typed")
             _ensure(parsed == made.parse(reply, question), question, "parse() is deterministic")
+            _ensure(parsed.status in get_args(Status), question, f"a status is of {Status}")
             answered = parsed.status == "answered"
             _ensure(answered == (parsed.answer is not None), question, "status fits the answer")
-            for index in parsed.answer or ():
-                _ensure(0 <= index < len(question.options), question, "indexes are in range")
+            if parsed.answer is not None:
+                allowed = parsed.answer in answer_sets(question)
+                _ensure(allowed, question, "an answer is sorted indexes that its kind allows")
 
 
 def _ensure(holds: bool, question: Question, promise: str) -> None:

@@ -18,7 +18,7 @@ class Always:
     def __init__(self, answer: ParsedAnswer) -> None:
         self.answer = answer
 
-    def parse(self, text: str, question: Question) -> ParsedAnswer:  # noqa: ARG002
+    def parse(self, text: str, question: Question) -> ParsedAnswer:
         return self.answer
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from conftest import WriteXlsx
 from zhmcq.errors import OutputError, ReadError
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
+from zhmcq.questions import Kind, Origin, Question, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading import read_bank, save_bank
 
+kinds: list[Kind] = ["single", "multiple"]
 texts = st.text(max_size=12)
 origins = st.builds(Origin, texts, texts, st.integers(0, 9))
 source_ids = st.none() | texts | st.integers() | st.floats(allow_nan=False)
@@ -21,7 +22,7 @@ source_ids = st.none() | texts | st.integers() | st.floats(allow_nan=False)
 @st.composite
 def questions(draw: st.DrawFn, number: int) -> Question:
     count = draw(st.integers(2, 6))
-    kind = draw(st.sampled_from(["single", "multiple"]))
+    kind: Kind = draw(st.sampled_from(kinds))
     most = 1 if kind == "single" else count
     answer = st.sets(st.integers(0, count - 1), min_size=1, max_size=most)
     return Question(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 
-from zhmcq.reading.fold import fold_text
+from zhmcq.reading.fold import fold_texts
 
 __all__ = ["UnionFind", "near_copy_clusters"]
 
@@ -57,8 +57,7 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
     """
     joined = UnionFind(len(texts))
     firsts: dict[str, int] = {}
-    for index, text in enumerate(texts):
-        folded = fold_text(text)
+    for index, folded in enumerate(fold_texts(texts)):
         if folded:
             joined.join(firsts.setdefault(folded, index), index)
     long = {index: folded for folded, index in firsts.items() if len(folded) >= SHORT}

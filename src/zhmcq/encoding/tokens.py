@@ -36,7 +36,7 @@ class TokenCodec:
             )
         self.end = int(tokenizer.eos_token_id)
         self.prefix = self._written_before_text()
-        self._newline = self._ids("\n")
+        self._newline = self.text("\n")
         self._turn_end: int | None = None
 
     @property
@@ -52,7 +52,7 @@ class TokenCodec:
                 template refuses them.
         """
         if isinstance(prompt, str):
-            return [*self.prefix, *self._ids(prompt)]
+            return [*self.prefix, *self.text(prompt)]
         return self._chat(prompt, add_generation_prompt=True)
 
     def answer(self, text: str, prompt: str | tuple[Message, ...]) -> list[int]:
@@ -65,7 +65,7 @@ class TokenCodec:
         return [*self._continuation(text), end]
 
     def _written_before_text(self) -> list[int]:
-        bare, whole = self._ids("字"), list(self.tokenizer("字").input_ids)
+        bare, whole = self.text("字"), list(self.tokenizer("字").input_ids)
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return whole[:start]
@@ -74,7 +74,8 @@ class TokenCodec:
             f"{bare} within {whole}; it cannot be used for prompts"
         )
 
-    def _ids(self, text: str) -> list[int]:
+    def text(self, text: str) -> list[int]:
+        """Ids of a text, control tokens in it taken as text, with nothing written around it."""
         # split_special_tokens: a stem that says "<|eot_id|>" is text and stays text.
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded.input_ids)
@@ -82,9 +83,9 @@ class TokenCodec:
     def _continuation(self, text: str) -> list[int]:
         # SentencePiece writes a space before the first word of a text; after a newline it does
         # not, and an answer never is the first word.
-        ids = self._ids("\n" + text)
+        ids = self.text("\n" + text)
         head = len(self._newline)
-        return ids[head:] if ids[:head] == self._newline else self._ids(text)
+        return ids[head:] if ids[:head] == self._newline else self.text(text)
 
     def _chat(self, messages: tuple[Message, ...], *, add_generation_prompt: bool) -> list[int]:
         if not self.tokenizer.chat_template:

@@ -11,7 +11,7 @@ from zhmcq.encoding.batch import PackedBatch
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-__all__ = ["attention_masks", "branch_scores", "token_log_likelihoods", "token_logits"]
+__all__ = ["attention_masks", "base_of", "branch_scores", "token_log_likelihoods", "token_logits"]
 
 
 def attention_masks(
@@ -80,7 +80,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(predictors, vocabulary)``, float32.
     """
-    config = model.config.get_text_config()
+    config = base_of(model).config.get_text_config()
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
     logits: torch.Tensor = model(
         input_ids=batch.input_ids,
@@ -90,6 +90,14 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         logits_to_keep=batch.predicts,
     ).logits.float()
     return logits
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a peft or data-parallel wrapper."""
+    while hasattr(model, "module"):
+        model = model.module
+    get_base = getattr(model, "get_base_model", None)
+    return model if get_base is None else get_base()
 
 
 def branch_scores(token_scores: torch.Tensor, batch: PackedBatch, *, mean: bool) -> torch.Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zhmcq.encoding.batch import batches, collate
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.encoding.tree import Row, pack, pack_flat
-from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
+from zhmcq.modeling.forward import base_of, branch_scores, token_log_likelihoods
 from zhmcq.modeling.support import unsupported_reason
 
 __all__ = ["Packing", "ScoringEngine", "ScoringStats"]
@@ -177,11 +177,3 @@ class ScoringEngine:
         if difference <= SELF_CHECK_TOLERANCE.get(dtype, 0.25):
             return None
         return f"packed and separate rows differ by {difference:.3g} a token"
-
-
-def base_of(model: Any) -> Any:
-    """The transformers model inside a peft or data-parallel wrapper."""
-    while hasattr(model, "module"):
-        model = model.module
-    get_base = getattr(model, "get_base_model", None)
-    return model if get_base is None else get_base()

@@ -18,25 +18,39 @@ class Journal:
     """An append-only file of answers, one json line each, after a line that says of what run.
 
     Args:
-        path: The file; it is made where there is none.
+        path: The file; it and its folder are made where there is none.
         run: What the answers depend on. A journal of another run is refused.
 
+    Attributes:
+        finished: The answers that the file held, by id.
+
     Raises:
-        PredictionError: If the file is the journal of another run, or no journal.
-        OutputError: If it cannot be written.
+        PredictionError: If the file is the journal of another run, or no journal. It is left as
+            it was.
+        OutputError: If it cannot be read or written.
     """
 
     def __init__(self, path: str | Path, run: dict[str, Any]) -> None:
         self._path = Path(path)
-        text = json.dumps(run, sort_keys=True, ensure_ascii=False)
-        self._head = {"zhmcq_journal": 1, "run": hashlib.sha256(text.encode()).hexdigest()}
-        self.finished = self._read()
+        digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+        self._head = _line({"zhmcq_journal": 1, "run": digest})
         try:
-            self._file = self._path.open("a", encoding="utf-8")
-            if self._path.stat().st_size == 0:
-                self._write([self._head])
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered, so that closing after a failed write does not write again.
+            self._file = self._path.open("ab", buffering=0)
         except OSError as error:
-            raise OutputError(f"the journal {self._path} cannot be written: {error}") from error
+            raise self._unwritable(error) from error
+        try:
+            empty = self._path.stat().st_size == 0
+            self.finished = {} if empty else self._read()
+            if self._path.stat().st_size == 0:
+                self._write(self._head)
+        except OSError as error:
+            self._file.close()
+            raise self._unwritable(error) from error
+        except PredictionError:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -52,37 +66,55 @@ class Journal:
     def add(self, records: list[dict[str, Any]]) -> None:
         """Append answers and see them onto the disk.
 
+        Args:
+            records: Answers, each with an ``"id"``.
+
         Raises:
             OutputError: If they cannot be written.
         """
         try:
-            self._write(records)
+            self._write(b"".join(map(_line, records)))
         except OSError as error:
-            raise OutputError(f"the journal {self._path} cannot be written: {error}") from error
+            raise self._unwritable(error) from error
 
-    def _write(self, records: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-        self._file.write(lines)
-        self._file.flush()
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
         os.fsync(self._file.fileno())
 
     def _read(self) -> dict[str, dict[str, Any]]:
         """The answers by id; a last line torn by an interruption is cut off."""
-        if not self._path.exists() or self._path.stat().st_size == 0:
-            return {}
         raw = self._path.read_bytes()
         whole = raw[: raw.rfind(b"\n") + 1]
-        try:
-            records = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
-        except ValueError as error:
+        if not raw.startswith(self._head) and not self._head.startswith(raw):
+            what = "of another run (other questions, model, prompt or mode)"
+            if not raw.startswith(b'{"zhmcq_journal"'):
+                what = "none"
             raise PredictionError(
-                f"{self._path} cannot be read as a journal: {error}; give another file"
-            ) from error
-        if records and records[0] != self._head:
-            raise PredictionError(
-                f"{self._path} is the journal of another run (other questions, model, prompt or "
-                "mode), or no journal: give another file, or remove it"
+                f"expected {self._path} to be the journal of this run, but it is {what}: give "
+                "another file, or remove this one to start anew"
             )
+        finished: dict[str, dict[str, Any]] = {}
+        for number, line in enumerate(whole.split(b"\n")[1:-1], start=2):
+            try:
+                record = json.loads(line)
+                finished[record["id"]] = record
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise PredictionError(
+                    f"{self._path}, line {number}: expected an answer as json, found "
+                    f"{line[:60]!r}: remove the line to have its question answered again"
+                ) from error
         if len(whole) != len(raw):
             os.truncate(self._path, len(whole))
-        return {record["id"]: record for record in records[1:]}
+        return finished
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"the journal {self._path} cannot be written: {error.strerror or error}; the answers "
+            "it holds are kept, and the same call goes on from them"
+        )
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    # ASCII: no character of a reply, such as U+2028 or a lone surrogate, can break a line.
+    return json.dumps(record).encode("ascii") + b"\n"

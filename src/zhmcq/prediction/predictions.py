@@ -83,6 +83,11 @@ class Predictions(Sequence[Prediction]):
     _items: tuple[Prediction, ...]
     stats: PredictionStats = field(default_factory=PredictionStats)
 
+    def __post_init__(self) -> None:
+        pairs = zip(self.bank, self._items, strict=True)
+        named = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
+        object.__setattr__(self, "_items", named)
+
     def __len__(self) -> int:
         return len(self._items)
 
@@ -94,9 +99,9 @@ class Predictions(Sequence[Prediction]):
     @overload
     def __getitem__(self, index: slice) -> Predictions: ...
     def __getitem__(self, index: int | slice) -> Prediction | Predictions:
-        if isinstance(index, int):
-            return self._items[index]
-        return Predictions(self.bank[index], self._items[index], self.stats)
+        if isinstance(index, slice):
+            return Predictions(self.bank[index], self._items[index], self.stats)
+        return self._items[index]
 
     def __repr__(self) -> str:
         answered = sum(item.status == "answered" for item in self._items)
@@ -145,9 +150,13 @@ class Predictions(Sequence[Prediction]):
         Raises:
             OutputError: If it cannot be written.
         """
-        headers = list(self.bank.table.headers) or list(_plain_cells(self.bank, None))
-        taken = set(headers)
-        added = [name if name not in taken else f"{name} (zhmcq)" for name in ADDED]
+        sources = [source for source, _ in self._rows()]
+        table = self.bank.table
+        headers = list(table.headers)
+        if not headers or any(source.origin not in table.rows for source in sources):
+            # Questions made in code, or read from json: their cells are made up.
+            headers += [name for name in _plain_headers(self.bank) if name not in headers]
+        added = _unlike(ADDED, headers)
         rows = []
         for source, item in self._rows():
             values = (item.label, item.confidence, item.status, item.reason)
@@ -163,10 +172,9 @@ class Predictions(Sequence[Prediction]):
         write_json(path, [asdict(item) for _, item in self._rows()])
 
     def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
-        if self.bank.table.headers:
-            origin = source.origin
-            return dict(self.bank.table.rows.get(origin, {})) if origin else {}
-        return _plain_cells(self.bank, source)
+        origin = source.origin
+        cells = self.bank.table.rows.get(origin) if origin else None
+        return _plain_cells(source) if cells is None else dict(cells)
 
     def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
         """Answers and unusable rows, in the order of the input; a row is told of once."""
@@ -184,19 +192,28 @@ class Predictions(Sequence[Prediction]):
                 yield problems[0], empty
             if position < len(pairs):
                 question, item = pairs[position]
-                yield question, replace(item, source_id=question.source_id)
+                yield question, item
 
 
 def _own_id(item: Prediction) -> SourceId:
     return item.id if item.source_id is None else item.source_id
 
 
-def _plain_cells(bank: QuestionBank, source: Question | RowProblem | None) -> dict[str, Any]:
-    """Columns for a bank that was not read from a table."""
+def _unlike(names: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The names, marked where the input has such a column: it may be such a file itself."""
+    marks = ["", " (zhmcq)", *(f" (zhmcq {number})" for number in range(2, len(taken) + 2))]
+    return [next(name + mark for mark in marks if name + mark not in taken) for name in names]
+
+
+def _plain_headers(bank: QuestionBank) -> list[str]:
     most = max((len(question.options) for question in bank), default=0)
-    if not isinstance(source, Question):
-        names = ["ID", "文章", "問題", *(f"選項{number + 1}" for number in range(most))]
-        return dict.fromkeys(names, "")
+    return ["ID", "文章", "問題", *(f"選項{number}" for number in range(1, most + 1))]
+
+
+def _plain_cells(source: Question | RowProblem) -> dict[str, Any]:
+    """Cells for what was not read from a table; of a row that is unusable only the id is known."""
+    if isinstance(source, RowProblem):
+        return {"ID": source.source_id}
     own = source.id if source.source_id is None else source.source_id
-    options = {f"選項{number + 1}": option for number, option in enumerate(source.options)}
+    options = {f"選項{number}": option for number, option in enumerate(source.options, start=1)}
     return {"ID": own, "文章": source.passage, "問題": source.stem, **options}

@@ -15,7 +15,7 @@ from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.errors import ManifestError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import attach_trained, detach, read_adapter
-from zhmcq.modeling.generation import stream_replies
+from zhmcq.modeling.generation import Generator, Reply, stream_choices, stream_replies
 from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model
 from zhmcq.modeling.scoring import Packing, ScoringEngine
 from zhmcq.parsers import Parser, get_parser
@@ -34,6 +34,7 @@ Mode = Literal["score", "generate"]
 
 DEFAULT_PROMPT = "zh-exam"
 DEFAULT_MAX_LENGTH = 2048
+ANSWER_CUE = "\n答案："  # between free reasoning and the answer it is limited to
 
 
 class MCQPredictor:
@@ -124,6 +125,7 @@ class MCQPredictor:
         parser: str | Parser = "zh",
         max_new_tokens: int = 256,
         constrain: bool = False,
+        reasoning_tokens: int = 0,
         journal: str | Path | None = None,
     ) -> Predictions:
         """Answer questions.
@@ -134,7 +136,10 @@ class MCQPredictor:
                 ``"generate"`` lets the model reply and reads its reply.
             parser: For ``"generate"``: what reads the replies, a name or an instance.
             max_new_tokens: For ``"generate"``: the longest reply, in tokens.
-            constrain: For ``"generate"``: let the model write candidate answers only.
+            constrain: For ``"generate"``: let the model write candidate answers only; then no
+                parser is needed.
+            reasoning_tokens: With ``constrain``: how many tokens it may write freely before its
+                answer.
             journal: A file to keep finished answers in; a later call with the same questions,
                 model and prompt goes on from it.
 
@@ -144,6 +149,11 @@ class MCQPredictor:
         """
         if mode not in ("score", "generate"):
             raise PredictionError(f"expected mode 'score' or 'generate', found {mode!r}")
+        if reasoning_tokens and not constrain:
+            raise PredictionError(
+                "reasoning_tokens goes with constrain=True; free replies are as long as "
+                "max_new_tokens says"
+            )
         bank = _as_bank(questions)
         reader = get_parser(parser)
         encoder = Encoder(self.tokenizer, self._template, self._limit())
@@ -156,9 +166,8 @@ class MCQPredictor:
         if mode == "score":
             stream = self._score(encoded, asked, journal)
         else:
-            stream = self._generate(
-                encoder, encoded, asked, reader, max_new_tokens, constrain, journal
-            )
+            limit = (max_new_tokens, constrain, reasoning_tokens)
+            stream = self._generate(encoder, encoded, asked, reader, limit, journal)
         start = time.perf_counter()
         with progress_bar("answering", len(encoded)) as advance:
             for done, stats in stream:  # noqa: B007  the last one counts
@@ -205,53 +214,58 @@ class MCQPredictor:
         encoded: Sequence[EncodedQuestion],
         asked: dict[str, Question],
         reader: Parser,
-        max_new_tokens: int,
-        constrain: bool,
+        limit: tuple[int, bool, int],
         journal: str | Path | None,
     ) -> Iterator[tuple[list[Prediction], PredictionStats]]:
-        run = self._run("generate", encoded, limit=max_new_tokens, constrain=constrain)
-        with _open_journal(journal, run) as book:
+        max_new_tokens, constrain, reasoning_tokens = limit
+        with _open_journal(journal, self._run("generate", encoded, limit=limit)) as book:
             kept = book.finished if book else {}
             rest = [question for question in encoded if question.id not in kept]
 
-            def read(question_id: str, reply: str) -> Prediction:
-                question = asked[question_id]
-                shown = encoder.render(question).question
-                parsed = reader.parse(reply, shown)
+            def read(one: EncodedQuestion, text: str, candidate: int | None) -> Prediction:
+                question = asked[one.id]
+                if candidate is not None:
+                    answer = one.answers[candidate]
+                    return Prediction(one.id, answer, question.label_of(answer), reply=text)
+                parsed = reader.parse(text, encoder.render(question).question)
                 return Prediction(
-                    id=question_id,
+                    id=one.id,
                     answer=parsed.answer,
                     label=question.label_of(parsed.answer),
                     status=parsed.status,
-                    reply=reply,
+                    reply=text,
                     reason=parsed.reason,
                 )
 
             yield (
                 [
-                    read(question.id, kept[question.id]["reply"])
+                    read(question, kept[question.id]["reply"], kept[question.id]["candidate"])
                     for question in encoded
                     if question.id in kept
                 ],
                 PredictionStats(),
             )
+            ends = frozenset(encoder.codec.ends | self._model_ends())
+            generator = Generator(self._model, self.tokenizer, ends, self._batch_size)
+            replies: Iterator[list[Reply]]
+            if constrain:
+                cue = encoder.codec.text(ANSWER_CUE)
+                replies = stream_choices(generator, rest, reasoning_tokens, cue)
+            else:
+                replies = stream_replies(generator, rest, max_new_tokens)
             start, count = time.perf_counter(), 0
-            replies = stream_replies(
-                self._model,
-                self.tokenizer,
-                rest,
-                ends=encoder.codec.ends | self._model_ends(),
-                batch_size=self._batch_size,
-                max_new_tokens=max_new_tokens,
-                constrain=constrain,
-            )
             for done in replies:
-                pairs = [(rest[index].id, reply) for index, reply in done]
                 if book:
-                    book.add([{"id": name, "reply": reply} for name, reply in pairs])
-                count += len(pairs)
+                    book.add(
+                        [
+                            {"id": rest[r.index].id, "reply": r.text, "candidate": r.candidate}
+                            for r in done
+                        ]
+                    )
+                count += len(done)
                 seconds = time.perf_counter() - start
-                yield [read(name, reply) for name, reply in pairs], PredictionStats(count, seconds)
+                read_now = [read(rest[r.index], r.text, r.candidate) for r in done]
+                yield read_now, PredictionStats(count, seconds)
 
     def _choose_prompt(self) -> Prompt:
         if self._prompt is not None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from zhmcq.errors import PromptMismatchError, UnknownNameError
+from zhmcq.errors import PluginError, PromptMismatchError, UnknownNameError
 from zhmcq.prompts.rendered import Candidate, Message, Normalization, Prompt, RenderedPrompt
 from zhmcq.prompts.templates import (
     ChatPrompt,
@@ -96,12 +96,22 @@ def describe_prompt(given: str | Prompt) -> Mapping[str, Any]:
         ``name`` (``""`` for an instance that has none), ``options`` (the fields of a dataclass)
         and ``sha256`` of two made-up questions as it renders them, by which a later change of
         the template is noticed.
+
+    Raises:
+        PluginError: If an option cannot be kept as json.
     """
     prompt = get_prompt(given)
     name = given if isinstance(given, str) else str(getattr(prompt, "name", ""))
     options: dict[str, Any] = {}
     if dataclasses.is_dataclass(prompt) and not isinstance(prompt, type):
         options = {f.name: getattr(prompt, f.name) for f in dataclasses.fields(prompt) if f.init}
+    try:
+        json.dumps(options)
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"the options of prompt {name!r} are to be remembered as json, but {options!r} cannot "
+            f"be ({error}): use texts, numbers, truth values and lists of them"
+        ) from error
     renderings = []
     for probe in _PROBES:
         rendered = prompt.render(probe)
@@ -131,6 +141,11 @@ def recall_prompt(name: str, options: Mapping[str, Any], sha256: str) -> Prompt:
         raise PromptMismatchError(
             f"the adapter was trained with the prompt {name!r}, which is not registered here: "
             "import the module that registers it, install its package, or give prompt=…"
+        ) from error
+    except PluginError as error:
+        raise PromptMismatchError(
+            f"the prompt {name!r} cannot be made as when the adapter was trained: {error}; use "
+            "the version of then, or give prompt=…"
         ) from error
     now = describe_prompt(prompt)["sha256"]
     if now != sha256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from zhmcq.errors import PluginError
 from zhmcq.prompts.rendered import Candidate, Message, RenderedPrompt, answer_sets
 from zhmcq.questions import Question
 
@@ -47,6 +48,13 @@ SIMPLIFIED = Wording(
 )
 
 
+def _check_labels(labels: str) -> None:
+    if not isinstance(labels, str) or len(set(labels)) != len(labels):
+        raise PluginError(
+            f"expected labels as different characters in a text, such as 'ABCD', found {labels!r}"
+        )
+
+
 def _relabelled(question: Question, labels: str) -> Question:
     """The question with its first characters of ``labels`` as labels, or its own if empty."""
     if not labels or len(labels) < len(question.options):
@@ -85,6 +93,9 @@ class ExamPrompt:
     labels: str = ""
     name: ClassVar[str] = "zh-exam"
     words: ClassVar[Wording] = TRADITIONAL
+
+    def __post_init__(self) -> None:
+        _check_labels(self.labels)
 
     def render(self, question: Question) -> RenderedPrompt:
         """Ask ``question`` with its options listed."""
@@ -145,6 +156,9 @@ class ChatPrompt:
     system: str = ""
     name: ClassVar[str] = "zh-chat"
     words: ClassVar[Wording] = TRADITIONAL
+
+    def __post_init__(self) -> None:
+        _check_labels(self.labels)
 
     def render(self, question: Question) -> RenderedPrompt:
         """Ask ``question`` as a system and a user message."""

@@ -40,8 +40,8 @@ _WITH_TEXT = re.compile(
     re.DOTALL,
 )
 _SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
-_TEXT_SEPARATOR = re.compile(r"\s*(?:[;；|\n]|###|\|\|)\s*")
-_TEXT_SEPARATOR_LOOSE = re.compile(r"\s*[;；|\n,，、/]\s*")
+_TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]"))
+_WORDS = tuple("甲乙丙丁戊己庚辛壬癸一二三四五六七八九十")
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -153,7 +153,8 @@ def read_key(
 
 def _read_text(text: str, known: _Options, convention: Convention) -> Key:
     by_label = _read_labels(text, known)
-    if by_label and convention.style == "label":
+    # 甲 and 一 are labels in few files and words in many: they never win over a text.
+    if by_label and convention.style == "label" and text.strip()[:1] not in _WORDS:
         return Key(by_label)
     by_text = known.by_text(text)
     if by_label and by_text:
@@ -274,9 +275,11 @@ def _read_mixed(text: str, known: _Options) -> Key:
                 "ambiguous_answer",
                 f"the key {text[:40]!r} names one option and repeats the text of another",
             )
-    for separator in (_TEXT_SEPARATOR, _TEXT_SEPARATOR_LOOSE):
-        pieces = [piece for piece in separator.split(text) if piece]
+    for separator in _TEXT_SEPARATORS:
+        pieces = [piece for piece in separator.split(text) if piece.strip()]
+        if not 1 < len(pieces) <= known.count:
+            continue
         found = [known.by_text(piece) for piece in pieces]
-        if len(pieces) > 1 and all(len(places) == 1 for places in found):
+        if all(len(places) == 1 for places in found):
             return _several([places[0] for places in found], text)
     return _unreadable(text, known)

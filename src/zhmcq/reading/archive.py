@@ -21,13 +21,16 @@ MAX_MEMBERS = 20_000
 MAX_MERGES = 200_000
 CHUNK = 2**20
 
-_MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
-_FAR = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{3})(\d+)"[^>]*>')
-_NO_VALUE = re.compile(
-    rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Z]{1,3}\d{1,7})"[^>]*>\s*'
-    rb"<(?:\w+:)?f\b[^<]*(?:(?<=/)>|</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<v></v>)?\s*</(?:\w+:)?c>"
+_MERGE = re.compile(
+    rb'<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"'
 )
-_ROW = re.compile(rb"<(?:\w+:)?row[\s>]")
+_FAR = re.compile(rb'<(?:\w{1,20}:)?c\s[^<>]{0,200}?\br="([A-Z]{3})(\d{1,9})"[^<>]{0,300}>')
+_NO_VALUE = re.compile(
+    rb'<(?:\w{1,20}:)?c\s(?:[^<>]{0,200}?\s)?r="([A-Z]{1,3}\d{1,7})"[^<>]{0,300}>\s{0,9}'
+    rb"<(?:\w{1,20}:)?f\b[^<]{0,9000}(?:(?<=/>)|</(?:\w{1,20}:)?f>)\s{0,9}"
+    rb"(?:<(?:\w{1,20}:)?v\s{0,9}/>|<v></v>)?\s{0,9}</(?:\w{1,20}:)?c>"
+)
+_ROW = re.compile(rb"<(?:\w{1,20}:)?row[\s>]")
 _UNSAFE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 

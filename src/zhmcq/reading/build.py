@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from zhmcq.errors import QuestionError
@@ -51,6 +51,13 @@ _NOTES = {
         "warning",
         ("is a date among options that are none: Excel may have made it of a fraction like 1/2"),
     ),
+    "date_serial": (
+        "warning",
+        (
+            "is a number like those by which Excel stores dates, as all options of this row are; "
+            "if they were dates, format the cells as such"
+        ),
+    ),
     "damaged_options": (
         "error",
         "the options in the text can't be told apart: a label is missing or misprinted",
@@ -59,6 +66,7 @@ _NOTES = {
         "error",
         "holds several questions or blanks that can't be matched with the keys one by one",
     ),
+    "bad_json": ("error", "this line is not json"),
     "no_question": ("error", "no field of this record was recognised as a question"),
     "same_as_above": (
         "warning",
@@ -84,31 +92,27 @@ class Builder:
     convention: Convention = field(default_factory=Convention)
     questions: list[Question] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
+    _taken: int = 0
     _ids: set[str] = field(default_factory=set)
     _repeats: Counter[str] = field(default_factory=Counter)
 
-    def add_all(self, drafts: Iterable[Draft]) -> None:
-        """Add each draft."""
-        for draft in drafts:
-            self.add(draft)
-
-    def add(self, draft: Draft) -> bool:
-        """Make a question of a draft; false where an error keeps it out."""
+    def add(self, draft: Draft) -> None:
+        """Make a question of a draft, or note why it can't be one."""
         row = _RowBuilder(draft, self.convention)
         question = row.build()
         if question is not None:
             self.questions.append(replace(question, id=self._unique(question.id)))
-        position = len(self.questions) - (question is not None)
+        position = self._taken + len(self.questions) - (question is not None)
         for column, code, message, severity in row.found:
             self.problems.append(self._problem(draft, column, code, message, severity, position))
-        return question is not None
 
-    def report(
-        self, draft: Draft, column: str, code: str, message: str, severity: Severity = "error"
-    ) -> None:
-        """Note a problem that was found before there was anything to build."""
-        position = len(self.questions)
-        self.problems.append(self._problem(draft, column, code, message, severity, position))
+    def take(self) -> list[Question | RowProblem]:
+        """Hand over what was added since the last time, and forget it."""
+        taken: list[Question | RowProblem] = [*self.problems, *self.questions]
+        self._taken += len(self.questions)
+        self.problems.clear()
+        self.questions.clear()
+        return taken
 
     @staticmethod
     def _problem(
@@ -230,6 +234,9 @@ class _RowBuilder:
             return draft.stem, list(texts), names
         if said in _UNUSABLE:
             self._reject("kind", said, f"this is {_UNUSABLE[said]}")
+        given = draft.answer
+        if isinstance(given, str) and (len(given) > 1 or given.isdigit()):
+            self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError
 

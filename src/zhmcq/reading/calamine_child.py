@@ -48,8 +48,8 @@ def calamine_tables(path: Path, name: str) -> Iterator[Table]:
         lines = _Lines(child.stdout, name)
         ended = False
         for line in lines:
-            if "end" in line:
-                ended = True
+            if not isinstance(line, dict) or not {"sheet", "merges", "rows"} <= line.keys():
+                ended = line == {"end": True}
                 break
             merges = [tuple(merge) for merge in line["merges"]]
             yield Table(line["sheet"], _rows(lines, MergedColumns(merges)), line["rows"])

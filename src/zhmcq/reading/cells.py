@@ -11,6 +11,8 @@ from zhmcq.reading.formats import general, render_date, render_duration, render_
 
 __all__ = ["cell_text", "unescape"]
 
+# What Excel allows for a format code.
+MAX_CODE = 255
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _ERROR = re.compile(
     r"#(?:REF!|VALUE!|N/A|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|BUSY!|GETTING_DATA)"
@@ -46,9 +48,10 @@ def cell_text(value: Any, number_format: str | None = None) -> tuple[str, str]:
     if isinstance(value, int | float):
         return _number_text(value, number_format)
     if isinstance(value, dt.timedelta):
-        return render_duration(value, number_format or "[h]:mm:ss"), ""
+        return render_duration(value, (number_format or "[h]:mm:ss")[:MAX_CODE]), ""
     if isinstance(value, dt.datetime | dt.date | dt.time):
-        note = "" if number_format else "display_unknown"
+        note = "" if number_format and len(number_format) <= MAX_CODE else "display_unknown"
+        number_format = None if note else number_format
         return render_date(value, number_format or _plain_format(value)).strip(), note
     return tidy(str(value)), ""
 
@@ -58,7 +61,7 @@ def _number_text(value: float, number_format: str | None) -> tuple[str, str]:
         return str(value), "error_value"
     if isinstance(value, float) and abs(value) >= 1e300:
         return repr(value), "display_unknown"
-    if number_format in (None, "General", "@", ""):
+    if number_format in (None, "General", "@", "") or len(str(number_format)) > MAX_CODE:
         return general(value), "time_serial" if _is_time_serial(value) else ""
     return render_number(value, str(number_format)).strip(), ""
 

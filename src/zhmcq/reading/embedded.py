@@ -28,7 +28,7 @@ _ITEM_LINE = re.compile(
 )
 _ITEM_INLINE = re.compile(rf"(?<![\d.$]){_ITEM}")
 _BLANK_NUMBER = re.compile(r"(?<![\d.:/])(\d{1,3})(?![\d.:/%])")
-_LINE_SPLITS = (re.compile(r"\s*(?:\n|\|\||###|\|)\s*"), re.compile(r"\s*[;；]\s*"))
+_LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,58 +48,70 @@ class Embedded:
     damaged: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    """A label before an option: its place in A, B, C …, where it stands, how it is written."""
+
+    place: int
+    label: str
+    start: int
+    end: int
+    style: str
+    sign: str
+
+
+def _markers(text: str) -> list[_Marker]:
+    found = []
+    for match in itertools.islice(_MARKER.finditer(text), _MAX_MARKERS):
+        label = prefix_label(match)
+        style = "bracketed" if match.lastgroup == "bracketed" else "marked"
+        # ``A.`` is not ``A、``: the mark after the label tells lists in a stem from options.
+        sign = style + normal_text(match.group()).strip()[-1:]
+        found.append(_Marker(label_index(label), label, match.start(), match.end(), style, sign))
+    return found
+
+
 def find_embedded(text: str) -> Embedded | None:
     """The question of a text that carries its options: ``…？(A)甲(B)乙(C)丙(D)丁``.
 
     The longest run of markers A, B, C … of one style is taken, the last of equals: 「點A、B、C」
     in a stem comes before the options.
     """
-    markers = list(_MARKER.finditer(text))[:_MAX_MARKERS]
+    markers = _markers(text)
     run = _best_run(markers)
     return _cut(text, 0, run, len(text), markers) if len(run) >= 2 else None
 
 
 def _cut(
-    text: str, start: int, run: list[re.Match[str]], end: int, markers: Sequence[re.Match[str]]
+    text: str, start: int, run: list[_Marker], end: int, markers: Sequence[_Marker]
 ) -> Embedded:
-    edges = [*(marker.start() for marker in run[1:]), end]
+    edges = [*(marker.start for marker in run[1:]), end]
     options = tuple(
-        re.sub(r"[ \t]*\n[ \t]*", "\n", tidy(text[marker.end() : edge]))
+        "\n".join(line.strip() for line in tidy(text[marker.end : edge]).split("\n"))
         for marker, edge in zip(run, edges, strict=True)
     )
-    following = [m for m in markers if run[-1].end() <= m.start() < end]
-    glued = re.search(rf"\n\s*{chr(ord('A') + len(run))}(?=[A-Z][a-z])", text[run[-1].end() : end])
-    damaged = bool(glued) or any(
-        _sign(m) == _sign(run[-1]) and label_index(prefix_label(m)) >= len(run) for m in following
-    )
-    labels = tuple(prefix_label(marker) for marker in run)
-    return Embedded(tidy(text[start : run[0].start()]), options, labels, damaged)
+    following = [m for m in markers if run[-1].end <= m.start < end]
+    missing = chr(ord("A") + len(run))
+    glued = re.search(rf"\n[ \t]*{missing}(?=[A-Z][a-z])", text[run[-1].end : end])
+    damaged = bool(glued) or any(m.sign == run[-1].sign and m.place >= len(run) for m in following)
+    labels = tuple(marker.label for marker in run)
+    return Embedded(tidy(text[start : run[0].start]), options, labels, damaged)
 
 
-def _best_run(markers: list[re.Match[str]]) -> list[re.Match[str]]:
-    best: list[re.Match[str]] = []
-    for style in (_sign, _style):
-        starts = [place for place, m in enumerate(markers) if prefix_label(m) == "A"][-40:]
-        for start in starts:
-            run = [markers[start]]
+def _best_run(markers: list[_Marker]) -> list[_Marker]:
+    best: list[_Marker] = []
+    for same_sign in (True, False):
+        for start in [place for place, marker in enumerate(markers) if marker.place == 0][-40:]:
+            first, run = markers[start], [markers[start]]
             for other in markers[start + 1 :]:
-                wanted = label_index(prefix_label(other)) == len(run)
-                if wanted and style(other) == style(run[0]):
+                alike = other.sign == first.sign if same_sign else other.style == first.style
+                if alike and other.place == len(run):
                     run.append(other)
             if len(run) >= max(2, len(best)):
                 best = run
         if len(best) >= 3:
-            return best
+            break
     return best
-
-
-def _style(marker: re.Match[str]) -> str:
-    return "bracketed" if marker.lastgroup == "bracketed" else "marked"
-
-
-def _sign(marker: re.Match[str]) -> str:
-    """The style with the mark after the label: ``A.`` is not ``A、``."""
-    return _style(marker) + normal_text(marker.group()).strip()[-1:]
 
 
 def take_embedded(draft: Draft) -> None:
@@ -123,7 +135,7 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
     for separator in _LINE_SPLITS:
-        parts = [part for part in separator.split(tidy(text)) if part]
+        parts = [tidied for part in separator.split(text) if (tidied := tidy(part))]
         if len(parts) >= 2:
             return parts, ()
     return [text] if text else [], ()
@@ -173,7 +185,7 @@ def _is_multiple(draft: Draft, keys: list[object]) -> bool:
 
 def _consecutive(text: str, expected: int) -> tuple[list[Embedded], str]:
     """Several questions, one after another, each with its own options; and what comes before."""
-    markers = list(_MARKER.finditer(text))[:_MAX_MARKERS]
+    markers = _markers(text)
     runs = _cut_runs(markers, expected)
     if not runs:
         return [], ""
@@ -181,10 +193,10 @@ def _consecutive(text: str, expected: int) -> tuple[list[Embedded], str]:
     number = _first_number(text, runs)
     for run, following in itertools.pairwise(runs):
         number = number + 1 if number else 0
-        cuts.append(_item_start(text, run[-1].end(), following[0].start(), number))
+        cuts.append(_item_start(text, run[-1].end, following[0].start, number))
     if -1 in cuts:
         return [], ""
-    tail = _ITEM_LINE.search(text, runs[-1][-1].end())
+    tail = _ITEM_LINE.search(text, runs[-1][-1].end)
     ends = [*cuts[1:], tail.start() if tail else len(text)]
     parts = [
         _cut(text, start, run, end, markers)
@@ -208,22 +220,21 @@ def _are_numbered(parts: list[Embedded]) -> bool:
     return numbers == list(range(numbers[0], numbers[0] + len(parts)))
 
 
-def _cut_runs(markers: list[re.Match[str]], expected: int) -> list[list[re.Match[str]]]:
+def _cut_runs(markers: list[_Marker], expected: int) -> list[list[_Marker]]:
     """Runs one after another, as many as expected; else none."""
-    runs: list[list[re.Match[str]]] = []
+    runs: list[list[_Marker]] = []
     for marker in markers:
-        place = label_index(prefix_label(marker))
-        if place == 0:
+        if marker.place == 0:
             runs.append([marker])
-        elif runs and place == len(runs[-1]) and _style(marker) == _style(runs[-1][0]):
+        elif runs and marker.place == len(runs[-1]) and marker.style == runs[-1][0].style:
             runs[-1].append(marker)
     runs = [run for run in runs if len(run) >= 2]
-    signs = [_sign(run[0]) for run in runs]
+    signs = [run[0].sign for run in runs]
     usual = max(set(signs), key=signs.count) if signs else ""
     for kept in (
         runs,
         [run for run in runs if len(run) >= 3],
-        [run for run in runs if _sign(run[0]) == usual],
+        [run for run in runs if run[0].sign == usual],
     ):
         if len(kept) == expected:
             return kept
@@ -234,14 +245,14 @@ def _number(match: re.Match[str]) -> int:
     return int(next(text for name, text in match.groupdict().items() if name[0] == "n" and text))
 
 
-def _first_number(text: str, runs: list[list[re.Match[str]]]) -> int:
+def _first_number(text: str, runs: list[list[_Marker]]) -> int:
     """The number of the first sub-question, told from the second one's; 0 if there is none."""
     if len(runs) < 2:
         return 0
-    found = list(_ITEM_INLINE.finditer(text, runs[0][-1].end(), runs[1][0].start()))
-    found = found or list(_ITEM_LINE.finditer(text, runs[0][-1].end(), runs[1][0].start()))
-    before = {_number(m) for m in _ITEM_INLINE.finditer(text, 0, runs[0][0].start())}
-    before |= {_number(m) for m in _ITEM_LINE.finditer(text, 0, runs[0][0].start())}
+    found = list(_ITEM_INLINE.finditer(text, runs[0][-1].end, runs[1][0].start))
+    found = found or list(_ITEM_LINE.finditer(text, runs[0][-1].end, runs[1][0].start))
+    before = {_number(m) for m in _ITEM_INLINE.finditer(text, 0, runs[0][0].start)}
+    before |= {_number(m) for m in _ITEM_LINE.finditer(text, 0, runs[0][0].start)}
     return next((_number(m) - 1 for m in found if _number(m) - 1 in before), 0)
 
 

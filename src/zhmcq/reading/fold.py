@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["fold_name", "fold_text", "normal_text", "simplified", "tidy"]
+__all__ = ["fold_name", "fold_text", "fold_texts", "normal_text", "simplified", "tidy"]
 
 _DROPPED = re.compile(
     "[\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
@@ -57,10 +58,17 @@ def simplified(text: str) -> str:
 
 def fold_text(text: str) -> str:
     """What is left of a text when width, script, case, whitespace and punctuation don't count."""
-    folded = simplified(normal_text(text)).casefold().translate(_PUNCTUATION)
-    folded = _LOOSE_SIGN.sub("", folded)
+    return fold_texts([text])[0]
+
+
+def fold_texts(texts: Sequence[str]) -> list[str]:
+    """:func:`fold_text` of many texts; characters are converted in one go, which is faster."""
+    normal = [normal_text(text) for text in texts]
+    # normal_text() leaves no line ends, so they can part the texts.
+    converted = simplified("\n".join(normal)).split("\n")
+    folded = [_LOOSE_SIGN.sub("", text.casefold().translate(_PUNCTUATION)) for text in converted]
     # A text of punctuation only ("、", "；") must not become equal to every other such text.
-    return folded or normal_text(text)
+    return [text or whole for text, whole in zip(folded, normal, strict=True)]
 
 
 class _DropPunctuation(dict[int, int | None]):

@@ -76,6 +76,7 @@ _OPTION = re.compile(
 )
 _NOTE = re.compile(r"[(（\[【<].*?[)）\]】>]|[*＊:：]")
 _SEARCHED_ROWS = 40
+_LONGEST_HEADER = 40
 
 
 def option_label(header: str) -> str:
@@ -101,6 +102,8 @@ def label_index(label: str) -> int:
 
 def field_of(header: str) -> tuple[str, int] | None:
     """The field that a header names, with its rank among the spellings (lower is better)."""
+    if len(header) > _LONGEST_HEADER:
+        return None
     name = fold_name(header)
     if name in _BY_NAME:
         return _BY_NAME[name]
@@ -108,7 +111,7 @@ def field_of(header: str) -> tuple[str, int] | None:
     if shorter in _BY_NAME:
         return _BY_NAME[shorter]
     for wanted, ending in _ENDINGS:
-        if len(name) <= 24 and ending.search(shorter):
+        if ending.search(shorter):
             return wanted, 100
     return None
 

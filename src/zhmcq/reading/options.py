@@ -61,7 +61,7 @@ def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
 
 
 def misprinted_prefix(options: Sequence[str]) -> int | None:
-    """The place of the one option whose prefix breaks the sequence: (A)… (B)… (C)… (C)….
+    """The place of the one option whose prefix breaks the sequence, as in (A) (B) (C) (C).
 
     ``None`` where all are in order, or where the letters are no labels at all.
     """

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from zhmcq.errors import OutputError, QuestionError, ReadError
 from zhmcq.files import atomic_write
@@ -154,6 +154,8 @@ def bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
     number = 0
     try:
         for number, line in enumerate(lines):
+            if isinstance(line, ReadError):
+                raise line
             if number == 0:
                 head = line
                 if head.get("version") != VERSION:
@@ -204,8 +206,3 @@ def question_from_record(record: Mapping[str, Any]) -> Question:
 def _origin(record: Any) -> Origin:
     file, sheet, row = record
     return Origin(str(file), str(sheet), int(row))
-
-
-def json_lines(file: IO[str]) -> Iterator[tuple[int, str]]:
-    """Line numbers and lines that hold something."""
-    return ((n, line) for n, line in enumerate(file, 1) if line.strip())

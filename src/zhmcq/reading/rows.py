@@ -16,6 +16,7 @@ from zhmcq.reading.tables import Row, TableRow
 __all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
+_DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
 
 
@@ -134,6 +135,13 @@ class RowReader:
         dates = [c for c, value in values if isinstance(value, dt.datetime | dt.date)]
         if dates and len(dates) < len(values):
             draft.notes += [(self.layout.headers[c], "date_option") for c in dates]
+        if len(values) > 1 and all(_is_day(value) for _, value in values):
+            draft.notes.append((self.layout.headers[values[0][0]], "date_serial"))
+
+
+def _is_day(value: Any) -> bool:
+    """Whether a number may be a day from 2000 to 2050, as Excel counts them."""
+    return isinstance(value, int | float) and value in _DAYS
 
 
 def _shown(text: str, value: Any) -> Any:

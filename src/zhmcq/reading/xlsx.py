@@ -98,12 +98,15 @@ def _rows(sheet: Any, scan: SheetScan, where: str) -> Iterator[Row]:
     merged = MergedColumns(scan.merges)
     source = sheet.iter_rows(max_col=MAX_COLUMNS if scan.wide else None)
     number = 0
+    blank: tuple[Any, ...] = ()
     with library_errors(where, "rows of cells"):
         while batch := _next_rows(source):
             for cells in batch:
                 number += 1
-                row = _row(number, cells)
+                # The rows of a gap are one and the same tuple, a million of them at times.
+                row = None if cells is blank else _row(number, cells)
                 if row is None:
+                    blank = cells
                     merged.pass_by(number)
                     continue
                 for column, text in enumerate(row.texts if scan.without_value else ()):

@@ -129,4 +129,4 @@ def write_comparison(
         changes=changes,
     )
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,15 +40,11 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
             config.target_modules = "all-linear"
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
-    if getattr(model, "is_activation_checkpointing", False) or _is_quantized(model):
-        # Checkpointed blocks need an input that wants a gradient; embeddings are frozen.
-        model.enable_input_require_grads()
-    peft_model = get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # peft asks by a name that transformers is about to drop.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+        peft_model = get_peft_model(model, config)
     for parameter in peft_model.parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
     return peft_model
-
-
-def _is_quantized(model: Any) -> bool:
-    return getattr(model, "quantization_method", None) is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, PreflightError
@@ -143,7 +144,10 @@ class LoraTrainer:
         """
         out = Path(output_dir)
         valid = valid if valid is not None else QuestionBank([])
-        _refuse_finished(out, overwrite)
+        # Made first: under a launcher it joins the processes and gives each its device.
+        args = self.training.arguments(str(out / CHECKPOINTS), evaluate=bool(valid))
+        if args.process_index == 0:
+            _refuse_finished(out, overwrite)
         device = choose_device()
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
@@ -161,9 +165,21 @@ class LoraTrainer:
         _log_preflight(report)
         identity = self.source.identity()
         record = self._record(identity, encoded, held_out)
-        checkpoint = _prepare(out, record, overwrite=overwrite, resume=resume)
+        checkpoint: list[Path | None] = [None]
+        if args.process_index == 0:
+            checkpoint = [_prepare(out, record, overwrite=overwrite, resume=resume)]
+        broadcast_object_list(checkpoint)
         return self._run(
-            model, tokenizer, encoded, held_out, out, identity, record, checkpoint, report
+            model,
+            tokenizer,
+            encoded,
+            held_out,
+            out,
+            args,
+            identity,
+            record,
+            checkpoint[0],
+            report,
         )
 
     def _encoder(self, tokenizer: Any) -> Encoder:
@@ -193,6 +209,7 @@ class LoraTrainer:
         train: list[EncodedQuestion],
         valid: list[EncodedQuestion],
         out: Path,
+        args: Any,
         identity: BaseIdentity,
         record: dict[str, Any],
         checkpoint: Path | None,
@@ -204,7 +221,6 @@ class LoraTrainer:
         from zhmcq.training.trainer import PackedTrainer
 
         settings = self.training
-        args = settings.arguments(str(out / CHECKPOINTS))
         set_seed(settings.seed)
         peft_model = attach_adapter(model, self._lora_config, self.lora)
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
@@ -259,7 +275,7 @@ class LoraTrainer:
             steps=trainer.state.global_step,
             best_step=step,
             history=trainer.state.log_history,
-            questions_per_second=trainer.questions_seen / seconds,
+            questions_per_second=trainer.questions_seen * args.world_size / seconds,
             tokens_given=trainer.tokens_given,
             tokens_computed=trainer.tokens_computed,
             preflight=report,

@@ -18,21 +18,27 @@ __all__ = ["LoraSettings", "QuantizationSettings", "TrainingSettings"]
 
 Objective = Literal["next_token", "contrastive"]
 
+# What people call them elsewhere, where the names are not alike.
+OTHER_NAMES = {"lr": "learning_rate", "rank": "r", "bits": "kind"}
+
 
 class _Settings(BaseModel):
     """Settings whose mistakes are told as :class:`zhmcq.errors.SettingsError`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            wrong = [
-                f"{type(self).__name__}({'.'.join(map(str, one['loc']))}={one['input']!r}): "
-                f"{one['msg']}"
-                for one in error.errors()
-            ]
+            what, known = type(self), set(type(self).model_fields)
+            wrong = []
+            for one in error.errors():
+                where = ".".join(map(str, one["loc"]))
+                if one["type"] == "extra_forbidden":
+                    wrong.append(_no_field(what, where, known))
+                else:
+                    wrong.append(f"{what.__name__}({where}={one['input']!r}): {one['msg']}")
             raise SettingsError("; ".join(wrong)) from error
 
 
@@ -48,19 +54,14 @@ class LoraSettings(_Settings):
             of the recipe's names, all its linear layers are taken, and the log says so.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     r: int = Field(default=32, gt=0)
     lora_alpha: int = Field(default=16, gt=0)
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    target_modules: tuple[str, ...] | str = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
+    target_modules: tuple[str, ...] | str = Field(
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
     )
 
     def __init__(self, **values: Any) -> None:
@@ -76,7 +77,8 @@ class LoraSettings(_Settings):
         from peft import LoraConfig
 
         values = self.model_dump()
-        _check_names("LoraSettings", values, {f.name for f in dataclasses.fields(LoraConfig)})
+        known = {f.name for f in dataclasses.fields(LoraConfig)}
+        _check_names(LoraSettings, values, known)
         if not isinstance(self.target_modules, str):
             values["target_modules"] = list(self.target_modules)
         try:
@@ -116,7 +118,7 @@ class TrainingSettings(_Settings):
         dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     per_device_train_batch_size: int = Field(default=1, gt=0)
     gradient_accumulation_steps: int = Field(default=8, gt=0)
@@ -146,11 +148,15 @@ class TrainingSettings(_Settings):
         """Questions that one optimizer step of one process learns from."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
-    def arguments(self, output_dir: str) -> Any:
+    def arguments(self, output_dir: str, *, evaluate: bool = True) -> Any:
         """The ``TrainingArguments`` of these settings.
 
         Accumulation happens within a step of the trainer, since how many forward passes a step
         needs depends on what its questions share; transformers is told of one batch a step.
+
+        Args:
+            output_dir: Where transformers writes checkpoints.
+            evaluate: Whether there are validation questions.
 
         Raises:
             SettingsError: If a field has no counterpart in transformers, or a value it refuses.
@@ -159,24 +165,29 @@ class TrainingSettings(_Settings):
 
         own = {"max_length", "packing", "objective", "valid_metric", "dtype"}
         values = self.model_dump(exclude=own)
-        _check_names(
-            "TrainingSettings",
-            {**values, **dict.fromkeys(own)},
-            {f.name for f in dataclasses.fields(TrainingArguments)} | own,
-        )
+        if "output_dir" in values:
+            raise SettingsError("TrainingSettings: output_dir is given to LoraTrainer.train()")
+        known = {f.name for f in dataclasses.fields(TrainingArguments)} | own
+        _check_names(TrainingSettings, values, known)
         values |= {
             "per_device_train_batch_size": self.questions_per_step,
             "gradient_accumulation_steps": 1,
             "remove_unused_columns": False,
         }
         values.setdefault("eval_strategy", "steps")
+        if not evaluate:
+            values["eval_strategy"] = "no"
         values.setdefault("disable_tqdm", not sys.stderr.isatty())
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
         try:
-            return TrainingArguments(output_dir=output_dir, **values)
+            arguments = TrainingArguments(output_dir=output_dir, **values)
         except (TypeError, ValueError, ImportError) as error:
             raise SettingsError(f"TrainingSettings: transformers refuses them: {error}") from error
+        # One process with several GPUs would have its rows cut up by DataParallel, which knows
+        # nothing of masks; a launcher gives each GPU a process of its own.
+        arguments._n_gpu = min(arguments.n_gpu, 1)
+        return arguments
 
 
 class QuantizationSettings(_Settings):
@@ -205,11 +216,16 @@ class QuantizationSettings(_Settings):
         return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
-def _check_names(what: str, values: dict[str, Any], known: set[str]) -> None:
+def _check_names(what: type[_Settings], values: dict[str, Any], known: set[str]) -> None:
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            contained = [one for one in sorted(known) if name in one]
-            hint = near or contained
-            suggestion = f"; did you mean {hint[0]!r}?" if hint else ""
-            raise SettingsError(f"{what} has no field {name!r}{suggestion}")
+            raise SettingsError(_no_field(what, name, known))
+
+
+def _no_field(what: type[_Settings], name: str, known: set[str]) -> str:
+    """That ``name`` is no field, and which may be meant; the documented ones come first."""
+    meant = OTHER_NAMES.get(name, "")
+    own = [field for field in what.model_fields if field == meant or name in field]
+    near = own or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{what.__name__} has no field {name!r}{hint}"

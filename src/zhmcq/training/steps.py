@@ -57,9 +57,13 @@ class StepSampler:
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in self.steps():
-            # Whole runs of neighbours, so that a passage stays within one process.
-            share = math.ceil(len(step) / self._processes)
-            yield step[self._process * share : (self._process + 1) * share]
+            # Whole runs of neighbours, so that a passage stays within one process where it can;
+            # a short last step is shared evenly, so that as few processes as can be idle.
+            start, end = (
+                len(step) * number // self._processes
+                for number in (self._process, self._process + 1)
+            )
+            yield step[start:end]
 
     def steps(self) -> Iterator[list[int]]:
         """The question indexes of each step of this epoch, of all processes together."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from zhmcq.encoding.batch import PackedBatch, batches, collate
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.encoding.tree import pack, pack_flat
+from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import Packing, ScoringEngine
 from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 
-__all__ = ["PackedTrainer", "evaluate_questions", "objective_sum"]
+__all__ = ["PackedTrainer", "objective_sum"]
 
 
 logger = logging.getLogger(__name__)
@@ -76,25 +79,25 @@ def objective_sum(
     return total
 
 
-def evaluate_questions(
-    engine: ScoringEngine, questions: Sequence[EncodedQuestion]
-) -> dict[str, float]:
-    """Exact accuracy and mean loss of questions with a key.
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One validation question: whether it is answered right, and the loss of its key."""
 
-    Args:
-        engine: Scores the candidates.
-        questions: Encoded questions.
+    index: int
+    right: bool
+    loss: float
 
-    Returns:
-        ``accuracy``: the share whose right candidate scores highest. ``loss``: the mean, over
-        questions, of minus the logarithm of the right candidate's share of probability.
-    """
-    right, losses = 0, []
-    for question, scores in zip(questions, engine.scores(questions), strict=True):
-        right += int(np.argmax(scores)) == question.target
+
+def _score(
+    engine: ScoringEngine, questions: Sequence[EncodedQuestion], indexes: Sequence[int]
+) -> list[_Scored]:
+    chosen = [questions[index] for index in indexes]
+    scored = []
+    for index, question, scores in zip(indexes, chosen, engine.scores(chosen), strict=True):
         shifted = scores.astype(np.float64) - scores.max()
-        losses.append(float(np.log(np.exp(shifted).sum()) - shifted[question.target]))
-    return {"accuracy": right / len(questions), "loss": float(np.mean(losses))}
+        loss = float(np.log(np.exp(shifted).sum()) - shifted[question.target])
+        scored.append(_Scored(index, int(np.argmax(scores)) == question.target, loss))
+    return scored
 
 
 class PackedTrainer(Trainer):
@@ -175,8 +178,12 @@ class PackedTrainer(Trainer):
         """Forward and backward over one step's questions; returns its loss."""
         model.train()
         chosen = [self.train_questions[index] for index in inputs["indexes"]]
+        # At an epoch's end a process may have no question left. It still has to take part in
+        # the others' exchange of gradients, with a loss of nothing.
+        weight = 1.0 if chosen else 0.0
+        chosen = chosen or [self.train_questions[0]]
         groups, amount = self._groups(chosen)
-        total = torch.tensor(float(amount), device=self.args.device)
+        total = torch.tensor(amount * weight, device=self.args.device)
         if self.args.world_size > 1:
             torch.distributed.all_reduce(total)
         loss = torch.zeros((), device=self.args.device)
@@ -188,10 +195,10 @@ class PackedTrainer(Trainer):
                     part = objective_sum(model, batch.to(self.args.device), chosen, self.objective)
                     # Data-parallel gradients are averaged over processes: times their number
                     # makes that the sum that the division by the whole step's total wants.
-                    part = part / total * self.args.world_size
+                    part = part / total * (self.args.world_size * weight)
                 self.accelerator.backward(part)
             loss += part.detach()
-        self.questions_seen += len(chosen)
+        self.questions_seen += len(inputs["indexes"])
         return loss
 
     def _groups(self, chosen: Sequence[EncodedQuestion]) -> tuple[list[PackedBatch], int]:
@@ -217,15 +224,41 @@ class PackedTrainer(Trainer):
         self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
     ) -> dict[str, float]:
         """Score the validation questions and log exact accuracy and loss."""
-        found = evaluate_questions(self.engine, self.valid_questions)
+        found = self._evaluate_share()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self._evaluated_at = self.state.global_step
-        self.on_evaluated(self.state.global_step, found)
+        if self.is_world_process_zero():
+            self.on_evaluated(self.state.global_step, found)
+        self.accelerator.wait_for_everyone()
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _evaluate_share(self) -> dict[str, float]:
+        """Score this process's passages; put all processes' questions together.
+
+        Returns:
+            ``accuracy``: the share of questions whose right candidate scores highest. ``loss``:
+            the mean over questions of minus the logarithm of the right candidate's share of
+            probability.
+        """
+        passages = list(dict.fromkeys(q.passage or q.id for q in self.valid_questions))
+        mine = set(passages[self.args.process_index :: self.args.world_size])
+        indexes = [i for i, q in enumerate(self.valid_questions) if (q.passage or q.id) in mine]
+        scored = _score(self.engine, self.valid_questions, indexes)
+        if self.args.world_size > 1:
+            scored = gather_object(scored)
+        if sorted(one.index for one in scored) != list(range(len(self.valid_questions))):
+            raise PredictionError(
+                f"expected each of {len(self.valid_questions)} validation questions once, "
+                f"found {len(scored)} scored"
+            )
+        return {
+            "accuracy": sum(one.right for one in scored) / len(scored),
+            "loss": float(np.mean([one.loss for one in scored])),
+        }
 
     def floating_point_ops(self, _inputs: dict[str, Any]) -> int:
         """Not estimated: the result reports tokens given and computed instead."""

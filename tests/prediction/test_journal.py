@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zhmcq.errors import OutputError, PredictionError
+from zhmcq.prediction.journal import Journal
+
+RUN: dict[str, Any] = {"mode": "score", "questions": [["甲", [1, 2]]]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "answers.jsonl"
+
+
+def kept(path: Path, run: dict[str, Any] = RUN) -> dict[str, dict[str, Any]]:
+    with Journal(path, run) as journal:
+        return journal.finished
+
+
+def fill(path: Path, *records: dict[str, Any]) -> None:
+    with Journal(path, RUN) as journal:
+        journal.add(list(records))
+
+
+def test_answers_are_found_again_by_the_same_run(path: Path) -> None:
+    fill(path, {"id": "甲", "scores": [-1.5, -0.25]})
+    fill(path, {"id": "2", "scores": [0.0, 1e-300]})
+    assert kept(path) == {
+        "甲": {"id": "甲", "scores": [-1.5, -0.25]},
+        "2": {"id": "2", "scores": [0.0, 1e-300]},
+    }
+
+
+def test_the_file_is_a_head_and_one_json_line_an_answer(path: Path) -> None:
+    fill(path, {"id": "1", "reply": "A"}, {"id": "2", "reply": "B"})
+    head, *answers = map(json.loads, path.read_text(encoding="ascii").splitlines())
+    assert head["zhmcq_journal"] == 1
+    assert answers == [{"id": "1", "reply": "A"}, {"id": "2", "reply": "B"}]
+
+
+@pytest.mark.parametrize(
+    "reply", ["a\nb", "a\r\nb", "a\u2028b", "a\u2029b", "a\x85b", "a\x0bb\x1cc", "\ud800", "\x00"]
+)
+def test_no_character_of_a_reply_breaks_the_journal(path: Path, reply: str) -> None:
+    fill(path, {"id": "1", "reply": reply}, {"id": "2", "reply": "B"})
+    assert [record["reply"] for record in kept(path).values()] == [reply, "B"]
+
+
+def test_the_order_of_a_runs_fields_does_not_matter(path: Path) -> None:
+    fill(path, {"id": "1"})
+    assert kept(path, dict(reversed(RUN.items()))) == {"1": {"id": "1"}}
+
+
+def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
+    fill(path, {"id": "1", "reply": "好"}, {"id": "2", "reply": "壞"})
+    whole = path.read_bytes()
+    ends = [index for index, byte in enumerate(whole) if byte == ord("\n")]
+    near_ends = {end + step for end in ends for step in (-1, 0, 1)}
+    for length in sorted(near_ends | set(range(0, len(whole), 9))):
+        path.write_bytes(whole[:length])
+        with Journal(path, RUN) as journal:
+            complete = sum(end < length for end in ends)
+            assert list(journal.finished) == ["1", "2"][: max(0, complete - 1)]
+            journal.add([{"id": "3"}])
+        assert list(kept(path))[-1] == "3"
+
+
+def test_a_journal_of_another_run_is_refused_and_kept(path: Path) -> None:
+    fill(path, {"id": "1"})
+    before = path.read_bytes()
+    with pytest.raises(PredictionError, match=r"it is of another run \(other questions, model"):
+        Journal(path, {**RUN, "mode": "generate"})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"my notes", b"my notes\n", b"PK\x03\x04\xff\xfe\x00", b"\n", b"{}\n[]\n"]
+)
+def test_a_file_that_is_no_journal_is_refused_and_kept(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(PredictionError, match=r"but it is none: give another file"):
+        Journal(path, RUN)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("line", [b"{broken}", b"[1]", b'{"reply": "A"}', b"\xff", b""])
+def test_a_damaged_line_is_named_with_the_remedy(path: Path, line: bytes) -> None:
+    fill(path, {"id": "1"})
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    fill_again = path.read_bytes()
+    with pytest.raises(PredictionError, match=r"answers\.jsonl, line 3: .*remove the line"):
+        Journal(path, RUN)
+    assert path.read_bytes() == fill_again
+
+
+def test_an_empty_file_becomes_a_journal_and_folders_are_made(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert kept(empty) == {}
+    assert kept(tmp_path / "runs" / "1" / "answers.jsonl") == {}
+
+
+def test_answers_are_on_the_disk_before_add_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        real(handle)
+        synced.append(path.stat().st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with Journal(path, RUN) as journal:
+        sizes = [path.stat().st_size]
+        for name in ("1", "2"):
+            journal.add([{"id": name}])
+            sizes.append(path.stat().st_size)
+        assert synced == sizes
+        assert sizes == sorted(set(sizes))
+
+
+def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written: Is a directory"):
+        Journal(tmp_path, RUN)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_an_output_error_and_nothing_else() -> None:
+    with pytest.raises(OutputError, match="No space left on device; the answers it holds are kept"):
+        Journal("/dev/full", RUN)
+
+
+def test_a_disk_that_fills_up_keeps_what_was_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    fill(path, {"id": "1"})
+    journal = Journal(path, RUN)
+    monkeypatch.setattr(os, "fsync", full)
+    with journal, pytest.raises(OutputError, match="No space left on device"):
+        journal.add([{"id": "2"}])
+    monkeypatch.undo()
+    assert "1" in kept(path)

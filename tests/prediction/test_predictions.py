@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from conftest import WriteXlsx
+from zhmcq.errors import PredictionError
+from zhmcq.prediction import Prediction, Predictions, PredictionStats
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
+from zhmcq.reading import read_bank
+
+HEADER = ["題號", "文章", "問題", "選項1", "選項2", "選項3", "正確答案", "備註"]
+ROWS = [
+    HEADER,
+    [101, "小明去了圖書館。", "誰去了圖書館？", "小明", "小華", "小美", 1, "@好"],
+    [102, "小明去了圖書館。", "", "小明", "小華", "小美", 1, None],
+    ["A-3", None, "一加一？", "二", "三", "四", 2, None],
+    ["2021010112345678", None, "水是？", None, None, None, 1, None],
+]
+
+
+def answered(bank: QuestionBank, *labels: str, **fields: Any) -> Predictions:
+    """Predictions with these labels; ``""`` for a reply that committed to nothing."""
+    items = []
+    for question, label in zip(bank, labels, strict=True):
+        index = question.labels.index(label) if label else None
+        answer = None if index is None else (index,)
+        status: Any = "answered" if label else "none"
+        reason = "" if label else "the reply names no option"
+        items.append(Prediction(question.id, answer, label, status=status, reason=reason, **fields))
+    return Predictions(bank, tuple(items))
+
+
+def made_in_code() -> QuestionBank:
+    return QuestionBank(
+        [
+            Question("a", "誰？", ("甲", "乙"), "文。", answer=(0,)),
+            Question("b", "=1+1", ("二", "三", "四"), labels=("1", "2", "3"), answer=(1,)),
+        ]
+    )
+
+
+def csv_rows(predictions: Predictions, tmp_path: Path) -> list[list[str]]:
+    path = tmp_path / "submission.csv"
+    predictions.to_csv(path)
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def sheet_rows(predictions: Predictions, tmp_path: Path) -> list[list[Any]]:
+    path = tmp_path / "predictions.xlsx"
+    predictions.to_xlsx(path)
+    sheet = openpyxl.load_workbook(path)["Predictions"]
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+# --- banks read from a workbook ----------------------------------------------------------
+
+
+@pytest.fixture
+def bank(write_xlsx: WriteXlsx) -> QuestionBank:
+    bank = read_bank(write_xlsx(ROWS))
+    assert [question.id for question in bank] == ["101", "A-3"]
+    return bank
+
+
+def test_csv_has_a_line_for_each_row_in_order_with_the_sources_ids(
+    bank: QuestionBank, tmp_path: Path
+) -> None:
+    assert csv_rows(answered(bank, "2", "1"), tmp_path) == [
+        ["ID", "Answer"],
+        ["101", "2"],
+        ["102", ""],
+        ["A-3", "1"],
+        ["2021010112345678", ""],
+    ]
+
+
+def test_xlsx_repeats_the_inputs_columns_and_adds_the_answers(
+    bank: QuestionBank, tmp_path: Path
+) -> None:
+    rows = sheet_rows(answered(bank, "2", "", confidence=0.75), tmp_path)
+    assert rows[0] == [*HEADER, "Predicted", "Confidence", "Status", "Reason"]
+    assert rows[1][:8] == [
+        101,
+        "小明去了圖書館。",
+        "誰去了圖書館？",
+        "小明",
+        "小華",
+        "小美",
+        1,
+        "@好",
+    ]
+    assert rows[1][8:] == ["2", 0.75, "answered", None]
+    assert rows[2][0] == 102
+    assert rows[2][8:11] == [None, None, "unusable"]
+    assert rows[2][11] == bank.problems[0].message
+    assert rows[3][0] == "A-3"
+    assert rows[3][8:] == [None, 0.75, "none", "the reply names no option"]
+    assert rows[4][0] == "2021010112345678"
+    assert rows[4][10] == "unusable"
+    assert len(rows) == 5
+
+
+def test_formula_text_of_the_source_is_written_as_text(tmp_path: Path) -> None:
+    source, path = tmp_path / "bank.csv", tmp_path / "predictions.xlsx"
+    source.write_text("題目,A,B\n=1+1,=2,@3\n", encoding="utf-8")
+    answered(read_bank(source), "A").to_xlsx(path)
+    row = openpyxl.load_workbook(path)["Predictions"][2]
+    assert [(cell.value, cell.data_type) for cell in row[:3]] == [
+        ("=1+1", "s"),
+        ("=2", "s"),
+        ("@3", "s"),
+    ]
+
+
+def test_answering_our_own_output_again_overwrites_no_column(
+    bank: QuestionBank, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "1.xlsx", tmp_path / "2.xlsx"
+    answered(bank, "2", "1").to_xlsx(first)
+    answered(read_bank(first), "3", "3").to_xlsx(second)
+    rows = sheet_rows(answered(read_bank(second), "1", "1"), tmp_path)
+    assert [name for name in rows[0] if str(name).startswith("Predicted")] == [
+        "Predicted",
+        "Predicted (zhmcq)",
+        "Predicted (zhmcq 2)",
+    ]
+    answers = [str(rows[1][rows[0].index(name)]) for name in rows[0] if "Predicted" in name]
+    assert answers == ["2", "3", "1"]
+
+
+def test_sheets_follow_each_other_with_all_their_columns(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    path = write_xlsx(
+        [],
+        sheets={
+            "一": [["題號", "題目", "A", "B"], [1, "甲？", "對", "錯"], [2, "", "對", "錯"]],
+            "二": [
+                ["題號", "題目", "A", "B", "年"],
+                [1, "", "是", "否"],
+                [2, "乙？", "是", "否", 99],
+            ],
+        },
+    )
+    rows = sheet_rows(answered(read_bank(path), "A", "B"), tmp_path)
+    assert rows[0][:5] == ["題號", "題目", "A", "B", "年"]
+    assert [(row[0], row[1], row[4], row[5], row[7]) for row in rows[1:]] == [
+        (1, "甲？", None, "A", "answered"),
+        (2, None, None, None, "unusable"),
+        (1, None, None, None, "unusable"),
+        (2, "乙？", 99, "B", "answered"),
+    ]
+
+
+def test_a_bank_of_unusable_rows_alone_keeps_them(write_xlsx: WriteXlsx, tmp_path: Path) -> None:
+    bank = read_bank(write_xlsx([HEADER, [1, "", "", "甲", "乙", "丙", 1, None]]))
+    predictions = answered(bank)
+    assert csv_rows(predictions, tmp_path) == [["ID", "Answer"], ["1", ""]]
+    assert sheet_rows(predictions, tmp_path)[1][10] == "unusable"
+
+
+# --- banks made in code ------------------------------------------------------------------
+
+
+def test_a_bank_made_in_code_gets_columns_for_its_questions(tmp_path: Path) -> None:
+    rows = sheet_rows(answered(made_in_code(), "B", "2"), tmp_path)
+    added = ["Predicted", "Confidence", "Status", "Reason"]
+    assert rows == [
+        ["ID", "文章", "問題", "選項1", "選項2", "選項3", *added],
+        ["a", "文。", "誰？", "甲", "乙", None, "B", None, "answered", None],
+        ["b", None, "=1+1", "二", "三", "四", "2", None, "answered", None],
+    ]
+    assert csv_rows(answered(made_in_code(), "B", "2"), tmp_path)[1:] == [["a", "B"], ["b", "2"]]
+
+
+def test_questions_made_in_code_keep_their_text_beside_those_of_a_table(
+    bank: QuestionBank, tmp_path: Path
+) -> None:
+    rows = sheet_rows(answered(bank + made_in_code(), "1", "1", "A", "1"), tmp_path)
+    assert rows[0][:9] == [*HEADER, "ID"]
+    by_name = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [row["問題"] for row in by_name] == [
+        "誰去了圖書館？",
+        None,
+        "一加一？",
+        "水是？",
+        "誰？",
+        "=1+1",
+    ]
+    assert [row["ID"] for row in by_name] == [None, None, None, None, "a", "b"]
+
+
+def test_an_unusable_row_without_a_table_is_told_of_once_with_its_id(tmp_path: Path) -> None:
+    problems = [
+        RowProblem(2, "問題", "no_stem", "no stem", file="a.json", source_id="x-2", position=1),
+        RowProblem(2, "選項", "options", "one option", file="a.json", source_id="x-2", position=1),
+        RowProblem(1, "", "odd", "kept with a warning", "warning", "a.json", position=0),
+    ]
+    bank = QuestionBank(made_in_code(), problems)
+    predictions = answered(bank, "A", "1")
+    rows = sheet_rows(predictions, tmp_path)
+    assert [(row[0], row[8], row[9]) for row in rows[1:]] == [
+        ("a", "answered", None),
+        ("x-2", "unusable", "no stem; one option"),
+        ("b", "answered", None),
+    ]
+    assert csv_rows(predictions, tmp_path)[2] == ["x-2", ""]
+
+
+def test_risky_ids_and_answers_are_escaped_in_csv(tmp_path: Path) -> None:
+    bank = QuestionBank([Question("=cmd", "？", ("是", "否"), labels=("+", "-"))])
+    assert csv_rows(answered(bank, "+"), tmp_path)[1] == ["'=cmd", "'+"]
+
+
+# --- json, slices and figures ------------------------------------------------------------
+
+
+def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
+    problem = RowProblem(3, "", "no_stem", "no stem", source_id=9, position=2)
+    bank = QuestionBank(made_in_code(), [problem])
+    path = tmp_path / "a.json"
+    answered(bank, "A", "", reply="好").to_json(path)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert rows[0] == {
+        "id": "a",
+        "answer": [0],
+        "label": "A",
+        "confidence": None,
+        "scores": [],
+        "status": "answered",
+        "reply": "好",
+        "reason": "",
+        "source_id": None,
+    }
+    assert [(row["id"], row["source_id"], row["status"]) for row in rows[1:]] == [
+        ("b", None, "none"),
+        ("", 9, "unusable"),
+    ]
+
+
+def test_predictions_are_a_sequence_whose_slices_keep_their_rows(
+    bank: QuestionBank, tmp_path: Path
+) -> None:
+    predictions = answered(bank, "2", "1")
+    assert len(predictions) == 2
+    assert predictions[-1].label == "1"
+    assert predictions[0].source_id == 101
+    assert repr(predictions) == "<Predictions: 2 of 2 questions answered>"
+    assert isinstance(predictions[:1], Predictions)
+    assert csv_rows(predictions[:1], tmp_path) == [["ID", "Answer"], ["101", "2"]]
+    assert csv_rows(predictions[1:], tmp_path)[1:] == [
+        ["102", ""],
+        ["A-3", "1"],
+        ["2021010112345678", ""],
+    ]
+
+
+def test_predictions_of_another_number_than_the_questions_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Predictions(made_in_code(), ())
+
+
+def test_outcomes_are_those_of_questions_with_keys() -> None:
+    bank = made_in_code() + QuestionBank([Question("c", "？", ("甲", "乙"))])
+    predictions = answered(bank, "A", "", "B")
+    assert [(o.id, o.key, o.label, o.correct) for o in predictions.outcomes()] == [
+        ("a", "A", "A", True),
+        ("b", "2", "", False),
+    ]
+    evaluation = predictions.evaluate()
+    assert (evaluation.count, evaluation.correct, evaluation.invalid_rate) == (2, 1, 0.5)
+
+
+def test_without_keys_there_is_nothing_to_evaluate() -> None:
+    bank = QuestionBank([Question("c", "？", ("甲", "乙"))])
+    with pytest.raises(PredictionError, match="predict a bank whose questions have answers"):
+        answered(bank, "A").evaluate()
+
+
+def test_answers_are_counted_over_all_rows(bank: QuestionBank) -> None:
+    assert answered(bank, "2", "2").answer_counts() == {"": 2, "2": 2}
+
+
+def test_a_rate_of_nothing_is_nothing() -> None:
+    assert PredictionStats().questions_per_second == 0.0
+    assert PredictionStats(questions=6, seconds=1.5).questions_per_second == 4.0
+
+
+def test_a_file_given_twice_is_written_twice(write_xlsx: WriteXlsx, tmp_path: Path) -> None:
+    path = write_xlsx([["題目", "A", "B"], ["甲？", "對", "錯"]])
+    once = read_bank(path)
+    renamed = QuestionBank(
+        [Question("again", q.stem, q.options, origin=Origin("other.xlsx", "", 2)) for q in once]
+    )
+    rows = sheet_rows(answered(once + renamed, "A", "B"), tmp_path)
+    by_name = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [(row["題目"], row["問題"], row["Predicted"]) for row in by_name] == [
+        ("甲？", None, "A"),
+        (None, "甲？", "B"),
+    ]

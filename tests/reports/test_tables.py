@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zhmcq.errors import OutputError
+from zhmcq.reports import tables
+from zhmcq.reports.tables import escape_csv_text, write_csv, write_json, write_xlsx
+
+RISKY = "=+-@\t\r\n＝＋－＠"
+
+
+def sheet_of(path: Path, rows: list[dict[str, Any]], headers: tuple[str, ...] = ("x",)) -> Any:
+    write_xlsx(path, {"S": (headers, rows)})
+    return openpyxl.load_workbook(path)["S"]
+
+
+def written_as(tmp_path: Path, *values: Any) -> list[tuple[Any, str]]:
+    """Values and data types of cells, read back: s text, n number, b boolean, f formula."""
+    sheet = sheet_of(tmp_path / "a.xlsx", [{"x": value} for value in values])
+    return [(cell.value, cell.data_type) for (cell,) in sheet.iter_rows(min_row=2)]
+
+
+# --- csv ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", RISKY)
+def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
+    assert escape_csv_text(f"{start}1") == f"'{start}1"
+    assert escape_csv_text(f"'{start}1") == f"''{start}1"
+
+
+@pytest.mark.parametrize("text", ["", "A", "3", "a=b", "'", "'quoted'", "「＝」", "1-2", "甲＋乙"])
+def test_other_text_is_left_alone(text: str) -> None:
+    assert escape_csv_text(text) == text
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.text(alphabet=RISKY + "'A甲 ", max_size=6))
+def test_taking_one_apostrophe_off_gives_every_text_back(text: str) -> None:
+    written = escape_csv_text(text)
+    assert not written.startswith(tuple(RISKY))
+    escaped = written.startswith("'") and written.lstrip("'").startswith(tuple(RISKY))
+    assert (written[1:] if escaped else written) == text
+
+
+def test_csv_is_plain_utf_8_with_newlines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows: list[dict[str, Any]] = [
+        {"ID": 7, "Answer": "A"},
+        {"ID": "甲,乙", "Answer": None},
+        {"ID": '說"好"'},
+    ]
+    write_csv(path, ("ID", "Answer"), rows)
+    assert path.read_bytes() == 'ID,Answer\n7,A\n"甲,乙",\n"說""好""",\n'.encode()
+
+
+def test_a_line_end_within_a_cell_does_not_end_the_cell(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, ("x", "y"), [{"x": "a\r=1+1", "y": "b\r\nc"}])
+    assert path.read_bytes() == b'x,y\n"a\r=1+1","b\r\nc"\n'
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
+def test_any_text_comes_back_from_csv(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    write_csv(path, ("ID", "T"), [{"ID": 1, "T": text} for text in texts])
+    with path.open(encoding="utf-8", newline="") as file:
+        cells = [row[1] for row in csv.reader(file)][1:]
+    for cell, text in zip(cells, texts, strict=True):
+        assert cell == escape_csv_text(text)
+
+
+def test_negative_numbers_stay_numbers_and_headers_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, ("=ID", "x"), [{"=ID": -3, "x": -0.5}])
+    assert path.read_text(encoding="utf-8") == "'=ID,x\n-3,-0.5\n"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.xlsx"])
+def test_a_lone_surrogate_does_not_stop_a_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.csv":
+        write_csv(path, ("x",), [{"x": "a\ud800b"}])
+        assert path.read_text(encoding="utf-8") == "x\na?b\n"
+    elif name == "a.json":
+        write_json(path, {"x": "甲\ud800"})
+        assert path.read_text(encoding="utf-8") == '{\n "x": "甲\\ud800"\n}\n'
+        assert json.loads(path.read_text(encoding="utf-8")) == {"x": "甲\ud800"}
+    else:
+        assert written_as(tmp_path, "a\ud800b") == [("a?b", "s")]
+
+
+# --- workbooks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '=HYPERLINK("http://evil.example","click")',
+        "=1+1",
+        "{=SUM(A1)}",
+        "＝1+1",
+        "+886",
+        "-1",
+        "@SUM(1)",
+        "007",
+        "1e5",
+        "http://example.com",
+        "mailto:a@b.c",
+        "internal:Sheet1!A1",
+        '<b>粗</b> & "引號"',
+        "第一行\n第二行",
+        "  前後  ",
+        "_x0041_",
+        "𠀀",
+    ],
+)
+def test_text_stays_text_in_cells_and_headers(tmp_path: Path, text: str) -> None:
+    sheet = sheet_of(tmp_path / "a.xlsx", [{text: text}], (text,))
+    for cell in (sheet["A1"], sheet["A2"]):
+        assert (cell.value, cell.data_type, cell.hyperlink) == (text, "s", None)
+
+
+def test_numbers_and_booleans_keep_their_type(tmp_path: Path) -> None:
+    assert written_as(tmp_path, 7, -0.25, 0, True) == [
+        (7, "n"),
+        (-0.25, "n"),
+        (0, "n"),
+        (True, "b"),
+    ]
+
+
+def test_long_whole_numbers_keep_their_digits_as_text(tmp_path: Path) -> None:
+    assert written_as(tmp_path, 999_999_999_999_999, 2021_0101_1234_5678, -(10**15)) == [
+        (999_999_999_999_999, "n"),
+        ("2021010112345678", "s"),
+        ("-1000000000000000", "s"),
+    ]
+
+
+def test_what_is_no_number_is_said_in_words(tmp_path: Path) -> None:
+    assert written_as(tmp_path, math.nan, math.inf, -math.inf) == [
+        ("nan", "s"),
+        ("inf", "s"),
+        ("-inf", "s"),
+    ]
+
+
+def test_nothing_leaves_the_cell_empty(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path / "a.xlsx", [{"x": None, "y": ""}, {"z": 1}], ("x", "y", "z"))
+    assert [cell.value for cell in sheet[2]] == [None, None, None]
+    assert [cell.value for cell in sheet[3]] == [None, None, 1]
+
+
+def test_a_cell_beyond_excels_limit_is_cut_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "zhmcq"):
+        (long, _), (astral, _), (fits, _) = written_as(
+            tmp_path, "甲" * 32_768, "𠀀" * 16_384, "乙" * 32_767
+        )
+    assert (long, astral, fits) == ("甲" * 32_767, "𠀀" * 16_383, "乙" * 32_767)
+    assert "2 cells cut to 32767 characters" in caplog.text
+
+
+def test_sheet_names_are_made_what_excel_allows(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    names = ["", "a/b:c'", "長" * 40, "長" * 35, "CASE", "case", "CASE (2)"]
+    write_xlsx(path, {name: (("x",), [{"x": 1}]) for name in names})
+    assert openpyxl.load_workbook(path).sheetnames == [
+        "Sheet",
+        "a_b_c_",
+        "長" * 31,
+        "長" * 27 + " (2)",
+        "CASE",
+        "case (2)",
+        "CASE (2) (2)",
+    ]
+
+
+def test_columns_are_as_wide_as_their_texts_within_limits(tmp_path: Path) -> None:
+    row = {"短": "a", "問題": "一二三四五六七八九十", "passage": "長" * 300, "ID": 1234}
+    sheet = sheet_of(tmp_path / "a.xlsx", [row], tuple(row))
+    widths = [sheet.column_dimensions[letter].width for letter in "ABCD"]
+    assert widths == pytest.approx([8, 22, 50, 8], abs=1)
+
+
+def test_headers_stay_in_sight_and_filter(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path / "a.xlsx", [{"x": 1}, {"x": 2}], ("x", "y"))
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:B3"
+    assert sheet["A1"].font.bold
+
+
+@pytest.mark.parametrize(("headers", "rows"), [(("x",), []), ((), [{}])])
+def test_a_sheet_may_have_no_rows_or_no_columns(
+    tmp_path: Path, headers: tuple[str, ...], rows: list[dict[str, Any]]
+) -> None:
+    sheet = sheet_of(tmp_path / "a.xlsx", rows, headers)
+    assert sheet.auto_filter.ref is None
+
+
+def test_more_rows_than_excel_takes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS", 3)
+    write_xlsx(tmp_path / "a.xlsx", {"S": (("x",), [{}] * 2)})
+    with pytest.raises(OutputError, match=r"'S' would have 3 rows.* takes 2: write csv instead"):
+        write_xlsx(tmp_path / "b.xlsx", {"S": (("x",), [{}] * 3)})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xlsx"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: write_csv(path, ("x",), []),
+        lambda path: write_json(path, []),
+        lambda path: write_xlsx(path, {"S": (("x",), [])}),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_an_output_error(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    with pytest.raises(OutputError, match="it is a folder; give the name of a file"):
+        write(tmp_path)
+
+
+def test_a_full_disk_is_an_output_error_for_workbooks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.xlsx"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr("xlsxwriter.workbook.ZipFile", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_xlsx(path, {"S": (("x",), [{"x": 1}])})
+    assert path.read_text(encoding="utf-8") == "old"

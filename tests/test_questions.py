@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zhmcq.errors import QuestionError
+from zhmcq.questions import (
+    Origin,
+    Question,
+    QuestionBank,
+    RowProblem,
+    SourceTable,
+    default_labels,
+)
+
+
+def question(name: str, **fields: Any) -> Question:
+    return Question(**{"id": name, "stem": f"{name}？", "options": ("甲", "乙", "丙"), **fields})
+
+
+def problem(row: int, position: int, severity: Any = "error") -> RowProblem:
+    return RowProblem(row, "", "no_answer", "沒有答案", severity, position=position)
+
+
+def where(bank: QuestionBank) -> list[tuple[int, int]]:
+    return [(one.row, one.position) for one in bank.problems]
+
+
+def test_options_without_labels_get_letters() -> None:
+    assert question("q").labels == ("A", "B", "C")
+    assert default_labels(26)[-1] == "Z"
+
+
+def test_lists_are_kept_as_tuples_so_that_questions_compare_and_hash() -> None:
+    given_lists = Question("q", "q？", ["甲", "乙"], labels=["1", "2"], answer=[1])  # type: ignore[arg-type]
+    given_tuples = Question("q", "q？", ("甲", "乙"), labels=("1", "2"), answer=(1,))
+    assert given_lists == given_tuples
+    assert hash(given_lists) == hash(given_tuples)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"options": ("甲",)}, "expected 2 to 26 options, found 1"),
+        ({"options": tuple("一二三四五六七八九十" * 3)}, "expected 2 to 26 options, found 30"),
+        ({"options": "ABC"}, "expected a tuple of strings as options, found 'ABC'"),
+        ({"options": ("甲", None)}, r"strings as options, found \('甲', None\)"),
+        ({"labels": ("A", "B")}, "expected 3 different labels"),
+        ({"labels": ("A", "B", "B")}, "expected 3 different labels"),
+        ({"labels": ("A", "B", "")}, "expected 3 different labels"),
+        ({"labels": "ABC"}, "expected a tuple of strings as labels, found 'ABC'"),
+        ({"kind": "essay"}, "expected kind 'single', 'multiple' or 'true_false', found 'essay'"),
+        ({"kind": "true_false"}, "a true_false question has 2 options, found 3"),
+        ({"answer": ()}, "expected sorted, different indexes as answer"),
+        ({"answer": (1, 0), "kind": "multiple"}, "expected sorted, different indexes"),
+        ({"answer": (1, 1), "kind": "multiple"}, "expected sorted, different indexes"),
+        ({"answer": (3,)}, r"points outside the 3 options \(indexes are 0-based: 0 to 2\)"),
+        ({"answer": (-1,)}, "points outside the 3 options"),
+        ({"answer": (0, 1)}, "a single question has one right option"),
+        ({"answer": 1}, "expected a tuple of 0-based indexes as answer, found 1"),
+        ({"answer": "B"}, "expected a tuple of 0-based indexes as answer, found 'B'"),
+        ({"answer": (True,)}, "expected a tuple of 0-based indexes as answer"),
+        ({"id": 7}, "expected a string as id, found 7"),
+        ({"stem": None}, "expected a string as stem, found None"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(QuestionError, match=message):
+        question("q7", **fields)
+
+
+def test_the_refusal_names_question_file_sheet_and_row() -> None:
+    origin = Origin("AI.xlsx", "第一回", 12)
+    with pytest.raises(
+        QuestionError, match=r"^question 'q7' \(AI\.xlsx, sheet '第一回', row 12\): expected 2"
+    ):
+        question("q7", options=("甲",), origin=origin)
+
+
+def test_an_origin_reads_as_far_as_it_is_known() -> None:
+    assert str(Origin("a.csv", row=3)) == "a.csv, row 3"
+    assert str(Origin("a.xlsx", "乙", 3)) == "a.xlsx, sheet '乙', row 3"
+    assert str(Origin("a.json")) == "a.json"
+
+
+def test_answers_are_written_in_the_style_of_the_labels() -> None:
+    letters = question("q", answer=(0, 2), kind="multiple")
+    assert letters.answer_label == "AC"
+    assert letters.label_of((1,)) == "B"
+    assert letters.label_of(None) == ""
+    long = question("q", labels=("9", "10", "11"), answer=(0, 1), kind="multiple")
+    assert long.answer_label == "9,10"
+    assert question("q").answer_label == ""
+
+
+def test_a_question_is_not_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        question("q").stem = "x"  # type: ignore[misc]
+
+
+def test_two_questions_of_one_id_are_refused_with_both_stems() -> None:
+    with pytest.raises(QuestionError, match=r"the id 'q': '一？' and '二？'; ids must be unique"):
+        QuestionBank([question("q", stem="一？"), question("q", stem="二？")])
+
+
+def test_a_bank_is_a_sequence_whose_slices_are_banks() -> None:
+    bank = QuestionBank([question(name) for name in "abcd"], columns={"stem": "問題"})
+    assert bank[-1].id == "d"
+    assert [one.id for one in bank[1:3]] == ["b", "c"]
+    assert isinstance(bank[1:3], QuestionBank)
+    assert bank[1:3].columns == {"stem": "問題"}
+    assert [one.id for one in bank[::-1]] == ["d", "c", "b", "a"]
+    assert question("c") in bank
+    assert bank != list(bank)
+    with pytest.raises(IndexError):
+        bank[4]
+
+
+def test_numpy_integers_index_a_bank() -> None:
+    import numpy as np
+
+    bank = QuestionBank([question("a"), question("b")])
+    assert bank[np.int64(1)].id == "b"  # type: ignore[call-overload]
+
+
+def test_a_problem_goes_with_the_question_that_follows_it() -> None:
+    bank = QuestionBank(
+        [question(name) for name in "abc"],
+        [problem(1, 0), problem(3, 1), problem(5, 2), problem(8, 3)],
+    )
+    assert where(bank[:1]) == [(1, 0)]
+    assert where(bank[1:2]) == [(3, 0)]
+    assert where(bank[2:]) == [(5, 0), (8, 1)]
+    assert where(bank.filter(lambda one: one.id != "b")) == [(1, 0), (5, 1), (8, 2)]
+
+
+def test_rows_after_the_last_question_go_with_it_wherever_it_is_put() -> None:
+    bank = QuestionBank([question(name) for name in "ab"], [problem(9, 2)])
+    assert where(bank[::-1]) == [(9, 1)]
+    assert where(bank.select([-1])) == [(9, 1)]
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(
+    positions=st.lists(st.integers(0, 4), max_size=6).map(sorted),
+    cut=st.integers(0, 5),
+)
+def test_the_parts_of_a_bank_add_up_to_the_bank(positions: list[int], cut: int) -> None:
+    bank = QuestionBank(
+        [question(name) for name in "abcd"],
+        [problem(row, position) for row, position in enumerate(positions)],
+    )
+    assert bank[:cut] + bank[cut:] == bank
+
+
+def test_adding_banks_keeps_columns_cells_and_the_places_of_problems() -> None:
+    here, there = Origin("a.xlsx", "", 2), Origin("b.xlsx", "", 2)
+    first = QuestionBank(
+        [question("a", origin=here)],
+        [problem(9, 1)],
+        {"stem": "問題"},
+        SourceTable(("題號", "問題"), {here: {"題號": 1}}),
+    )
+    second = QuestionBank(
+        [question("b", origin=there)],
+        [problem(4, 0)],
+        {"stem": "題目", "id": "ID"},
+        SourceTable(("ID", "問題"), {there: {"ID": 2}}),
+    )
+    both = first + second
+    assert [one.id for one in both] == ["a", "b"]
+    assert where(both) == [(9, 1), (4, 1)]
+    assert both.columns == {"stem": "問題", "id": "ID"}
+    assert both.table.headers == ("題號", "問題", "ID")
+    assert both.table.rows == {here: {"題號": 1}, there: {"ID": 2}}
+
+
+def test_a_bank_without_questions_keeps_what_was_wrong_with_its_rows() -> None:
+    bank = QuestionBank([], [problem(2, 0)])
+    assert where(bank.answered) == [(2, 0)]
+    assert repr(bank) == "<QuestionBank: 0 questions, 1 rows left out>"
+
+
+def test_answered_leaves_out_questions_without_a_key() -> None:
+    bank = QuestionBank([question("a"), question("b", answer=(1,))], [problem(1, 0, "warning")])
+    assert [one.id for one in bank.answered] == ["b"]
+    assert repr(bank) == "<QuestionBank: 2 questions, 0 rows left out>"
+
+
+def test_a_sample_is_drawn_by_seed_in_source_order() -> None:
+    bank = QuestionBank([question(str(n)) for n in range(50)])
+    drawn = [int(one.id) for one in bank.sample(10, seed=1)]
+    assert drawn == sorted(drawn)
+    assert len(set(drawn)) == 10
+    assert [int(one.id) for one in bank.sample(10, seed=1)] == drawn
+    assert [int(one.id) for one in bank.sample(10, seed=2)] != drawn
+    assert bank.sample(99) == bank

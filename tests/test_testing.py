@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zhmcq.errors import OutputExistsError, PluginError, UnknownNameError
+from zhmcq.parsers import ParsedAnswer, parser_names
+from zhmcq.prompts import Candidate, ExamPrompt, RenderedPrompt, prompt_names
+from zhmcq.questions import Question
+from zhmcq.testing import check_parser, check_prompt, tiny_llama
+
+
+class Twisted:
+    """A good prompt, but for one thing."""
+
+    def __init__(self, twist: Callable[[RenderedPrompt], Any]) -> None:
+        self.twist = twist
+
+    def render(self, question: Question) -> Any:
+        return self.twist(ExamPrompt().render(question))
+
+
+class Fixed:
+    """A parser that reads every reply the same way."""
+
+    def __init__(self, parsed: Any) -> None:
+        self.parsed = parsed
+
+    def parse(self, *_asked: Any) -> Any:
+        return self.parsed
+
+
+@pytest.mark.parametrize("name", prompt_names())
+def test_the_prompts_that_come_along_keep_the_contract(name: str) -> None:
+    check_prompt(name)
+
+
+@pytest.mark.parametrize("name", parser_names())
+def test_the_parsers_that_come_along_keep_the_contract(name: str) -> None:
+    check_parser(name)
+
+
+def with_key_shown(rendered: RenderedPrompt) -> RenderedPrompt:
+    return replace(rendered, prompt=f"{rendered.prompt}{rendered.question.answer_label}")
+
+
+def with_explanation_shown(rendered: RenderedPrompt) -> RenderedPrompt:
+    return replace(rendered, prompt=f"{rendered.question.explanation}{rendered.prompt}")
+
+
+def with_alike_candidates(rendered: RenderedPrompt) -> RenderedPrompt:
+    same = tuple(Candidate("A", one.answer) for one in rendered.candidates)
+    return replace(rendered, candidates=same)
+
+
+def with_turned_options(rendered: RenderedPrompt) -> RenderedPrompt:
+    question = rendered.question
+    return replace(rendered, question=replace(question, options=question.options[::-1]))
+
+
+numbers = count()
+
+
+@pytest.mark.parametrize(
+    ("twist", "promise"),
+    [
+        (lambda rendered: rendered.prompt, r"'t1': expected that render\(\) gives a RenderedPr"),
+        (lambda r: replace(r, prompt=f"{r.prompt}{next(numbers)}"), "deterministic"),
+        (lambda r: replace(r, prompt=[{"role": "user"}]), "a prompt is text or Messages"),
+        (lambda r: replace(r, candidates=r.candidates[:2]), "every answer is there"),
+        (with_alike_candidates, "candidates differ in text"),
+        (lambda r: replace(r, prompt="問：" + r.question.passage), "the stem is shown"),
+        (lambda r: replace(r, prompt=r.question.stem), "the passage is shown"),
+        (with_turned_options, "the rendered question differs in its labels only"),
+        (with_key_shown, "it is asked alike without key and explanation"),
+        (with_explanation_shown, "it is asked alike without key and explanation"),
+    ],
+)
+def test_a_prompt_that_breaks_a_promise_is_caught(
+    twist: Callable[[RenderedPrompt], Any], promise: str
+) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_prompt(Twisted(twist))
+
+
+@pytest.mark.parametrize(
+    ("parsed", "promise"),
+    [
+        ("A", r"question 't1': expected that parse\(''\) is typed"),
+        (ParsedAnswer((0,), "none"), "status fits the answer"),
+        (ParsedAnswer(None, "answered"), "status fits the answer"),
+        (ParsedAnswer(None, "unsure"), "a status is of"),  # type: ignore[arg-type]
+        (ParsedAnswer((7,), "answered"), "sorted indexes that its kind allows"),
+        (ParsedAnswer((), "answered"), "sorted indexes that its kind allows"),
+        (ParsedAnswer((0, 1), "answered"), "'t1': .* that its kind allows"),
+    ],
+)
+def test_a_parser_that_breaks_a_promise_is_caught(parsed: Any, promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_parser(Fixed(parsed))
+
+
+def test_a_parser_that_answers_otherwise_each_time_is_caught() -> None:
+    class Counting:
+        def parse(self, *_asked: Any) -> ParsedAnswer:
+            return ParsedAnswer(None, "none", reason=str(next(numbers)))
+
+    with pytest.raises(AssertionError, match=r"parse\(\) is deterministic"):
+        check_parser(Counting())
+
+
+def test_a_parser_that_abstains_from_everything_is_one() -> None:
+    check_parser(Fixed(ParsedAnswer(None, "none")))
+
+
+def test_what_is_no_plugin_at_all_is_refused() -> None:
+    with pytest.raises(PluginError, match="render"):
+        check_prompt(object())
+    with pytest.raises(UnknownNameError, match="Did you mean 'zh-exam'"):
+        check_prompt("zh_exam")
+    with pytest.raises(PluginError, match="parse"):
+        check_parser(object())
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("models") / "tiny", chat=True)
+
+
+def test_the_tiny_tokenizer_gives_one_readable_token_a_character(tiny: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    ids = tokenizer("答案：B")["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id == 1
+    assert tokenizer.convert_ids_to_tokens(ids[1:]) == ["答", "案", "：", "B"]
+    assert tokenizer.decode(ids[1:]) == "答案：B"
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id) == (0, 2, 3)
+    assert tokenizer("😀", add_special_tokens=False)["input_ids"] == [3]
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "問"}], tokenize=False, add_generation_prompt=True
+    )
+    assert chat == "<s><|user|>問<|end|><|assistant|>"
+
+
+def test_a_folder_that_holds_something_is_kept(tiny: Path) -> None:
+    with pytest.raises(OutputExistsError):
+        tiny_llama(tiny)

@@ -1,0 +1,81 @@
+"""Two processes train as one does: the same losses, no question lost or told twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zhmcq.testing import tiny_llama
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+import zhmcq
+from zhmcq.questions import Question
+
+folder, out, per_process = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+places = ("山上", "海邊", "家裡", "學校")
+# 11 questions: the last step of an epoch has 3, so one process has fewer than the other.
+bank = [
+    Question(f"q{i}", f"{who}在哪裡？", places, f"{who}在{places[i % 4]}。", answer=(i % 4,))
+    for i, who in enumerate("甲乙丙丁戊己庚辛壬癸子")
+]
+result = zhmcq.LoraTrainer(
+    folder,
+    lora=zhmcq.LoraSettings(lora_dropout=0.0),
+    training=zhmcq.TrainingSettings(
+        gradient_accumulation_steps=per_process,
+        num_train_epochs=3,
+        learning_rate=1e-3,
+        logging_steps=1,
+        use_cpu=True,
+    ),
+).train(bank, bank[:5], out)
+print(json.dumps([[h.get("loss"), h.get("eval_loss"), h.get("eval_accuracy")]
+                  for h in result.history if "train_runtime" not in h]), flush=True)
+"""
+
+
+def run(folder: Path, processes: int) -> list[list[float | None]]:
+    script = folder / "train.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    launcher = [sys.executable]
+    if processes > 1:
+        # --multi_gpu starts the processes; use_cpu in the script keeps them on the CPU (gloo).
+        launcher += ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines=1"]
+        launcher += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+        launcher += [f"--num_processes={processes}", "--num_cpu_threads_per_process=1"]
+    arguments = [str(folder / "base"), str(folder / f"out{processes}"), str(4 // processes)]
+    done = subprocess.run(
+        [*launcher, str(script), *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    printed = [line for line in done.stdout.splitlines() if line.startswith("[[")]
+    curves = [json.loads(line) for line in printed]
+    assert len(curves) == processes
+    assert isinstance(curves[0], list)
+    return curves[0]
+
+
+def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
+    tiny_llama(tmp_path / "base")
+    one, two = run(tmp_path, 1), run(tmp_path, 2)
+    assert len(one) == len(two) == 12  # 9 steps and 3 evaluations
+    for first, second in zip(one, two, strict=True):
+        for a, b in zip(first, second, strict=True):
+            assert (a is None) == (b is None)
+            if a is not None and b is not None:
+                assert a == pytest.approx(b, abs=2e-3)
+    names = sorted(path.name for path in (tmp_path / "out2").iterdir())
+    assert "zhmcq_manifest.json" in names
+    assert not [name for name in names if name.startswith(".")]
