@@ -29,7 +29,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,9 +164,7 @@ def write_workbooks(folder: Path) -> None:
     _write(folder / "AI1000.xlsx", headers, unanswered)
 
 
-def _write(
-    path: Path, headers: Sequence[str | int | None], rows: Iterable[Sequence[str | int | None]]
-) -> None:
+def _write(path: Path, headers: list[str], rows: Iterable[list[str | int | None]]) -> None:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     sheet.append(headers)
