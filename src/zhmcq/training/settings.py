@@ -174,7 +174,9 @@ class TrainingSettings(_Settings):
             "gradient_accumulation_steps": 1,
             "remove_unused_columns": False,
         }
-        values["eval_strategy"] = "steps" if evaluate else "no"
+        if not evaluate:
+            values["eval_strategy"] = "no"
+        values.setdefault("eval_strategy", "steps")
         values.setdefault("disable_tqdm", not sys.stderr.isatty())
         if not isinstance(self.report_to, str):
             values["report_to"] = list(self.report_to)
