@@ -169,8 +169,9 @@ def _write(
 ) -> None:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
-    for row in (headers, *rows):
-        sheet.append(list(row))
+    sheet.append(headers)
+    for row in rows:
+        sheet.append(row)
     book.save(path)
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import make_sample
 import refresh_outputs
@@ -24,7 +26,18 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workplace(model_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def one_thread() -> Iterator[None]:
+    """A tiny model's products are too small to share; on a busy machine, threads wait in vain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def workplace(
+    model_cache: Path, one_thread: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The present folder: small workbooks by the documents' names, registries of its own."""
     monkeypatch.setenv("ZHMCQ_CACHE", str(model_cache))
     registries = (zhmcq.prompts._registry, zhmcq.parsers.base._PARSERS)
@@ -45,9 +58,17 @@ def shape(text: str) -> list[list[str]]:
     return [NUMBER.sub("#", line).split() for line in text.splitlines()]
 
 
+# README.zh-TW.md runs the same code as README.md, as the test after this one says.
+RUN = [
+    path
+    for path in refresh_outputs.DOCUMENTS
+    if path.name != "README.zh-TW.md" and refresh_outputs.parse(path).regions
+]
+
+
 @pytest.mark.parametrize(
     "path",
-    [path for path in refresh_outputs.DOCUMENTS if refresh_outputs.parse(path).regions],
+    RUN,
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_code_of_a_document_runs_and_prints_what_the_document_says(
