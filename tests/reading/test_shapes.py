@@ -245,16 +245,9 @@ def test_options_that_are_pictures_are_reported(write_xlsx: WriteXlsx) -> None:
 
 
 def test_the_same_as_above_takes_the_passage_above(write_xlsx: WriteXlsx) -> None:
-    rows = [
-        ["某文章。", "一？"],
-        ["同上", "二？"],
-        ["（同上文）", "三？"],
-        [None, "四？"],
-        ["同上", "五？"],
-    ]
-    bank = read_bank(
-        write_xlsx([["文章", "題目", "A", "B", "答案"], *([*row, "甲", "乙", "A"] for row in rows)])
-    )
+    passages = ["某文章。", "同上", "（同上文）", None, "同上"]
+    rows: list[list[Any]] = [[text, f"問{n}？", "甲", "乙", "A"] for n, text in enumerate(passages)]
+    bank = read_bank(write_xlsx([["文章", "題目", "A", "B", "答案"], *rows]))
     assert [q.passage for q in bank] == ["某文章。", "某文章。", "某文章。", ""]
     assert [(p.row, p.code) for p in bank.problems] == [
         (3, "same_as_above"),
