@@ -55,6 +55,12 @@ def test_transformers_is_told_of_one_batch_a_step() -> None:
     assert found.eval_strategy.value == "steps"
 
 
+def test_without_validation_questions_nothing_is_evaluated() -> None:
+    settings = TrainingSettings(eval_strategy="epoch")
+    assert settings.arguments("x").eval_strategy.value == "epoch"
+    assert settings.arguments("x", evaluate=False).eval_strategy.value == "no"
+
+
 def test_other_fields_of_peft_are_passed_on() -> None:
     config = LoraSettings(
         r=4,

@@ -17,24 +17,26 @@ __all__ = ["ItemReader", "top_items"]
 _MAX_DEPTH = 6
 
 
-def top_items(data: Any) -> list[Any]:
+def top_items(data: Any, depth: int = 0) -> list[Any]:
     """The items of a whole json document: its list, or the lists inside its object."""
     if isinstance(data, list):
         return data
     if not isinstance(data, dict):
         return []
-    if recognise(0, [str(key) for key in data]).score:
-        return [data]
+    named = recognise(0, [str(key) for key in data]).score
+    objects = bool(data) and all(isinstance(value, dict) for value in data.values())
+    if named:
+        return _from_columns(data) if objects and len(data) > 1 else [data]
     lists = [v for v in data.values() if isinstance(v, list) and any(map(_is_record, v))]
     if lists:
         return [item for values in lists for item in values]
-    if data and all(isinstance(value, dict) for value in data.values()):
-        columns = list(data.values())
-        if recognise(0, [str(key) for key in data]).score:
-            return _from_columns(data)
-        nested = [item for value in columns for item in top_items(value) if len(columns) < 20]
-        records = [{"id": key, **value} for key, value in data.items()]
-        return nested if nested and not recognise(0, list(map(str, columns[0]))).score else records
+    if not objects:
+        return []
+    records = [{"id": key, **value} for key, value in data.items()]
+    if any(recognise(0, [str(key) for key in record]).score for record in records):
+        return records
+    if depth < _MAX_DEPTH:
+        return [item for value in data.values() for item in top_items(value, depth + 1)]
     return []
 
 

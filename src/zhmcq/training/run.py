@@ -23,6 +23,7 @@ from zhmcq.modeling.load import ModelSource, choose_device, choose_dtype, load_m
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
+from zhmcq.training.checkpoints import find_checkpoint
 from zhmcq.training.preflight import PreflightReport, preflight
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
@@ -371,7 +372,7 @@ def _prepare(
                 "ones to resume it, or pass overwrite=True to start anew"
             )
         if resume is not False:
-            return _last_checkpoint(out)
+            return find_checkpoint(out / CHECKPOINTS)
         raise OutputExistsError(
             f"{out} holds an interrupted run: pass resume='auto' to go on with it, or "
             "overwrite=True to start anew"
@@ -396,18 +397,6 @@ def _remove_run(out: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _last_checkpoint(out: Path) -> Path | None:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    folder = out / CHECKPOINTS
-    found: str | None = None
-    if folder.is_dir():
-        found = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
-    if found:
-        logger.info("going on from %s", found)
-    return Path(found) if found else None
 
 
 def _save_adapter(out: Path, model: Any, tokenizer: Any, manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from zhmcq.encoding.tree import pack, pack_flat
 from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.training.checkpoints import complete, remove_older
 from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 
@@ -259,6 +261,18 @@ class PackedTrainer(Trainer):
             "accuracy": sum(one.right for one in scored) / len(scored),
             "loss": float(np.mean([one.loss for one in scored])),
         }
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save as transformers does; then say that it is whole, and only then drop older ones."""
+        keep, self.args.save_total_limit = self.args.save_total_limit, None
+        super()._save_checkpoint(model, trial)
+        self.args.save_total_limit = keep
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            folder = Path(str(self.args.output_dir))
+            complete(folder / f"checkpoint-{self.state.global_step}")
+            if keep is not None:
+                remove_older(folder, keep)
 
     def floating_point_ops(self, _inputs: dict[str, Any]) -> int:
         """Not estimated: the result reports tokens given and computed instead."""
