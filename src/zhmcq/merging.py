@@ -20,7 +20,13 @@ from zhmcq.files import atomic_folder
 from zhmcq.manifest import Manifest
 from zhmcq.modeling.adapters import attach_trained, read_adapter
 from zhmcq.modeling.forward import token_logits
-from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model
+from zhmcq.modeling.load import (
+    DtypeName,
+    ModelSource,
+    bars_on_terminals_only,
+    choose_device,
+    load_model,
+)
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import recall_prompt
 from zhmcq.questions import Question
@@ -127,7 +133,7 @@ class Merger:
                     "is damaged, or its training diverged"
                 )
         merged.config.use_cache = True
-        with atomic_folder(out, overwrite=overwrite) as beside:
+        with bars_on_terminals_only(), atomic_folder(out, overwrite=overwrite) as beside:
             merged.save_pretrained(beside)
             tokenizer.save_pretrained(beside)
             manifest.model_copy(update={"kind": "merged"}).write(beside)

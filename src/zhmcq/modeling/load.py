@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DtypeName",
     "ModelSource",
+    "bars_on_terminals_only",
     "choose_device",
     "choose_dtype",
     "load_model",
@@ -163,7 +164,7 @@ def load_model(
     if not from_gguf:
         options["use_safetensors"] = True
     try:
-        with _bars_on_terminals_only():
+        with bars_on_terminals_only():
             model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
@@ -193,7 +194,7 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
 
 
 @contextlib.contextmanager
-def _bars_on_terminals_only() -> Iterator[None]:
+def bars_on_terminals_only() -> Iterator[None]:
     """Keep transformers' progress bars out of log files."""
     from transformers.utils import logging as bars
 
