@@ -202,6 +202,14 @@ def test_an_explicit_mapping_wins_over_recognition(write_xlsx: WriteXlsx) -> Non
         read_bank(path, columns={"stam": "內文"})
 
 
+def test_naming_the_stem_leaves_the_passage_where_it_was_recognised(
+    write_xlsx: WriteXlsx,
+) -> None:
+    path = write_xlsx([["文章", "問題", "A", "B", "答案"], ["短文。", "誰？", "甲", "乙", "B"]])
+    bank = read_bank(path, columns={"stem": "問題"})
+    assert (bank[0].passage, bank[0].stem) == ("短文。", "誰？")
+
+
 def test_an_unknown_layout_shows_the_headers_and_the_remedy(write_xlsx: WriteXlsx) -> None:
     path = write_xlsx([["姓名", "電話"], ["王", "123"]])
     with pytest.raises(ColumnsError) as caught:

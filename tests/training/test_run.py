@@ -183,6 +183,15 @@ def test_questions_that_teach_nonsense_are_refused_by_name(base: Path, tmp_path:
     assert not (tmp_path / "run").exists()
 
 
+def test_two_wrong_options_alike_do_no_harm_but_a_key_must_be_unique(base: Path) -> None:
+    harmless = Question("harmless", "誰？", ("甲", "乙", "乙"), answer=(0,))
+    unclear = Question("unclear", "誰？", ("甲", "乙", "乙"), answer=(1,))
+    cloze = zhmcq.LoraTrainer(base, prompt="zh-cloze")
+    assert cloze.preflight([harmless]).findings == ()
+    (finding,) = cloze.preflight([harmless, unclear]).findings
+    assert (finding.rule, finding.id) == ("answer_not_unique", "unclear")
+
+
 def test_preflight_shows_what_is_supervised(base: Path) -> None:
     report = trainer(base).preflight(BANK)
     assert report.findings == ()

@@ -167,8 +167,8 @@ def _column_name(column: int) -> str:
     return f"column {letters}"
 
 
-def recognise(row: int, cells: Sequence[str]) -> Layout:
-    """Read one row of cells as headers."""
+def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> Layout:
+    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
     headers: list[str] = []
     for place, cell in enumerate(cells):
         name = " ".join(cell.split()) or _column_name(place)
@@ -190,7 +190,8 @@ def recognise(row: int, cells: Sequence[str]) -> Layout:
     layout.fields = {name: [c for _, c in sorted(places)] for name, places in ranked.items()}
     if "id" not in layout.fields and cells and not cells[0]:
         layout.fields["id"] = [0]
-    if "stem" not in layout.fields and "passage" in layout.fields and layout.options:
+    lacks_stem = "stem" not in layout.fields and not stem_is_named
+    if lacks_stem and "passage" in layout.fields and layout.options:
         # A column called only 「材料」 or "text" beside options is what is asked.
         layout.fields["stem"] = [layout.fields["passage"].pop()]
         if not layout.fields["passage"]:
@@ -297,7 +298,8 @@ def _mapped_layout(rows: list[tuple[int, Sequence[str]]], columns: Columns, wher
 
     found = {name: [place_of(name, h) for h in headers] for name, headers in wanted.items()}
     taken = {place for places_ in found.values() for place in places_}
-    layout = recognise(number, ["" if i in taken else cell for i, cell in enumerate(cells)])
+    rest = ["" if i in taken else cell for i, cell in enumerate(cells)]
+    layout = recognise(number, rest, stem_is_named="stem" in found)
     if layout.fields.get("id") == [0] and 0 in taken:
         del layout.fields["id"]
     layout.headers = recognise(number, cells).headers

@@ -25,7 +25,7 @@ class Finding:
 
     Attributes:
         rule: ``too_long``, ``no_key``, ``answer_not_supervised``, ``end_not_supervised``,
-            ``bos_missing``, ``bos_doubled`` or ``candidates_alike``.
+            ``bos_missing``, ``bos_doubled`` or ``answer_not_unique``.
         id: The question's id.
         reason: What was expected and found.
     """
@@ -107,6 +107,9 @@ def _check(question: EncodedQuestion, codec: TokenCodec) -> Iterable[Finding]:
         )
     else:
         supervised = question.candidates[question.target]
+        if question.candidates.count(supervised) > 1:
+            # Two wrong candidates alike do no harm: both are to score lower.
+            yield finding("answer_not_unique", "its key and another candidate are the same tokens")
         if len(supervised) < 2:
             yield finding("answer_not_supervised", "its answer has no token of its own")
         if supervised[-1] not in codec.ends:
@@ -116,8 +119,6 @@ def _check(question: EncodedQuestion, codec: TokenCodec) -> Iterable[Finding]:
         yield finding("bos_missing", f"expected its prompt to begin with {prefix}")
     if bos is not None and question.prompt[:2] == (bos, bos):
         yield finding("bos_doubled", f"its prompt begins with BOS twice ({bos}, {bos})")
-    if len(set(question.candidates)) != len(question.candidates):
-        yield finding("candidates_alike", "two of its candidates are the same tokens")
 
 
 def _example(encoded: Sequence[EncodedQuestion], codec: TokenCodec) -> str:
