@@ -94,45 +94,43 @@ class Bench:
 
 def calibrate(
     bench: Bench, sides: list[Side], sizes: list[int], bank: QuestionBank
-) -> dict[str, dict[str, Any]]:
-    """For each side the record of its fastest batch size; prints what was tried."""
-    chosen: dict[str, dict[str, Any]] = {}
+) -> dict[str, int]:
+    """For each side its fastest batch size; prints what was tried."""
+    chosen = {side.name: side.batch or sizes[0] for side in sides}
+    if len(sizes) == 1:
+        return chosen
     trials = []
     for side in sides:
+        tried = {}
         for batch in () if side.batch else sizes:
             record = bench.side(side, batch, bank, "calibration")
-            if record is None:
-                continue
-            trials.append((side.name, batch, record))
-            if side.name not in chosen or record["seconds"] < chosen[side.name]["seconds"]:
-                chosen[side.name] = record
+            if record is not None:
+                tried[batch] = record["seconds"]
+                trials.append((side.name, batch, record))
+        if tried:
+            chosen[side.name] = min(tried, key=tried.__getitem__)
     print(f"\n## Batch sizes, on {len(bank)} questions\n")
     print(report.calibration_table(trials, len(bank)))
     return chosen
 
 
 def measure_round(
-    bench: Bench,
-    sides: list[Side],
-    chosen: dict[str, dict[str, Any]],
-    bank: QuestionBank,
-    name: str,
+    bench: Bench, sides: list[Side], chosen: dict[str, int], bank: QuestionBank, name: str
 ) -> dict[str, Any]:
     """One turn of every side on the same questions."""
     keys = [question.answer[0] if question.answer else None for question in bank]
     done: dict[str, Any] = {"questions": len(bank), "keys": keys}
-    rows = [_mean_rows(chosen.get(tree)) for tree in ("train-tree", "labels-tree")]
-    matmul = bench.run(
-        f"{name}, plain matmuls", "matmul.measure", None, {"model": bench.model, "tokens": rows}
-    )
-    if matmul is not None:
-        done["matmul"] = matmul
     for side in sides:
-        found = chosen.get(side.name)
-        batch = side.batch or (found["batch"] if found else fallback)
-        record = bench.side(side, batch, bank, name)
+        record = bench.side(side, chosen[side.name], bank, name)
         if record is not None:
             done[side.name] = record
+    told = {
+        "model": bench.model,
+        "tokens": [_mean_rows(done.get(tree)) for tree in ("train-tree", "labels-tree")],
+    }
+    matmul = bench.run(f"{name}, plain matmuls", "matmul.measure", None, told)
+    if matmul is not None:
+        done["matmul"] = matmul
     for side in sides:
         kind = side.name.partition("-")[0]
         if side.run == "peer_scoring.harness" and side.name in done:
@@ -180,13 +178,12 @@ def main() -> int:
         f"{told.rounds} rounds of {told.questions} questions, {bench.threads} threads, "
         f"{platform.machine()}, Python {platform.python_version()}"
     )
-    sizes = told.batch_sizes
-    chosen = calibrate(bench, sides, sizes, first) if len(sizes) > 1 else {}
+    chosen = calibrate(bench, sides, told.batch_sizes, first)
     rounds = []
     for number, bank in enumerate(banks, start=1):
         # There and back, so that no side always has the machine at its warmest.
         turn = sides if number % 2 else sides[::-1]
-        rounds.append(measure_round(bench, turn, chosen, bank, f"round {number}", sizes[0]))
+        rounds.append(measure_round(bench, turn, chosen, bank, f"round {number}"))
     print(f"## Training\n\n{report.training_table(rounds)}")
     print(f"## Prediction\n\n{report.prediction_table(rounds)}")
     print(report.audit_lines(rounds), report.orders_line(rounds), sep="\n")
