@@ -1,0 +1,119 @@
+"""Training as peers do it, with the settings that ``LoraTrainer`` has."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+from prefix_tree.asked import Asked, ask, supervised_tokens
+from prefix_tree.meter import StepClock
+from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
+from zhmcq import LoraSettings
+from zhmcq.modeling.load import ModelSource, load_model
+
+__all__ = ["padded", "trl"]
+
+
+def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
+    """Train with TRL's ``SFTTrainer``: completion-only loss, sequences of like length batched.
+
+    TRL's defaults of bf16 and gradient checkpointing are turned off, since this engine uses
+    neither: on a CPU without bf16 units both would make TRL slower.
+
+    Args:
+        job: What to train on.
+        supervised_only: Project only supervised positions through the output head. TRL has the
+            code for it, but takes it only where Triton runs (CUDA, XPU): ``_fused_forward`` in
+            ``trl/trainer/utils.py`` asks ``_use_triton(device)``, and else scores every position
+            (to keep its tiles' shapes fixed for compilers). Saying yes there is all it takes:
+            the kernel itself asks again for its own, and folds its tiles in torch.
+    """
+    import trl.trainer.utils
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    if supervised_only:
+        trl.trainer.utils._use_triton = lambda _device: True
+    model, tokenizer = load_model(ModelSource(job.model))
+    asked = ask(job, tokenizer)
+    rows = [{"prompt": one.prompt, "completion": one.answer} for one in asked]
+    clock = StepClock(supervised_only=supervised_only)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(
+                **_shared_arguments(job, folder),
+                max_length=MAX_LENGTH["train"],
+                completion_only_loss=True,
+                train_sampling_strategy="group_by_length",
+                gradient_checkpointing=False,
+                bf16=False,
+            ),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=LoraSettings().config(),
+            callbacks=[clock],
+        )
+        trainer.train()
+    return _record(trainer, clock, asked)
+
+
+def padded(job: Job) -> dict[str, Any]:
+    """Train with transformers' ``Trainer`` on sequences that are all padded to the limit."""
+    from transformers import Trainer, TrainingArguments
+
+    from zhmcq.training.adapter import attach_adapter
+
+    model, tokenizer = load_model(ModelSource(job.model))
+    asked = ask(job, tokenizer)
+    clock = StepClock()
+    settings = LoraSettings()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            model=attach_adapter(model, settings.config(), settings),
+            args=TrainingArguments(**_shared_arguments(job, folder)),
+            train_dataset=[_padded(one, tokenizer) for one in asked],
+            callbacks=[clock],
+        )
+        trainer.train()
+    return _record(trainer, clock, asked)
+
+
+def _shared_arguments(job: Job, folder: str) -> dict[str, Any]:
+    """What ``TrainingSettings`` would set, by transformers' names."""
+    return {
+        "output_dir": folder,
+        "per_device_train_batch_size": job.batch,
+        "gradient_accumulation_steps": QUESTIONS_PER_STEP // job.batch,
+        "num_train_epochs": 1,
+        "learning_rate": 1e-4,
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": 1.0,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "seed": SEED,
+        "disable_tqdm": True,
+        "use_cpu": True,
+    }
+
+
+def _padded(one: Asked, tokenizer: Any) -> dict[str, list[int]]:
+    answer = list(one.encoded.candidates[one.encoded.target or 0])
+    ids = [*one.encoded.prompt, *answer]
+    rest = MAX_LENGTH["train"] - len(ids)
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return {
+        "input_ids": ids + [pad_id] * rest,
+        "attention_mask": [1] * len(ids) + [0] * rest,
+        "labels": [-100] * len(one.encoded.prompt) + answer + [-100] * rest,
+    }
+
+
+def _record(trainer: Any, clock: StepClock, asked: list[Asked]) -> dict[str, Any]:
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return {
+        **clock.to_record(),
+        "given": supervised_tokens(asked),
+        "loss": sum(losses) / len(losses),
+    }
