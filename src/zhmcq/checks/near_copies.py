@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from zhmcq.reading.fold import fold_texts
@@ -18,6 +20,9 @@ CONTAINED = 0.85
 PROPOSED = 0.4
 PERMUTATIONS = 96
 NGRAM = 4
+# Excerpts are looked for by one of so many n-grams, chosen by hash, in so few texts at most.
+SAMPLED = 4
+RARE = 30
 # Shorter texts are copies only when they fold to the same: in 「3+5＝？」 one character is all.
 SHORT = 16
 
@@ -45,9 +50,10 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
     """Which texts are near-copies of each other, directly or through others.
 
     Texts are compared after folding width, script, case, whitespace and punctuation. Candidates
-    come from MinHash signatures of their character 4-grams (datasketch's LSH); a pair is accepted
-    when rapidfuzz finds 85 % of their characters in common order, or 85 % of the shorter one's
-    4-grams are in the longer one.
+    come from MinHash signatures of their character 4-grams (datasketch's LSH), and from rare
+    4-grams that they share, since an excerpt resembles its source too little for the LSH. A pair
+    is accepted when rapidfuzz finds 85 % of their characters in common order, or 85 % of the
+    shorter one's 4-grams are in the longer one.
 
     Args:
         texts: The texts; empty ones are copies of nothing.
@@ -61,7 +67,7 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
         if folded:
             joined.join(firsts.setdefault(folded, index), index)
     long = {index: folded for folded, index in firsts.items() if len(folded) >= SHORT}
-    for one, other in _candidates(long):
+    for one, other in itertools.chain(_similar(long), _excerpts(long)):
         if joined.find(one) != joined.find(other) and _is_copy(long[one], long[other]):
             joined.join(one, other)
     return [joined.find(index) for index in range(len(texts))]
@@ -71,7 +77,7 @@ def _ngrams(text: str) -> set[str]:
     return {text[start : start + NGRAM] for start in range(max(1, len(text) - NGRAM + 1))}
 
 
-def _candidates(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
+def _similar(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
     if len(texts) < 2:
         return
     from datasketch import MinHash, MinHashLSH
@@ -84,6 +90,20 @@ def _candidates(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
         for other in sorted(lsh.query(signature)):
             yield other, index
         lsh.insert(index, signature, check_duplication=False)
+
+
+def _excerpts(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
+    """Pairs that share some rare n-grams: a short excerpt has a low Jaccard similarity."""
+    holders: dict[int, list[int]] = {}
+    for index, text in texts.items():
+        for code in {zlib.crc32(gram.encode("utf-8", "replace")) for gram in _ngrams(text)}:
+            if code % SAMPLED == 0:
+                holders.setdefault(code, []).append(index)
+    shared: Counter[tuple[int, int]] = Counter()
+    for indexes in holders.values():
+        if len(indexes) <= RARE:
+            shared.update(itertools.combinations(indexes, 2))
+    return (pair for pair, count in shared.items() if count >= 2)
 
 
 def _is_copy(one: str, other: str) -> bool:
