@@ -139,8 +139,9 @@ def _run_command(text: str) -> str:
 def write_workbooks(folder: Path) -> None:
     """Write the workbooks that the documents speak of.
 
-    ``sample.xlsx`` and ``sample_unanswered.xlsx`` are the synthetic sample. ``AI.xlsx`` and
-    ``AI1000.xlsx`` hold a part of it, with some faults that real workbooks have.
+    ``sample.xlsx`` and ``sample_unanswered.xlsx`` are the synthetic sample. ``AI.xlsx``,
+    ``題庫.xlsx`` and ``AI1000.xlsx`` hold a part of it, with some faults that real workbooks have;
+    the headers of ``quiz.xlsx`` have to be named.
     """
     make_sample.write_sample(folder / "sample.xlsx")
     sample = make_sample.sample_questions()
@@ -155,7 +156,9 @@ def write_workbooks(folder: Path) -> None:
     rows[9][7] = 7  # a key that names none of the options
     rows[14][5] = rows[14][4]  # two options alike
     rows[19][2] = None  # no question
-    _write(folder / "AI.xlsx", [*headers, "正確答案"], rows)
+    for name in ("AI.xlsx", "題庫.xlsx"):
+        _write(folder / name, [*headers, "正確答案"], rows)
+    _write(folder / "quiz.xlsx", ["內文", "第一", "第二", "鍵"], [["1 + 1 = ?", "2", "3", "A"]])
     unanswered: list[list[str | int | None]] = [
         [number, q.passage, q.stem, *q.options]
         for number, q in enumerate(sample.unanswered[:12], start=1)

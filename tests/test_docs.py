@@ -132,7 +132,8 @@ def test_refreshing_writes_what_was_printed_and_runs_equal_code_once(tmp_path: P
 
 def test_refreshing_runs_the_command_before_an_output(tmp_path: Path) -> None:
     document = tmp_path / "command.md"
-    text = "```bash\nls *.xlsx\n```\n\n<!-- output: list -->\n```text\n```\n\n```bash\nfalse\n```\n"
+    text = "```bash\nls AI*.xlsx sample*.xlsx\n```\n\n<!-- output: list -->\n```text\n```\n"
+    text += "\n```bash\nfalse\n```\n"
     document.write_text(text, encoding="utf-8")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
