@@ -1,0 +1,64 @@
+"""The quickstart on somebody's own files, with the tiny model in place of a real one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import quickstart
+from make_sample import write_sample
+from zhmcq.testing import tiny_llama
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["quickstart.py", *map(str, arguments)])
+    return quickstart.main()
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, in one line: the console breaks lines at its width."""
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, predict = write_sample(tmp_path / "bank.xlsx")
+    arguments = ["--train", train, "--predict", predict, "--limit", 8, "--valid", 6]
+    arguments += ["--base-model", tiny_llama(tmp_path / "base"), "--output-dir", tmp_path / "out"]
+    assert run(monkeypatch, *arguments) == 0
+    told = printed(capsys)
+    assert "8 to train on, 6 held out" in told
+    assert "8 questions answered" in told
+    assert "exact McNemar p" in told
+    names = ("data", "adapter", "merged", "predictions.xlsx", "submission.csv", "report.html")
+    assert all((tmp_path / "out" / name).exists() for name in names)
+    with (tmp_path / "out" / "submission.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert [row[0] for row in rows] == ["ID", *(f"U{number:03}" for number in range(1, 9))]
+    assert {row[1] for row in rows[1:]} <= {"1", "2", "3", "4"}
+    written = json.loads((tmp_path / "out" / "data" / "train.json").read_text(encoding="utf-8"))
+    assert {"id", "input_text", "target_text"} <= set(written[0])
+    assert run(monkeypatch, *arguments) == 1
+    assert "holds an earlier run" in printed(capsys)
+
+
+def test_a_missing_file_is_told_in_one_line_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--train", tmp_path / "AI.xlsx", "--predict", tmp_path / "AI1000.xlsx"]
+    arguments += ["--base-model", tmp_path, "--output-dir", tmp_path / "out"]
+    assert run(monkeypatch, *arguments) == 1
+    assert "ReadError" in printed(capsys)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_training_without_a_file_to_answer_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--train", tmp_path / "AI.xlsx", "--output-dir", tmp_path / "out"]
+    assert run(monkeypatch, *arguments) == 1
+    assert "expected --predict" in printed(capsys)
