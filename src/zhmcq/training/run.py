@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,14 +15,14 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
-from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, PreflightError
-from zhmcq.files import atomic_folder, atomic_write
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, PromptRecord
+from zhmcq.errors import PreflightError
+from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
 from zhmcq.modeling.load import ModelSource, choose_device, choose_dtype, load_model, load_tokenizer
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.training.checkpoints import find_checkpoint
+from zhmcq.training.best import BestAdapter
+from zhmcq.training.folder import CHECKPOINTS, begin_run, refuse_finished, save_adapter
 from zhmcq.training.preflight import PreflightReport, preflight
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
@@ -32,8 +31,6 @@ __all__ = ["LoraTrainer", "TrainingResult"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
-RUN_FILE = "run.json"
-CHECKPOINTS = "checkpoints"
 BEST = "best"
 
 
@@ -148,7 +145,7 @@ class LoraTrainer:
         # Made first: under a launcher it joins the processes and gives each its device.
         args = self.training.arguments(str(out / CHECKPOINTS), evaluate=bool(valid))
         if args.process_index == 0:
-            _refuse_finished(out, overwrite)
+            refuse_finished(out, overwrite)
         device = choose_device()
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
@@ -168,7 +165,7 @@ class LoraTrainer:
         record = self._record(identity, encoded, held_out)
         checkpoint: list[Path | None] = [None]
         if args.process_index == 0:
-            checkpoint = [_prepare(out, record, overwrite=overwrite, resume=resume)]
+            checkpoint = [begin_run(out, record, overwrite=overwrite, resume=resume)]
         broadcast_object_list(checkpoint)
         return self._run(
             model,
@@ -231,7 +228,7 @@ class LoraTrainer:
             settings.packing,
             settings.per_device_eval_batch_size * settings.max_length,
         )
-        best = _BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
+        best = BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
         trainer = PackedTrainer(
             model=peft_model,
             args=args,
@@ -267,7 +264,7 @@ class LoraTrainer:
             },
         )
         if trainer.is_world_process_zero():
-            _save_adapter(out, peft_model, tokenizer, manifest)
+            save_adapter(out, peft_model, tokenizer, manifest)
         trainer.accelerator.wait_for_everyone()
         peft_model.config.use_cache = True  # transformers' Trainer turned it off
         return TrainingResult(
@@ -283,50 +280,6 @@ class LoraTrainer:
         )
 
 
-class _BestAdapter:
-    """Keeps the adapter of the best evaluation so far, on disk, so that a resumed run has it."""
-
-    def __init__(self, folder: Path, metric: str, model: Any) -> None:
-        self._folder = folder
-        self._metric = metric
-        self._model = model
-
-    def consider(self, step: int, metrics: dict[str, float]) -> None:
-        """Keep the adapter as it is now, if it is better than the one kept."""
-        kept = self._read()
-        sign = 1 if self._metric == "accuracy" else -1
-        better = kept is None or kept["step"] >= step
-        if not better and kept is not None:
-            # Of two adapters that are right as often, the surer one is kept.
-            now = (sign * metrics[self._metric], -metrics["loss"])
-            then = (sign * kept["metrics"][self._metric], -kept["metrics"]["loss"])
-            better = now > then
-        if better:
-            with atomic_folder(self._folder, overwrite=True) as beside:
-                self._model.save_pretrained(beside)
-                text = json.dumps({"step": step, "metrics": metrics})
-                (beside / "best.json").write_text(text, encoding="utf-8")
-
-    def restore(self) -> tuple[int, dict[str, float]]:
-        """Load the kept adapter into the model; its step and metrics."""
-        from peft import set_peft_model_state_dict
-        from safetensors.torch import load_file
-
-        kept = self._read()
-        if kept is None:
-            raise CheckpointError(f"{self._folder} was removed while the run was going on")
-        weights = load_file(self._folder / "adapter_model.safetensors")
-        set_peft_model_state_dict(self._model, weights)
-        return kept["step"], kept["metrics"]
-
-    def _read(self) -> dict[str, Any] | None:
-        path = self._folder / "best.json"
-        if not path.is_file():
-            return None
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-
-
 def _encode_held_out(encoder: Encoder, valid: Sequence[Question]) -> list[EncodedQuestion]:
     encoded, unfit = encoder.encode(valid)
     without_key = [question.id for question in encoded if question.target is None]
@@ -337,82 +290,6 @@ def _encode_held_out(encoder: Encoder, valid: Sequence[Question]) -> list[Encode
             f"{encoder.max_length} tokens: {', '.join(names[:5])}; leave them out"
         )
     return encoded
-
-
-def _refuse_finished(out: Path, overwrite: bool) -> None:
-    if overwrite or not out.exists():
-        return
-    if not out.is_dir():
-        raise OutputExistsError(f"{out} is a file; expected a folder to write the adapter to")
-    if (out / MANIFEST_NAME).exists():
-        raise OutputExistsError(
-            f"{out} holds a finished adapter already: choose another output_dir, or pass "
-            "overwrite=True to train anew in its place"
-        )
-    if any(out.iterdir()) and not (out / RUN_FILE).is_file():
-        raise OutputExistsError(
-            f"{out} holds other files: choose an empty output_dir, or pass overwrite=True to "
-            "remove them"
-        )
-
-
-def _prepare(
-    out: Path, record: dict[str, Any], *, overwrite: bool, resume: str | bool
-) -> Path | None:
-    """Make the folder ready; the checkpoint to go on from, or ``None`` to start anew."""
-    run_file = out / RUN_FILE
-    if overwrite and out.exists():
-        _remove_run(out)
-    elif run_file.is_file():
-        before = json.loads(run_file.read_text(encoding="utf-8"))
-        changed = sorted(key for key in record if before.get(key) != record[key])
-        if changed:
-            raise CheckpointError(
-                f"{out} holds an interrupted run with other {', '.join(changed)}: give the same "
-                "ones to resume it, or pass overwrite=True to start anew"
-            )
-        if resume is not False:
-            return find_checkpoint(out / CHECKPOINTS)
-        raise OutputExistsError(
-            f"{out} holds an interrupted run: pass resume='auto' to go on with it, or "
-            "overwrite=True to start anew"
-        )
-    if resume is True:
-        raise CheckpointError(f"{out} holds no run that could be resumed")
-    with atomic_write(run_file) as path:
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=2), encoding="utf-8")
-    return None
-
-
-def _remove_run(out: Path) -> None:
-    if not (out / RUN_FILE).is_file() and not (out / MANIFEST_NAME).is_file():
-        known = [path.name for path in out.iterdir()]
-        if known:
-            raise OutputExistsError(
-                f"{out} was not written by zhmcq (it holds {', '.join(sorted(known)[:5])}): it is "
-                "not removed even with overwrite=True; choose another output_dir"
-            )
-    for path in out.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _save_adapter(out: Path, model: Any, tokenizer: Any, manifest: Manifest) -> None:
-    """Write the adapter beside, then move it in; the manifest comes last and makes it whole."""
-    try:
-        with atomic_folder(out / ".adapter", overwrite=True) as beside:
-            model.save_pretrained(beside)
-            tokenizer.save_pretrained(beside)
-            (beside / "README.md").unlink(missing_ok=True)  # peft's empty model card
-            manifest.write(beside)
-        done = out / ".adapter"
-        for path in sorted(done.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
-            path.replace(out / path.name)
-        done.rmdir()
-    except OSError as error:
-        raise OutputError(f"the adapter cannot be written to {out}: {error}") from error
 
 
 def _data_hash(questions: Sequence[EncodedQuestion]) -> str:
