@@ -202,6 +202,15 @@ def test_an_explicit_mapping_wins_over_recognition(write_xlsx: WriteXlsx) -> Non
         read_bank(path, columns={"stam": "內文"})
 
 
+def test_long_numeric_ids_keep_every_digit(write_xlsx: WriteXlsx) -> None:
+    rows = [["題號", "問題", "A", "B", "答案"]]
+    numbers = [2021010112345678, 2021010112345679]
+    rows += [[number, f"第{number}題？", "甲", "乙", "A"] for number in numbers]  # type: ignore[list-item]
+    bank = read_bank(write_xlsx(rows))
+    assert [question.source_id for question in bank] == numbers
+    assert [question.id for question in bank] == ["2021010112345678", "2021010112345679"]
+
+
 def test_naming_the_stem_leaves_the_passage_where_it_was_recognised(
     write_xlsx: WriteXlsx,
 ) -> None:

@@ -28,8 +28,12 @@ _SYSTEM_TIME = "F400"
 
 
 def general(value: float) -> str:
-    """A number under the format General: integers whole, other numbers in 11 characters."""
-    if value == int(value) and abs(value) < 1e15:
+    """A number under the format General: integers whole, other numbers in 11 characters.
+
+    Excel shows integers above 11 digits as 2.02E+15. They are kept whole: ids are such, and
+    neighbouring ones must not become alike.
+    """
+    if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return str(int(value))
     text = format(value, ".15g")
     if "e" not in text and len(text.lstrip("-")) > 11:
