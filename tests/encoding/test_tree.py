@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -112,9 +114,8 @@ def test_flat_rows_hold_one_candidate_each_and_stay_together() -> None:
     assert [[len(row) for row in group] for group in groups] == [[6, 7], [6]]
 
 
-def test_rows_of_like_length_are_batched_under_the_budget() -> None:
-    lengths = [9, 4, 8, 3, 30]
-    units = [
+def rows_of(lengths: Sequence[int]) -> list[tuple[Row, ...]]:
+    return [
         unit
         for number, length in enumerate(lengths)
         for unit in pack(
@@ -123,7 +124,43 @@ def test_rows_of_like_length_are_batched_under_the_budget() -> None:
             100,
         )
     ]
-    assert [[len(row) for row in group] for group in batches(units, 20)] == [[30], [9, 8], [4, 3]]
+
+
+def test_rows_of_like_length_are_batched_under_the_budget() -> None:
+    groups = batches(rows_of([9, 4, 8, 3, 30]), 20)
+    assert [[len(row) for row in group] for group in groups] == [[30], [9, 8], [4, 3]]
+
+
+@pytest.mark.parametrize(
+    ("pass_cost", "expected"),
+    [
+        (0, [[10, 10], [9], [4, 4, 4]]),  # nothing is padded
+        (2, [[10, 10, 9], [4, 4, 4]]),  # one padded token is cheaper than a pass
+        (100, [[10, 10, 9], [4, 4, 4]]),  # no two passes would do within the budget but these
+    ],
+)
+def test_padding_is_weighed_against_passes(pass_cost: int, expected: list[list[int]]) -> None:
+    groups = batches(rows_of([4, 10, 4, 9, 10, 4]), 39, pass_cost)
+    assert [[len(row) for row in group] for group in groups] == expected
+
+
+def test_no_rows_need_no_pass() -> None:
+    assert list(batches([], 10)) == []
+
+
+@given(st.lists(st.integers(3, 30), max_size=7), st.integers(3, 60), st.integers(0, 20))
+def test_no_other_grouping_costs_less(lengths: list[int], budget: int, cost: int) -> None:
+    def total(groups: Sequence[Sequence[int]]) -> int:
+        return sum(max(group) * len(group) + cost for group in groups)
+
+    found = [[len(row) for row in group] for group in batches(rows_of(lengths), budget, cost)]
+    ordered = sorted(lengths, reverse=True)
+    assert [length for group in found for length in group] == ordered
+    for cuts in itertools.product((False, True), repeat=max(0, len(lengths) - 1)):
+        starts = [0, *(place + 1 for place, cut in enumerate(cuts) if cut), len(ordered)]
+        groups = [ordered[a:b] for a, b in itertools.pairwise(starts) if a < b]
+        if all(len(group) == 1 or max(group) * len(group) <= budget for group in groups):
+            assert total(found) <= total(groups)
 
 
 sequences = st.lists(st.integers(3, 6), min_size=1, max_size=6).map(tuple)

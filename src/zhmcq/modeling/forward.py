@@ -69,9 +69,7 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
-    logits = token_logits(model, batch)
-    chosen = logits[batch.predictor, batch.target]
-    return chosen - logits.logsumexp(dim=-1)[batch.predictor]
+    return torch.log_softmax(token_logits(model, batch), dim=-1)[batch.predictor, batch.target]
 
 
 def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zhmcq.training.dropout import use_fast_dropout
+
 if TYPE_CHECKING:
     from zhmcq.training.settings import LoraSettings
 
@@ -47,4 +49,6 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
     for parameter in peft_model.parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
+    if next(peft_model.parameters()).device.type == "cpu":
+        use_fast_dropout(peft_model)
     return peft_model
