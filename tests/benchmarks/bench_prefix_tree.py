@@ -36,13 +36,18 @@ class Bench:
 
     Args:
         model: The model's folder.
-        results: A file to add every record to, one JSON object a line; ``None`` for none.
+        results: A file to add every record to, one JSON object a line; ``None`` for none. What it
+            holds already is not measured again, so that a run that was cut off can go on.
     """
 
     def __init__(self, model: str, results: Path | None) -> None:
         self.model = model
         self.results = results
         self.failed: list[str] = []
+        self.known: dict[str, dict[str, Any]] = {}
+        if results is not None and results.exists():
+            lines = results.read_text(encoding="utf-8").splitlines()
+            self.known = {record.pop("what"): record for record in map(json.loads, lines)}
         self.threads = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
     def side(self, side: Side, batch: int, bank: QuestionBank, what: str) -> dict[str, Any] | None:
@@ -55,6 +60,8 @@ class Bench:
         self, what: str, function: str, job: Job | None, options: dict[str, Any]
     ) -> dict[str, Any] | None:
         """Run a function of ``prefix_tree`` in a process of its own."""
+        if what in self.known:
+            return self.known[what]
         told = {"run": function, "job": job.to_record() if job else None, "options": options}
         print(f"{what} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +164,11 @@ def main() -> int:
     parser.add_argument("--train", required=True, help="a workbook of questions with keys")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--questions", type=int, default=40, help="of each round")
-    parser.add_argument("--results", type=Path, help="add every record to this file, as JSON lines")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="a file to keep every record in, as JSON lines; what it holds is not measured again",
+    )
     parser.add_argument(
         "--batch-sizes",
         type=int,

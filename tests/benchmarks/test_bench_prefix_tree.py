@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench_prefix_tree import Bench
 from prefix_tree.answers import (
     best,
     harness_differences,
@@ -200,3 +202,10 @@ def test_the_calibration_table_tells_speed_and_memory_of_each_batch_size() -> No
     assert calibration_table([("train-tree", 4, record(4.0))], 16).splitlines()[2] == (
         "| train-tree | 4 | 4.00 | 100 | 3.00 GiB |"
     )
+
+
+def test_a_run_that_was_cut_off_does_not_measure_again(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    results.write_text('{"what": "round 1, train-tree, batch 4", "seconds": 3.5}\n', "utf-8")
+    bench = Bench("no such model", results)
+    assert bench.run("round 1, train-tree, batch 4", "engine.train", None, {}) == {"seconds": 3.5}

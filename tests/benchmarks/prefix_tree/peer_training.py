@@ -60,17 +60,15 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
 
 def padded(job: Job) -> dict[str, Any]:
     """Train with transformers' ``Trainer`` on sequences that are all padded to the limit."""
+    from peft import get_peft_model
     from transformers import Trainer, TrainingArguments
-
-    from zhmcq.training.adapter import attach_adapter
 
     model, tokenizer = load_model(ModelSource(job.model))
     asked = ask(job, tokenizer)
     clock = StepClock()
-    settings = LoraSettings()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=attach_adapter(model, settings.config(), settings),
+            model=get_peft_model(model, LoraSettings().config()),
             args=TrainingArguments(**_shared_arguments(job, folder)),
             train_dataset=[_padded(one, tokenizer) for one in asked],
             callbacks=[clock],
