@@ -1,0 +1,211 @@
+r"""One hour on two cores: how far a small base model comes on one workbook, and what to trust.
+
+Trains on whole passages of a workbook, answers passages that were held out, and sets the tuned
+model beside the base model's best way of being asked without training. ``docs/recipe.md`` says what
+came of it. It needs a workbook with keys and passages::
+
+    python examples/recipe.py --train AI.xlsx
+
+A run that was cut off goes on where it was: training from its last checkpoint, answers from their
+journals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from rich.console import Console
+from rich.table import Table
+
+import zhmcq
+from zhmcq.evaluation import Comparison
+from zhmcq.prediction import Predictions
+from zhmcq.prompts import ClozePrompt, Normalization, RenderedPrompt, get_prompt
+from zhmcq.questions import Question, QuestionBank
+
+console = Console(highlight=False)
+
+VALID = 150  # held-out questions that the adapter is chosen by; no passage of theirs is tested on
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """The answer is an option's text; the options are listed before it, or not.
+
+    Args:
+        listed: Whether the prompt lists the options, as ``zh-exam`` does.
+        normalization: Whether candidates are compared by their sums or by means over tokens.
+    """
+
+    listed: bool
+    normalization: Normalization
+    name: ClassVar[str] = "recipe-text"
+
+    def render(self, question: Question) -> RenderedPrompt:
+        """Ask ``question``; its candidates are those of ``zh-cloze``."""
+        cloze = ClozePrompt().render(question)
+        asked = get_prompt("zh-exam").render(question) if self.listed else cloze
+        return replace(cloze, prompt=asked.prompt, normalization=self.normalization)
+
+
+WAYS: dict[str, zhmcq.prompts.Prompt] = {
+    "labels, options listed": get_prompt("zh-exam"),
+    "texts, sum": TextPrompt(listed=False, normalization="sum"),
+    "texts, mean (zh-cloze)": get_prompt("zh-cloze"),
+    "texts, options listed, sum": TextPrompt(listed=True, normalization="sum"),
+    "texts, options listed, mean": TextPrompt(listed=True, normalization="mean"),
+}
+
+
+def main() -> int:
+    """Run it; 0 if all went well, 1 after an error that zhmcq explains."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("--train", type=Path, required=True, help="a workbook of questions with keys and passages")
+    add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
+    add("--questions", type=int, default=5600, help="how many to train on (default: 5600)")
+    add("--prompt", default="zh-cloze", help="how to ask in training (default: zh-cloze)")
+    add("--objective", default="contrastive", choices=["contrastive", "next_token"])
+    add("--output-dir", type=Path, default=Path("recipe-run"))
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        run(options)
+    except zhmcq.errors.ZhmcqError as error:
+        console.print(f"[red]{type(error).__name__}[/red]: ", end="")
+        console.print(str(error), markup=False)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, then answer the held-out passages with the tuned model and the base model."""
+    out: Path = options.output_dir
+    out.mkdir(parents=True, exist_ok=True)
+    base_model = options.base_model or str(zhmcq.demo_model())
+    train, valid, test = draw(options.train, options.questions)
+    console.print(
+        f"{len(train)} questions to train on, {len(valid)} to choose the adapter by, {len(test)} "
+        "to measure with; no passage, and no near-copy of one, is in two of these"
+    )
+    adapter = out / "adapter"
+    if not (adapter / "adapter_config.json").exists():
+        fine_tune(options, base_model, train, valid, adapter)
+    tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
+    ways = {
+        name: answer(base_model, prompt, test, out / f"base-{number}.journal")
+        for number, (name, prompt) in enumerate(WAYS.items())
+    }
+    show({**{f"base: {name}": answers for name, answers in ways.items()}, "tuned": tuned})
+    best = max(ways, key=lambda name: ways[name].evaluate().accuracy)
+    comparison = zhmcq.compare(ways[best], tuned)
+    comparison.to_html(out / "report.html")
+    show_comparison(best, comparison)
+
+
+def draw(workbook: Path, count: int) -> tuple[QuestionBank, QuestionBank, QuestionBank]:
+    """Questions to train on, to choose the adapter by, and to measure with.
+
+    Trained on are whole passages with two questions or more: what a passage's questions share is
+    computed once, so that an hour buys more of them. Chosen and measured by is any passage.
+    """
+    splits = zhmcq.DatasetBuilder(valid_fraction=0.1).split(zhmcq.DatasetBuilder().read(workbook))
+    rest = zhmcq.DatasetBuilder(valid_fraction=VALID / len(splits.train)).split(splits.train)
+    places: dict[str, list[int]] = {}
+    for place, question in enumerate(rest.train):
+        places.setdefault(question.passage, []).append(place)
+    several = [group for group in places.values() if len(group) > 1]
+    alone = [group for group in places.values() if len(group) == 1]
+    chance = random.Random(42)
+    chosen: list[int] = []
+    for group in chance.sample(several, len(several)) + chance.sample(alone, len(alone)):
+        if len(chosen) + len(group) <= count:
+            chosen += group
+    return rest.train.select(sorted(chosen)), rest.valid, splits.valid
+
+
+def fine_tune(
+    options: argparse.Namespace,
+    base_model: str,
+    train: QuestionBank,
+    valid: QuestionBank,
+    adapter: Path,
+) -> None:
+    """One pass, 16 questions a step, the best adapter by accuracy kept."""
+    start = time.perf_counter()
+    trainer = zhmcq.LoraTrainer(
+        base_model,
+        lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"),
+        training=zhmcq.TrainingSettings(
+            objective=options.objective,
+            per_device_train_batch_size=4,
+            gradient_accumulation_steps=4,
+            num_train_epochs=1,
+            learning_rate=3e-4,
+            lr_scheduler_type="cosine",
+            warmup_steps=8,
+            logging_steps=10,
+            eval_steps=100,
+            save_steps=100,
+            save_total_limit=1,
+        ),
+        prompt=options.prompt,
+    )
+    result = trainer.train(train, valid, adapter)
+    console.print(
+        f"trained in {(time.perf_counter() - start) / 60:.1f} minutes, {result.steps} steps, "
+        f"{result.questions_per_second:.2f} questions/s; {result.tokens_given:,} tokens given, "
+        f"{result.tokens_computed:,} computed; the adapter of step {result.best_step} is kept"
+    )
+
+
+def answer(
+    base_model: str,
+    prompt: str | zhmcq.prompts.Prompt,
+    questions: QuestionBank,
+    journal: Path,
+    adapter: Path | None = None,
+) -> Predictions:
+    """Answer by scoring the candidates of ``prompt``."""
+    start = time.perf_counter()
+    predictor = zhmcq.MCQPredictor(base_model, adapter, prompt=prompt)
+    answers = predictor.predict(questions, journal=journal)
+    console.print(f"[dim]{journal.stem}: {time.perf_counter() - start:.0f} s[/dim]")
+    return answers
+
+
+def show(sides: dict[str, Predictions]) -> None:
+    """Every way of asking, with its accuracy."""
+    table = Table("held-out passages", "right", "accuracy", "95 % interval", "answers")
+    for name, answers in sides.items():
+        found = answers.evaluate()
+        low, high = found.interval
+        shares = " ".join(f"{label}:{count}" for label, count in found.answers.items())
+        table.add_row(
+            name,
+            f"{found.correct}/{found.count}",
+            f"{found.accuracy:.1%}",
+            f"{low:.1%} – {high:.1%}",
+            shares,
+        )
+    console.print(table)
+
+
+def show_comparison(best: str, comparison: Comparison) -> None:
+    """The tuned model beside the base model's best way."""
+    low, high = comparison.interval
+    console.print(
+        f"tuned against base asked by {best}: {comparison.difference:+.1%} "
+        f"(95 % interval {low:+.1%} to {high:+.1%}), exact McNemar p = {comparison.p_value:.2g}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
