@@ -75,7 +75,8 @@ def main() -> int:
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--output-dir", type=Path, default=Path("recipe-run"))
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s: %(message)s")
+    logging.getLogger("zhmcq").setLevel(logging.INFO)  # an hour is long without a word
     try:
         run(options)
     except zhmcq.errors.ZhmcqError as error:
