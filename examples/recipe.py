@@ -70,7 +70,7 @@ def main() -> int:
     add = parser.add_argument
     add("--train", type=Path, required=True, help="a workbook of questions with keys and passages")
     add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
-    add("--questions", type=int, default=5600, help="how many to train on (default: 5600)")
+    add("--questions", type=int, default=4800, help="how many to train on (default: 4800)")
     add("--prompt", default="zh-cloze", help="how to ask in training (default: zh-cloze)")
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--output-dir", type=Path, default=Path("recipe-run"))
