@@ -70,6 +70,10 @@ _NOTES = {
         "error",
         "holds more cells than there are headers; a cell with a comma in it lacks its quotes",
     ),
+    "image_options": (
+        "error",
+        "holds a picture, or a label without a text; a text model can't see pictures",
+    ),
     "bad_json": ("error", "this line is not json"),
     "no_question": ("error", "no field of this record was recognised as a question"),
     "same_as_above": (

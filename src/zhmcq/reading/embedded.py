@@ -128,7 +128,9 @@ def take_embedded(draft: Draft) -> None:
     if found is None or bool(found.stem) == bool(filled):
         return
     draft.options, draft.labels = list(found.options), found.labels
-    if found.damaged:
+    if not any(found.options):
+        draft.notes.append(("", "image_options"))
+    elif found.damaged:
         draft.notes.append(("", "damaged_options"))
     if not filled:
         draft.stem = found.stem
