@@ -93,6 +93,11 @@ def test_the_rule_under_a_header_is_no_row(tmp_path: Path) -> None:
     assert (len(bank), bank.problems) == (1, [])
 
 
+def test_labels_are_letters_where_the_keys_are_whatever_the_headers_say(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,選項一,選項二,答案\n甲？,a) 左,b) 右,b\n")
+    assert (bank[0].options, bank[0].answer_label) == (("左", "右"), "B")
+
+
 def test_a_letter_is_no_sure_label_where_labels_are_numbers(write_xlsx: WriteXlsx) -> None:
     head = ["題目", "選項1", "選項2", "選項3", "答案"]
     rows = [

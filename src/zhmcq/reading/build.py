@@ -324,7 +324,8 @@ class _RowBuilder:
             return labels
         if self.convention.labels == "number":
             return numeric
-        if self.convention.labels == "letter" and labels[0].isdigit():
+        letters = labels[0].isascii() and labels[0].isalpha()
+        if self.convention.labels == "letter" and not letters:
             return default_labels(count)
         return labels
 
