@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zhmcq.reading.convention import Convention, last_filled
-from zhmcq.reading.fold import fold_name, fold_text, normal_text, tidy
+from zhmcq.reading.fold import fold_name, fold_texts, normal_text, tidy
 from zhmcq.reading.headers import label_index
 
 __all__ = ["Key", "is_no_key", "read_key", "truth_of"]
@@ -84,6 +84,14 @@ def is_no_key(answer: Any) -> bool:
     )
 
 
+def _tidied(texts: Sequence[str]) -> list[str]:
+    return [tidy(text) for text in texts]
+
+
+def _normalised(texts: Sequence[str]) -> list[str]:
+    return [normal_text(text) for text in texts]
+
+
 class _Options:
     """The options of one question, as a key may name them."""
 
@@ -92,14 +100,20 @@ class _Options:
         self.labels = {label.upper(): place for place, label in enumerate(labels)}
         self.base = base
         self.count = last_filled(options)
+        # Names such as 11, 12 are ids: they don't count the options, from 0 or from 1.
+        numbers = [int(label) for label in labels if label.isdigit() and label.isascii()]
+        self.ids = bool(numbers) and numbers != list(range(numbers[0], numbers[0] + len(labels)))
+        self.ids |= bool(numbers) and numbers[0] > 1
 
     def by_label(self, label: str, *, named: bool) -> int:
         """The index that a label stands for; -1 where there is no such option."""
         label = label.upper()
         if label.isdigit():
             label = str(int(label))
-            if named and label in self.labels:
+            if (named or self.ids) and label in self.labels:
                 return self.labels[label]
+            if self.ids:
+                return -1
             place = int(label) - (1 if named else self.base)
         elif label in self.labels:
             place = self.labels[label]
@@ -109,11 +123,10 @@ class _Options:
 
     def by_text(self, text: str) -> tuple[int, ...]:
         """The options of that text: exactly, else normalised, else folded; several if equal."""
-        wanted = tidy(text)
-        for same in (tidy, normal_text, fold_text):
-            form = same(wanted)
-            found = tuple(i for i, o in enumerate(self.options) if o and same(o) == form)
-            if found:
+        for forms in (_tidied, _normalised, fold_texts):
+            wanted, *texts = forms([tidy(text), *self.options])
+            pairs = enumerate(zip(self.options, texts, strict=True))
+            if found := tuple(i for i, (option, form) in pairs if option and form == wanted):
                 return found
         return ()
 
@@ -154,7 +167,10 @@ def read_key(
 def _read_text(text: str, known: _Options, convention: Convention) -> Key:
     by_label = _read_labels(text, known)
     # 甲 and 一 are labels in few files and words in many: they never win over a text.
-    if by_label and convention.style == "label" and text.strip()[:1] not in _WORDS:
+    # Nor does a letter in a file that writes its labels as numbers, or the other way round.
+    kind = "number" if re.search(r"\d", text) else "letter"
+    usual = convention.labels in ("", kind) and text.strip()[:1] not in _WORDS
+    if by_label and convention.style == "label" and usual:
         return Key(by_label)
     by_text = known.by_text(text)
     if by_label and by_text:
@@ -233,7 +249,9 @@ def _read_labels(text: str, known: _Options) -> tuple[int, ...] | None:
     if len(text) > 120:
         return ()
     one = _NAMED.fullmatch(text)
-    parts = [one] if one else _label_parts(text, known)
+    joint = text.isdigit() and len(text) == 2 and int(text) > known.count and not known.ids
+    parts = _label_parts(text, known) if joint or not one else []
+    parts = parts or ([one] if one else [])
     if not parts:
         return ()
     indexes = []
@@ -247,7 +265,7 @@ def _read_labels(text: str, known: _Options) -> tuple[int, ...] | None:
 
 def _label_parts(text: str, known: _Options) -> list[re.Match[str]]:
     """Several labels: ``A;B;D``, ``(A)(B)``, ``ABD``, ``1, 3``, and ``13`` where no 13 exists."""
-    pieces = [piece for piece in _SEPARATOR.split(text.strip("()[]「」.。;,、")) if piece]
+    pieces = [p.strip("'\"") for p in _SEPARATOR.split(text.strip("()[]「」.。;,、")) if p]
     if len(pieces) == 1:
         joint = pieces[0]
         digits = joint.isdigit() and len(set(joint)) == len(joint) and int(joint) > known.count

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from zhmcq.errors import ReadError
 from zhmcq.questions import Question, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading.build import Builder
 from zhmcq.reading.convention import convention_of
+from zhmcq.reading.drafts import Draft
 from zhmcq.reading.headers import Columns
+from zhmcq.reading.progress import tracked
 from zhmcq.reading.sources import Source
 
 __all__ = ["read_bank", "stream_bank"]
@@ -49,12 +52,17 @@ def read_bank(
     if source.saved is not None:
         return source.saved
     builder = Builder(convention_of(drafts, answer_base, source.name))
-    while drafts:
-        # Let go of each draft as soon as its question is made: the peak is lower by a third.
-        builder.add(drafts.popleft())
+    for draft in tracked(_emptied(drafts), len(drafts), f"Checking {source.path.name}"):
+        builder.add(draft)
     table = SourceTable(tuple(source.headers), source.cells)
     problems = [*source.problems, *builder.problems]
     return QuestionBank(builder.questions, problems, source.columns, table)
+
+
+def _emptied(drafts: deque[Draft]) -> Iterator[Draft]:
+    """Let go of each draft as soon as its question is made: the peak is lower by a third."""
+    while drafts:
+        yield drafts.popleft()
 
 
 def stream_bank(
@@ -78,16 +86,18 @@ def stream_bank(
         return Source(Path(path), str(path), columns, sheets, keep_cells=False)
 
     first = source()
-    convention = convention_of(first.drafts(), answer_base, first.name)
+    with closing(first.drafts()) as drafts:
+        convention = convention_of(drafts, answer_base, first.name)
     if first.saved is not None:
         yield from first.saved.problems
         yield from first.saved
         return
     yield from first.problems
     builder = Builder(convention)
-    for draft in source().drafts():
-        builder.add(draft)
-        yield from builder.take()
+    with closing(source().drafts()) as drafts:
+        for draft in drafts:
+            builder.add(draft)
+            yield from builder.take()
 
 
 def _check_base(answer_base: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +12,7 @@ from zhmcq.reading.convention import Convention
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.fold import normal_text
 from zhmcq.reading.headers import label_index
+from zhmcq.reading.ids import UniqueIds
 from zhmcq.reading.kinds import asks_order, kind_of, says_multiple, true_false_options
 from zhmcq.reading.options import (
     is_image_only,
@@ -66,6 +66,14 @@ _NOTES = {
         "error",
         "holds several questions or blanks that can't be matched with the keys one by one",
     ),
+    "extra_cells": (
+        "error",
+        "holds more cells than there are headers; a cell with a comma in it lacks its quotes",
+    ),
+    "image_options": (
+        "error",
+        "holds a picture, or a label without a text; a text model can't see pictures",
+    ),
     "bad_json": ("error", "this line is not json"),
     "no_question": ("error", "no field of this record was recognised as a question"),
     "same_as_above": (
@@ -93,15 +101,16 @@ class Builder:
     questions: list[Question] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
     _taken: int = 0
-    _ids: set[str] = field(default_factory=set)
-    _repeats: Counter[str] = field(default_factory=Counter)
+    _ids: UniqueIds = field(default_factory=UniqueIds)
 
     def add(self, draft: Draft) -> None:
         """Make a question of a draft, or note why it can't be one."""
         row = _RowBuilder(draft, self.convention)
         question = row.build()
         if question is not None:
-            self.questions.append(replace(question, id=self._unique(question.id)))
+            unique = self._ids.take(question.id)
+            same = unique == question.id
+            self.questions.append(question if same else replace(question, id=unique))
         position = self._taken + len(self.questions) - (question is not None)
         for column, code, message, severity in row.found:
             self.problems.append(self._problem(draft, column, code, message, severity, position))
@@ -123,18 +132,6 @@ class Builder:
             origin.row, column, code, message, severity, origin.file, origin.sheet,
             draft.source_id, position,
         )  # fmt: skip
-
-    def _unique(self, wanted: str) -> str:
-        """The id, or with the first free suffix ``#2``, ``#3`` … if it was used before."""
-        if wanted not in self._ids:
-            self._ids.add(wanted)
-            return wanted
-        place = self._repeats[wanted] + 2
-        while f"{wanted}#{place}" in self._ids:
-            place += 1
-        self._repeats[wanted] = place - 1
-        self._ids.add(f"{wanted}#{place}")
-        return f"{wanted}#{place}"
 
 
 class _RejectError(Exception):
@@ -322,11 +319,13 @@ class _RowBuilder:
         numeric = tuple(str(place + self.convention.base) for place in range(count))
         if len(labels) < count:
             return numeric if self.convention.labels == "number" else default_labels(count)
-        if [label_index(label) for label in labels] != list(range(count)):
+        own = normal_text(str(self.draft.answer)).upper()
+        if own in labels or [label_index(label) for label in labels] != list(range(count)):
             return labels
         if self.convention.labels == "number":
             return numeric
-        if self.convention.labels == "letter" and labels[0].isdigit():
+        letters = labels[0].isascii() and labels[0].isalpha()
+        if self.convention.labels == "letter" and not letters:
             return default_labels(count)
         return labels
 

@@ -13,14 +13,19 @@ __all__ = ["cell_text", "unescape"]
 
 # What Excel allows for a format code.
 MAX_CODE = 255
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# Only characters that XML forbids are written so, and the underscore of a text that looks so.
+_ESCAPE = re.compile(r"_x(00[01][0-9A-Fa-f]|007[Ff]|005[Ff]|[Ff]{3}[EeFf])_")
 _ERROR = re.compile(
     r"#(?:REF!|VALUE!|N/A|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|BUSY!|GETTING_DATA)"
 )
 
 
 def unescape(text: str) -> str:
-    """Undo the ``_x000D_`` escapes by which workbooks write characters that XML forbids."""
+    """Undo the ``_x000D_`` escapes by which workbooks write characters that XML forbids.
+
+    ``_x0041_`` stays: it is what a person typed, kept in the file as ``_x005F_x0041_``, of which
+    openpyxl undoes the first part.
+    """
     if "_x" not in text:
         return text
     return _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), text)

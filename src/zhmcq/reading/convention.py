@@ -83,8 +83,9 @@ class _Tally:
         self.numbers += 1
         self.zero += number == 0
         self.highest += number == count > 0
-        if labels and labels[0] in ("0", "1"):
-            self.numbered_from = (self.numbered_from or set()) | {labels[0]}
+        first = "1" if labels and labels[0] == "一" else labels[0] if labels else ""
+        if first in ("0", "1"):
+            self.numbered_from = (self.numbered_from or set()) | {first}
 
     @property
     def style(self) -> Style:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from dataclasses import dataclass, replace
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.fold import normal_text, tidy
 from zhmcq.reading.headers import label_index
-from zhmcq.reading.kinds import says_multiple
+from zhmcq.reading.kinds import kind_of, says_multiple
+from zhmcq.reading.numbered import find_numbered
 from zhmcq.reading.options import prefix_label
 
 __all__ = ["Embedded", "find_embedded", "options_of_text", "split_item", "take_embedded"]
@@ -22,6 +24,7 @@ _MARKER = re.compile(
     r"(?:^|\n)[ \t\u3000\xa0]*(?P<alone>[A-HＡ-Ｈ])[ \t\u3000\xa0]+(?=\S)",
 )
 _MAX_MARKERS = 1000
+_LONGEST_LIST = 10_000
 _ITEM = r"(?:[(（]\s*(?P<n1>\d{1,3})\s*[)）]|(?P<n2>\d{1,3})\s*(?:[.．、](?!\d)|(?=[(（])))"
 _ITEM_LINE = re.compile(
     rf"(?:^|\n)[ \t\u3000\xa0]*(?:{_ITEM}|(?P<n3>\d{{1,3}})[ \t\u3000\xa0]+(?=\D|$))"
@@ -120,17 +123,30 @@ def take_embedded(draft: Draft) -> None:
     if len(filled) >= 2 or (not filled and not draft.stem):
         return
     found = find_embedded(filled[0] if filled else draft.stem)
+    if found is None and not filled and kind_of(draft.kind) in ("", "single", "multiple"):
+        _take_numbered(draft)
     if found is None or bool(found.stem) == bool(filled):
         return
     draft.options, draft.labels = list(found.options), found.labels
-    if found.damaged:
+    if not any(found.options):
+        draft.notes.append(("", "image_options"))
+    elif found.damaged:
         draft.notes.append(("", "damaged_options"))
     if not filled:
         draft.stem = found.stem
 
 
+def _take_numbered(draft: Draft) -> None:
+    found = find_numbered(draft.stem, draft.answer, asks_key=draft.asks_key)
+    if found is not None:
+        draft.stem, draft.labels = found[0], found[2]
+        draft.options = list(found[1])
+
+
 def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     """Options that share one cell: ``A. 甲 B. 乙``, lines, or parts between bars."""
+    if text.startswith("[") and text.endswith("]") and (parts := _listed(text)):
+        return parts, ()
     inside = find_embedded(text)
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
@@ -139,6 +155,18 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
         if len(parts) >= 2:
             return parts, ()
     return [text] if text else [], ()
+
+
+def _listed(text: str) -> list[str]:
+    """The texts of a list that was written out as json or by Python; none if it is no such."""
+    if len(text) > _LONGEST_LIST:
+        return []
+    try:
+        parts = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return []
+    texts = all(isinstance(part, str) for part in parts)
+    return [tidy(part) for part in parts] if isinstance(parts, list) and texts else []
 
 
 def split_item(draft: Draft) -> list[Draft]:

@@ -14,6 +14,7 @@ _DROPPED = re.compile(
 )
 _JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_SHORT = 200
 _NOT_WORD = re.compile(r"[\W_]+")
 # A point, comma, colon, slash or minus means something in a number ("1.5", "3:8", "-2") only.
 _NUMBER_SIGN = set(".,:/%-")
@@ -26,7 +27,8 @@ def tidy(text: str) -> str:
     Whitespace inside stays as it is; line ends become newlines; a lone surrogate, which no file
     can hold, becomes U+FFFD.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
+        # Quick: what is dropped or replaced below counts as not printable, and so do line ends.
         return text.strip()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -36,10 +38,18 @@ def tidy(text: str) -> str:
 
 def normal_text(text: str) -> str:
     """NFKC with all whitespace folded to single blanks: one option is another, however spaced."""
+    return _normal_short(text) if len(text) < _SHORT else _normal(text)
+
+
+def _normal(text: str) -> str:
     text = tidy(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _JOINERS.sub("", text))
     return " ".join(text.split())
+
+
+# An option is looked at from several sides, one after the other.
+_normal_short = functools.lru_cache(maxsize=256)(_normal)
 
 
 @functools.cache

@@ -19,17 +19,17 @@ Columns = Mapping[str, str | Sequence[str]]
 _SPELLINGS = {
     "id": (
         "id 题号 题目编号 试题编号 编号 序号 流水号 题目序号 题序 questionid qid questionno "
-        "number no index idx 项次 原题号 itemid uid"
+        "number no index idx did 项次 原题号 itemid uid"
     ),
     "passage": (
         "passage 文章 题组题干 题组题目 题组文章 阅读文章 文章内容 阅读材料 阅读文本 材料 短文 "
         "课文 篇章 段落 文本 背景 背景资料 情境 情境叙述 context article paragraph document "
-        "reading text passages 引文 共用题干"
+        "reading text passages dtext 引文 共用题干"
     ),
     "stem": (
         "stem 题干 问题 题目 试题内容 题目内容 试题题目 试题 问题内容 题干内容 题目叙述 考题 "
         "题文 问句 question questions questiontext questionstem questiontitle problem query "
-        "prompt sentence description title content 内容 题"
+        "qtext prompt sentence description title content 内容 题"
     ),
     "options": (
         "options choices choice option candidates 选项 选项内容 备选项 备选答案 候选项 "
@@ -74,7 +74,9 @@ _OPTION = re.compile(
     rf"(?P<label>[a-z]|\d{{1,2}}|[{_HEAVENLY}]|[{_CHINESE_DIGITS}])"
     r"(?:项|项目|选项|选择|答案)?"
 )
-_NOTE = re.compile(r"[(（\[【<].*?[)）\]】>]|[*＊:：]")
+_NOTE = re.compile(r"[(（\[【<].*?[)）\]】>]|\s[-–—]\s.*|[*＊:：]")
+# Whether an option is right, in a column of its own: 「選項A是否正確」, "A correct".
+_RIGHT = re.compile(r"(?P<option>.+?)(?:是否)?(?:为)?(?:正确|对错|iscorrect|correct|isright|right)")
 _SEARCHED_ROWS = 40
 _LONGEST_HEADER = 40
 
@@ -84,8 +86,13 @@ def option_label(header: str) -> str:
 
     Letters come back upper case, digits as digits whatever their width.
     """
-    match = _OPTION.fullmatch(fold_name(header))
+    match = _OPTION.fullmatch(fold_name(header)) or _OPTION.fullmatch(_without_note(header))
     return match.group("label").upper() if match else ""
+
+
+def _without_note(header: str) -> str:
+    """A header as the vocabulary spells it, without 「（必填）」 or " - max 75 characters"."""
+    return fold_name(_NOTE.sub("", normal_text(header[:200])))
 
 
 def label_index(label: str) -> int:
@@ -107,7 +114,7 @@ def field_of(header: str) -> tuple[str, int] | None:
     name = fold_name(header)
     if name in _BY_NAME:
         return _BY_NAME[name]
-    shorter = fold_name(_NOTE.sub("", normal_text(header)))
+    shorter = _without_note(header)
     if shorter in _BY_NAME:
         return _BY_NAME[shorter]
     for wanted, ending in _ENDINGS:
@@ -126,6 +133,7 @@ class Layout:
         fields: Column indexes by field, the preferred one first (answers may be in either).
         options: Column indexes of the options, in order.
         labels: The options' names as their headers say them (``("1", "2", …)``).
+        rights: Columns that say whether an option is right, by its label.
     """
 
     row: int
@@ -133,6 +141,7 @@ class Layout:
     fields: dict[str, list[int]] = field(default_factory=dict)
     options: list[int] = field(default_factory=list)
     labels: tuple[str, ...] = ()
+    rights: dict[str, int] = field(default_factory=dict)
 
     def first(self, name: str) -> int | None:
         """The preferred column of a field."""
@@ -167,15 +176,19 @@ def _column_name(column: int) -> str:
     return f"column {letters}"
 
 
-def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> Layout:
-    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
+def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
     headers: list[str] = []
     for place, cell in enumerate(cells):
         name = " ".join(cell.split()) or _column_name(place)
         while name in headers:
             name = f"{name} ({_column_name(place)})"
         headers.append(name)
-    layout = Layout(row, tuple(headers))
+    return tuple(headers)
+
+
+def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> Layout:
+    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
+    layout = Layout(row, _distinct_names(cells))
     ranked: dict[str, list[tuple[int, int]]] = {}
     labelled: list[tuple[int, str]] = []
     for column, cell in enumerate(cells):
@@ -184,6 +197,8 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
         # "options" would be the option S, were the vocabulary not asked first.
         if fold_name(cell) not in _BY_NAME and (label := option_label(cell)):
             labelled.append((column, label))
+        elif label := _right_label(cell):
+            layout.rights.setdefault(label, column)
         elif found := field_of(cell):
             ranked.setdefault(found[0], []).append((found[1], column))
     layout.options, layout.labels = _option_run(labelled)
@@ -199,20 +214,30 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
     return layout
 
 
+def _right_label(header: str) -> str:
+    match = _RIGHT.fullmatch(fold_name(header)) if len(header) <= _LONGEST_HEADER else None
+    return option_label(match.group("option")) if match else ""
+
+
 def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, ...]]:
-    """The longest run of columns labelled A, B, C … or 1, 2, 3 … (or 0, 1, 2 …)."""
+    """The longest run of columns labelled A, B, C … or 1, 2, 3 … (or 0, 1, 2 …).
+
+    Columns in another order (D, C, B, A) are taken if that makes a longer run.
+    """
     best: tuple[list[int], tuple[str, ...]] = ([], ())
-    for start, (_, label) in enumerate(labelled):
-        if label_index(label) not in (0, -1):
-            continue
-        columns, labels, wanted = [], [], label_index(label)
-        for column, name in labelled[start:]:
-            if label_index(name) == wanted and _style(name) == _style(label):
-                columns.append(column)
-                labels.append(name)
-                wanted += 1
-        if len(columns) > max(1, len(best[0])):
-            best = (columns, tuple(labels))
+    by_label = sorted(labelled, key=lambda pair: label_index(pair[1]))
+    for ordered in (labelled, by_label):
+        for start, (_, label) in enumerate(ordered):
+            if label_index(label) not in (0, -1):
+                continue
+            columns, labels, wanted = [], [], label_index(label)
+            for column, name in ordered[start:]:
+                if label_index(name) == wanted and _style(name) == _style(label):
+                    columns.append(column)
+                    labels.append(name)
+                    wanted += 1
+            if len(columns) > max(1, len(best[0])):
+                best = (columns, tuple(labels))
     return best
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
+from zhmcq.reading.answers import truth_of
 from zhmcq.reading.cells import cell_text
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.embedded import options_of_text, split_item
-from zhmcq.reading.fold import tidy
+from zhmcq.reading.fold import fold_name, tidy
 from zhmcq.reading.headers import Columns, Layout, find_layout, option_label, recognise
 
 __all__ = ["ItemReader", "top_items"]
 
 _MAX_DEPTH = 6
+_LONGEST_ID = 40
+
+
+@functools.lru_cache(maxsize=1024)
+def _recognised(names: tuple[str, ...]) -> Layout:
+    return recognise(0, names)
+
+
+def _names(record: Iterable[Any]) -> Layout:
+    """What the names of a record say; kept, since a file has few sets of names."""
+    names = tuple(map(str, record))
+    return _recognised(names) if sum(map(len, names)) < 1000 else recognise(0, names)
 
 
 def top_items(data: Any, depth: int = 0) -> list[Any]:
@@ -23,17 +38,15 @@ def top_items(data: Any, depth: int = 0) -> list[Any]:
         return data
     if not isinstance(data, dict):
         return []
-    named = recognise(0, [str(key) for key in data]).score
     objects = bool(data) and all(isinstance(value, dict) for value in data.values())
-    if named:
-        return _from_columns(data) if objects and len(data) > 1 else [data]
-    lists = [v for v in data.values() if isinstance(v, list) and any(map(_is_record, v))]
-    if lists:
-        return [item for values in lists for item in values]
+    if _names(data).score:
+        return _named_items(data, objects=objects)
+    if lists := _listed_items(data):
+        return lists
     if not objects:
         return []
     records = [{"id": key, **value} for key, value in data.items()]
-    if any(recognise(0, [str(key) for key in record]).score for record in records):
+    if any(_names(record).score for record in records):
         return records
     if depth < _MAX_DEPTH:
         return [item for value in data.values() for item in top_items(value, depth + 1)]
@@ -44,6 +57,58 @@ def _from_columns(data: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     """What pandas writes by default: a mapping of rows for each column."""
     rows = dict.fromkeys(row for column in data.values() for row in column)
     return [{name: column.get(row) for name, column in data.items()} for row in rows]
+
+
+def _named_items(data: Mapping[str, Any], *, objects: bool) -> list[Any]:
+    """The items of an object whose own names say what is what."""
+    if _is_item(data):
+        return [data]
+    if objects and len(data) > 1:
+        return _from_columns(data)
+    return _from_lists(data) or _listed_items(data) or [data]
+
+
+def _listed_items(data: Mapping[str, Any]) -> list[Any]:
+    """What the lists of records inside an object hold."""
+    kept = _said_of_all(data)
+    return [
+        {**kept, **item} if isinstance(item, dict) else item
+        for value in data.values()
+        if isinstance(value, list) and any(map(_is_record, value))
+        for item in value
+    ]
+
+
+def _from_lists(data: Mapping[str, Any]) -> list[Any]:
+    """A table kept by columns: lists of one length, one of them the stems."""
+    lengths = {len(value) if isinstance(value, list) else -1 for value in data.values()}
+    stem = _names(data).first("stem")
+    if stem is None or len(lengths) != 1 or min(lengths) < 2:
+        return []
+    if not all(isinstance(text, str) for text in list(data.values())[stem]):
+        return []
+    return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
+
+
+def _is_item(data: Mapping[str, Any]) -> bool:
+    """Whether an object has a text of its own to ask or to read, beyond a title."""
+    layout, pairs = _names(data), list(data.items())
+    places = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
+    return any(
+        isinstance(value, str) and not _is_title(name)
+        for name, value in (pairs[place] for place in places)
+    )
+
+
+def _is_title(name: str) -> bool:
+    return fold_name(name) in ("title", "questiontitle")
+
+
+def _said_of_all(own: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object says of all its questions: subject, source, kind."""
+    fields = _names(own).fields
+    places = {place for name in ("subject", "source", "kind") for place in fields.get(name, ())}
+    return {k: v for i, (k, v) in enumerate(own.items()) if i in places and isinstance(v, str)}
 
 
 def _is_record(value: Any) -> bool:
@@ -63,7 +128,7 @@ class ItemReader:
     def __init__(self, columns: Columns | None, file: str) -> None:
         self._columns = columns
         self.file = file
-        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._layouts: dict[tuple[str, ...], tuple[Layout, dict[str, str]]] = {}
         self.columns: dict[str, str] = {}
 
     def drafts(self, item: Any, number: int) -> list[Draft]:
@@ -75,11 +140,7 @@ class ItemReader:
         records = list(self._records(item, {}, 0))
         found = [draft for record in records for draft in self._of_record(record, number)]
         if len(found) > 1:
-            group = next((str(d.source_id) for d in found if d.source_id is not None), "")
-            for place, draft in enumerate(found, 1):
-                same_id = draft.source_id == found[0].source_id
-                draft.sub = place if same_id else 0
-                draft.group = draft.group or group or f"item{number}"
+            _group(found, number)
         return found
 
     def _records(
@@ -108,12 +169,12 @@ class ItemReader:
             own = _as_passage(own)
             for _, parts in children:
                 for part in parts:
-                    yield from self._records(part, {**inherited, **own}, depth + 1)
+                    yield from self._records(part, _merged(inherited, own), depth + 1)
             return
-        yield from _parallel({**inherited, **flat})
+        yield from _parallel(_merged(inherited, flat))
 
     def _has_stem(self, part: Mapping[str, Any], depth: int = 0) -> bool:
-        if "stem" in recognise(0, [str(key) for key in part]).fields and not (
+        if "stem" in _names(part).fields and not (
             set(part) <= {"text", "label", "content", "key", "value", "option"}
         ):
             return True
@@ -123,28 +184,31 @@ class ItemReader:
             for value in part.values()
         )
 
-    def _layout(self, record: Mapping[str, Any], where: str) -> Layout:
+    def _layout(self, record: Mapping[str, Any], where: Origin) -> tuple[Layout, dict[str, str]]:
+        """What the names of a record say, and the name of each field, for messages."""
         names = tuple(record)
-        layout = self._layouts.get(names)
-        if layout is None:
-            layout = find_layout([(0, list(names))], self._columns, where)
+        found = self._layouts.get(names)
+        if found is None:
+            layout = find_layout([(0, list(names))], self._columns, str(where))
+            columns = layout.as_columns()
+            self.columns = columns | self.columns
+            first = (layout.headers[column] for column in layout.options)
+            options = layout.header("options") or next(first, "")
+            found = layout, columns | {"options": options}
             if len(self._layouts) < 1000:
-                self._layouts[names] = layout
-            self.columns = layout.as_columns() | self.columns
-        return layout
+                self._layouts[names] = found
+        return found
 
     def _of_record(self, record: dict[str, Any], number: int) -> list[Draft]:
         origin = Origin(self.file, "", number)
-        layout = self._layout(record, str(origin))
+        layout, names = self._layout(record, origin)
         values = list(record.values())
-        draft = Draft(origin, "", names=layout.as_columns(), asks_key=True)
-        draft.names["options"] = layout.header("options") or next(
-            (layout.headers[column] for column in layout.options), ""
-        )
+        draft = Draft(origin, "", names=names, asks_key=True)
         for name in ("stem", "passage", "kind", "subject", "explanation", "source", "group"):
-            columns = layout.fields.get(name, ())
-            text = next((t for c in columns if (t := _text(values[c]))), "")
-            setattr(draft, name, text)
+            for column in layout.fields.get(name, ()):
+                if text := _text(values[column]):
+                    setattr(draft, name, text)
+                    break
         draft.source_id = _source_id(values, layout)
         answers = [values[column] for column in layout.fields.get("answer", ())]
         draft.asks_key = bool(answers)
@@ -159,16 +223,39 @@ class ItemReader:
         return [draft]
 
 
+def _group(found: Sequence[Draft], number: int) -> None:
+    """Number the sub-questions of one item; those that share a text or an id share a group."""
+    first = found[0].source_id
+    group = next((str(d.source_id) for d in found if d.source_id is not None), f"item{number}")
+    ids = Counter(draft.source_id for draft in found)
+    one_id = first is not None and len(ids) == 1
+    passages = list(dict.fromkeys(draft.passage for draft in found))
+    for place, draft in enumerate(found, 1):
+        cut = bool(draft.sub)
+        draft.sub = place if ids[draft.source_id] > 1 else 0
+        if one_id or cut or draft.passage:
+            part = passages.index(draft.passage) + 1
+            several = part > 1 and not one_id
+            draft.group = draft.group or (f"{group}-{part}" if several else group)
+
+
 def _named_parts(item: list[Any]) -> Any:
     """``[passages, [questions], id]``, the shape of C3, as a record."""
     record: dict[str, Any] = {}
+    alone: list[str | int] = []
     for part in item:
         if isinstance(part, list) and part and all(isinstance(p, dict) for p in part):
             record["questions"] = part
         elif isinstance(part, list) and part and all(isinstance(p, str) for p in part):
             record["passage"] = part
-        elif isinstance(part, str | int) and "questions" in record:
-            record["id"] = part
+        elif isinstance(part, str | int):
+            alone.append(part)
+    texts = [text for text in alone if isinstance(text, str)]
+    if "passage" not in record and texts and (len(alone) > 1 or len(texts[0]) > _LONGEST_ID):
+        record["passage"] = max(texts, key=len)
+        alone.remove(record["passage"])
+    if alone:
+        record["id"] = alone[-1]
     return record if "questions" in record else item
 
 
@@ -177,8 +264,8 @@ def _flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     nested: list[Mapping[Any, Any]] = []
     for name, value in item.items():
-        known = recognise(0, [str(name)])
-        if isinstance(value, dict) and ("stem" in known.fields or not known.fields):
+        known = _names([name]).fields if isinstance(value, dict) else {}
+        if isinstance(value, dict) and ("stem" in known or not known):
             nested.append(value)
         else:
             flat[str(name)] = value
@@ -188,21 +275,34 @@ def _flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     return flat
 
 
+def _merged(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A record with what its parents say; its own passage comes instead of theirs."""
+    if not inherited:
+        return own
+    own = {k: v for k, v in own.items() if v not in (None, "", []) or k not in inherited}
+    names, fields = list(own), _names(own).fields
+    if any(own[names[place]] for place in fields.get("passage", ())):
+        theirs = _names(inherited).fields.get("passage", ())
+        inherited = {k: v for i, (k, v) in enumerate(inherited.items()) if i not in theirs}
+    return {**inherited, **own}
+
+
 def _as_passage(own: dict[str, Any]) -> dict[str, Any]:
     """A parent's 'question' or 'content' is what its sub-questions are about."""
-    layout = recognise(0, list(own))
-    if "passage" not in layout.fields and "stem" in layout.fields:
-        name = list(own)[layout.fields["stem"][0]]
+    layout = _names(own)
+    stems = [name for i, name in enumerate(own) if i in layout.fields.get("stem", ())]
+    name = next((name for name in stems if not _is_title(name)), "")
+    if "passage" not in layout.fields and name:
         own = {("passage" if key == name else key): value for key, value in own.items()}
     kept = ("passage", "id", "subject", "source", "kind", "group")
-    fields = recognise(0, list(own)).fields
+    fields = _names(own).fields
     places = {place for name in kept for place in fields.get(name, ())}
     return {key: value for place, (key, value) in enumerate(own.items()) if place in places}
 
 
 def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """RACE's shape: lists of questions, options and answers side by side."""
-    layout = recognise(0, list(record))
+    layout = _names(record)
     names = list(record)
     column = layout.first("stem")
     stems = record[names[column]] if column is not None else None
@@ -225,11 +325,13 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     """A scalar as text; a list of texts as its lines."""
+    if isinstance(value, str):
+        return tidy(value)
     if isinstance(value, list):
         return "\n".join(text for part in value if (text := _text(part)))
     if isinstance(value, dict) or value is None:
         return ""
-    return tidy(value) if isinstance(value, str) else cell_text(value)[0]
+    return cell_text(value)[0]
 
 
 def _source_id(values: Sequence[Any], layout: Layout) -> SourceId:
@@ -278,6 +380,11 @@ def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, 
     return [_text(text) for text in value.values()], tuple(names) if whole else ()
 
 
+def _right(value: Any) -> bool | None:
+    """Whether an option's own mark says that it is right: true, 1, "true", 對."""
+    return bool(value) if value in (0, 1) else truth_of(value)
+
+
 _TEXT_NAMES = (
     "text",
     "content",
@@ -308,9 +415,11 @@ def _options_of_objects(
     if text_name is None:
         return [], (), None
     label_name = pick([n for n in _LABEL_NAMES if n != text_name], (str, int))
-    right_name = pick(_RIGHT_NAMES, bool)
+    right_name = next(
+        (n for n in _RIGHT_NAMES if all(_right(o.get(n)) is not None for o in value)), None
+    )
     labels = tuple(_text(option[label_name]) for option in value) if label_name else ()
     if not all(option_label(label) for label in labels) or len(set(labels)) != len(value):
         labels = ()
-    right = [option[right_name] for option in value] if right_name else None
+    right = [bool(_right(option[right_name])) for option in value] if right_name else None
     return [_text(option[text_name]) for option in value], labels, right

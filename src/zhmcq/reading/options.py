@@ -82,9 +82,15 @@ def without_prefixes(options: Sequence[str]) -> list[str]:
 
 def _prefixes(options: Sequence[str]) -> list[re.Match[str]]:
     """A prefix for each option that holds a text; none unless all have one."""
-    matches = [_PREFIX.match(option) for option in options if option]
-    found = [match for match in matches if match]
-    return found if len(found) == len(matches) >= 2 else []
+    found = []
+    for option in options:
+        if not option:
+            continue
+        match = _PREFIX.match(option)
+        if match is None:
+            return []
+        found.append(match)
+    return found if len(found) >= 2 else []
 
 
 def _without(options: Sequence[str], matches: Sequence[re.Match[str]]) -> list[str]:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
+from zhmcq.reading.answers import truth_of
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.embedded import options_of_text
 from zhmcq.reading.fold import fold_name
@@ -16,6 +17,8 @@ from zhmcq.reading.tables import Row, TableRow
 __all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
+_ZERO_ONE = {"0": False, "1": True}
+_RULE = re.compile(r":?[-=]{2,}:?")
 _DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
 
@@ -41,7 +44,9 @@ class RowReader:
         self._above: tuple[int, str] = (0, "")
 
     def is_header(self, row: Row) -> bool:
-        """Whether a row repeats the header, as printed banks do on each page."""
+        """Whether a row repeats the header, as printed banks do, or is a line under it."""
+        if all(_RULE.fullmatch(text) for text in row.texts if text):
+            return True
         stem = self.layout.first("stem")
         column = stem if stem is not None else 0
         return (
@@ -62,12 +67,14 @@ class RowReader:
             stem=self._text(row, "stem"),
             labels=layout.labels,
             names=self.names,
-            asks_key=bool(layout.fields.get("answer")),
+            asks_key=bool(layout.fields.get("answer") or layout.rights),
             source_id=self._source_id(row),
         )
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
+        if not self.sheet and any(row.texts[len(layout.headers) :]):
+            draft.notes.append(("", "extra_cells"))
         self._take_passage(row, draft)
         self._take_options(row, draft)
         draft.answer = self._answer(row)
@@ -98,7 +105,18 @@ class RowReader:
                     # 3 shown as "3." or "03" is 3; 0.5 shown as 50% is the text of an option.
                     plain &= value == int(value) if abs(value) < 1e9 else False
                 return value if plain else row.text(column)
-        return None
+        return self._marked(row)
+
+    def _marked(self, row: Row) -> Any:
+        """The labels of the options whose own columns say that they are right."""
+        chosen = []
+        for label, column in self.layout.rights.items():
+            text = row.text(column)
+            truth = _ZERO_ONE.get(text, truth_of(text)) if text else False
+            if truth is None:
+                return text
+            chosen += [label] if truth else []
+        return chosen or None
 
     def _take_passage(self, row: Row, draft: Draft) -> None:
         column = self.layout.first("passage")

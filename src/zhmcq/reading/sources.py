@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -59,7 +60,7 @@ class Source:
     problems: list[RowProblem] = field(default_factory=list)
     saved: QuestionBank | None = None
 
-    def drafts(self) -> Iterator[Draft]:
+    def drafts(self) -> Generator[Draft, None, None]:
         """The drafts of the file; none where it is a saved bank.
 
         Raises:
@@ -68,13 +69,15 @@ class Source:
         _check_file(self.path, self.name)
         found = self._of_json() if self.path.suffix.lower() in _JSON else self._of_tables()
         try:
-            for draft in found:
-                take_embedded(draft)
-                yield draft
+            # Closed here and now, not when a traceback is let go of: a child may hang on it.
+            with closing(found):
+                for draft in found:
+                    take_embedded(draft)
+                    yield draft
         except OSError as error:
             raise ReadError(f"{self.name}: it can't be read: {error.strerror or error}") from error
 
-    def _of_tables(self) -> Iterator[Draft]:
+    def _of_tables(self) -> Generator[Draft, None, None]:
         failures: list[ColumnsError] = []
         seen: list[str] = []
         readable = 0
@@ -121,7 +124,7 @@ class Source:
         text = f"sheet {table.name!r} {message}"
         self.problems.append(RowProblem(0, "", code, text, "warning", self.name, table.name))
 
-    def _of_json(self) -> Iterator[Draft]:
+    def _of_json(self) -> Generator[Draft, None, None]:
         if self.path.suffix.lower() == ".json":
             items = self._document()
             what = f"Reading {self.path.name}"

@@ -6,13 +6,14 @@ import contextlib
 import itertools
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from zhmcq.errors import ReadError
 from zhmcq.reading.archive import SheetScan, check_archive, scan_sheet
 from zhmcq.reading.cells import cell_text
+from zhmcq.reading.drawings import pictured_cells
 from zhmcq.reading.tables import MAX_COLUMNS, MergedColumns, Row, Table
 
 __all__ = ["xlsx_tables"]
@@ -64,7 +65,8 @@ def xlsx_tables(path: Path, name: str) -> Iterator[Table]:
                 part = sheet._worksheet_path
                 with archive.open(part) as stream:
                     scan = scan_sheet(stream, where)
-            yield Table(sheet.title, _rows(sheet, scan, where), scan.rows)
+                pictures = pictured_cells(archive, part)
+            yield Table(sheet.title, _rows(sheet, scan, pictures, where), scan.rows)
 
 
 def _refuse_other_kinds(magic: bytes, name: str) -> None:
@@ -90,7 +92,9 @@ def _open(file: Any) -> Any:
         return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
-def _rows(sheet: Any, scan: SheetScan, where: str) -> Iterator[Row]:
+def _rows(
+    sheet: Any, scan: SheetScan, pictures: Mapping[int, set[int]], where: str
+) -> Iterator[Row]:
     from openpyxl.utils import get_column_letter
 
     # The stored dimension is wrong in files of some writers, and rows would be cut by it.
@@ -113,6 +117,9 @@ def _rows(sheet: Any, scan: SheetScan, where: str) -> Iterator[Row]:
                     reference = f"{get_column_letter(column + 1)}{number}"
                     if not text and reference in scan.without_value:
                         row.notes[column] = "formula_without_value"
+                for column in pictures.get(number, ()):
+                    if not row.text(column):
+                        row.notes[column] = "image_options"
                 merged.fill(row)
                 yield row
 

@@ -1,0 +1,56 @@
+"""Options that a stem numbers, 「…？①甲②乙③丙」, as banks of trade and licence tests do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from zhmcq.reading.fold import normal_text, tidy
+from zhmcq.reading.headers import label_index
+
+__all__ = ["find_numbered"]
+
+_SIGNS = (
+    re.compile(r"(?P<label>[①-⑩])\s*[.．、]?"),
+    re.compile(r"[(（]\s*(?P<label>[1-9１-９]|[甲乙丙丁戊己])\s*[)）]\s*[.．、:：]?"),
+    re.compile(r"(?<![\d.$^_])(?P<label>[1-9])\s*[.．、](?!\d)"),
+)
+_LEAST, _MOST = 3, 6
+# Numbered parts that ask or leave a blank are sub-questions.
+_ASKS = re.compile(r"[?？]|_{2,}|\\quad|（\s*）|\(\s*\)")
+
+
+def find_numbered(
+    text: str, answer: Any, *, asks_key: bool
+) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+    """The stem, the options and their labels, where a text numbers 3 to 6 options.
+
+    Numbers in a stem may also be statements or sub-questions. So the key must be such a number,
+    unless the source has no keys at all.
+
+    Args:
+        text: The whole stem.
+        answer: The key as the source has it.
+        asks_key: Whether the source has a place for keys.
+    """
+    for sign in _SIGNS:
+        marks = list(sign.finditer(text))
+        labels = [normal_text(mark.group("label")) for mark in marks]
+        places = [label_index(label) for label in labels]
+        if places != list(range(len(marks))) or not _LEAST <= len(marks) <= _MOST:
+            continue
+        ends = [*(mark.start() for mark in marks[1:]), len(text)]
+        options = tuple(tidy(text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
+        stem = tidy(text[: marks[0].start()])
+        if not stem or not all(options) or any(map(_ASKS.search, options)):
+            continue
+        if _names_one(answer, labels) if asks_key else answer is None:
+            return stem, options, tuple(labels)
+    return None
+
+
+def _names_one(answer: Any, labels: list[str]) -> bool:
+    """Whether a key is made of these labels only: ``③``, ``(3)``, ``3``, ``[1, 3]``."""
+    keys = answer if isinstance(answer, list) else [answer]
+    texts = [normal_text(str(key)).strip("().、 ") for key in keys]
+    return bool(texts) and all(text in labels for text in texts)
