@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
-from zhmcq.reading.answers import truth_of
-from zhmcq.reading.cells import cell_text
 from zhmcq.reading.drafts import Draft
-from zhmcq.reading.embedded import options_of_text, split_item
+from zhmcq.reading.embedded import split_item
 from zhmcq.reading.fold import fold_name, tidy
-from zhmcq.reading.headers import Columns, Layout, find_layout, option_label, recognise
+from zhmcq.reading.headers import Columns, Layout, find_layout, recognise
+from zhmcq.reading.json_options import options_of, text_of
 
 __all__ = ["ItemReader", "top_items"]
 
@@ -206,7 +205,7 @@ class ItemReader:
         draft = Draft(origin, "", names=names, asks_key=True)
         for name in ("stem", "passage", "kind", "subject", "explanation", "source", "group"):
             for column in layout.fields.get(name, ()):
-                if text := _text(values[column]):
+                if text := text_of(values[column]):
                     setattr(draft, name, text)
                     break
         draft.source_id = _source_id(values, layout)
@@ -214,7 +213,7 @@ class ItemReader:
         draft.asks_key = bool(answers)
         draft.answer = next((a for a in answers if a not in (None, "", [])), None)
         if layout.options:
-            draft.options = [_text(values[column]) for column in layout.options]
+            draft.options = [text_of(values[column]) for column in layout.options]
             draft.labels = layout.labels
         else:
             _take_options(draft, values, layout)
@@ -323,17 +322,6 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _text(value: Any) -> str:
-    """A scalar as text; a list of texts as its lines."""
-    if isinstance(value, str):
-        return tidy(value)
-    if isinstance(value, list):
-        return "\n".join(text for part in value if (text := _text(part)))
-    if isinstance(value, dict) or value is None:
-        return ""
-    return cell_text(value)[0]
-
-
 def _source_id(values: Sequence[Any], layout: Layout) -> SourceId:
     for column in layout.fields.get("id", ()):
         value = values[column]
@@ -344,82 +332,8 @@ def _source_id(values: Sequence[Any], layout: Layout) -> SourceId:
 
 def _take_options(draft: Draft, values: Sequence[Any], layout: Layout) -> None:
     for column in layout.fields.get("options", ()):
-        draft.options, draft.labels, right = _options(values[column])
+        draft.options, draft.labels, right = options_of(values[column])
         if draft.options:
             if right is not None and draft.answer is None:
                 draft.answer, draft.asks_key = right, True
             return
-
-
-def _options(value: Any) -> tuple[list[str], tuple[str, ...], list[bool] | None]:
-    """Texts, labels and, where each option says whether it is right, those booleans."""
-    if isinstance(value, str):
-        return *options_of_text(value), None
-    if isinstance(value, dict):
-        return *_options_of_object(value), None
-    if not isinstance(value, list):
-        return [], (), None
-    if value and all(isinstance(option, list) and len(option) == 2 for option in value):
-        if all(isinstance(right, bool) for _, right in value):
-            return [_text(text) for text, _ in value], (), [right for _, right in value]
-        labels = [_text(label) for label, _ in value]
-        if all(option_label(label) for label in labels):
-            return [_text(text) for _, text in value], tuple(labels), None
-    if value and all(isinstance(option, dict) for option in value):
-        return _options_of_objects(value)
-    return [_text(option) for option in value], (), None
-
-
-def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, ...]]:
-    texts, labels = value.get("text"), value.get("label")
-    if isinstance(texts, list):
-        named = isinstance(labels, list) and len(labels) == len(texts)
-        return [_text(t) for t in texts], tuple(map(_text, labels or ())) if named else ()
-    names = [option_label(str(name)) for name in value]
-    whole = all(names) and len(set(names)) == len(names)
-    return [_text(text) for text in value.values()], tuple(names) if whole else ()
-
-
-def _right(value: Any) -> bool | None:
-    """Whether an option's own mark says that it is right: true, 1, "true", 對."""
-    return bool(value) if value in (0, 1) else truth_of(value)
-
-
-_TEXT_NAMES = (
-    "text",
-    "content",
-    "value",
-    "option_text",
-    "option",
-    "body",
-    "title",
-    "answer",
-    "选项",
-)
-_LABEL_NAMES = ("label", "key", "name", "id", "letter", "option", "prefix", "order", "index")
-_RIGHT_NAMES = (
-    "is_correct", "isCorrect", "correct", "is_right", "isRight", "right", "is_answer", "isAnswer",
-    "answer", "checked",
-)  # fmt: skip
-
-
-def _options_of_objects(
-    value: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], tuple[str, ...], list[bool] | None]:
-    def pick(names: Sequence[str], wanted: type | tuple[type, ...]) -> str | None:
-        return next(
-            (n for n in names if all(n in o and isinstance(o[n], wanted) for o in value)), None
-        )
-
-    text_name = pick(_TEXT_NAMES, (str, int, float))
-    if text_name is None:
-        return [], (), None
-    label_name = pick([n for n in _LABEL_NAMES if n != text_name], (str, int))
-    right_name = next(
-        (n for n in _RIGHT_NAMES if all(_right(o.get(n)) is not None for o in value)), None
-    )
-    labels = tuple(_text(option[label_name]) for option in value) if label_name else ()
-    if not all(option_label(label) for label in labels) or len(set(labels)) != len(value):
-        labels = ()
-    right = [bool(_right(option[right_name])) for option in value] if right_name else None
-    return [_text(option[text_name]) for option in value], labels, right
