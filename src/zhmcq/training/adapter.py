@@ -1,17 +1,20 @@
-"""Putting a fresh LoRA adapter on a base model."""
+"""A fresh LoRA adapter on a base model, and the optimizer of its weights."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zhmcq.files import atomic_folder
+
 if TYPE_CHECKING:
     from zhmcq.training.settings import LoraSettings
 
-__all__ = ["attach_adapter"]
+__all__ = ["attach_adapter", "make_optimizer", "remember_start"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +51,36 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
         if parameter.requires_grad and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
     return peft_model
+
+
+def remember_start(peft_model: Any, folder: Path) -> None:
+    """Keep the first weights of an adapter that changes its base, to subtract them at the end.
+
+    Such an adapter begins as a part of the base model's weights, which are lessened by it. What
+    it learned is therefore the difference to its beginning, and that fits the base as it was.
+    """
+    with atomic_folder(folder, overwrite=True) as beside:
+        peft_model.save_pretrained(beside)
+
+
+def make_optimizer(peft_model: Any, args: Any, settings: LoraSettings) -> Any:
+    """LoRA+'s optimizer if it is asked for; ``None`` leaves it to transformers.
+
+    Args:
+        peft_model: Whose weights are trained.
+        args: ``TrainingArguments``: the optimizer's class, rate and weight decay.
+        settings: Where ``loraplus_lr_ratio`` is.
+    """
+    if settings.loraplus_lr_ratio is None:
+        return None
+    from peft.optimizers import create_loraplus_optimizer
+    from transformers import Trainer
+
+    kind, values = Trainer.get_optimizer_cls_and_kwargs(args, peft_model)
+    return create_loraplus_optimizer(
+        peft_model,
+        kind,
+        loraplus_lr_ratio=settings.loraplus_lr_ratio,
+        loraplus_weight_decay=args.weight_decay,
+        **values,
+    )
