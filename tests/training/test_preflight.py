@@ -158,6 +158,14 @@ def test_every_rule_has_a_broken_input() -> None:
     assert {case[0] for case in CASES} == set(RULES)
 
 
+def test_the_documents_tell_every_rule() -> None:
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    assert [row for row in rows if row[3:].split("`")[0] in RULES] == [
+        f"| `{rule}` | {meaning} |" for rule, meaning in RULES.items()
+    ]
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,43 @@ def test_a_variant_that_changes_the_base_is_refused_on_a_quantised_one(
             lora=zhmcq.LoraSettings(init_lora_weights=init),
             quantization=zhmcq.QuantizationSettings(),
         )
+
+
+SMALL = {"num_hidden_layers": 1, "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2}
+OTHERS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "gpt_neox": (
+        {"hidden_size": 32, "intermediate_size": 48, **SMALL},
+        {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"},
+    ),
+    "gpt2": ({"n_embd": 32, **SMALL}, {"c_attn", "c_proj", "c_fc"}),
+    "phi3": (
+        {"hidden_size": 32, "intermediate_size": 48, "pad_token_id": 0, **SMALL},
+        {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_model_without_the_recipes_layers_is_adapted_in_all_linear_layers(
+    base: Path, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    values, layers = OTHERS[kind]
+    size = load_model(ModelSource(str(base)))[0].config.vocab_size
+    config = AutoConfig.for_model(kind, vocab_size=size, **values)
+    other = tmp_path / "other"
+    model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    model.save_pretrained(other)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base / name, other / name)
+    plain = zhmcq.LoraTrainer(other, training=zhmcq.TrainingSettings(num_train_epochs=1))
+    result = plain.train(BANK, BANK[:2], tmp_path / "run")
+    assert "all its linear layers are adapted" in caplog.text
+    saved = load_file(result.adapter_dir / "adapter_model.safetensors")
+    assert {name.split(".")[-3] for name in saved} == layers
+    predictor = zhmcq.MCQPredictor(other, adapter=result.adapter_dir)
+    right = sum(
+        p.answer == q.answer for p, q in zip(predictor.predict(BANK[:2]), BANK, strict=False)
+    )
+    assert right / 2 == result.accuracy

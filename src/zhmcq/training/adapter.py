@@ -18,6 +18,8 @@ __all__ = ["attach_adapter", "make_optimizer", "remember_start"]
 
 logger = logging.getLogger(__name__)
 
+ATTENTION = {"q_proj", "k_proj", "v_proj"}
+
 
 def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
     """Wrap ``model`` with a new adapter whose weights alone are trained.
@@ -35,10 +37,12 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
     if not isinstance(settings.target_modules, str):
         wanted = set(settings.target_modules)
         present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-        if not wanted & present:
+        lacking = wanted - present
+        # Phi-3 has o_proj and down_proj, and the rest under other names: too little to adapt.
+        if lacking == wanted or lacking & ATTENTION:
             logger.warning(
                 "the model has none of the layers %s: all its linear layers are adapted",
-                ", ".join(sorted(wanted)),
+                ", ".join(sorted(lacking)),
             )
             config.target_modules = "all-linear"
     for parameter in model.parameters():

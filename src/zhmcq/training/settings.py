@@ -51,7 +51,8 @@ class LoraSettings(_Settings):
         lora_dropout: Dropout on the adapter's input. In a prefix-tree row the branches share
             their prefix, and so its dropout mask.
         target_modules: Names of the layers to adapt, or ``"all-linear"``. Where a model has none
-            of the recipe's names, all its linear layers are taken, and the log says so.
+            of these names, or not those of its attention, all its linear layers are taken, and
+            the log says so.
         init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
             ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
             the base model's. The adapter is saved so that it fits the base model as it was; it
