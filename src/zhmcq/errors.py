@@ -17,6 +17,7 @@ Each message says what was expected, what was found and what to do about it::
     ├── ManifestError           a folder does not say what it holds, or says it wrongly
     │   ├── AdapterMismatchError  an adapter was trained on another base model
     │   └── PromptMismatchError   the prompt it was trained with is gone or asks otherwise now
+    ├── TrainingError           a run went wrong: its loss is not finite
     ├── CheckpointError         no checkpoint can be resumed as asked
     ├── MergeError              an adapter cannot be merged
     ├── PredictionError         questions cannot be answered as asked
@@ -45,6 +46,7 @@ __all__ = [
     "ReadError",
     "SettingsError",
     "SplitError",
+    "TrainingError",
     "UnknownNameError",
     "ZhmcqError",
 ]
@@ -108,6 +110,10 @@ class AdapterMismatchError(ManifestError):
 
 class PromptMismatchError(ManifestError):
     """The prompt an adapter was trained with is not known here, or asks otherwise now."""
+
+
+class TrainingError(ZhmcqError):
+    """A training run went wrong and was stopped."""
 
 
 class CheckpointError(ZhmcqError):

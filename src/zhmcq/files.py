@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zhmcq.errors import OutputError, OutputExistsError
 
-__all__ = ["atomic_folder", "atomic_write"]
+__all__ = ["atomic_folder", "atomic_write", "locked"]
 
 
 @contextlib.contextmanager
@@ -81,6 +81,36 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
             _sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the system lets go of it if the process dies.
+
+    Args:
+        path: The lock file; its folder is made where it is missing.
+        taken: What to say if another process holds it.
+
+    Raises:
+        OutputError: If another process holds it, or the file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    with _as_output_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    with _as_output_error(path):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:  # an OSError too
+            raise OutputError(taken) from error
+    try:
+        yield
+    finally:
+        # Removed while it is held: a process that opened it meanwhile finds it gone and refuses.
+        if os.name != "nt":
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _refuse_existing(target: Path, overwrite: bool) -> None:

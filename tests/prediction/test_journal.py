@@ -150,3 +150,15 @@ def test_a_disk_that_fills_up_keeps_what_was_written(
         journal.add([{"id": "2"}])
     monkeypatch.undo()
     assert "1" in kept(path)
+
+
+def test_a_second_prediction_with_the_same_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with (
+        Journal(path, {"mode": "score"}),
+        pytest.raises(OutputError, match=r"another prediction is writing to .*journal\.jsonl"),
+    ):
+        Journal(path, {"mode": "score"})
+    with Journal(path, {"mode": "score"}) as journal:
+        assert journal.finished == {}
+    assert [one.name for one in tmp_path.iterdir()] == ["journal.jsonl"]

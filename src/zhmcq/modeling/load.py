@@ -27,6 +27,7 @@ __all__ = [
     "choose_device",
     "choose_dtype",
     "load_model",
+    "load_skeleton",
     "load_tokenizer",
 ]
 
@@ -174,6 +175,28 @@ def load_model(
         model = model.to(device)
     model.eval()
     return model, tokenizer
+
+
+def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:
+    """A model's layers by their shapes, without weights: its parameters are on the meta device.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch_dtype = choose_dtype(choose_device()) if dtype == "auto" else getattr(torch, dtype)
+    folder, options = _where(source)
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                config, dtype=torch_dtype, trust_remote_code=source.trust_remote_code
+            )
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    return model
 
 
 def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from zhmcq.errors import OutputError, PredictionError
+from zhmcq.files import locked
 
 __all__ = ["Journal"]
 
@@ -27,30 +29,33 @@ class Journal:
     Raises:
         PredictionError: If the file is the journal of another run, or no journal. It is left as
             it was.
-        OutputError: If it cannot be read or written.
+        OutputError: If it cannot be read or written, or another prediction is writing to it.
     """
 
     def __init__(self, path: str | Path, run: dict[str, Any]) -> None:
         self._path = Path(path)
         digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
         self._head = _line({"zhmcq_journal": 1, "run": digest})
+        taken = (
+            f"another prediction is writing to the journal {self._path}: wait until it has ended, "
+            "or give another file"
+        )
+        lock = self._path.with_name(f"{self._path.name}.lock")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered, so that closing after a failed write does not write again.
-            self._file = self._path.open("ab", buffering=0)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        try:
-            empty = self._path.stat().st_size == 0
-            self.finished = {} if empty else self._read()
-            if self._path.stat().st_size == 0:
-                self._write(self._head)
-        except OSError as error:
-            self._file.close()
-            raise self._unwritable(error) from error
-        except PredictionError:
-            self._file.close()
+            with contextlib.ExitStack() as stack:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(lock, taken))
+                # Unbuffered, so that closing after a failed write does not write again.
+                self._file = stack.enter_context(self._path.open("ab", buffering=0))
+                empty = self._path.stat().st_size == 0
+                self.finished = {} if empty else self._read()
+                if self._path.stat().st_size == 0:
+                    self._write(self._head)
+                self._held = stack.pop_all()
+        except OutputError:
             raise
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +66,7 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._held.close()
 
     def add(self, records: list[dict[str, Any]]) -> None:
         """Append answers and see them onto the disk.

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError
-from zhmcq.files import atomic_folder, atomic_write
+from zhmcq.files import atomic_folder, atomic_write, locked
 from zhmcq.manifest import MANIFEST_NAME, Manifest
 from zhmcq.training.checkpoints import find_checkpoint
 
-__all__ = ["CHECKPOINTS", "begin_run", "refuse_finished", "save_adapter"]
+__all__ = ["CHECKPOINTS", "begin_run", "locked_output", "refuse_finished", "save_adapter"]
 
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked_output(out: Path) -> Iterator[None]:
+    """Keep other runs out of the folder; one that was killed keeps nobody out.
+
+    Raises:
+        OutputError: If another run has it.
+    """
+    what = (
+        f"another training run is writing to {out}: wait until it has ended, or choose another "
+        "output_dir"
+    )
+    try:
+        with locked(out / LOCK, what):
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # nothing was written: leave no trace
 
 
 def refuse_finished(out: Path, overwrite: bool) -> None:
@@ -34,7 +57,7 @@ def refuse_finished(out: Path, overwrite: bool) -> None:
             f"{out} holds a finished adapter already: choose another output_dir, or pass "
             "overwrite=True to train anew in its place"
         )
-    if any(out.iterdir()) and not (out / RUN_FILE).is_file():
+    if _names(out) and not (out / RUN_FILE).is_file():
         raise OutputExistsError(
             f"{out} holds other files: choose an empty output_dir, or pass overwrite=True to "
             "remove them"
@@ -86,26 +109,47 @@ def begin_run(
 
 def _remove_run(out: Path) -> None:
     if not (out / RUN_FILE).is_file() and not (out / MANIFEST_NAME).is_file():
-        known = [path.name for path in out.iterdir()]
+        known = _names(out)
         if known:
             raise OutputExistsError(
-                f"{out} was not written by zhmcq (it holds {', '.join(sorted(known)[:5])}): it is "
+                f"{out} was not written by zhmcq (it holds {', '.join(known[:5])}): it is "
                 "not removed even with overwrite=True; choose another output_dir"
             )
-    for path in out.iterdir():
+    for name in _names(out):
+        path = out / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
 
 
-def save_adapter(out: Path, model: Any, tokenizer: Any, manifest: Manifest) -> None:
-    """Write the adapter beside, then move it in; the manifest comes last and makes it whole."""
+def _names(out: Path) -> list[str]:
+    """What the folder holds, but for the lock."""
+    return sorted(path.name for path in out.iterdir() if path.name != LOCK)
+
+
+def save_adapter(
+    out: Path, model: Any, tokenizer: Any, manifest: Manifest, card: str, start: Path | None
+) -> None:
+    """Write the adapter beside, then move it in; the manifest comes last and makes it whole.
+
+    Args:
+        out: The output folder.
+        model: With the adapter.
+        tokenizer: Saved along.
+        manifest: What the folder is to remember.
+        card: The text of README.md, in place of peft's empty model card.
+        start: The first weights of an adapter that changed its base model, to be subtracted.
+    """
     try:
         with atomic_folder(out / ".adapter", overwrite=True) as beside:
-            model.save_pretrained(beside)
+            convert = {"path_initial_model_for_weight_conversion": str(start)} if start else {}
+            with warnings.catch_warnings():
+                # What it advises is what is done here.
+                warnings.filterwarnings("ignore", message=".*changes the base weights")
+                model.save_pretrained(beside, **convert)
             tokenizer.save_pretrained(beside)
-            (beside / "README.md").unlink(missing_ok=True)  # peft's empty model card
+            (beside / "README.md").write_text(card, encoding="utf-8")
             manifest.write(beside)
         done = out / ".adapter"
         for path in sorted(done.iterdir(), key=lambda p: p.name == MANIFEST_NAME):

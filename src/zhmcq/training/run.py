@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,30 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
-from zhmcq.errors import PreflightError
+from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.modeling.load import ModelSource, choose_device, choose_dtype, load_model, load_tokenizer
+from zhmcq.modeling.load import (
+    ModelSource,
+    choose_device,
+    choose_dtype,
+    load_model,
+    load_skeleton,
+    load_tokenizer,
+)
 from zhmcq.modeling.scoring import ScoringEngine
-from zhmcq.prompts import Prompt, describe_prompt, get_prompt
+from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.best import BestAdapter
-from zhmcq.training.folder import CHECKPOINTS, begin_run, refuse_finished, save_adapter
-from zhmcq.training.preflight import PreflightReport, preflight
+from zhmcq.training.card import model_card
+from zhmcq.training.estimate import estimate_memory, estimate_run
+from zhmcq.training.folder import (
+    CHECKPOINTS,
+    begin_run,
+    locked_output,
+    refuse_finished,
+    save_adapter,
+)
+from zhmcq.training.preflight import PreflightReport, check_questions, preflight
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
 __all__ = ["LoraTrainer", "TrainingResult"]
@@ -32,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
 BEST = "best"
+START = "start"  # a new adapter's first weights, where they are taken from the base model's
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +117,63 @@ class LoraTrainer:
         self.prompt = prompt
         self.callbacks = list(callbacks)
         self._template = get_prompt(prompt)
-        self._lora_config = self.lora.config()
+        self.lora.config()  # refuses what peft would refuse
+        if quantization is not None and self.lora.changes_base:
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={self.lora.init_lora_weights!r}) takes the "
+                "adapter's first weights out of the base model's, which a quantised base cannot "
+                "give exactly: leave it out, or train without quantization"
+            )
         self.training.arguments("unused")  # refuses wrong names now, not after a long download
 
-    def preflight(self, questions: Sequence[Question]) -> PreflightReport:
-        """Check what training on ``questions`` would teach, without loading the model's weights.
+    def preflight(
+        self, train: Sequence[Question], valid: Sequence[Question] = ()
+    ) -> PreflightReport:
+        """Check what training would teach and take, without loading the model's weights.
+
+        Args:
+            train: Questions with keys.
+            valid: Held-out questions with keys.
+
+        Returns:
+            The report; ``print`` shows it. Its memory is that of an unquantised base model.
 
         Raises:
-            ModelError: If the tokenizer cannot be loaded.
+            ModelError: If the tokenizer or the model's configuration cannot be loaded.
         """
+        from zhmcq.training.adapter import attach_adapter
+
         encoder = self._encoder(load_tokenizer(self.source))
-        encoded, unfit = encoder.encode(questions)
-        return preflight(encoded, unfit, encoder.codec)
+        encoded, _, report = self._inspect(encoder, train, valid)
+        if not encoded:
+            return report
+        run = estimate_run(encoded, self.training)
+        skeleton = load_skeleton(self.source, dtype=self.training.dtype)
+        model = attach_adapter(skeleton, self.lora.config(initialised=False), self.lora)
+        return replace(report, run=replace(run, memory=estimate_memory(model, self.training, run)))
+
+    def _inspect(
+        self, encoder: Encoder, train: Sequence[Question], valid: Sequence[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodedQuestion], PreflightReport]:
+        """Encode both parts and check them; a held-out key need not be unique."""
+        asker = self._asker()
+        encoded, findings = check_questions(train, encoder, asker)
+        held_out, others = check_questions(valid, encoder, asker)
+        findings += [
+            replace(one, reason=f"validation {one.reason}")
+            for one in others
+            if one.rule != "answer_not_unique"
+        ]
+        report = preflight(encoded, findings, len(train), len(valid), encoder.codec)
+        return encoded, held_out, report
+
+    def _asker(self) -> Prompt:
+        """The prompt as an adapter's user will have it: made anew from what is remembered."""
+        record = describe_prompt(self.prompt)
+        try:
+            return recall_prompt(record["name"], record["options"], record["sha256"])
+        except PromptMismatchError:
+            return self._template  # the predictor will be given it: prompt=…
 
     def train(
         self,
@@ -137,15 +199,30 @@ class LoraTrainer:
         Raises:
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
+            OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed as asked.
             ModelError: If the base model cannot be loaded.
+            TrainingError: If the loss is not finite.
         """
         out = Path(output_dir)
         valid = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
         args = self.training.arguments(str(out / CHECKPOINTS), evaluate=bool(valid))
-        if args.process_index == 0:
-            refuse_finished(out, overwrite)
+        with contextlib.ExitStack() as stack:
+            if args.process_index == 0:
+                refuse_finished(out, overwrite)
+                stack.enter_context(locked_output(out))
+            return self._train(train, valid, out, args, overwrite, resume)
+
+    def _train(
+        self,
+        train: Sequence[Question],
+        valid: Sequence[Question],
+        out: Path,
+        args: Any,
+        overwrite: bool,
+        resume: str | bool,
+    ) -> TrainingResult:
         device = choose_device()
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
@@ -154,13 +231,10 @@ class LoraTrainer:
             self.source, dtype=dtype, device=device, quantization=quantization
         )
         encoder = self._encoder(tokenizer)
-        encoded, unfit = encoder.encode(train)
-        report = preflight(encoded, unfit, encoder.codec)
+        encoded, held_out, report = self._inspect(encoder, train, valid)
         report.raise_if_broken()
-        held_out = _encode_held_out(encoder, valid)
         if not encoded:
             raise PreflightError("expected training questions, found none")
-        _log_preflight(report)
         identity = self.source.identity()
         record = self._record(identity, encoded, held_out)
         checkpoint: list[Path | None] = [None]
@@ -215,12 +289,16 @@ class LoraTrainer:
     ) -> TrainingResult:
         from transformers import set_seed
 
-        from zhmcq.training.adapter import attach_adapter
+        from zhmcq.training.adapter import attach_adapter, make_optimizer, remember_start
         from zhmcq.training.trainer import PackedTrainer
+        from zhmcq.training.watch import StopOnInterrupt, TimedSteps, resuming
 
         settings = self.training
         set_seed(settings.seed)
-        peft_model = attach_adapter(model, self._lora_config, self.lora)
+        peft_model = attach_adapter(model, self.lora.config(), self.lora)
+        start_dir = out / CHECKPOINTS / START
+        if self.lora.changes_base and args.process_index == 0:
+            remember_start(peft_model, start_dir)
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         engine = ScoringEngine(
             peft_model,
@@ -229,22 +307,31 @@ class LoraTrainer:
             settings.per_device_eval_batch_size * settings.max_length,
         )
         best = BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
+        packing = engine.resolve(train)
+        run = estimate_run(train, settings.model_copy(update={"packing": packing}), args.world_size)
+        report = replace(
+            report, run=replace(run, memory=estimate_memory(peft_model, settings, run))
+        )
+        if args.process_index == 0:
+            logger.info("preflight: %s", report)
         trainer = PackedTrainer(
             model=peft_model,
             args=args,
             processing_class=tokenizer,
-            callbacks=self.callbacks,
+            callbacks=[*self.callbacks, TimedSteps()],
+            optimizers=(make_optimizer(peft_model, args, self.lora), None),
             train_questions=train,
             valid_questions=valid,
             objective=settings.objective,
-            packing=engine.resolve(train),
+            packing=packing,
             budget=settings.per_device_train_batch_size * settings.max_length,
             engine=engine,
             on_evaluated=best.consider,
             questions_per_step=settings.questions_per_step,
         )
         start = time.perf_counter()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with StopOnInterrupt(trainer), resuming(checkpoint):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.perf_counter() - start - engine.stats.seconds
         step, metrics = best.restore() if valid else (trainer.state.global_step, {})
         manifest = Manifest(
@@ -264,7 +351,14 @@ class LoraTrainer:
             },
         )
         if trainer.is_world_process_zero():
-            save_adapter(out, peft_model, tokenizer, manifest)
+            save_adapter(
+                out,
+                peft_model,
+                tokenizer,
+                manifest,
+                model_card(manifest, report),
+                start_dir if self.lora.changes_base else None,
+            )
         trainer.accelerator.wait_for_everyone()
         peft_model.config.use_cache = True  # transformers' Trainer turned it off
         return TrainingResult(
@@ -280,34 +374,8 @@ class LoraTrainer:
         )
 
 
-def _encode_held_out(encoder: Encoder, valid: Sequence[Question]) -> list[EncodedQuestion]:
-    encoded, unfit = encoder.encode(valid)
-    without_key = [question.id for question in encoded if question.target is None]
-    if unfit or without_key:
-        names = [one.id for one in unfit] + without_key
-        raise PreflightError(
-            f"{len(names)} validation questions have no key or do not fit in "
-            f"{encoder.max_length} tokens: {', '.join(names[:5])}; leave them out"
-        )
-    return encoded
-
-
 def _data_hash(questions: Sequence[EncodedQuestion]) -> str:
     digest = hashlib.sha256()
     for question in questions:
         digest.update(json.dumps(asdict(question)).encode())
     return digest.hexdigest()
-
-
-def _log_preflight(report: PreflightReport) -> None:
-    median, p90, _, longest = report.lengths
-    logger.info(
-        "preflight: %d questions; tokens: median %d, 90%% under %d, longest %d; %d passages "
-        "shortened; supervised between ⟦ and ⟧:\n%s",
-        report.questions,
-        median,
-        p90,
-        longest,
-        report.shortened,
-        report.example,
-    )

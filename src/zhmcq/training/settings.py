@@ -51,7 +51,14 @@ class LoraSettings(_Settings):
         lora_dropout: Dropout on the adapter's input. In a prefix-tree row the branches share
             their prefix, and so its dropout mask.
         target_modules: Names of the layers to adapt, or ``"all-linear"``. Where a model has none
-            of the recipe's names, all its linear layers are taken, and the log says so.
+            of these names, or not those of its attention, all its linear layers are taken, and
+            the log says so.
+        init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
+            ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
+            the base model's. The adapter is saved so that it fits the base model as it was; it
+            then has twice the rank.
+        loraplus_lr_ratio: LoRA+: how many times the learning rate of ``A`` that of ``B`` is;
+            ``None`` gives both the same.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -63,20 +70,32 @@ class LoraSettings(_Settings):
         default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         min_length=1,
     )
+    init_lora_weights: bool | str = True
+    loraplus_lr_ratio: float | None = Field(default=None, ge=1)
 
     def __init__(self, **values: Any) -> None:
         # Spelled out, so that type checkers take the fields of peft and transformers as well.
         super().__init__(**values)
 
-    def config(self) -> Any:
+    @property
+    def changes_base(self) -> bool:
+        """Whether the adapter's first weights are taken out of the base model's."""
+        return str(self.init_lora_weights).lower().startswith(("pissa", "olora", "corda"))
+
+    def config(self, *, initialised: bool = True) -> Any:
         """The ``LoraConfig`` of these settings.
+
+        Args:
+            initialised: Whether the adapter's weights are to be set, or are never looked at.
 
         Raises:
             SettingsError: If a field has no counterpart in peft, or a value that peft refuses.
         """
         from peft import LoraConfig
 
-        values = self.model_dump()
+        values = self.model_dump(exclude={"loraplus_lr_ratio"})
+        if not initialised:
+            values["init_lora_weights"] = False
         known = {f.name for f in dataclasses.fields(LoraConfig)}
         _check_names(LoraSettings, values, known)
         if not isinstance(self.target_modules, str):

@@ -24,6 +24,7 @@ from zhmcq.modeling.scoring import Packing, ScoringEngine
 from zhmcq.training.checkpoints import complete, remove_older
 from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
+from zhmcq.training.watch import refuse_non_finite
 
 __all__ = ["PackedTrainer", "objective_sum"]
 
@@ -200,6 +201,7 @@ class PackedTrainer(Trainer):
                     part = part / total * (self.args.world_size * weight)
                 self.accelerator.backward(part)
             loss += part.detach()
+        refuse_non_finite(loss, self, chosen)
         self.questions_seen += len(inputs["indexes"])
         return loss
 
@@ -282,6 +284,11 @@ class PackedTrainer(Trainer):
 class _EvaluateAtEpochEnd(TrainerCallback):
     def __init__(self, trainer: PackedTrainer) -> None:
         self._trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        # Before the step's checkpoint is saved: a run resumed from it begins the next epoch.
+        if self._trainer.valid_questions and float(state.epoch).is_integer():
+            control.should_evaluate = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         done = self._trainer._evaluated_at == state.global_step

@@ -1,0 +1,258 @@
+"""Each rule refuses an input that differs in one thing from one that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from tokenizers.normalizers import Replace
+from transformers import AutoTokenizer
+
+import zhmcq
+from zhmcq import errors
+from zhmcq.encoding.encode import EncodedQuestion, Encoder, Unfit
+from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
+from zhmcq.questions import Question
+from zhmcq.testing import tiny_llama
+from zhmcq.training.preflight import RULES, check_questions, preflight
+
+GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("base") / "llama")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """``zh-exam``, with its work changed by a function."""
+
+    change: Callable[[Question, RenderedPrompt], Any]
+    prompt: str = "zh-exam"
+
+    def render(self, question: Question) -> Any:
+        return self.change(question, get_prompt(self.prompt).render(question))
+
+
+def same(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    return rendered
+
+
+class Spoiling(Encoder):
+    """An encoder that forgets the end of its answers."""
+
+    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+        encoded, unfit = super().encode(questions)
+        short = [replace(q, candidates=tuple((*c[:-1], 5) for c in q.candidates)) for q in encoded]
+        return short, unfit
+
+
+def raising(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    raise KeyError("no such wording")
+
+
+def text_only(question: Question, rendered: RenderedPrompt) -> str:
+    return str(rendered.prompt)
+
+
+def cut(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    """As a limit of characters would: the last option is gone."""
+    assert isinstance(rendered.prompt, str)
+    return replace(rendered, prompt=rendered.prompt.replace("C. 小美\n", ""))
+
+
+def first_in_passage_only(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    assert isinstance(rendered.prompt, str)
+    return replace(rendered, prompt=rendered.prompt.replace("A. 小明\n", "A.\n"))
+
+
+def knowing(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    return replace(rendered, prompt=f"{rendered.prompt}{question.label_of(question.answer)}")
+
+
+def key_alone(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    """The key is a candidate only where it is known."""
+    kept = [c for c in rendered.candidates if c.answer == question.answer or c.answer != (0,)]
+    return replace(rendered, candidates=tuple(kept))
+
+
+def without_key(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    return replace(rendered, candidates=rendered.candidates[1:])
+
+
+def alike(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    first, second, third = rendered.candidates
+    return replace(rendered, candidates=(first, Candidate(first.text, second.answer), third))
+
+
+def unwritable(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    first, *rest = rendered.candidates
+    return replace(rendered, candidates=(Candidate("\u200b", first.answer), *rest))
+
+
+TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content }}{% endfor %}"
+
+
+def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
+    return {"prompt": Changed(change)}
+
+
+# rule, what passes, the one thing that is changed
+CASES = [
+    ("prompt_fails", exam(same), exam(raising)),
+    ("prompt_fails", exam(same), exam(text_only)),
+    ("not_encodable", {"chat": TEMPLATE}, {"chat": "{{ raise_exception('no') }}"}),
+    ("too_long", {"max_length": 50}, {"max_length": 30}),
+    ("no_key", {"question": GOOD}, {"question": replace(GOOD, answer=None)}),
+    ("answer_not_scored", exam(same), exam(key_alone)),
+    ("answer_not_scored", exam(same), exam(without_key)),
+    ("asked_otherwise", exam(same), exam(knowing)),
+    ("option_missing", exam(same), exam(cut)),
+    ("option_missing", exam(same), exam(first_in_passage_only)),
+    ("answer_not_unique", exam(same), exam(alike)),
+    ("answer_not_supervised", exam(same), exam(unwritable)),
+    ("end_not_supervised", {"encoder": Encoder}, {"encoder": Spoiling}),
+    ("bos_missing", {"chat": TEMPLATE}, {"chat": TEMPLATE.replace("{{ bos_token }}", "")}),
+    ("bos_doubled", {"chat": TEMPLATE}, {"chat": "{{ bos_token }}" + TEMPLATE}),
+]
+
+
+def found(
+    base: Path,
+    question: Question = GOOD,
+    prompt: Prompt | None = None,
+    max_length: int = 512,
+    chat: str | None = None,
+    encoder: type[Encoder] = Encoder,
+) -> set[str]:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.backend_tokenizer.normalizer = Replace("\u200b", "")
+    tokenizer.chat_template = chat
+    template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
+    made = encoder(tokenizer, template, max_length)
+    encoded, findings = check_questions([question], made, template)
+    report = preflight(encoded, findings, 1, 0, made.codec)
+    if findings:
+        with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: .*'q'"):
+            report.raise_if_broken()
+    else:
+        report.raise_if_broken()
+    return {finding.rule for finding in findings}
+
+
+@pytest.mark.parametrize(("rule", "passing", "broken"), CASES, ids=[case[0] for case in CASES])
+def test_a_broken_input_is_refused_by_its_rules_name(
+    base: Path, rule: str, passing: dict[str, Any], broken: dict[str, Any]
+) -> None:
+    assert found(base, **passing) == set()
+    # A prompt that knows the key asks otherwise, whatever else it does with it.
+    also = {"asked_otherwise"} if broken == exam(key_alone) else set()
+    assert found(base, **broken) == {rule} | also
+
+
+def test_every_rule_has_a_broken_input() -> None:
+    assert {case[0] for case in CASES} == set(RULES)
+
+
+def test_the_documents_tell_every_rule() -> None:
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    assert [row for row in rows if row[3:].split("`")[0] in RULES] == [
+        f"| `{rule}` | {meaning} |" for rule, meaning in RULES.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        replace(GOOD, options=("甲", "甲乙", "甲乙丙")),
+        replace(GOOD, options=("小明 在家", "小　華", "𠀀𠀁")),  # unknown characters are <unk>
+        replace(GOOD, options=("<s>", "</s>", "答案：")),
+        replace(GOOD, kind="multiple", answer=(0, 2)),
+        replace(GOOD, passage="小明。" * 400),
+    ],
+    ids=["parts of each other", "spaces and unknowns", "control tokens", "several", "shortened"],
+)
+@pytest.mark.parametrize("prompt", ["zh-exam", "zh-cloze"])
+def test_odd_options_that_can_be_read_are_let_through(
+    base: Path, question: Question, prompt: str
+) -> None:
+    assert found(base, question, prompt=get_prompt(prompt)) == set()
+
+
+def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zhmcq.prompts
+
+    class Hinting:
+        """Keeps its hints where nothing remembers them."""
+
+        name: ClassVar[str] = "hinting"
+
+        def __init__(self) -> None:
+            self.hints: dict[str, str] = {}
+
+        def render(self, question: Question) -> RenderedPrompt:
+            rendered = get_prompt("zh-exam").render(question)
+            return replace(rendered, prompt=self.hints.get(question.id, "") + rendered.input_text)
+
+    registry = zhmcq.prompts._registry
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    zhmcq.prompts.register_prompt("hinting")(Hinting)
+    prompt = Hinting()
+    trainer = zhmcq.LoraTrainer(base, prompt=prompt)
+    assert trainer.preflight([GOOD]).findings == ()
+    prompt.hints["q"] = "想一想。"
+    assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["asked_otherwise"]
+
+
+def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
+    keyless = replace(GOOD, id="v", answer=None)
+    (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], [keyless]).findings
+    assert (finding.rule, finding.id) == ("no_key", "v")
+    assert finding.reason == "validation question 'v': expected a key, found none"
+
+
+def test_the_predictor_scores_the_very_ids_that_were_supervised(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zhmcq.modeling.scoring import ScoringEngine
+
+    seen: list[list[EncodedQuestion]] = []
+    stream = ScoringEngine.stream
+
+    def watched(self: ScoringEngine, questions: Any) -> Any:
+        seen.append(list(questions))
+        return stream(self, questions)
+
+    monkeypatch.setattr(ScoringEngine, "stream", watched)
+    bank = [replace(GOOD, id=f"q{i}", answer=(i % 3,)) for i in range(4)]
+    trainer = zhmcq.LoraTrainer(base, prompt=get_prompt("zh-exam", labels="甲乙丙"))
+    run = trainer.train(bank, bank, tmp_path / "run")
+    predictor = zhmcq.MCQPredictor(base, adapter=run.adapter_dir)
+    predictor.predict([replace(question, answer=None) for question in bank])
+    trained, asked = seen[-2], seen[-1]
+    assert [(q.prompt, q.candidates) for q in trained] == [(q.prompt, q.candidates) for q in asked]
+    assert [q.target for q in asked] == [None] * 4
+
+
+def test_the_report_reads_as_a_page(base: Path) -> None:
+    settings = zhmcq.TrainingSettings(gradient_accumulation_steps=2, num_train_epochs=2)
+    bank = [replace(GOOD, id=f"q{i}", answer=(i,)) for i in range(3)]
+    report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, bank[:1])
+    lines = str(report).splitlines()
+    assert lines[0] == "3 questions to train on, 1 held out"
+    assert lines[1].startswith("tokens of a prompt with its answer: median 45, 90 % up to 45, 99 %")
+    # Two questions share their prompt of 43 tokens; the third has a step of its own.
+    assert lines[2] == "4 steps; 270 tokens given, 184 computed, at most 47 at once"
+    assert lines[3].startswith("about ")
+    assert lines[4] == "findings: none"
+    assert lines[5] == "supervised, between ⟦ and ⟧:"
+    assert lines[6] == "<s>文章：小明在家。"
+    assert lines[-1] == "答案：⟦A</s>⟧"
+    assert zhmcq.LoraTrainer(base).preflight([]).run is None
