@@ -22,6 +22,8 @@ from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.best import BestAdapter
+from zhmcq.training.curve import plot_history
+from zhmcq.training.epochs import ShuffledEpochs
 from zhmcq.training.folder import CHECKPOINTS, begin_run, refuse_finished, save_adapter
 from zhmcq.training.preflight import PreflightReport, preflight
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
@@ -43,7 +45,8 @@ class TrainingResult:
         accuracy: Of the kept adapter on the validation questions, exact; ``None`` without any.
         steps: Optimizer steps in all.
         best_step: The step whose adapter was kept.
-        history: What transformers' Trainer logged, in order.
+        history: What transformers' Trainer logged, in order; what an evaluation's record says is
+            under :func:`zhmcq.training.metrics.summarise`, each name after ``eval_``.
         questions_per_second: Training questions a second in this call, evaluations left out.
         tokens_given: Tokens of the supervised sequences in rows of their own.
         tokens_computed: Tokens that went through the model.
@@ -59,6 +62,15 @@ class TrainingResult:
     tokens_given: int
     tokens_computed: int
     preflight: PreflightReport = field(repr=False)
+
+    def plot(self, path: str | Path, title: str = "") -> None:
+        """Draw the run as png: see :func:`zhmcq.training.curve.plot_history`.
+
+        Raises:
+            OutputError: If matplotlib is missing, nothing was recorded, or the file cannot be
+                written.
+        """
+        plot_history(self.history, path, best_step=self.best_step, title=title)
 
 
 class LoraTrainer:
@@ -161,6 +173,10 @@ class LoraTrainer:
         if not encoded:
             raise PreflightError("expected training questions, found none")
         _log_preflight(report)
+        shuffled = None
+        if self.training.shuffle_options:
+            shuffled = ShuffledEpochs(train, encoded, encoder, self.training.seed)
+            shuffled.log_what_changes()
         identity = self.source.identity()
         record = self._record(identity, encoded, held_out)
         checkpoint: list[Path | None] = [None]
@@ -178,6 +194,7 @@ class LoraTrainer:
             record,
             checkpoint[0],
             report,
+            shuffled,
         )
 
     def _encoder(self, tokenizer: Any) -> Encoder:
@@ -212,10 +229,12 @@ class LoraTrainer:
         record: dict[str, Any],
         checkpoint: Path | None,
         report: PreflightReport,
+        shuffled: ShuffledEpochs | None,
     ) -> TrainingResult:
         from transformers import set_seed
 
         from zhmcq.training.adapter import attach_adapter
+        from zhmcq.training.stopping import StopEarly
         from zhmcq.training.trainer import PackedTrainer
 
         settings = self.training
@@ -229,18 +248,21 @@ class LoraTrainer:
             settings.per_device_eval_batch_size * settings.max_length,
         )
         best = BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
+        patience = settings.early_stopping_patience
         trainer = PackedTrainer(
             model=peft_model,
             args=args,
             processing_class=tokenizer,
             callbacks=self.callbacks,
             train_questions=train,
+            asked_in=shuffled or (lambda epoch: train),  # noqa: ARG005
             valid_questions=valid,
             objective=settings.objective,
             packing=engine.resolve(train),
             budget=settings.per_device_train_batch_size * settings.max_length,
             engine=engine,
             on_evaluated=best.consider,
+            stop=StopEarly(patience, settings.valid_metric) if patience else None,
             questions_per_step=settings.questions_per_step,
         )
         start = time.perf_counter()
