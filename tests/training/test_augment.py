@@ -78,11 +78,11 @@ def test_an_explanation_that_names_labels_is_left_out() -> None:
 REFERRING = """
 以上皆是 以上皆非 皆是 皆非 都對 都不是 全部皆是 兩者皆非 以上都对 上述选项均不正确 全部 以上三者
 以上皆有可能 没有正确答案 其他選項皆錯 A和B Ａ、Ｃ ①和③ ①③ 「A」與「C」 甲、乙皆是 只有A AB ACD
-1和3 (1)(3) （１）、（２） 除A以外 僅① A与B皆正确 選項A和選項C 選項2 选项一 前兩項 第一項 三和四
+1和3 (1)(3) （１）、（２） 除A以外 僅① A与B皆正确 選項A和選項C 選項2 选项一 前兩項 第一項 三和四 前列三項
 """
 NOT_REFERRING = """
 12 1/3 3.5 A型 65歲以上 甲 DNA 皆大歡喜 都市 全國 是 不是 他們全都去了海邊 C語言 a 兩項獎 第一名
-和平
+和平 第一個矩陣的行數 前列腺 5/1、5/2 1D
 """
 REFERRING_ENGLISH = [
     "All of the above",
@@ -165,7 +165,11 @@ def test_true_or_false_and_options_with_their_own_labels_keep_their_order() -> N
     truth = asked("對", "錯", labels=("O", "X"), kind="true_false")
     assert fixed_order_reason(truth) == "true or false"
     labelled = asked("(A) 山上", "（Ｂ）海邊", "C. 家裡", "D、學校")
-    assert fixed_order_reason(labelled) == "its options begin with their labels"
+    assert fixed_order_reason(labelled) == "options begin with their labels"
+    assert fixed_order_reason(asked("山上", "B．海邊")) == "options begin with their labels"
+    numbers = [str(place) for place in (1, 2)]
+    assert fixed_order_reason(asked("1.5", "3.5", labels=numbers)) is None
+    assert fixed_order_reason(asked("1. 山上", "2. 海邊", labels=numbers)) is not None
 
 
 def test_a_long_run_of_spaces_does_not_stall() -> None:

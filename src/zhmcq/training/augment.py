@@ -24,7 +24,7 @@ NUMERALS = "12345678一二三四五六七八"
 # 以上皆是, none of the above, and what else speaks of all options or of those before.
 ALL_OR_NONE = re.compile(
     r"""(?ix)
-    ^(?:以上|上述|上列|前述|前列|以下|下列|下述)
+    ^(?:以上|上述|上列|前述|前列(?!腺)|以下|下列|下述)
     | (?:以上|上述|上列|前述|以下|下列).{0,6}
       (?:選項|选项|答案|皆|均|都|全|[兩两二三四][者項项個个])
     | (?:其他|其它|其餘|其余|另外)(?:選項|选项|答案|皆|均|[兩两二三四][者項项個个])
@@ -34,7 +34,7 @@ ALL_OR_NONE = re.compile(
     | ^(?:沒有|没有|無|无)(?:一個|一个|一項|一项|任何)?
       (?:正確|正确|對|对|適當|适当|合適|合适)?的?(?:選項|选项|答案)
     | ^[前後后][兩两二三四][者項项個个]
-    | ^第[一二三四五六七八1-8][者項项個个]
+    | ^第[一二三四五六七八1-8][者項项個个]$
     | \b(?:all|none|both|neither|either|any|each|some|most|two|three)\s+of\s+(?:the\s+)?
       (?:above|below|these|those|options|choices|answers|alternatives|following|previous)\b
     | \b(?:all|none)\s+(?:above|are\s+\w+)[.]?$
@@ -46,9 +46,9 @@ ALL_OR_NONE = re.compile(
 NAMED = re.compile(
     r"""(?x)
     (?:選項|选项)\s*[为為是]?\s*[(\[〔【「『"']?\s*
-      (?:[A-Za-z](?![A-Za-z])|[①-⑩甲乙丙丁戊己庚辛ⅠⅡⅢⅣⅤⅥ]
+      (?:[A-Za-z](?![A-Za-z0-9])|[①-⑩甲乙丙丁戊己庚辛ⅠⅡⅢⅣⅤⅥ]
        |[1-9](?!\d)|[二三四五六七八]|一(?![定般個个樣样起些種种]))
-    | (?:答案|選擇|选择)\s*[为為是]?\s*[(\[〔【「『"']?\s*(?:[A-Z](?![A-Za-z])|[①-⑩])
+    | (?:答案|選擇|选择)\s*[为為是]?\s*[(\[〔【「『"']?\s*(?:[A-Z](?![A-Za-z0-9])|[①-⑩])
     | (?:[A-Z]|[①-⑩甲乙丙丁戊己庚辛])\s*[)\]〕】」』]?\s*(?:選項|选项)
     | 第\s*[一二三四五六七八1-8]\s*[個个項项條条]?\s*(?:選項|选项|答案)
     | (?:最後|最后|最末|首|前|後|后)\s*[一二兩两三四]?\s*[個个項项]?\s*(?:選項|选项)
@@ -111,7 +111,7 @@ def fixed_order_reason(question: Question) -> str | None:
     """Why the options of a question have to stay in their order; ``None`` if they need not.
 
     They stay in a true/false question; where an option speaks of others (以上皆非, A和C, ①③,
-    none of the above, 前兩項) or all begin with their labels; and where the stem or the passage
+    none of the above, 前兩項) or options begin with their labels; and where the stem or the passage
     speaks of options by name or place (選項2, （B）, 第一個選項, option C).
 
     Args:
@@ -121,11 +121,13 @@ def fixed_order_reason(question: Question) -> str | None:
         return "true or false"
     options = [_folded(option) for option in question.options]
     labels = [_folded(label) for label in question.labels]
-    if all(
-        re.match(rf"\(?{re.escape(label)}[).、:]", option)
+    labelled = [
+        re.match(rf"\(?{re.escape(label)}[).、:。]", option) is not None
         for label, option in zip(labels, options, strict=True)
-    ):
-        return "its options begin with their labels"
+    ]
+    # One option that begins with its own number may be a number: 1.5.
+    if all(labelled) or (any(labelled) and not set("".join(labels)) <= set(NUMERALS)):
+        return "options begin with their labels"
     for option in options:
         if ALL_OR_NONE.search(option) or NAMED.search(option) or _is_of_names(option, labels):
             return f"an option speaks of others: {option[:20]!r}"
@@ -156,10 +158,10 @@ def _is_of_names(option: str, labels: list[str]) -> bool:
     if not rest:
         return False
     if set(rest) <= set(NUMERALS):
-        return TWO_NUMERALS.search(text) is not None
+        return TWO_NUMERALS.search(text) is not None and not re.search(r"[/.]", text)
     count = len(labels)
-    names = set(LETTERS[:count] + LETTERS[:count].lower() + OTHER_NAMES) | set(labels)
-    if not set(rest) <= names | set(NUMERALS):
+    names = set(LETTERS[:count] + LETTERS[:count].lower() + OTHER_NAMES)
+    if not set(rest) <= names | (set(labels) - set(NUMERALS)):
         return False
     if len(rest) == 1:  # 「A」 may be the name of anything; 「僅A」 is not, nor is a label itself
         return rest != bare or rest in labels
