@@ -63,7 +63,7 @@ def _scored(index: int, question: EncodedQuestion, scores: np.ndarray) -> Scored
         key=question.answers[target],
         answer=question.answers[int(np.argmax(scores))],
         loss=float(np.log(np.exp(shifted).sum()) - shifted[target]),
-        mass=float(sum(distinct.values())),
+        mass=min(1.0, float(sum(distinct.values()))),  # float32 rounds
     )
 
 
