@@ -33,11 +33,14 @@ result = zhmcq.LoraTrainer(
         num_train_epochs=3,
         learning_rate=1e-3,
         logging_steps=1,
+        shuffle_options=True,
         use_cpu=True,
     ),
 ).train(bank, bank[:5], out)
-print(json.dumps([[h.get("loss"), h.get("eval_loss"), h.get("eval_accuracy")]
-                  for h in result.history if "train_runtime" not in h]), flush=True)
+NAMES = ("loss", "eval_loss", "eval_accuracy", "eval_accuracy_low", "eval_candidate_mass",
+         "eval_recall_1", "eval_recall_4")
+curve = [[h.get(name) for name in NAMES] for h in result.history if "train_runtime" not in h]
+sys.stdout.write(json.dumps(curve) + "\\n")  # in one piece: both processes write to one pipe
 """
 
 

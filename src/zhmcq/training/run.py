@@ -31,6 +31,8 @@ from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.best import BestAdapter
 from zhmcq.training.card import model_card
+from zhmcq.training.curve import plot_history
+from zhmcq.training.epochs import ShuffledEpochs
 from zhmcq.training.estimate import estimate_memory, estimate_run
 from zhmcq.training.folder import (
     CHECKPOINTS,
@@ -60,7 +62,8 @@ class TrainingResult:
         accuracy: Of the kept adapter on the validation questions, exact; ``None`` without any.
         steps: Optimizer steps in all.
         best_step: The step whose adapter was kept.
-        history: What transformers' Trainer logged, in order.
+        history: What transformers' Trainer logged, in order; what an evaluation's record says is
+            under :func:`zhmcq.training.metrics.summarise`, each name after ``eval_``.
         questions_per_second: Training questions a second in this call, evaluations left out.
         tokens_given: Tokens of the supervised sequences in rows of their own.
         tokens_computed: Tokens that went through the model.
@@ -76,6 +79,15 @@ class TrainingResult:
     tokens_given: int
     tokens_computed: int
     preflight: PreflightReport = field(repr=False)
+
+    def plot(self, path: str | Path, title: str = "") -> None:
+        """Draw the run as png: see :func:`zhmcq.training.curve.plot_history`.
+
+        Raises:
+            OutputError: If matplotlib is missing, nothing was recorded, or the file cannot be
+                written.
+        """
+        plot_history(self.history, path, best_step=self.best_step, title=title)
 
 
 class LoraTrainer:
@@ -235,6 +247,10 @@ class LoraTrainer:
         report.raise_if_broken()
         if not encoded:
             raise PreflightError("expected training questions, found none")
+        shuffled = None
+        if self.training.shuffle_options:
+            shuffled = ShuffledEpochs(train, encoded, encoder, self.training.seed)
+            shuffled.log_what_changes()
         identity = self.source.identity()
         record = self._record(identity, encoded, held_out)
         checkpoint: list[Path | None] = [None]
@@ -252,6 +268,7 @@ class LoraTrainer:
             record,
             checkpoint[0],
             report,
+            shuffled,
         )
 
     def _encoder(self, tokenizer: Any) -> Encoder:
@@ -286,10 +303,12 @@ class LoraTrainer:
         record: dict[str, Any],
         checkpoint: Path | None,
         report: PreflightReport,
+        shuffled: ShuffledEpochs | None,
     ) -> TrainingResult:
         from transformers import set_seed
 
         from zhmcq.training.adapter import attach_adapter, make_optimizer, remember_start
+        from zhmcq.training.stopping import StopEarly
         from zhmcq.training.trainer import PackedTrainer
         from zhmcq.training.watch import StopOnInterrupt, TimedSteps, resuming
 
@@ -314,6 +333,7 @@ class LoraTrainer:
         )
         if args.process_index == 0:
             logger.info("preflight: %s", report)
+        patience = settings.early_stopping_patience
         trainer = PackedTrainer(
             model=peft_model,
             args=args,
@@ -321,12 +341,14 @@ class LoraTrainer:
             callbacks=[*self.callbacks, TimedSteps()],
             optimizers=(make_optimizer(peft_model, args, self.lora), None),
             train_questions=train,
+            asked_in=shuffled or (lambda epoch: train),  # noqa: ARG005
             valid_questions=valid,
             objective=settings.objective,
             packing=packing,
             budget=settings.per_device_train_batch_size * settings.max_length,
             engine=engine,
             on_evaluated=best.consider,
+            stop=StopEarly(patience, settings.valid_metric) if patience else None,
             questions_per_step=settings.questions_per_step,
         )
         start = time.perf_counter()

@@ -134,6 +134,10 @@ class TrainingSettings(_Settings):
             ``"contrastive"``: cross-entropy of the right candidate among all candidates of its
             question, by the scores that the predictor compares.
         valid_metric: What the best adapter is chosen by, on the validation questions.
+        early_stopping_patience: Stop after this many evaluations in a row without a better
+            ``valid_metric``; ``None`` never stops early.
+        shuffle_options: Ask each question with its options in another order in each epoch, the
+            key moved along (:func:`zhmcq.training.augment.shuffle_options`).
         dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
     """
 
@@ -156,6 +160,8 @@ class TrainingSettings(_Settings):
     packing: Literal["tree", "flat"] = "tree"
     objective: Objective = "next_token"
     valid_metric: Literal["accuracy", "loss"] = "accuracy"
+    early_stopping_patience: int | None = Field(default=None, gt=0)
+    shuffle_options: bool = False
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
 
     def __init__(self, **values: Any) -> None:
@@ -178,11 +184,18 @@ class TrainingSettings(_Settings):
             evaluate: Whether there are validation questions.
 
         Raises:
-            SettingsError: If a field has no counterpart in transformers, or a value it refuses.
+            SettingsError: If a field has no counterpart in transformers, or a value it refuses,
+                or if stopping early is asked for without validation questions.
         """
         from transformers import TrainingArguments
 
+        if self.early_stopping_patience is not None and not evaluate:
+            raise SettingsError(
+                "TrainingSettings: early_stopping_patience needs validation questions: give "
+                "them to train(), or leave it out"
+            )
         own = {"max_length", "packing", "objective", "valid_metric", "dtype"}
+        own |= {"early_stopping_patience", "shuffle_options"}
         values = self.model_dump(exclude=own)
         if "output_dir" in values:
             raise SettingsError("TrainingSettings: output_dir is given to LoraTrainer.train()")

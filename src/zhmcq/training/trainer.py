@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from zhmcq.encoding.batch import PackedBatch, batches, collate
 from zhmcq.encoding.encode import EncodedQuestion
@@ -22,14 +20,18 @@ from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import Packing, ScoringEngine
 from zhmcq.training.checkpoints import complete, remove_older
+from zhmcq.training.metrics import score, summarise
 from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
+from zhmcq.training.stopping import StopEarly
 from zhmcq.training.watch import refuse_non_finite
 
 __all__ = ["PackedTrainer", "objective_sum"]
 
 
 logger = logging.getLogger(__name__)
+
+TRAINER_STATE = "trainer_state.json"
 
 
 class _Indexes(torch.utils.data.Dataset[int]):
@@ -82,27 +84,6 @@ def objective_sum(
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """One validation question: whether it is answered right, and the loss of its key."""
-
-    index: int
-    right: bool
-    loss: float
-
-
-def _score(
-    engine: ScoringEngine, questions: Sequence[EncodedQuestion], indexes: Sequence[int]
-) -> list[_Scored]:
-    chosen = [questions[index] for index in indexes]
-    scored = []
-    for index, question, scores in zip(indexes, chosen, engine.scores(chosen), strict=True):
-        shifted = scores.astype(np.float64) - scores.max()
-        loss = float(np.log(np.exp(shifted).sum()) - shifted[question.target])
-        scored.append(_Scored(index, int(np.argmax(scores)) == question.target, loss))
-    return scored
-
-
 class PackedTrainer(Trainer):
     """A transformers ``Trainer`` whose batch is one optimizer step's questions.
 
@@ -113,12 +94,15 @@ class PackedTrainer(Trainer):
 
     Args:
         train_questions: Encoded training questions, with keys.
+        asked_in: The same questions as they are asked in an epoch, by its 0-based number: in the
+            same places, of the same passages.
         valid_questions: Encoded validation questions, with keys; may be empty.
         objective: See :func:`objective_sum`.
         packing: ``"tree"`` or ``"flat"``.
         budget: The most tokens of a forward pass, padding included.
         engine: Scores the validation questions.
         on_evaluated: Called with the step and the metrics after each evaluation.
+        stop: When to stop before the last step; ``None`` for never.
         questions_per_step: Questions of a step of this process.
         kwargs: Arguments of ``Trainer``.
     """
@@ -127,12 +111,14 @@ class PackedTrainer(Trainer):
         self,
         *,
         train_questions: Sequence[EncodedQuestion],
+        asked_in: Callable[[int], Sequence[EncodedQuestion]],
         valid_questions: Sequence[EncodedQuestion],
         objective: Objective,
         packing: Packing,
         budget: int,
         engine: ScoringEngine,
         on_evaluated: Callable[[int, dict[str, float]], None],
+        stop: StopEarly | None,
         questions_per_step: int,
         **kwargs: Any,
     ) -> None:
@@ -142,6 +128,7 @@ class PackedTrainer(Trainer):
             **kwargs,
         )
         self.train_questions = train_questions
+        self.asked_in = asked_in
         self.valid_questions = valid_questions
         self.objective: Objective = objective
         self.packing = packing
@@ -156,6 +143,19 @@ class PackedTrainer(Trainer):
         self.add_callback(_EvaluateAtEpochEnd(self))
         self.remove_callback(PrinterCallback)  # a library logs; it does not print
         self.add_callback(_LogRecords())
+        self.stop = stop
+        if stop is not None:
+            self.add_callback(stop)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as transformers does, unless the checkpoint's run had stopped early already."""
+        checkpoint = kwargs.get("resume_from_checkpoint")
+        if checkpoint is not None and self.stop is not None:
+            saved = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE))
+            if self.stop.is_over(saved.log_history):
+                self.state = saved
+                return None
+        return super().train(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """One item a step: the indexes of its questions, for this process."""
@@ -169,7 +169,8 @@ class PackedTrainer(Trainer):
         return _StepLoader(
             _Indexes(len(self.train_questions)),
             batch_sampler=sampler,
-            collate_fn=lambda indexes: {"indexes": indexes},
+            # A resumed epoch has a loader of accelerate's own; the sampler always knows its epoch.
+            collate_fn=lambda indexes: {"indexes": indexes, "epoch": sampler.epoch},
         )
 
     def training_step(
@@ -180,11 +181,12 @@ class PackedTrainer(Trainer):
     ) -> torch.Tensor:
         """Forward and backward over one step's questions; returns its loss."""
         model.train()
-        chosen = [self.train_questions[index] for index in inputs["indexes"]]
+        asked = self.asked_in(inputs["epoch"])
+        chosen = [asked[index] for index in inputs["indexes"]]
         # At an epoch's end a process may have no question left. It still has to take part in
         # the others' exchange of gradients, with a loss of nothing.
         weight = 1.0 if chosen else 0.0
-        chosen = chosen or [self.train_questions[0]]
+        chosen = chosen or [asked[0]]
         groups, amount = self._groups(chosen)
         total = torch.tensor(amount * weight, device=self.args.device)
         if self.args.world_size > 1:
@@ -227,7 +229,7 @@ class PackedTrainer(Trainer):
     def evaluate(
         self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
     ) -> dict[str, float]:
-        """Score the validation questions and log exact accuracy and loss."""
+        """Score the validation questions and log what :func:`summarise` says of them."""
         found = self._evaluate_share()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
@@ -241,17 +243,11 @@ class PackedTrainer(Trainer):
         return metrics
 
     def _evaluate_share(self) -> dict[str, float]:
-        """Score this process's passages; put all processes' questions together.
-
-        Returns:
-            ``accuracy``: the share of questions whose right candidate scores highest. ``loss``:
-            the mean over questions of minus the logarithm of the right candidate's share of
-            probability.
-        """
+        """Score this process's passages; figures of all processes' questions together."""
         passages = list(dict.fromkeys(q.passage or q.id for q in self.valid_questions))
         mine = set(passages[self.args.process_index :: self.args.world_size])
         indexes = [i for i, q in enumerate(self.valid_questions) if (q.passage or q.id) in mine]
-        scored = _score(self.engine, self.valid_questions, indexes)
+        scored = score(self.engine, self.valid_questions, indexes)
         if self.args.world_size > 1:
             scored = gather_object(scored)
         if sorted(one.index for one in scored) != list(range(len(self.valid_questions))):
@@ -259,10 +255,7 @@ class PackedTrainer(Trainer):
                 f"expected each of {len(self.valid_questions)} validation questions once, "
                 f"found {len(scored)} scored"
             )
-        return {
-            "accuracy": sum(one.right for one in scored) / len(scored),
-            "loss": float(np.mean([one.loss for one in scored])),
-        }
+        return summarise(scored)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save as transformers does; then say that it is whole, and only then drop older ones."""
@@ -286,11 +279,14 @@ class _EvaluateAtEpochEnd(TrainerCallback):
         self._trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        # Before the step's checkpoint is saved: a run resumed from it begins the next epoch.
-        if self._trainer.valid_questions and float(state.epoch).is_integer():
+        # With the epoch's last step, and so before its checkpoint: a run resumed from there has
+        # that evaluation in its history.
+        last = state.epoch == int(state.epoch) or state.global_step >= state.max_steps
+        if self._trainer.valid_questions and last:
             control.should_evaluate = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        # Where another callback ended the epoch early.
         done = self._trainer._evaluated_at == state.global_step
         if self._trainer.valid_questions and not done:
             control.should_evaluate = True

@@ -1,0 +1,112 @@
+"""The benchmarks of training, run on a tiny model: that they run, and what their figures mean."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+import bench_objectives
+import bench_shuffling
+import tuning
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.testing import tiny_llama
+
+PLACES = ("山上", "海邊", "家裡", "學校")
+WORDS = "子丑寅卯辰巳午未申酉戌亥甲乙丙丁戊己庚辛壬癸天地玄黃宇宙洪荒"
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A tiny model and a workbook of 30 questions, as arguments."""
+    import openpyxl
+
+    folder = tmp_path_factory.mktemp("tuning")
+    tiny_llama(folder / "model")
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["題號", "文章", "問題", "選項1", "選項2", "選項3", "選項4", "正確答案"])
+    for i, who in enumerate(WORDS):
+        passage = "".join(WORDS[(i * step) % len(WORDS)] for step in range(1, 12)) + f"在{who}。"
+        sheet.append([i + 1, passage, f"{who}在哪裡？", *PLACES, i % 4 + 1])
+    book.save(folder / "bank.xlsx")
+    sizes = ["--questions", "8", "--held-out", "6", "--rank", "2"]
+    return ["--model", str(folder / "model"), "--train", str(folder / "bank.xlsx"), *sizes]
+
+
+def test_the_two_sets_share_no_passage_and_can_be_asked_in_any_order(given: list[str]) -> None:
+    told = tuning.arguments("").parse_args(given)
+    train, held_out = tuning.draw_sets(told)
+    assert (len(train), len(held_out)) == (8, 6)
+    assert not {one.passage for one in train} & {one.passage for one in held_out}
+
+
+def test_a_turned_question_has_its_key_moved_along() -> None:
+    question = Question("q", "？", PLACES, answer=(1,))
+    keys = []
+    for turn in range(4):
+        other = tuning.turned(question, turn)
+        assert other.answer is not None
+        keys.append((other.answer[0], other.options[other.answer[0]]))
+    assert keys == [(1, "海邊"), (0, "海邊"), (3, "海邊"), (2, "海邊")]
+    assert tuning.turned(question, 1).options == ("海邊", "家裡", "學校", "山上")
+
+
+def test_answers_by_text_are_the_same_in_every_order(given: list[str]) -> None:
+    told = tuning.arguments("").parse_args(given)
+    _, held_out = tuning.draw_sets(told)
+    answered = tuning.answer(told, held_out, "zh-cloze")
+    assert answered.stability.share == 1.0
+    assert len({one.evaluate().accuracy for one in answered.orders}) == 1
+
+
+def test_answering_always_with_the_first_label_is_not_stable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import zhmcq
+    from zhmcq.prediction import Prediction
+
+    class First:
+        def __init__(self, *args: object, **kwargs: object) -> None: ...
+
+        def predict(self, bank: QuestionBank) -> list[Prediction]:
+            return [Prediction(one.id, (0,), one.labels[0]) for one in bank]
+
+    monkeypatch.setattr(zhmcq, "MCQPredictor", First)
+    bank = QuestionBank([Question("q", "？", PLACES, answer=(1,))])
+    told = argparse.Namespace(model="none", max_length=64)
+    answered = tuning.answer(told, bank, "zh-exam")
+    assert answered.stability.share == 0.0
+    assert [one.label for one in answered.stability.outcomes()] == ["changed"]
+
+
+def table(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_benchmark_of_shuffling_prints_three_rows_and_paired_differences(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench_shuffling.main(given) == 0
+    printed = capsys.readouterr().out
+    rows = table(printed)
+    assert [row[0] for row in rows] == ["untrained", "not shuffled", "shuffled"]
+    assert all(len(row) == 7 and row[-1].endswith("%") for row in rows)
+    assert printed.count("exact McNemar") == 5
+
+
+def test_the_benchmark_of_objectives_prints_one_table(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench_objectives.main(given) == 0
+    rows = table(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [
+        ["label", "untrained"],
+        ["text", "untrained"],
+        ["label", "next_token"],
+        ["label", "contrastive"],
+        ["text", "next_token"],
+        ["text", "contrastive"],
+    ]
+    assert [row[4] == "—" for row in rows] == [True, True, False, False, False, False]
