@@ -25,43 +25,34 @@ from rich.console import Console
 from rich.table import Table
 
 import zhmcq
+from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.evaluation import Comparison
+from zhmcq.modeling.load import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
-from zhmcq.prompts import ClozePrompt, Normalization, RenderedPrompt, get_prompt
+from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
 
 console = Console(highlight=False)
 
-VALID = 150  # held-out questions that the adapter is chosen by; no passage of theirs is tested on
+VALID = 150  # questions at most that the adapter is chosen by; no passage of theirs is tested on
 
 
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
-    """The answer is an option's text; the options are listed before it, or not.
+    """The answer is an option's text, compared by its sum; the options are listed, or not.
 
     Args:
         listed: Whether the prompt lists the options, as ``zh-exam`` does.
-        normalization: Whether candidates are compared by their sums or by means over tokens.
     """
 
     listed: bool
-    normalization: Normalization
     name: ClassVar[str] = "recipe-text"
 
     def render(self, question: Question) -> RenderedPrompt:
         """Ask ``question``; its candidates are those of ``zh-cloze``."""
         cloze = ClozePrompt().render(question)
         asked = get_prompt("zh-exam").render(question) if self.listed else cloze
-        return replace(cloze, prompt=asked.prompt, normalization=self.normalization)
-
-
-WAYS: dict[str, zhmcq.prompts.Prompt] = {
-    "labels, options listed": get_prompt("zh-exam"),
-    "texts, sum": TextPrompt(listed=False, normalization="sum"),
-    "texts, mean (zh-cloze)": get_prompt("zh-cloze"),
-    "texts, options listed, sum": TextPrompt(listed=True, normalization="sum"),
-    "texts, options listed, mean": TextPrompt(listed=True, normalization="mean"),
-}
+        return replace(cloze, prompt=asked.prompt, normalization="sum")
 
 
 def main() -> int:
@@ -100,10 +91,7 @@ def run(options: argparse.Namespace) -> None:
     if not (adapter / "adapter_config.json").exists():
         fine_tune(options, base_model, train, valid, adapter)
     tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
-    ways = {
-        name: answer(base_model, prompt, test, out / f"base-{number}.journal")
-        for number, (name, prompt) in enumerate(WAYS.items())
-    }
+    ways = ways_of_the_base(base_model, test, out)
     show({**{f"base: {name}": answers for name, answers in ways.items()}, "tuned": tuned})
     best = max(ways, key=lambda name: ways[name].evaluate().accuracy)
     comparison = zhmcq.compare(ways[best], tuned)
@@ -118,7 +106,9 @@ def draw(workbook: Path, count: int) -> tuple[QuestionBank, QuestionBank, Questi
     computed once, so that an hour buys more of them. Chosen and measured by is any passage.
     """
     splits = zhmcq.DatasetBuilder(valid_fraction=0.1).split(zhmcq.DatasetBuilder().read(workbook))
-    rest = zhmcq.DatasetBuilder(valid_fraction=VALID / len(splits.train)).split(splits.train)
+    rest = zhmcq.DatasetBuilder(valid_fraction=min(0.1, VALID / len(splits.train))).split(
+        splits.train
+    )
     places: dict[str, list[int]] = {}
     for place, question in enumerate(rest.train):
         places.setdefault(question.passage, []).append(place)
@@ -160,6 +150,7 @@ def fine_tune(
         prompt=options.prompt,
     )
     result = trainer.train(train, valid, adapter)
+    result.plot(adapter.parent / "curve.png")
     console.print(
         f"trained in {(time.perf_counter() - start) / 60:.1f} minutes, {result.steps} steps, "
         f"{result.questions_per_second:.2f} questions/s; {result.tokens_given:,} tokens given, "
@@ -167,9 +158,34 @@ def fine_tune(
     )
 
 
+def ways_of_the_base(base_model: str, test: QuestionBank, out: Path) -> dict[str, Predictions]:
+    """The base model's answers, asked for labels and for texts, by sums and by means."""
+    labels = answer(base_model, "zh-exam", test, out / "base-labels.journal")
+    ways = {"labels, options listed": labels}
+    tokenizer = load_tokenizer(ModelSource(base_model))
+    for name, listed in (("texts", False), ("texts, options listed", True)):
+        prompt = TextPrompt(listed)
+        sums = answer(base_model, prompt, test, out / f"base-{name}.journal")
+        encoded, _ = Encoder(tokenizer, prompt, 2048).encode(test)
+        ways |= {f"{name}, sum": sums, f"{name}, mean": by_mean(sums, encoded)}
+    return ways
+
+
+def by_mean(sums: Predictions, encoded: list[EncodedQuestion]) -> Predictions:
+    """The answers that would have been given by means over tokens: one pass serves for both."""
+    items = []
+    for question, item, asked in zip(sums.bank, sums, encoded, strict=True):
+        pairs = zip(item.scores, asked.candidates, strict=True)
+        means = [score / len(ids) for score, ids in pairs]
+        best = asked.answers[means.index(max(means))]
+        label = question.label_of(best)
+        items.append(replace(item, answer=best, label=label, scores=(), confidence=None))
+    return Predictions(sums.bank, tuple(items))
+
+
 def answer(
     base_model: str,
-    prompt: str | zhmcq.prompts.Prompt,
+    prompt: str | Prompt,
     questions: QuestionBank,
     journal: Path,
     adapter: Path | None = None,

@@ -1,0 +1,54 @@
+"""The one-hour recipe on a small sample, with the tiny model in place of a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import recipe
+from make_sample import write_sample
+from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.prediction import Prediction, Predictions
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.testing import tiny_llama
+
+
+def test_it_trains_answers_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, _ = write_sample(tmp_path / "bank.xlsx")
+    arguments = ["--train", train, "--questions", 16, "--output-dir", tmp_path / "out"]
+    arguments += ["--base-model", tiny_llama(tmp_path / "base")]
+    monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
+    assert recipe.main() == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "16 questions to train on" in told
+    assert "1 steps" in told
+    assert "texts, options listed, mean" in told
+    assert "exact McNemar p" in told
+    assert (tmp_path / "out" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out" / "report.html").exists()
+    assert recipe.main() == 0
+    again = " ".join(capsys.readouterr().out.split())
+    assert "trained in" not in again
+    assert again.partition("exact McNemar")[2] == told.partition("exact McNemar")[2]
+
+
+def test_passages_with_several_questions_are_trained_on_first_and_whole(tmp_path: Path) -> None:
+    sample, _ = write_sample(tmp_path / "bank.xlsx")
+    train, valid, test = recipe.draw(sample, 40)
+    assert len(train) == 40
+    sizes = dict.fromkeys((question.passage for question in train), 0)
+    for question in train:
+        sizes[question.passage] += 1
+    assert min(sizes.values()) >= 2
+    for one, other in ((train, valid), (train, test), (valid, test)):
+        assert not {q.passage for q in one} & {q.passage for q in other}
+
+
+def test_means_are_told_from_sums() -> None:
+    question = Question("a", "問？", ("短", "長長長"), "文", answer=(1,), labels=("1", "2"))
+    asked = EncodedQuestion("a", "文", (1, 5), ((6, 2), (7, 7, 7, 2)), ((0,), (1,)), 1, "sum")
+    sums = Predictions(QuestionBank([question]), (Prediction("a", (0,), "1", scores=(-4.0, -6.0)),))
+    assert [item.label for item in recipe.by_mean(sums, [asked])] == ["2"]  # -2.0 against -1.5
