@@ -245,6 +245,22 @@ def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
     ]
 
 
+def test_a_frame_has_a_line_for_each_row_with_key_and_confidence(bank: QuestionBank) -> None:
+    frame = answered(bank, "2", "", confidence=0.75).to_pandas()
+    assert list(frame.columns) == ["id", "answer", "key", "confidence", "status", "reason"]
+    assert frame["id"].tolist() == [101, 102, "A-3", "2021010112345678"]
+    assert frame["answer"].tolist() == ["2", "", "", ""]
+    assert frame["key"].tolist() == ["1", "", "2", ""]
+    assert frame["confidence"].isna().tolist() == [False, True, False, True]
+    assert frame["confidence"].sum() == 1.5
+    assert frame["status"].tolist() == ["answered", "unusable", "none", "unusable"]
+    assert frame["reason"].tolist()[1] == bank.problems[0].message
+
+
+def test_a_frame_of_no_rows_has_its_columns() -> None:
+    assert Predictions(QuestionBank([]), ()).to_pandas().shape == (0, 6)
+
+
 def test_predictions_are_a_sequence_whose_slices_keep_their_rows(
     bank: QuestionBank, tmp_path: Path
 ) -> None:

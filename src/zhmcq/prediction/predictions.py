@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
 from zhmcq.questions import Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports.tables import write_csv, write_json, write_xlsx
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Prediction", "PredictionStats", "Predictions", "Status"]
 
@@ -170,6 +173,29 @@ class Predictions(Sequence[Prediction]):
             OutputError: If it cannot be written.
         """
         write_json(path, [asdict(item) for _, item in self._rows()])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line a row of the input, in its order, usable or not.
+
+        Returns:
+            Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
+            ``key`` (likewise), ``confidence``, ``status`` and ``reason``.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "id": _own_id(item),
+                "answer": item.label,
+                "key": source.answer_label if isinstance(source, Question) else "",
+                "confidence": item.confidence,
+                "status": item.status,
+                "reason": item.reason,
+            }
+            for source, item in self._rows()
+        ]
+        names = ["id", "answer", "key", "confidence", "status", "reason"]
+        return pd.DataFrame(rows, columns=names).astype({"confidence": "float64"})
 
     def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
         origin = source.origin
