@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         "to measure with; no passage, and no near-copy of one, is in two of these"
     )
     adapter = out / "adapter"
-    if not (adapter / "adapter_config.json").exists():
+    if not (adapter / "zhmcq_manifest.json").exists():
         fine_tune(options, base_model, train, valid, adapter)
     tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
     ways = ways_of_the_base(base_model, test, out)

@@ -79,7 +79,7 @@ REFERRING = """
 以上皆是 以上皆非 皆是 皆非 都對 都不是 全部皆是 兩者皆非 以上都对 上述选项均不正确 全部 以上三者
 以上皆有可能 没有正确答案 其他選項皆錯 A和B Ａ、Ｃ ①和③ ①③ 「A」與「C」 甲、乙皆是 只有A AB ACD
 1和3 (1)(3) （１）、（２） 除A以外 僅① A与B皆正确 選項A和選項C 選項2 选项一 前兩項 第一項 三和四
-前列三項
+前列三項 上面都對 上面三者都對 前面兩個都對 同上 同(A) 與A相同 選A和C
 """
 NOT_REFERRING = """
 12 1/3 3.5 A型 65歲以上 甲 DNA 皆大歡喜 都市 全國 是 不是 他們全都去了海邊 C語言 a 兩項獎 第一名
@@ -89,6 +89,8 @@ REFERRING_ENGLISH = [
     "All of the above",
     "none of the above.",
     "None of these",
+    "None of them",
+    "All of them",
     "None",
     "Both A and B",
     "A and C only",

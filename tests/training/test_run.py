@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -211,31 +210,6 @@ def test_an_unknown_prompt_or_setting_is_refused_before_anything_is_loaded(base:
         zhmcq.LoraTrainer(base, prompt="zh-exm")
     with pytest.raises(errors.SettingsError, match="no field 'alpha'; did you mean 'lora_alpha'"):
         zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(alpha=16))
-
-
-def test_a_model_without_the_recipes_layers_is_adapted_in_all_linear_layers(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-
-    folder = tiny_llama(tmp_path / "llama")
-    config = GPTNeoXConfig(
-        vocab_size=json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"],
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        eos_token_id=2,
-        bos_token_id=1,
-    )
-    other = tmp_path / "neox"
-    GPTNeoXForCausalLM(config).save_pretrained(other)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(folder / name, other / name)
-    result = trainer(other).train(BANK, BANK[:2], tmp_path / "run")
-    assert "none of the layers" in caplog.text
-    adapted = {name.split(".")[-3] for name in weights(result.adapter_dir)}
-    assert {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"} == adapted
 
 
 def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: Path) -> None:

@@ -103,3 +103,27 @@ def test_stopping_early_without_validation_questions_is_refused(base: Path, tmp_
         zhmcq.LoraTrainer(base, training=settings).train(BANK, None, tmp_path / "run")
     with pytest.raises(errors.SettingsError, match="early_stopping_patience=0"):
         zhmcq.TrainingSettings(early_stopping_patience=0)
+
+
+def test_a_run_killed_after_it_had_stopped_does_not_train_on(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zhmcq.training.run as run
+
+    def killed(*_args: Any) -> None:
+        raise RuntimeError("killed before the adapter was written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "save_adapter", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(base, tmp_path / "run", patch, save_steps=1000)
+    result = train(base, tmp_path / "run", monkeypatch, save_steps=1000)
+    assert (result.steps, result.best_step) == (4, 2)
+    assert [e["step"] for e in result.history if "eval_accuracy" in e] == [1, 2, 3, 4]
+
+
+def test_epochs_are_evaluated_once_where_they_are_asked_for(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train(base, tmp_path / "run", monkeypatch, eval_strategy="epoch")
+    assert [e["step"] for e in result.history if "eval_accuracy" in e] == [1, 2, 3, 4]

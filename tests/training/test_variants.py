@@ -208,3 +208,39 @@ def test_a_model_without_the_recipes_layers_is_adapted_in_all_linear_layers(
         p.answer == q.answer for p, q in zip(predictor.predict(BANK[:2]), BANK, strict=False)
     )
     assert right / 2 == result.accuracy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"use_dora": True},
+        {"bias": "all"},
+        {"modules_to_save": ["lm_head"]},
+        {"use_rslora": True, "rank_pattern": {"q_proj": 2}},
+    ],
+)
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+def test_what_a_converted_adapter_would_lose_is_refused(
+    base: Path, start: str, other: dict[str, Any]
+) -> None:
+    trainer(base, other)
+    with pytest.raises(errors.SettingsError, match="another model than was trained"):
+        trainer(base, {"init_lora_weights": start, **other})
+
+
+@pytest.mark.parametrize("start", ["PiSSA", "pissa_niter_x", "loftq", "corda", "eva", "olara"])
+def test_a_beginning_that_is_not_known_is_refused_before_a_model_is_loaded(
+    base: Path, start: str
+) -> None:
+    with pytest.raises(errors.SettingsError, match="'pissa_niter_4'"):
+        trainer(base, {"init_lora_weights": start})
+
+
+def test_a_model_card_may_be_edited_and_holds_no_token(base: Path, tmp_path: Path) -> None:
+    settings = zhmcq.TrainingSettings(max_steps=1, hub_token="hf_secret")  # noqa: S106
+    done = zhmcq.LoraTrainer(base, training=settings).train(BANK, None, tmp_path / "run")
+    for name in ("README.md", "zhmcq_manifest.json", "run.json"):
+        assert "hf_secret" not in (done.adapter_dir / name).read_text(encoding="utf-8")
+    with (done.adapter_dir / "README.md").open("a", encoding="utf-8") as card:
+        card.write("License: CC BY 4.0")
+    zhmcq.MCQPredictor(base, adapter=done.adapter_dir)

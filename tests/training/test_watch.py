@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
         patch.setattr(trainer_module, "PackedTrainer", Watched)
         with pytest.raises(errors.TrainingError, match=f"step 4: .*{found}") as caught:
             trainer(base, At(3, spoil), save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
-    assert f"Its questions: {', '.join(seen)}. Look" in str(caught.value)
+    assert f"questions of it: {', '.join(seen)}. Look" in str(caught.value)
     assert len(seen) == 4
     last = find_checkpoint(tmp_path / "run" / "checkpoints")
     assert last is not None

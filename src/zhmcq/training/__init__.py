@@ -1,6 +1,7 @@
 """Training: settings, preflight, and LoraTrainer with a transformers Trainer underneath."""
 
-from zhmcq.training.run import LoraTrainer, TrainingResult
+from zhmcq.training.result import TrainingResult
+from zhmcq.training.run import LoraTrainer
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
 __all__ = [

@@ -24,7 +24,10 @@ NUMERALS = "12345678一二三四五六七八"
 # 以上皆是, none of the above, and what else speaks of all options or of those before.
 ALL_OR_NONE = re.compile(
     r"""(?ix)
-    ^(?:以上|上述|上列|前述|前列(?!腺)|以下|下列|下述)
+    ^(?:以上|上述|上列|前述|前列(?!腺)|以下|下列|下述|同上)
+    | ^[上前]面[^，。]{0,6}(?:皆|均|都|全)(?:是|非|不|對|对|錯|错|可|正確|正确)
+    | ^[與与跟和]\s*[(]?[A-Z①-⑩甲乙丙丁][)]?\s*(?:相同|一樣|一样)
+    | ^同\s*[(]?[A-Z①-⑩甲乙丙丁][)]?$
     | (?:以上|上述|上列|前述|以下|下列).{0,6}
       (?:選項|选项|答案|皆|均|都|全|[兩两二三四][者項项個个])
     | (?:其他|其它|其餘|其余|另外)(?:選項|选项|答案|皆|均|[兩两二三四][者項项個个])
@@ -36,7 +39,7 @@ ALL_OR_NONE = re.compile(
     | ^[前後后][兩两二三四][者項项個个]
     | ^第[一二三四五六七八1-8][者項项個个]$
     | \b(?:all|none|both|neither|either|any|each|some|most|two|three)\s+of\s+(?:the\s+)?
-      (?:above|below|these|those|options|choices|answers|alternatives|following|previous)\b
+      (?:above|below|these|those|them|options|choices|answers|alternatives|following|previous)\b
     | \b(?:all|none)\s+(?:above|are\s+\w+)[.]?$
     | ^(?:all|none|both|neither)[.]?$
     | ^no\s+correct\s+(?:answer|option|choice)
@@ -63,7 +66,7 @@ NAMED = re.compile(
 WORDS = re.compile(
     r"""(?ix)
     選項|选项|答案|以及|還有|还有|同時|同时|和|與|与|及|跟|或|以外|之外|除了|除|外
-    |只有|僅有|仅有|僅|仅|只|皆|均|都|俱|全|是|非|為|为|對|对|錯|错|可以|可|正確|正确|成立|不
+    |選|选|只有|僅有|仅有|僅|仅|只|皆|均|都|俱|全|是|非|為|为|對|对|錯|错|可以|可|正確|正确|成立|不
     |[兩两二三四][者項项個个]
     |\b(?:both|either|neither|only|and|or|nor|not|are|is|correct|true|right|wrong|but|except
          |options?|choices?|answers?|the)\b

@@ -113,7 +113,8 @@ def estimate_run(
             widest = max(widest, len(rows) * max(map(len, rows)))
             heads = max(heads, sum(map(_predictors, rows)))
     share = steps * processes / packed
-    exact = every == 1 and processes == 1
+    # Options in another order have other tokens in common.
+    exact = every == 1 and processes == 1 and not settings.shuffle_options
     return RunEstimate(
         steps, round(given * share), round(computed * share), exact, widest, longest, heads
     )

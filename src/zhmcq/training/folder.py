@@ -29,6 +29,7 @@ def locked_output(out: Path) -> Iterator[None]:
     Raises:
         OutputError: If another run has it.
     """
+    own = not out.exists()
     what = (
         f"another training run is writing to {out}: wait until it has ended, or choose another "
         "output_dir"
@@ -37,8 +38,9 @@ def locked_output(out: Path) -> Iterator[None]:
         with locked(out / LOCK, what):
             yield
     finally:
-        with contextlib.suppress(OSError):
-            out.rmdir()  # nothing was written: leave no trace
+        if own:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # nothing was written: leave no trace
 
 
 def refuse_finished(out: Path, overwrite: bool) -> None:
@@ -149,8 +151,10 @@ def save_adapter(
                 warnings.filterwarnings("ignore", message=".*changes the base weights")
                 model.save_pretrained(beside, **convert)
             tokenizer.save_pretrained(beside)
-            (beside / "README.md").write_text(card, encoding="utf-8")
+            (beside / "README.md").unlink(missing_ok=True)  # peft's
             manifest.write(beside)
+            # After the manifest, which keeps what it names from being changed: cards are edited.
+            (beside / "README.md").write_text(card, encoding="utf-8")
         done = out / ".adapter"
         for path in sorted(done.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
             path.replace(out / path.name)

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.best import BestAdapter
 from zhmcq.training.card import model_card
-from zhmcq.training.curve import plot_history
 from zhmcq.training.epochs import ShuffledEpochs
 from zhmcq.training.estimate import estimate_memory, estimate_run
 from zhmcq.training.folder import (
@@ -42,52 +41,16 @@ from zhmcq.training.folder import (
     save_adapter,
 )
 from zhmcq.training.preflight import PreflightReport, check_questions, preflight
+from zhmcq.training.result import TrainingResult
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
-__all__ = ["LoraTrainer", "TrainingResult"]
+__all__ = ["LoraTrainer"]
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
 BEST = "best"
 START = "start"  # a new adapter's first weights, where they are taken from the base model's
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What a run came to.
-
-    Attributes:
-        adapter_dir: The folder of the adapter, its tokenizer and manifest.
-        accuracy: Of the kept adapter on the validation questions, exact; ``None`` without any.
-        steps: Optimizer steps in all.
-        best_step: The step whose adapter was kept.
-        history: What transformers' Trainer logged, in order; what an evaluation's record says is
-            under :func:`zhmcq.training.metrics.summarise`, each name after ``eval_``.
-        questions_per_second: Training questions a second in this call, evaluations left out.
-        tokens_given: Tokens of the supervised sequences in rows of their own.
-        tokens_computed: Tokens that went through the model.
-        preflight: What was checked before the first step.
-    """
-
-    adapter_dir: Path
-    accuracy: float | None
-    steps: int
-    best_step: int
-    history: list[dict[str, Any]] = field(repr=False)
-    questions_per_second: float
-    tokens_given: int
-    tokens_computed: int
-    preflight: PreflightReport = field(repr=False)
-
-    def plot(self, path: str | Path, title: str = "") -> None:
-        """Draw the run as png: see :func:`zhmcq.training.curve.plot_history`.
-
-        Raises:
-            OutputError: If matplotlib is missing, nothing was recorded, or the file cannot be
-                written.
-        """
-        plot_history(self.history, path, best_step=self.best_step, title=title)
 
 
 class LoraTrainer:
@@ -280,12 +243,13 @@ class LoraTrainer:
         train: Sequence[EncodedQuestion],
         valid: Sequence[EncodedQuestion],
     ) -> dict[str, Any]:
-        """What makes two runs the same run: base, prompt, settings and data."""
+        """What makes two runs the same run: base, prompt, settings and data; no secrets."""
+        training = self.training.model_dump(mode="json")
         return {
             "base": identity.model_dump(exclude={"name"}),
             "prompt": dict(describe_prompt(self.prompt)),
             "lora": self.lora.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
+            "training": {name: value for name, value in training.items() if name[-6:] != "_token"},
             "quantization": self.quantization.model_dump() if self.quantization else None,
             "train_sha256": _data_hash(train),
             "valid_sha256": _data_hash(valid),

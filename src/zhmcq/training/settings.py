@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import sys
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from zhmcq.errors import SettingsError
 __all__ = ["LoraSettings", "QuantizationSettings", "TrainingSettings"]
 
 Objective = Literal["next_token", "contrastive"]
+
+KNOWN_STARTS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
 # What people call them elsewhere, where the names are not alike.
 OTHER_NAMES = {"lr": "learning_rate", "rank": "r", "bits": "kind"}
@@ -56,7 +59,8 @@ class LoraSettings(_Settings):
         init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
             ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
             the base model's. The adapter is saved so that it fits the base model as it was; it
-            then has twice the rank.
+            then has twice the rank. Ways that first have to look at data, or that change the
+            base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused.
         loraplus_lr_ratio: LoRA+: how many times the learning rate of ``A`` that of ``B`` is;
             ``None`` gives both the same.
     """
@@ -80,7 +84,7 @@ class LoraSettings(_Settings):
     @property
     def changes_base(self) -> bool:
         """Whether the adapter's first weights are taken out of the base model's."""
-        return str(self.init_lora_weights).lower().startswith(("pissa", "olora", "corda"))
+        return str(self.init_lora_weights).startswith(("pissa", "olora"))
 
     def config(self, *, initialised: bool = True) -> Any:
         """The ``LoraConfig`` of these settings.
@@ -98,12 +102,39 @@ class LoraSettings(_Settings):
             values["init_lora_weights"] = False
         known = {f.name for f in dataclasses.fields(LoraConfig)}
         _check_names(LoraSettings, values, known)
+        self._check_start()
         if not isinstance(self.target_modules, str):
             values["target_modules"] = list(self.target_modules)
         try:
             return LoraConfig(**{"task_type": "CAUSAL_LM", **values})
         except (TypeError, ValueError) as error:
             raise SettingsError(f"LoraSettings: peft refuses them: {error}") from error
+
+    def _check_start(self) -> None:
+        """Refuse beginnings that peft finds wrong late, or that would be saved as another model."""
+        start = str(self.init_lora_weights)
+        if not KNOWN_STARTS.fullmatch(start):
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={self.init_lora_weights!r}): expected True, "
+                "False, 'gaussian', 'orthogonal', 'pissa', 'pissa_niter_4' (any number) or 'olora'"
+            )
+        if not self.changes_base:
+            return
+        # peft's conversion keeps A and B only, and scales them all alike.
+        extra = self.model_extra or {}
+        lost = [
+            name
+            for name in ("use_dora", "modules_to_save", "trainable_token_indices", "use_qalora")
+            if extra.get(name)
+        ]
+        lost += ["bias"] if extra.get("bias", "none") != "none" else []
+        if extra.get("use_rslora"):
+            lost += [name for name in ("rank_pattern", "alpha_pattern") if extra.get(name)]
+        if lost:
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={start!r}) cannot be joined with "
+                f"{', '.join(lost)}: the saved adapter would be another model than was trained"
+            )
 
 
 class TrainingSettings(_Settings):

@@ -33,6 +33,7 @@ class StopEarly(TrainerCallback):
         return bool(values) and len(values) - 1 - values.index(max(values)) >= self._patience
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Ask transformers to stop, if it is time."""
+        """Ask transformers to stop, if it is time, with a checkpoint that knows why."""
         if self.is_over(state.log_history):
-            control.should_training_stop = True
+            # A run that is cut off between here and its adapter must not train on when resumed.
+            control.should_save = control.should_training_stop = True

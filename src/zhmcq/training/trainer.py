@@ -286,10 +286,10 @@ class _EvaluateAtEpochEnd(TrainerCallback):
             control.should_evaluate = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        # Where another callback ended the epoch early.
+        # Where another callback ended the epoch early; and once only with eval_strategy="epoch",
+        # which asks again for what the epoch's last step has had.
         done = self._trainer._evaluated_at == state.global_step
-        if self._trainer.valid_questions and not done:
-            control.should_evaluate = True
+        control.should_evaluate = bool(self._trainer.valid_questions) and not done
 
 
 class _LogRecords(TrainerCallback):

@@ -149,8 +149,9 @@ def refuse_non_finite(
     more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
     raise TrainingError(
         f"step {trainer.state.global_step + 1}: {found}. The step was not taken, and the "
-        f"checkpoints before it are whole. Its questions: {', '.join(ids[:MAX_SHOWN])}{more}. Look "
-        "at them; else lower learning_rate, or train in dtype='float32'"
+        "checkpoints before it are whole. This process's questions of it: "
+        f"{', '.join(ids[:MAX_SHOWN])}{more}. Look at them; else lower learning_rate, or train in "
+        "dtype='float32'"
     )
 
 
