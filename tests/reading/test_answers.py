@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from zhmcq.errors import ReadError
 from zhmcq.questions import Origin
-from zhmcq.reading.answers import Key, read_key, truth_of
+from zhmcq.reading.answers import Key, read_key
 from zhmcq.reading.convention import Convention, convention_of
 from zhmcq.reading.drafts import Draft
+from zhmcq.reading.marks import truth_of
 
 CITIES = ("台北", "高雄", "台中", "台南", "花蓮", "新竹")
 LETTERS = tuple("ABCDEF")
@@ -43,7 +44,7 @@ def test_every_honest_form_of_one_key_is_read(answer: Any) -> None:
     "answer",
     [
         "A;B;D", "A,B,D", "A、B、D", "A，B，D", "A；B；D", "ABD", "abd", "ＡＢＤ", "A B D", "A/B/D",
-        "A|B|D", "(A)(B)(D)", "（A）（B）（D）", "①②④", "1,2,4", "1;2;4", "124", "A和B和D",
+        "A|B|D", "(A)(B)(D)", "（A）（B）（D）", "①②④", "1,2,4", "1;2;4", "A和B和D",
         "A, B and D", "DBA",
         ["A", "B", "D"], [1, 2, 4], ["台北", "高雄", "台南"], "台北;高雄;台南", "台北、高雄、台南",
         "台北\n高雄\n台南", [True, True, False, True, False, False], "甲、乙、丁",
@@ -63,6 +64,17 @@ def test_every_honest_form_of_several_keys_is_read(answer: Any) -> None:
         ("None", "no_key"),
         ("-", "no_key"),
         (float("nan"), "no_key"),
+        (-1, "no_key"),
+        (-1.0, "no_key"),
+        ("-1", "no_key"),
+        ("−1", "no_key"),
+        ("－2", "no_key"),
+        ("(-1)", "no_key"),
+        ([-1], "no_key"),
+        ("-1,-2", "unreadable_answer"),
+        ([2, -1], "unreadable_answer"),
+        ("፩፪", "unreadable_answer"),
+        ("𐩀𐩁", "unreadable_answer"),
         ([], "no_key"),
         ([False] * 6, "no_key"),
         ("G", "answer_out_of_range"),
@@ -81,6 +93,57 @@ def test_every_honest_form_of_several_keys_is_read(answer: Any) -> None:
 )
 def test_what_is_no_key_says_why(answer: Any, code: str) -> None:
     assert read(answer) == code
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_a_negative_number_is_no_key_whatever_the_first_option_is_called(base: int) -> None:
+    assert read(-1, convention=Convention(base, "label", "number")) == "no_key"
+    assert read("選項-1", convention=Convention(base, "label", "number")) == (0,)
+
+
+def test_a_negative_number_may_be_the_text_of_an_option() -> None:
+    options = ("-1", "0", "1")
+    assert read("-1", options, convention=Convention(1, "text")) == (0,)
+    assert read(-1, options, convention=Convention(1, "label")) == "ambiguous_answer"
+
+
+def test_joined_digits_are_several_labels_only_where_something_says_so() -> None:
+    joined = Convention(1, "label", "number", joined=True)
+    for answer, expected in ((12, (0, 1)), ("124", (0, 1, 3)), ("(13)", (0, 2))):
+        assert read(answer) == "answer_out_of_range"
+        assert read_key(answer, CITIES, (), ONE_BASED, several=True).indexes == expected
+        assert read(answer, convention=joined) == expected
+    ten = tuple("甲乙丙丁戊己庚辛壬癸")
+    assert read("15", ten) == "answer_out_of_range"
+    assert read_key("⑫", CITIES, (), ONE_BASED, several=True).code == "answer_out_of_range"
+
+
+def test_the_text_of_an_option_comes_before_joined_digits() -> None:
+    numbers = ("12", "13", "14", "23")
+    assert read("12", numbers) == (0,)
+    assert read("12", ("12個", "13個", "14個", "23個")) == "answer_out_of_range"
+    assert read("12", ("12個", "13個"), convention=Convention(1, "text")) == "answer_out_of_range"
+    both = read_key("12", numbers, (), ONE_BASED, several=True)
+    assert both.code == "ambiguous_answer"
+    texts = read_key("12", numbers, (), Convention(1, "text"), several=True)
+    assert texts.indexes == (0,)
+
+
+@pytest.mark.parametrize(
+    ("answers", "joined"),
+    [
+        ([1, 4, 12, 23, 134], True),
+        ([1, 4, 12, 23, 34], False),
+        ([1, 4, 12, 134], False),
+        ([1, 4, 12, 23, 134, 15], False),
+        ([1, 4, 12, 23, 134, 21], False),
+    ],
+)
+def test_the_keys_of_a_file_may_prove_that_digits_are_joined(
+    answers: list[int], joined: bool
+) -> None:
+    drafts = [draft(answer, options=CITIES[:4]) for answer in answers]
+    assert convention_of(drafts, None, "f").joined is joined
 
 
 def test_the_text_of_two_options_is_never_guessed() -> None:

@@ -140,6 +140,24 @@ def test_numbers_in_a_stem_need_not_be_options(stem: str, key: str) -> None:
     assert find_numbered(stem, key, asks_key=True) is None
 
 
+@pytest.mark.parametrize(
+    ("stem", "found"),
+    [
+        ("請依序說明：1. 春天 2. 夏天 3. 秋天", False),
+        ("請抄寫（甲）春天（乙）夏天（丙）秋天", False),
+        ("請選一個 ①春天②夏天③秋天", True),
+        ("何者最熱 1. 春天 2. 夏天 3. 秋天", True),
+        ("Which is the hottest: 1. spring 2. summer 3. autumn", True),
+        ("最熱的是？1. 春天 2. 夏天 3. 秋天", True),
+    ],
+)
+def test_without_keys_a_numbered_list_is_options_only_where_a_choice_is_asked_for(
+    write_xlsx: WriteXlsx, stem: str, found: bool
+) -> None:
+    bank = read_bank(write_xlsx([["題目"], [stem]]))
+    assert (len(bank), codes(bank)) == ((1, []) if found else (0, ["no_options"]))
+
+
 # Json
 
 
@@ -204,6 +222,66 @@ def test_options_may_bear_the_mark_of_being_right(tmp_path: Path, right: tuple[A
     assert read_json(tmp_path, [{"stem": "甲？", "options": options}])[0].answer == (1,)
 
 
+def test_pairs_with_ones_and_zeros_say_which_option_is_right(tmp_path: Path) -> None:
+    pairs = [["春", 1], ["夏", 0]]
+    labelled = [["A", 1], ["B", 0]]
+    bank = read_json(
+        tmp_path,
+        [{"question": "何時？", "options": pairs}, {"question": "多少？", "options": labelled}],
+    )
+    assert [(q.options, q.answer) for q in bank] == [(("春", "夏"), (0,)), (("1", "0"), None)]
+
+
+def test_what_stands_beside_labelled_options_is_no_option(tmp_path: Path) -> None:
+    options = {"A": "春", "B": "夏", "explanation": "天冷"}
+    free = {"春": "甲", "夏": "乙", "C": "丙"}
+    bank = read_json(tmp_path, [two("何時？", options=options), two("何人？", options=free)])
+    assert [(q.options, q.answer) for q in bank] == [
+        (("春", "夏"), (1,)),
+        (("甲", "乙", "丙"), (1,)),
+    ]
+
+
+@pytest.mark.parametrize("right", [True, 1, "true", "對"])
+def test_a_field_for_each_option_may_say_whether_it_is_right(tmp_path: Path, right: Any) -> None:
+    record = {"question": "何時？", "A": "春", "B": "夏", "A_correct": 0, "B_correct": right}
+    other = {**record, "question": "何地？", "B_correct": None}
+    bank = read_json(tmp_path, [record, other])
+    assert [q.answer for q in bank] == [(1,), None]
+    assert [(p.row, p.code) for p in bank.problems] == [(2, "no_key")]
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_minus_one_is_no_key_in_a_file_of_either_base(tmp_path: Path, base: int) -> None:
+    keys = [base, base + 1, base + 2, base, base + 1, -1, -1]
+    options = ["春", "夏", "秋", "冬"] if base == 0 else ["春", "夏", "秋"]
+    items = [
+        {"question": f"問{place}？", "options": options, "answer": key}
+        for place, key in enumerate(keys)
+    ]
+    bank = read_json(tmp_path, items)
+    assert [q.answer for q in bank] == [(0,), (1,), (2,), (0,), (1,), None, None]
+    assert [(p.row, p.code, p.severity) for p in bank.problems] == [
+        (6, "no_key", "warning"),
+        (7, "no_key", "warning"),
+    ]
+
+
+def test_a_number_among_options_is_no_pair_of_labels_beside_label_keys(tmp_path: Path) -> None:
+    lines = [f"問{n}？,春,夏,秋,冬,{n % 4 + 1}" for n in range(40)]
+    lines += [
+        "幾個？,12,13,14,23,12",
+        "幾天？,12個,13個,14個,23個,12",
+        "(複選)何者？,春,夏,秋,冬,12",
+    ]
+    bank = read_csv(tmp_path, "\n".join(["題目,A,B,C,D,答案", *lines]))
+    assert [(q.stem, q.kind, q.answer) for q in bank[40:]] == [
+        ("幾個？", "single", (0,)),
+        ("(複選)何者？", "multiple", (0, 1)),
+    ]
+    assert [(p.row, p.code) for p in bank.problems] == [(43, "answer_out_of_range")]
+
+
 def test_each_question_keeps_the_labels_its_own_key_uses(tmp_path: Path) -> None:
     def item(labels: str, key: str) -> dict[str, Any]:
         return {"stem": "？", "choices": {"text": ["一", "二"], "label": list(labels)}, "key": key}
@@ -230,6 +308,18 @@ def test_lists_that_were_written_out_as_text_are_read(tmp_path: Path) -> None:
 # Ids
 
 
+def test_a_list_whose_backslashes_were_lost_is_reported(tmp_path: Path) -> None:
+    bank = read_json(
+        tmp_path,
+        [
+            two("何者？", options=r"['\alpha', '\beta', '\frac{1}{2}']"),
+            two("何字？", options=r"['\\alpha', '\\beta']"),
+        ],
+    )
+    assert [q.options for q in bank] == [(r"\alpha", r"\beta")]
+    assert [(p.row, p.code) for p in bank.problems] == [(1, "one_option")]
+
+
 def test_a_repeated_id_gets_the_first_free_suffix() -> None:
     ids = UniqueIds()
     taken = [ids.take(wanted) for wanted in ("7", "7", "7#2", "7", "8")]
@@ -244,6 +334,12 @@ def test_a_repeated_id_keeps_the_cell_of_the_source(tmp_path: Path) -> None:
 # Pictures and escapes
 
 
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360f8cf500f0003860180b5e7a4de0000000049454e44ae426082"
+)
+
+
 def write_pictured(path: Path) -> Path:
     """A workbook in which the options of row 3 are pictures, and one lies over a text of row 2."""
     import xlsxwriter
@@ -253,12 +349,8 @@ def write_pictured(path: Path) -> Path:
     rows = [["題目", "A", "B", "答案"], ["甲？", "一", "二", "B"], ["乙？", "", "", "A"], ["丙？"]]
     for number, row in enumerate(rows):
         sheet.write_row(number, 0, row)
-    png = bytes.fromhex(
-        "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-        "1f15c4890000000d49444154789c6360f8cf500f0003860180b5e7a4de0000000049454e44ae426082"
-    )
     for cell in ("B2", "B3", "C3"):
-        sheet.insert_image(cell, f"{cell}.png", {"image_data": BytesIO(png)})
+        sheet.insert_image(cell, f"{cell}.png", {"image_data": BytesIO(PNG)})
     book.close()
     return path
 
@@ -268,6 +360,22 @@ def test_pictures_in_place_of_options_are_reported_as_such(tmp_path: Path) -> No
     assert [q.stem for q in bank] == ["甲？"]
     found = [(p.row, p.column, p.code) for p in bank.problems]
     assert found == [(3, "A", "image_options"), (3, "B", "image_options"), (4, "A", "no_options")]
+
+
+def test_a_picture_over_a_merged_passage_hides_nothing(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["文章", "題目", "A", "B", "答案"])
+    for row in (1, 2, 3):
+        sheet.write_row(row, 1, [f"問{row}？", "春", "夏", "B"])
+    sheet.merge_range("A2:A4", "某文章。")
+    sheet.insert_image("A3", "a.png", {"image_data": BytesIO(PNG)})
+    book.close()
+    bank = read_bank(path)
+    assert (codes(bank), [q.passage for q in bank]) == ([], ["某文章。"] * 3)
 
 
 @pytest.mark.parametrize("labels", ["A．  B．\nC．  D．\n", "(A) (B) (C) (D)", "A. B. C."])

@@ -128,6 +128,34 @@ def test_json_of_any_shape_is_refused_or_read(value: object) -> None:
     assert bank is None or all(len(question.options) >= 2 for question in bank)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", "Infinity"),
+        ("id", "NaN"),
+        ("id", "1e999"),
+        ("answer", "Infinity"),
+        ("answer", '"፩፪"'),
+        ("answer", '"𐩀𐩁"'),
+        ("passage", "[" * 400 + '"某文章"' + "]" * 400),
+        ("question", "[" * 400 + "]" * 400),
+        ("A", "[" * 400 + "]" * 400),
+        ("answer", "[" * 400 + "]" * 400),
+        ("extra", '{"a":' * 400 + "1" + "}" * 400),
+    ],
+)
+def test_json_with_a_value_that_python_chokes_on_is_read(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    path = tmp_path / "bank.json"
+    sound = '{"question": "何時？", "A": "春", "B": "夏", "answer": "A"}'
+    odd = f'{sound[:-1]}, "{name}": {value}}}'
+    path.write_text(f"[{sound}, {odd}]", encoding="utf-8")
+    bank = read_bank(path)
+    assert bank[0].answer == (0,)
+    assert len(bank) + len(bank.problems) >= 2
+
+
 def test_a_zip_bomb_is_refused_before_it_inflates() -> None:
     bomb = with_part(SHEET, part(SHEET) + b"<!--" + b" " * 200_000_000 + b"-->")
     assert len(bomb) < 300_000

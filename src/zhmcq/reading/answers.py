@@ -8,21 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from zhmcq.reading.convention import Convention, last_filled
-from zhmcq.reading.fold import fold_name, fold_texts, normal_text, tidy
+from zhmcq.reading.fold import fold_texts, normal_text, tidy
 from zhmcq.reading.headers import label_index
+from zhmcq.reading.marks import is_negative, is_no_key, truth_of
 
-__all__ = ["Key", "is_no_key", "read_key", "truth_of"]
+__all__ = ["Key", "read_key"]
 
-_TRUE = "正确 对 是 真 o true t yes y right correct 〇 ○ ◯ √ ✓ ✔ ☑ v 属实"
-_FALSE = "错误 错 否 假 x false f no n wrong incorrect × ✗ ✘ ╳ ✕ ✖ 不正确 不是 非 不对 有误"
-_TRUTH = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
-
-_NO_KEY_WORDS = """
-    送分 一律给分 一律送分 均给分 全部给分 全给分 皆给分 都给分 本题送分 送分题 不计分 不予计分
-    本题给分 给分 无 无解 无答案 无正解 无标准答案 暂无 暂无答案 略 未知 未定 待定 皆可 开放 缺 空
-    none null nan na nil nokey noanswer tbd unknown
-"""
-_NO_KEY = frozenset(_NO_KEY_WORDS.split())
 _CIRCLED = re.compile(r"[①-⑳⑴-⒇⒜-⒵Ⓐ-Ⓩⓐ-ⓩ⒈-⒛❶-❿➀-➉➊-➓㊀-㊉]")
 _INTRODUCTION = re.compile(
     r"^(?:(?:正確|正确|標準|标准|參考|参考)?(?:答案|答|正解|[選选](?![項项擇择]))(?:選|选|是|為|为)?|"
@@ -30,7 +21,8 @@ _INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"[(\[【「『<《]*\s*第?\s*(?P<named>選項|选项|選擇|选择|option|choice|opt|選|选)?\s*[(\[_#-]?\s*"
+    r"[(\[【「『<《]*\s*第?\s*(?:(?P<named>選項|选项|選擇|选择|option|choice|opt|選|选)\s*[(\[_#-]?|"
+    r"[(\[_#]|-(?!\s*\d))?\s*"
     r"(?P<label>[A-Za-z]|\d{1,2}|[甲乙丙丁戊己庚辛壬癸]|[一二三四五六七八九十])(?:\.0)?\s*"
     r"(?:項|项|個|个|選項|选项)?\s*[)\]】」』>》]*\s*[.、:,;。)]*",
     re.IGNORECASE,
@@ -60,30 +52,6 @@ class Key:
     message: str = ""
 
 
-def truth_of(value: Any) -> bool | None:
-    """Whether a word or sign says true (正確, 對, O, ✓) or false (錯誤, 否, X); else None."""
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or len(value) > 20:
-        return None
-    stripped = normal_text(value).strip("()[]【】「」。.").strip()
-    return _TRUTH.get(stripped.lower(), _TRUTH.get(fold_name(stripped)))
-
-
-def is_no_key(answer: Any) -> bool:
-    """Whether a key is empty or says that there is none (送分, 一律給分, none, a dash)."""
-    if answer is None or (isinstance(answer, list | tuple | dict | str) and not answer):
-        return True
-    if isinstance(answer, float) and answer != answer:
-        return True
-    if not isinstance(answer, str):
-        return False
-    text = normal_text(answer)
-    return (not fold_name(text) and truth_of(text) is None and not text.strip("-—–_*?/\\.")) or (
-        fold_name(text) in _NO_KEY
-    )
-
-
 def _tidied(texts: Sequence[str]) -> list[str]:
     return [tidy(text) for text in texts]
 
@@ -101,14 +69,14 @@ class _Options:
         self.base = base
         self.count = last_filled(options)
         # Names such as 11, 12 are ids: they don't count the options, from 0 or from 1.
-        numbers = [int(label) for label in labels if label.isdigit() and label.isascii()]
+        numbers = [int(label) for label in labels if label.isascii() and label.isdigit()]
         self.ids = bool(numbers) and numbers != list(range(numbers[0], numbers[0] + len(labels)))
         self.ids |= bool(numbers) and numbers[0] > 1
 
     def by_label(self, label: str, *, named: bool) -> int:
         """The index that a label stands for; -1 where there is no such option."""
         label = label.upper()
-        if label.isdigit():
+        if label.isdecimal():
             label = str(int(label))
             if (named or self.ids) and label in self.labels:
                 return self.labels[label]
@@ -132,7 +100,12 @@ class _Options:
 
 
 def read_key(
-    answer: Any, options: Sequence[str], labels: Sequence[str], convention: Convention
+    answer: Any,
+    options: Sequence[str],
+    labels: Sequence[str],
+    convention: Convention,
+    *,
+    several: bool = False,
 ) -> Key:
     """Read one key.
 
@@ -141,17 +114,18 @@ def read_key(
         options: The options, ``""`` where one is empty.
         labels: Their names as the source has them; ``()`` where it has none.
         convention: How the file writes its keys.
+        several: Whether the row says that several options may be right, so that ``134`` may be
+            three labels.
     """
     if is_no_key(answer) and not (isinstance(answer, str) and answer.strip() in options):
-        said = tidy(str(answer)) if answer not in (None, [], "") else ""
-        return Key(
-            None, "no_key", f"no key{f' ({said!r})' if said else ''}; it can't be trained on"
-        )
+        return _no_key(answer)
     known = _Options(options, labels, convention.base)
+    if is_negative(answer):
+        return _read_negative(answer, known, convention)
     if isinstance(answer, Mapping):
         answer = _from_mapping(answer)
     if isinstance(answer, list | tuple):
-        return _read_list(answer, known, convention)
+        return _read_list(answer, known, convention, several=several)
     truth = truth_of(answer)
     if truth is not None and known.count == 2:
         found = [i for i, option in enumerate(options) if option and truth_of(option) is truth]
@@ -159,17 +133,39 @@ def read_key(
             return Key((found[0],))
     if isinstance(answer, bool):
         return _unreadable(answer, known)
-    return _read_text(
-        f"{answer:g}" if isinstance(answer, float) else str(answer), known, convention
-    )
+    return _read_text(_written(answer), known, convention, several=several)
 
 
-def _read_text(text: str, known: _Options, convention: Convention) -> Key:
-    by_label = _read_labels(text, known)
+def _written(answer: Any) -> str:
+    return f"{answer:g}" if isinstance(answer, float) else str(answer)
+
+
+def _no_key(answer: Any) -> Key:
+    said = tidy(str(answer)) if answer not in (None, [], "") else ""
+    return Key(None, "no_key", f"no key{f' ({said!r})' if said else ''}; it can't be trained on")
+
+
+def _read_negative(answer: Any, known: _Options, convention: Convention) -> Key:
+    """A negative number is the text of an option, or no key."""
+    text = _written(answer)
+    by_text = known.by_text(text)
+    if not by_text:
+        return _no_key(answer)
+    if len(by_text) == 1 and convention.style == "text":
+        return Key(by_text)
+    message = f"the key {text[:40]!r} may be the text of an option, or say that there is no key"
+    return Key(None, "ambiguous_answer", message)
+
+
+def _read_text(text: str, known: _Options, convention: Convention, *, several: bool) -> Key:
+    several |= convention.joined
+    by_label = _read_labels(text, known, several=several)
     # 甲 and 一 are labels in few files and words in many: they never win over a text.
     # Nor does a letter in a file that writes its labels as numbers, or the other way round.
     kind = "number" if re.search(r"\d", text) else "letter"
     usual = convention.labels in ("", kind) and text.strip()[:1] not in _WORDS
+    # 12 and 1,2 are two labels only where they are the text of no option.
+    usual &= not (kind == "number" and len(by_label or ()) > 1)
     if by_label and convention.style == "label" and usual:
         return Key(by_label)
     by_text = known.by_text(text)
@@ -209,7 +205,9 @@ def _from_mapping(answer: Mapping[Any, Any]) -> Any:
     return list(answer.values())
 
 
-def _read_list(answer: Sequence[Any], known: _Options, convention: Convention) -> Key:
+def _read_list(
+    answer: Sequence[Any], known: _Options, convention: Convention, *, several: bool
+) -> Key:
     if len(answer) == len(known.options) and all(isinstance(value, bool) for value in answer):
         chosen = tuple(i for i, right in enumerate(answer) if right)
         return Key(chosen) if chosen else Key(None, "no_key", "no option is marked as right")
@@ -217,7 +215,10 @@ def _read_list(answer: Sequence[Any], known: _Options, convention: Convention) -
     for value in answer:
         if isinstance(value, list | tuple | Mapping | bool) or value is None:
             return _unreadable(answer, known)
-        key = read_key(value, known.options, tuple(known.labels), convention)
+        alone = several and len(answer) == 1
+        key = read_key(value, known.options, tuple(known.labels), convention, several=alone)
+        if key.code == "no_key" and len(answer) > 1:
+            return _unreadable(answer, known)
         if key.indexes is None:
             return key
         indexes += key.indexes
@@ -241,17 +242,22 @@ def _unreadable(answer: Any, known: _Options) -> Key:
     )
 
 
-def _read_labels(text: str, known: _Options) -> tuple[int, ...] | None:
+def _read_labels(text: str, known: _Options, *, several: bool) -> tuple[int, ...] | None:
     """Indexes named by labels; ``()`` if the text is no label, None if no such option exists."""
-    if _CIRCLED.search(text):
+    circled = bool(_CIRCLED.search(text))
+    if circled:
         text = _CIRCLED.sub(lambda match: f"({normal_text(match.group()).strip('().')})", text)
     text = _INTRODUCTION.sub("", normal_text(text))
     if len(text) > 120:
         return ()
     one = _NAMED.fullmatch(text)
-    joint = text.isdigit() and len(text) == 2 and int(text) > known.count and not known.ids
-    parts = _label_parts(text, known) if joint or not one else []
-    parts = parts or ([one] if one else [])
+    if not circled and _are_joined(text, known):
+        # Without another word for it, 12 is a number that is too high, not options 1 and 2.
+        if not several:
+            return None
+        parts = _label_parts(" ".join(text.strip("()[].")), known)
+    else:
+        parts = [one] if one else _label_parts(text, known)
     if not parts:
         return ()
     indexes = []
@@ -264,19 +270,28 @@ def _read_labels(text: str, known: _Options) -> tuple[int, ...] | None:
 
 
 def _label_parts(text: str, known: _Options) -> list[re.Match[str]]:
-    """Several labels: ``A;B;D``, ``(A)(B)``, ``ABD``, ``1, 3``, and ``13`` where no 13 exists."""
+    """Several labels: ``A;B;D``, ``(A)(B)``, ``ABD``, ``1, 3``."""
     pieces = [p.strip("'\"") for p in _SEPARATOR.split(text.strip("()[]「」.。;,、")) if p]
-    if len(pieces) == 1:
-        joint = pieces[0]
-        digits = joint.isdigit() and len(set(joint)) == len(joint) and int(joint) > known.count
-        if _LETTERS.fullmatch(joint) or digits:
-            pieces = list(joint)
-            if digits and list(joint) != sorted(joint):
-                return []
-            if any(known.by_label(piece, named=False) < 0 for piece in pieces):
-                return []
+    if len(pieces) == 1 and _LETTERS.fullmatch(pieces[0]):
+        pieces = list(pieces[0])
+        if any(known.by_label(piece, named=False) < 0 for piece in pieces):
+            return []
     parts = [_NAMED.fullmatch(piece) for piece in pieces]
     return [part for part in parts if part] if all(parts) and len(parts) > 1 else []
+
+
+def _are_joined(text: str, known: _Options) -> bool:
+    """Whether digits may be several labels in their order: ``13`` where no option 13 exists."""
+    digits = text.strip("()[].")
+    return (
+        1 < len(digits) < 11
+        and digits.isascii()
+        and digits.isdecimal()
+        and int(digits) > known.count
+        and digits not in known.labels
+        and list(digits) == sorted(set(digits))
+        and all(known.by_label(digit, named=False) >= 0 for digit in digits)
+    )
 
 
 def _read_mixed(text: str, known: _Options) -> Key:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from zhmcq.errors import QuestionError
 from zhmcq.questions import MAX_OPTIONS, Kind, Question, RowProblem, Severity, default_labels
-from zhmcq.reading.answers import Key, read_key, truth_of
+from zhmcq.reading.answers import Key, read_key
 from zhmcq.reading.convention import Convention
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.fold import normal_text
 from zhmcq.reading.headers import label_index
 from zhmcq.reading.ids import UniqueIds
 from zhmcq.reading.kinds import asks_order, kind_of, says_multiple, true_false_options
+from zhmcq.reading.marks import truth_of
+from zhmcq.reading.notes import NOTES
 from zhmcq.reading.options import (
     is_image_only,
     misprinted_prefix,
@@ -24,67 +26,6 @@ from zhmcq.reading.options import (
 
 __all__ = ["Builder"]
 
-_NOTES = {
-    "time_serial": (
-        "warning",
-        (
-            "shown as a plain number, but it has the decimals of a time of day: Excel may have "
-            "made it of a score or ratio like 0:1; type it as text"
-        ),
-    ),
-    "error_value": ("error", "holds a formula's error value"),
-    "formula_without_value": (
-        "error",
-        (
-            "holds a formula whose value was never stored; open the file in a spreadsheet program "
-            "and save it"
-        ),
-    ),
-    "display_unknown": (
-        "warning",
-        (
-            "is a number or date whose display this format does not tell; check it, or save the "
-            "file as .xlsx"
-        ),
-    ),
-    "date_option": (
-        "warning",
-        ("is a date among options that are none: Excel may have made it of a fraction like 1/2"),
-    ),
-    "date_serial": (
-        "warning",
-        (
-            "is a number like those by which Excel stores dates, as all options of this row are; "
-            "if they were dates, format the cells as such"
-        ),
-    ),
-    "damaged_options": (
-        "error",
-        "the options in the text can't be told apart: a label is missing or misprinted",
-    ),
-    "sub_questions": (
-        "error",
-        "holds several questions or blanks that can't be matched with the keys one by one",
-    ),
-    "extra_cells": (
-        "error",
-        "holds more cells than there are headers; a cell with a comma in it lacks its quotes",
-    ),
-    "image_options": (
-        "error",
-        "holds a picture, or a label without a text; a text model can't see pictures",
-    ),
-    "bad_json": ("error", "this line is not json"),
-    "no_question": ("error", "no field of this record was recognised as a question"),
-    "same_as_above": (
-        "warning",
-        ("says only that it is the same as above; the text of the row above was taken"),
-    ),
-    "same_as_nothing": (
-        "error",
-        ("says only that it is the same as above, but the row above has no text; repeat the text"),
-    ),
-}
 _UNUSABLE = {
     "ordering": "an ordering question, which has no option that is right",
     "fill_in": "a fill-in question without options",
@@ -162,7 +103,8 @@ class _RowBuilder:
         said = kind_of(draft.kind)
         stem, options, labels = self._options(said)
         self._unusable(options)
-        key = read_key(draft.answer, options, labels, self.convention)
+        several = said == "multiple" or says_multiple(draft.stem)
+        key = read_key(draft.answer, options, labels, self.convention, several=several)
         if key.code == "no_key":
             if draft.asks_key:
                 self._warn("answer", key.code, key.message)
@@ -192,7 +134,7 @@ class _RowBuilder:
         given = self.draft.source_id
         if given is None or given == "":
             base = f"row{self.draft.origin.row}"
-        elif isinstance(given, float) and given == int(given):
+        elif isinstance(given, float) and given.is_integer():
             base = str(int(given))
         else:
             base = str(given).strip() or f"row{self.draft.origin.row}"
@@ -201,7 +143,7 @@ class _RowBuilder:
     def _cell_notes(self) -> None:
         bad = False
         for header, code in self.draft.notes:
-            severity, message = _NOTES[code]
+            severity, message = NOTES[code]
             level: Severity = "error" if severity == "error" else "warning"
             self.found.append((header, code, f"{header} {message}".strip(), level))
             bad |= severity == "error"

@@ -129,7 +129,7 @@ def _rows(lines: _Lines, merged: MergedColumns) -> Iterator[Row]:
         for column, stored in enumerate(cells):
             value = _value(stored)
             text, note = cell_text(value)
-            if isinstance(value, float) and value != int(value):
+            if isinstance(value, float) and not value.is_integer():
                 note = note or "display_unknown"
             if note:
                 row.notes[column] = note

@@ -29,11 +29,13 @@ class Convention:
         base: The number of the first option.
         style: Whether a key that can be read as a label and as an option's text is a label.
         labels: ``"number"`` or ``"letter"``: how labels are written; ``""`` where nothing tells.
+        joined: Whether the keys prove that ``134`` is three labels.
     """
 
     base: int = 1
     style: Style = "unknown"
     labels: str = ""
+    joined: bool = False
 
 
 def last_filled(options: Sequence[str]) -> int:
@@ -51,6 +53,9 @@ class _Tally:
     letters: int = 0
     labels_only: int = 0
     texts_only: int = 0
+    sets: int = 0
+    long_sets: int = 0
+    other_numbers: int = 0
     numbered_from: set[str] | None = None
 
     def see(self, draft: Draft) -> None:
@@ -71,6 +76,7 @@ class _Tally:
             is_label = bool(_PLAIN_LETTER.fullmatch(normal_text(text))) if len(text) < 9 else False
         else:
             is_label = 0 <= number <= count
+            self._see_joined(number, count, is_text=is_text)
         self.labels_only += is_label and not is_text
         self.texts_only += is_text and not is_label
         if is_label and not is_text:
@@ -78,6 +84,23 @@ class _Tally:
                 self.letters += 1
             else:
                 self._see_number(number, count, draft.labels)
+
+    def _see_joined(self, number: int, count: int, *, is_text: bool) -> None:
+        digits = str(number)
+        if number <= max(count, 9):
+            return
+        rising = list(digits) == sorted(set(digits)) and int(digits[-1]) <= count
+        self.sets += rising and not is_text
+        self.long_sets += rising and not is_text and len(digits) > 2
+        self.other_numbers += is_text or not rising
+
+    @property
+    def joined(self) -> bool:
+        """Whether all numbers above the options' are digits in their order, often and at length.
+
+        Two digits alone prove nothing: 12 and 13 may be numbers that are too high.
+        """
+        return self.sets > 2 and self.long_sets > 0 and not self.other_numbers
 
     def _see_number(self, number: int, count: int, labels: Sequence[str]) -> None:
         self.numbers += 1
@@ -133,4 +156,4 @@ def convention_of(drafts: Iterable[Draft], answer_base: int | None, where: str) 
         tally.see(draft)
     labels = "number" if tally.numbers > tally.letters else "letter" if tally.letters else ""
     base = tally.base(where) if answer_base is None else answer_base
-    return Convention(base, tally.style, labels)
+    return Convention(base, tally.style, labels, tally.joined)

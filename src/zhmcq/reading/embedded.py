@@ -25,6 +25,7 @@ _MARKER = re.compile(
 )
 _MAX_MARKERS = 1000
 _LONGEST_LIST = 10_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ITEM = r"(?:[(（]\s*(?P<n1>\d{1,3})\s*[)）]|(?P<n2>\d{1,3})\s*(?:[.．、](?!\d)|(?=[(（])))"
 _ITEM_LINE = re.compile(
     rf"(?:^|\n)[ \t\u3000\xa0]*(?:{_ITEM}|(?P<n3>\d{{1,3}})[ \t\u3000\xa0]+(?=\D|$))"
@@ -165,8 +166,10 @@ def _listed(text: str) -> list[str]:
         parts = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return []
-    texts = all(isinstance(part, str) for part in parts)
-    return [tidy(part) for part in parts] if isinstance(parts, list) and texts else []
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return []
+    # In "\\frac" with one backslash, Python reads a form feed; the text is not what it says.
+    return [] if any(map(_CONTROL.search, parts)) else [tidy(part) for part in parts]
 
 
 def split_item(draft: Draft) -> list[Draft]:

@@ -13,6 +13,7 @@ from zhmcq.reading.embedded import split_item
 from zhmcq.reading.fold import fold_name, tidy
 from zhmcq.reading.headers import Columns, Layout, find_layout, recognise
 from zhmcq.reading.json_options import options_of, text_of
+from zhmcq.reading.marks import marked
 
 __all__ = ["ItemReader", "top_items"]
 
@@ -210,7 +211,7 @@ class ItemReader:
                     break
         draft.source_id = _source_id(values, layout)
         answers = [values[column] for column in layout.fields.get("answer", ())]
-        draft.asks_key = bool(answers)
+        draft.asks_key = bool(answers or layout.rights)
         draft.answer = next((a for a in answers if a not in (None, "", [])), None)
         if layout.options:
             draft.options = [text_of(values[column]) for column in layout.options]
@@ -219,6 +220,9 @@ class ItemReader:
             _take_options(draft, values, layout)
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:
             return split_item(draft)
+        if draft.answer is None:
+            rights = layout.rights.items()
+            draft.answer = marked({label: text_of(values[column]) for label, column in rights})
         return [draft]
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zhmcq.reading.answers import truth_of
 from zhmcq.reading.cells import cell_text
 from zhmcq.reading.embedded import options_of_text
 from zhmcq.reading.fold import tidy
-from zhmcq.reading.headers import option_label
+from zhmcq.reading.headers import label_index, option_label
+from zhmcq.reading.marks import truth_of
 
 __all__ = ["options_of", "text_of"]
 
+_MAX_DEPTH = 6
 
-def text_of(value: Any) -> str:
-    """A scalar as text; a list of texts as its lines."""
+
+def text_of(value: Any, depth: int = 0) -> str:
+    """A scalar as text; a list of texts as its lines, down to six lists inside one another."""
     if isinstance(value, str):
         return tidy(value)
     if isinstance(value, list):
-        return "\n".join(text for part in value if (text := text_of(part)))
+        if depth >= _MAX_DEPTH:
+            return ""
+        return "\n".join(text for part in value if (text := text_of(part, depth + 1)))
     if isinstance(value, dict) or value is None:
         return ""
     return cell_text(value)[0]
@@ -39,6 +43,8 @@ def options_of(value: Any) -> tuple[list[str], tuple[str, ...], list[bool] | Non
         labels = [text_of(label) for label, _ in value]
         if all(option_label(label) for label in labels):
             return [text_of(text) for _, text in value], tuple(labels), None
+        if all(isinstance(right, int | float) and right in (0, 1) for _, right in value):
+            return labels, (), [bool(_right(right)) for _, right in value]
     if value and all(isinstance(option, dict) for option in value):
         return _options_of_objects(value)
     return [text_of(option) for option in value], (), None
@@ -51,7 +57,20 @@ def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, 
         return [text_of(t) for t in texts], tuple(map(text_of, labels or ())) if named else ()
     names = [option_label(str(name)) for name in value]
     whole = all(names) and len(set(names)) == len(names)
+    if not whole and _is_run([name for name in names if name]):
+        # What has another name beside A, B, C is no option: an explanation, a note.
+        named = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
+        return [text_of(text) for _, text in named], tuple(name for name, _ in named)
     return [text_of(text) for text in value.values()], tuple(names) if whole else ()
+
+
+def _is_run(labels: Sequence[str]) -> bool:
+    """Whether labels follow one another from A, from 1 or from 0."""
+    places = [label_index(label) for label in labels]
+    return len(places) > 1 and places in (
+        list(range(len(places))),
+        list(range(-1, len(places) - 1)),
+    )
 
 
 def _right(value: Any) -> bool | None:

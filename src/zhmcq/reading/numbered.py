@@ -18,6 +18,8 @@ _SIGNS = (
 _LEAST, _MOST = 3, 6
 # Numbered parts that ask or leave a blank are sub-questions.
 _ASKS = re.compile(r"[?？]|_{2,}|\\quad|（\s*）|\(\s*\)")
+# 「請依序說明：1. 春天 2. 夏天」 asks for no choice.
+_ASKS_CHOICE = re.compile(r"[?？]|何者|哪|下列|\bwhich\b", re.IGNORECASE)
 
 
 def find_numbered(
@@ -25,8 +27,9 @@ def find_numbered(
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
     """The stem, the options and their labels, where a text numbers 3 to 6 options.
 
-    Numbers in a stem may also be statements or sub-questions. So the key must be such a number,
-    unless the source has no keys at all.
+    Numbers in a stem may also be statements or sub-questions. So the key must be such a number.
+    Where the source has no keys at all, the numbers must be circled or the stem must ask for a
+    choice.
 
     Args:
         text: The whole stem.
@@ -44,7 +47,8 @@ def find_numbered(
         stem = tidy(text[: marks[0].start()])
         if not stem or not all(options) or any(map(_ASKS.search, options)):
             continue
-        if _names_one(answer, labels) if asks_key else answer is None:
+        chooses = sign is _SIGNS[0] or _ASKS_CHOICE.search(stem)
+        if _names_one(answer, labels) if asks_key else answer is None and chooses:
             return stem, options, tuple(labels)
     return None
 

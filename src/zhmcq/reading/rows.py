@@ -7,17 +7,16 @@ import re
 from typing import Any
 
 from zhmcq.questions import Origin, SourceId
-from zhmcq.reading.answers import truth_of
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.embedded import options_of_text
 from zhmcq.reading.fold import fold_name
 from zhmcq.reading.headers import Layout
+from zhmcq.reading.marks import marked
 from zhmcq.reading.tables import Row, TableRow
 
 __all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
-_ZERO_ONE = {"0": False, "1": True}
 _RULE = re.compile(r":?[-=]{2,}:?")
 _DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
@@ -105,18 +104,7 @@ class RowReader:
                     # 3 shown as "3." or "03" is 3; 0.5 shown as 50% is the text of an option.
                     plain &= value == int(value) if abs(value) < 1e9 else False
                 return value if plain else row.text(column)
-        return self._marked(row)
-
-    def _marked(self, row: Row) -> Any:
-        """The labels of the options whose own columns say that they are right."""
-        chosen = []
-        for label, column in self.layout.rights.items():
-            text = row.text(column)
-            truth = _ZERO_ONE.get(text, truth_of(text)) if text else False
-            if truth is None:
-                return text
-            chosen += [label] if truth else []
-        return chosen or None
+        return marked({label: row.text(column) for label, column in self.layout.rights.items()})
 
     def _take_passage(self, row: Row, draft: Draft) -> None:
         column = self.layout.first("passage")

@@ -117,10 +117,10 @@ def _rows(
                     reference = f"{get_column_letter(column + 1)}{number}"
                     if not text and reference in scan.without_value:
                         row.notes[column] = "formula_without_value"
+                merged.fill(row)
                 for column in pictures.get(number, ()):
                     if not row.text(column):
                         row.notes[column] = "image_options"
-                merged.fill(row)
                 yield row
 
 
