@@ -59,8 +59,8 @@ def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, 
     whole = all(names) and len(set(names)) == len(names)
     if not whole and _is_run([name for name in names if name]):
         # What has another name beside A, B, C is no option: an explanation, a note.
-        named = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
-        return [text_of(text) for _, text in named], tuple(name for name, _ in named)
+        kept = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
+        return [text_of(text) for _, text in kept], tuple(name for name, _ in kept)
     return [text_of(text) for text in value.values()], tuple(names) if whole else ()
 
 
