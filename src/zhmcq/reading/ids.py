@@ -15,9 +15,9 @@ class UniqueIds:
     """Gives each id back, or with the first free suffix ``#2``, ``#3`` … if it was used before.
 
     A stream of a million questions must not keep a million strings. What is kept of an id is its
-    64-bit hash, in sorted buckets: 8 bytes; an id that was repeated is kept as a text as well. If
-    two of a million ids had one hash (a chance of 3 in 100 million), the second would only get a
-    suffix it does not need.
+    64-bit hash, in sorted buckets: 8 bytes; and the text of an id that was repeated. If two of a
+    million ids had one hash (a chance of 3 in 100 million), the second would only get a suffix it
+    does not need.
     """
 
     def __init__(self) -> None:
