@@ -22,11 +22,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.console import Console
-from rich.table import Table
 
 import zhmcq
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
-from zhmcq.evaluation import Comparison
 from zhmcq.modeling.load import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
@@ -92,11 +90,13 @@ def run(options: argparse.Namespace) -> None:
         fine_tune(options, base_model, train, valid, adapter)
     tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
     ways = ways_of_the_base(base_model, test, out)
-    show({**{f"base: {name}": answers for name, answers in ways.items()}, "tuned": tuned})
+    for name, answers in ways.items():
+        console.print(f"base, {name}: {answers.evaluate()}")
+    console.print(f"tuned: {tuned.evaluate()}")
     best = max(ways, key=lambda name: ways[name].evaluate().accuracy)
     comparison = zhmcq.compare(ways[best], tuned)
     comparison.to_html(out / "report.html")
-    show_comparison(best, comparison)
+    console.print(f"tuned against base, {best}: {comparison}")
 
 
 def draw(workbook: Path, count: int) -> tuple[QuestionBank, QuestionBank, QuestionBank]:
@@ -196,32 +196,6 @@ def answer(
     answers = predictor.predict(questions, journal=journal)
     console.print(f"[dim]{journal.stem}: {time.perf_counter() - start:.0f} s[/dim]")
     return answers
-
-
-def show(sides: dict[str, Predictions]) -> None:
-    """Every way of asking, with its accuracy."""
-    table = Table("held-out passages", "right", "accuracy", "95 % interval", "answers")
-    for name, answers in sides.items():
-        found = answers.evaluate()
-        low, high = found.interval
-        shares = " ".join(f"{label}:{count}" for label, count in found.answers.items())
-        table.add_row(
-            name,
-            f"{found.correct}/{found.count}",
-            f"{found.accuracy:.1%}",
-            f"{low:.1%} – {high:.1%}",
-            shares,
-        )
-    console.print(table)
-
-
-def show_comparison(best: str, comparison: Comparison) -> None:
-    """The tuned model beside the base model's best way."""
-    low, high = comparison.interval
-    console.print(
-        f"tuned against base asked by {best}: {comparison.difference:+.1%} "
-        f"(95 % interval {low:+.1%} to {high:+.1%}), exact McNemar p = {comparison.p_value:.2g}"
-    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,11 @@ from typing import Any
 import pytest
 
 from zhmcq.testing import tiny_llama
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: tests
+# that press it would wait for nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The examples and the script of the docs are no packages: their folders are put on the path.
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("examples", "docs")]

@@ -25,7 +25,8 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     told = " ".join(capsys.readouterr().out.split())
     assert "16 questions to train on" in told
     assert "1 steps" in told
-    assert "tuned against base asked by" in told
+    assert "base, texts, options listed, mean:" in told
+    assert "tuned against base, " in told
     assert "exact McNemar p" in told
     assert (tmp_path / "out" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "out" / "report.html").exists()

@@ -50,9 +50,14 @@ HOSTILE = {
 def test_a_megabyte_is_read_in_half_a_second(text: str, question: Question) -> None:
     parser = get_parser("cascade", reasoning=True)
     parser.parse("熱身", question)
-    start = time.process_time()
-    parser.parse(text, question)
-    assert time.process_time() - start < LIMIT
+    # A crowded machine makes one reading slow, and a pattern that backtracks every one.
+    for _attempt in range(3):
+        start = time.process_time()
+        parser.parse(text, question)
+        seconds = time.process_time() - start
+        if seconds < LIMIT:
+            break
+    assert seconds < LIMIT
 
 
 def test_the_end_of_a_very_long_reply_is_still_read() -> None:
