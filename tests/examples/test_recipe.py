@@ -36,16 +36,28 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     assert again.partition("exact McNemar")[2] == told.partition("exact McNemar")[2]
 
 
-def test_passages_with_several_questions_are_trained_on_first_and_whole(tmp_path: Path) -> None:
+def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
+    tmp_path: Path,
+) -> None:
     sample, _ = write_sample(tmp_path / "bank.xlsx")
     train, valid, test = recipe.draw(sample, 40)
     assert len(train) == 40
-    sizes = dict.fromkeys((question.passage for question in train), 0)
-    for question in train:
-        sizes[question.passage] += 1
-    assert min(sizes.values()) >= 2
+    everything, *_ = recipe.draw(sample, 10_000)
+    chosen = {question.passage for question in train}
+    groups: dict[str, list[Question]] = {}
+    for question in everything:
+        groups.setdefault(question.passage, []).append(question)
+    assert len(train) == sum(len(groups[passage]) for passage in chosen)  # none is cut
+    costs = {passage: recipe.to_read(QuestionBank(group)) for passage, group in groups.items()}
+    dearest = max(costs[passage] for passage in chosen)
+    assert sum(cost < dearest for cost in costs.values()) <= len(chosen)
     for one, other in ((train, valid), (train, test), (valid, test)):
         assert not {q.passage for q in one} & {q.passage for q in other}
+
+
+def test_what_is_read_once_is_counted_once() -> None:
+    asked = [Question(name, "問？", ("短", "長長長"), "十個字的文章在這裡。") for name in "ab"]
+    assert recipe.to_read(QuestionBank(asked)) == 11.0  # (10 + 2 × (2 + 4)) / 2
 
 
 def test_means_are_told_from_sums() -> None:

@@ -10,7 +10,9 @@ from zhmcq.questions import Question
 QUESTION = Question("q", "最熱？", ("春天", "夏天", "秋天", "冬天"))
 LETTERS = Question("q", "最熱？", tuple("水火木金土日月風雨雪"), kind="multiple")
 SIZE = 1_000_000
-LIMIT = 0.5  # seconds of one core
+# Seconds of one core. The benchmark has the speed (a tenth of this); here it is told from time
+# that grows with the square of the length, which for a megabyte is hours.
+LIMIT = 5.0
 HOSTILE = {
     piece: (piece * (SIZE // len(piece) + 1))[:SIZE]
     for piece in (
@@ -47,17 +49,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=[repr(piece) for piece in HOSTILE])
 @pytest.mark.parametrize("question", [QUESTION, LETTERS], ids=["single", "multiple"])
-def test_a_megabyte_is_read_in_half_a_second(text: str, question: Question) -> None:
+def test_a_megabyte_is_read_in_bounded_time(text: str, question: Question) -> None:
     parser = get_parser("cascade", reasoning=True)
-    parser.parse("熱身", question)
-    # A crowded machine makes one reading slow, and a pattern that backtracks every one.
-    for _attempt in range(3):
-        start = time.process_time()
-        parser.parse(text, question)
-        seconds = time.process_time() - start
-        if seconds < LIMIT:
-            break
-    assert seconds < LIMIT
+    start = time.process_time()
+    parser.parse(text, question)
+    assert time.process_time() - start < LIMIT
 
 
 def test_the_end_of_a_very_long_reply_is_still_read() -> None:

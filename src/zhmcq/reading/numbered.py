@@ -19,7 +19,13 @@ _LEAST, _MOST = 3, 6
 # Numbered parts that ask or leave a blank are sub-questions.
 _ASKS = re.compile(r"[?？]|_{2,}|\\quad|（\s*）|\(\s*\)")
 # 「請依序說明：1. 春天 2. 夏天」 asks for no choice.
-_ASKS_CHOICE = re.compile(r"[?？]|何者|哪|下列|\bwhich\b", re.IGNORECASE)
+_ASKS_CHOICE = re.compile(r"何者|哪|\bwhich\b", re.IGNORECASE)
+_MAY_ASK_CHOICE = re.compile(r"[?？]|下列")
+# 「請說明下列名詞：1. 光合作用 2. 蒸散」 wants text.
+_ASKS_TEXT = re.compile(
+    r"[請请試试](?:[簡简略分]?[述論论]|[簡简]?[說说]明|解[釋释]|比[較较]|翻[譯译]|列[舉举]|[寫写造])"
+    r"|[簡简]述|申[論论]|名[詞词]解[釋释]"
+)
 
 
 def find_numbered(
@@ -47,10 +53,20 @@ def find_numbered(
         stem = tidy(text[: marks[0].start()])
         if not stem or not all(options) or any(map(_ASKS.search, options)):
             continue
-        chooses = sign is _SIGNS[0] or _ASKS_CHOICE.search(stem)
-        if _names_one(answer, labels) if asks_key else answer is None and chooses:
+        if asks_key:
+            found = _names_one(answer, labels)
+        else:
+            found = answer is None and _chooses(stem, circled=sign is _SIGNS[0])
+        if found:
             return stem, options, tuple(labels)
     return None
+
+
+def _chooses(stem: str, *, circled: bool) -> bool:
+    """Whether a stem without a key asks to choose among what it numbers."""
+    if _ASKS_CHOICE.search(stem):
+        return True
+    return not _ASKS_TEXT.search(stem) and (circled or bool(_MAY_ASK_CHOICE.search(stem)))
 
 
 def _names_one(answer: Any, labels: list[str]) -> bool:
