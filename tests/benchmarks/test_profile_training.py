@@ -64,7 +64,7 @@ def test_the_tables_give_share_and_rate() -> None:
 def test_it_runs_on_a_tiny_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workbook, _ = write_sample(tmp_path / "bank.xlsx")
     model = tiny_llama(tmp_path / "base")
-    arguments = ["--model", str(model), "--train", str(workbook), "--questions", "24"]
+    arguments = ["--model", str(model), "--train", str(workbook), "--questions", "23"]
     assert profile_training.main(arguments) == 0
     told = capsys.readouterr().out
     assert "## tree, 2 steps" in told

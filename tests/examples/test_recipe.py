@@ -18,12 +18,12 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, _ = write_sample(tmp_path / "bank.xlsx")
-    arguments = ["--train", train, "--questions", 16, "--output-dir", tmp_path / "out"]
+    arguments = ["--train", train, "--questions", 15, "--output-dir", tmp_path / "out"]
     arguments += ["--base-model", tiny_llama(tmp_path / "base")]
     monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
     assert recipe.main() == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "16 questions to train on" in told
+    assert "15 questions to train on" in told
     assert "1 steps" in told
     assert "base, texts, options listed, mean:" in told
     assert "tuned against base, " in told
@@ -41,7 +41,7 @@ def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
 ) -> None:
     sample, _ = write_sample(tmp_path / "bank.xlsx")
     train, valid, test = recipe.draw(sample, 40)
-    assert len(train) == 40
+    assert 38 <= len(train) <= 40  # whole passages, of up to three questions
     everything, *_ = recipe.draw(sample, 10_000)
     chosen = {question.passage for question in train}
     groups: dict[str, list[Question]] = {}
