@@ -3,7 +3,7 @@
 Two files are written: ``sample.xlsx`` (questions with keys, to train and evaluate on) and
 ``sample_unanswered.xlsx`` (questions on other passages, without keys, to be answered).
 
-A passage gives four keys (people, days, towns …) one value each; some of the values replace an
+A passage gives four subjects (people, days, towns …) one value each; some of the values replace an
 earlier one, which is mentioned too. All four options of a question stand in the passage, and
 each of them could be right as far as the question goes, so that only reading the passage tells
 which one is. The questions are random, not collected: they teach and test whether a model finds
@@ -63,7 +63,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """A clause of a passage: the value that holds for a key, and the one given up, if any."""
+    """A clause of a passage: the value that holds for a subject, and the one given up, if any."""
 
     key: str
     value: str
@@ -211,7 +211,7 @@ class _Writer:
         return drafts
 
     def _wrong_values(self, trap: str, values: Sequence[str]) -> list[str]:
-        """Three wrong values; one that held for the same key before is always among them."""
+        """Three wrong values; one that held for the same subject before is always among them."""
         return [trap, *self.rng.sample(values, 2)] if trap else self.rng.sample(values, 3)
 
     def _question(self, scenario: Scenario, text: str, draft: _Draft) -> Question:

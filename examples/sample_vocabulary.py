@@ -1,9 +1,9 @@
 """The words of the synthetic sample: who, what, where, and the sentences that join them.
 
-A scenario pairs keys (people, days, towns …) with values of one type (places, times, reasons …).
-Every template is written for this project. ``{k}`` is a key, ``{v}`` the value that holds for it
-in the end, ``{x}`` a value that was given up. Within a pool no text is part of another one, so
-that a value is found in a passage by looking for it.
+A scenario pairs subjects (people, days, towns …) with values of one type (places, times,
+reasons …). Every template is written for this project. ``{k}`` is a subject, ``{v}`` the value
+that holds for it in the end, ``{x}`` a value that was given up. Within a pool no text is part of
+another one, so that a value is found in a passage by looking for it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class Scenario:
     """Pools and templates of one everyday topic.
 
     Attributes:
-        topic: The topic's name, written as the subject of its questions.
-        ask_words: What stands for the key, and for the value, in a clause turned into a stem.
-        openings: First sentences; they hold no key and no value.
+        topic: The topic's name, the ``subject`` of its questions.
+        ask_words: What stands for the subject, and for the value, in a clause turned into a stem.
+        openings: First sentences; they hold no subject and no value.
         keys: What a fact is about.
         values: What a fact says of it.
-        facts: Clauses that join a key to its value, in either order.
-        changes: Clauses in which a key's value was another one before.
-        ask_value: Stems that ask for the value of a key.
-        ask_key: Stems that ask for the key of a value.
+        facts: Clauses that join a subject to its value, in either order.
+        changes: Clauses in which a subject's value was another one before.
+        ask_value: Stems that ask for the value of a subject.
+        ask_key: Stems that ask for the subject of a value.
         ask_old: Stems that ask for the value that was given up.
     """
 

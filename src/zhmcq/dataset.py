@@ -66,6 +66,7 @@ class Splits:
             OutputExistsError: If the folder holds something and ``overwrite`` is false.
             OutputError: If it can't be written.
             UnknownNameError: If no prompt has that name.
+            PluginError: If the prompt cannot be made, or cannot ask one of the questions.
         """
         records = {name: _rendered(bank, prompt) for name, bank in self._parts().items()}
         whole = {
@@ -85,6 +86,9 @@ class Splits:
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Splits:
         """Read back what :meth:`save` wrote.
+
+        Args:
+            folder: The folder that was written.
 
         Raises:
             ReadError: If ``questions.json`` is missing or damaged.
@@ -109,6 +113,10 @@ class Splits:
 
         Args:
             prompt: The name of a prompt or an instance of one; ``None`` for ``"zh-exam"``.
+
+        Raises:
+            UnknownNameError: If no prompt has that name.
+            PluginError: If the prompt cannot be made, or cannot ask one of the questions.
         """
         from datasets import Dataset, DatasetDict
 
@@ -172,6 +180,9 @@ class DatasetBuilder:
 
         See :func:`zhmcq.reading.read_bank` and :func:`zhmcq.checks.check_bank`.
 
+        Args:
+            path: The file.
+
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
         """
@@ -188,8 +199,11 @@ class DatasetBuilder:
         stems are near-copies, and questions that repeat another. Questions without a key go to
         neither side.
 
+        Args:
+            bank: The questions.
+
         Raises:
-            SplitError: If a side would be empty.
+            SplitError: If ``valid_fraction`` is not between 0 and 1, or a side would be empty.
         """
         if not 0 < self.valid_fraction < 1:
             raise SplitError(

@@ -27,6 +27,8 @@ Each message says what was expected, what was found and what to do about it::
 ``except zhmcq.errors.ZhmcqError`` catches all of them.
 """
 
+from typing import Any
+
 __all__ = [
     "AdapterMismatchError",
     "CheckpointError",
@@ -89,7 +91,14 @@ class EncodingError(ZhmcqError):
 
 
 class PreflightError(ZhmcqError):
-    """Training was refused because its rows would teach the model nonsense."""
+    """Training was refused because its questions would teach the model nonsense.
+
+    Attributes:
+        report: All that was found: the :class:`zhmcq.training.preflight.PreflightReport`, or
+            ``None`` if there was nothing to look at.
+    """
+
+    report: Any = None
 
 
 class ModelError(ZhmcqError):

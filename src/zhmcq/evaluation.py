@@ -158,7 +158,8 @@ class Comparison:
         difference: Accuracy of the second less that of the first.
         interval: 95 % interval of the difference for paired answers, with half an answer added
             to each cell of the table of agreement (Agresti and Min, 2005).
-        p_value: Of McNemar's exact test: how often chance alone would part the two so far.
+        p_value: Of McNemar's exact test: how often chance alone would make a difference at least
+            this large.
         gained: Outcomes that only the second has right.
         lost: Outcomes, of the second, that only the first has right.
     """
@@ -181,6 +182,9 @@ class Comparison:
 
     def to_html(self, path: str | Path) -> None:
         """Write the comparison as one html page, with every question that changed.
+
+        Args:
+            path: The file; an older one is replaced.
 
         Raises:
             OutputError: If it cannot be written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -55,7 +56,8 @@ class Manifest(BaseModel):
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
-        files: SHA-256 of each other file in the folder.
+        files: SHA-256 of each other file in the folder, but for an adapter's model card, which
+            may be edited.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -161,11 +163,24 @@ def file_sha256(path: Path) -> str:
 
 
 def versions(
-    names: Iterable[str] = ("zhmcq", "torch", "transformers", "peft", "accelerate", "tokenizers"),
+    names: Iterable[str] = (
+        "zhmcq",
+        "torch",
+        "transformers",
+        "peft",
+        "accelerate",
+        "tokenizers",
+        "safetensors",
+        "bitsandbytes",
+        "python",
+    ),
 ) -> Mapping[str, str]:
-    """Versions of installed distributions, by name; those not installed are left out."""
+    """Versions of Python and of installed distributions, by name; others are left out."""
     found = {}
     for name in names:
+        if name == "python":
+            found[name] = platform.python_version()
+            continue
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ from zhmcq.modeling.load import (
     ModelSource,
     bars_on_terminals_only,
     choose_device,
+    choose_dtype,
     load_model,
 )
 from zhmcq.modeling.scoring import ScoringEngine
-from zhmcq.prompts import recall_prompt
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
+from zhmcq.training.settings import QuantizationSettings
 
 __all__ = ["MergeResult", "Merger"]
 
@@ -45,7 +48,8 @@ class MergeResult:
     Attributes:
         output_dir: The merged model's folder.
         verified: How many questions were answered both ways; 0 if none were given.
-        answer_flips: How many of them the merged model, loaded anew, answers otherwise.
+        answer_flips: How many of them the merged model, loaded anew, answers otherwise than the
+            adapter on its base model, quantised if it was trained so.
         max_logit_difference: The largest difference of a logit, over the vocabulary, at the
             positions that score the first question's candidates.
     """
@@ -86,6 +90,7 @@ class Merger:
         *,
         base_model: str | Path | None = None,
         verify_with: Sequence[Question] | None = None,
+        prompt: str | Prompt | None = None,
         overwrite: bool = False,
     ) -> MergeResult:
         """Merge an adapter into its base model and save the whole.
@@ -98,13 +103,19 @@ class Merger:
             base_model: The base model, if it is no longer where it was in training.
             verify_with: Questions to answer before and after; the merged model is loaded anew
                 for that.
+            prompt: How to ask them, where the adapter cannot tell: its prompt has no name, or is
+                not registered here.
             overwrite: Whether a folder that is not empty may be replaced.
 
         Raises:
             OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false.
             AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on.
             ManifestError: If ``adapter`` is no adapter folder of zhmcq.
+            PromptMismatchError: If there are questions to verify with and the adapter's prompt is
+                unknown here, or asks otherwise now.
+            ModelError: If the base model or the adapter cannot be loaded.
             MergeError: If the merged weights are not finite.
+            OutputError: If the folder cannot be written.
         """
         out = Path(output_dir)
         if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -121,10 +132,13 @@ class Merger:
         )
         identity = source.identity()
         device = choose_device()
+        before = None
+        if verify_with and manifest.settings.get("quantization"):
+            before = self._answers_quantised(source, adapter, manifest, verify_with, prompt)
         model, tokenizer = load_model(source, dtype=self._dtype, device=device)
         tuned = attach_trained(model, adapter, manifest, identity)
-        questions = self._encoded(tokenizer, manifest, verify_with)
-        before = _answers(tuned, questions)
+        questions = self._encoded(tokenizer, manifest, verify_with, prompt)
+        before = before or _answers(tuned, questions)
         merged = tuned.merge_and_unload(safe_merge=False)
         for name, parameter in merged.named_parameters():
             if not torch.isfinite(parameter).all():
@@ -140,7 +154,8 @@ class Merger:
         del model, tuned, merged
         if not questions:
             return MergeResult(out, 0, 0, 0.0)
-        reloaded, _ = load_model(ModelSource(str(out)), dtype=self._dtype, device=device)
+        again = ModelSource(str(out), trust_remote_code=self._trust_remote_code)
+        reloaded, _ = load_model(again, dtype=self._dtype, device=device)
         after = _answers(reloaded, questions)
         flips = int((before.choices != after.choices).sum())
         difference = float((before.logits - after.logits).abs().max())
@@ -152,15 +167,42 @@ class Merger:
             )
         return MergeResult(out, len(questions), flips, difference)
 
+    def _answers_quantised(
+        self,
+        source: ModelSource,
+        adapter: str | Path,
+        manifest: Manifest,
+        verify_with: Sequence[Question],
+        prompt: str | Prompt | None,
+    ) -> _Answers:
+        """What the adapter answers on the quantised base that it was trained on."""
+        device = choose_device()
+        compute = choose_dtype(device) if self._dtype == "auto" else getattr(torch, self._dtype)
+        settings = QuantizationSettings(**manifest.settings["quantization"])
+        model, tokenizer = load_model(
+            source, dtype=self._dtype, device=device, quantization=settings.config(compute)
+        )
+        tuned = attach_trained(model, adapter, manifest, source.identity())
+        found = _answers(tuned, self._encoded(tokenizer, manifest, verify_with, prompt))
+        del model, tuned
+        gc.collect()  # before the base model is loaded once more
+        return found
+
     def _encoded(
-        self, tokenizer: Any, manifest: Manifest, verify_with: Sequence[Question] | None
+        self,
+        tokenizer: Any,
+        manifest: Manifest,
+        verify_with: Sequence[Question] | None,
+        prompt: str | Prompt | None,
     ) -> list[EncodedQuestion]:
         if not verify_with:
             return []
-        prompt = recall_prompt(
-            manifest.prompt.name, manifest.prompt.options, manifest.prompt.sha256
-        )
-        encoded, unfit = Encoder(tokenizer, prompt, manifest.max_length).encode(verify_with)
+        if prompt is None:
+            remembered = manifest.prompt
+            asked = recall_prompt(remembered.name, remembered.options, remembered.sha256)
+        else:
+            asked = get_prompt(prompt)
+        encoded, unfit = Encoder(tokenizer, asked, manifest.max_length).encode(verify_with)
         if unfit:
             logger.warning("%d questions do not fit and are not verified", len(unfit))
         return encoded

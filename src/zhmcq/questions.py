@@ -151,6 +151,9 @@ class Question:
         """Write 0-based indexes in the style of :attr:`labels`.
 
         Several one-character labels are written together (``"ACD"``), longer ones with a comma.
+
+        Args:
+            answer: The indexes; ``None`` or nothing gives ``""``.
         """
         if not answer:
             return ""
@@ -166,7 +169,7 @@ class RowProblem:
     Attributes:
         row: The 1-based row as the spreadsheet shows it.
         column: The header of the column concerned, ``""`` for the whole row.
-        code: A short stable name for the kind of problem (``"no_answer"``).
+        code: A short stable name for the kind of problem (``"no_key"``).
         message: What was expected and what was found.
         severity: ``"error"`` excludes the row, ``"warning"`` keeps it.
         file: The file's name as it was given.
@@ -286,6 +289,12 @@ class QuestionBank(Sequence[Question]):
         A problem goes with the question that follows it in the source (with the last question,
         for rows after it), so that ``bank[:k] + bank[k:]`` is the bank again. A bank without
         questions keeps its problems.
+
+        Args:
+            indexes: Places in the bank, counted from 0, or from its end if negative.
+
+        Raises:
+            IndexError: If there is no such place.
         """
         chosen = [range(len(self))[index] for index in indexes]
         questions = [self._questions[index] for index in chosen]
@@ -303,11 +312,20 @@ class QuestionBank(Sequence[Question]):
         return QuestionBank(questions, problems, self.columns, self.table)
 
     def filter(self, keep: Callable[[Question], bool]) -> QuestionBank:
-        """A bank of the questions for which ``keep`` is true."""
+        """A bank of the questions for which ``keep`` is true.
+
+        Args:
+            keep: Given a question, whether to keep it.
+        """
         return self.select(i for i, question in enumerate(self._questions) if keep(question))
 
     def sample(self, count: int, seed: int = 42) -> QuestionBank:
-        """A bank of ``count`` questions drawn by chance, in source order (all, if fewer)."""
+        """A bank of ``count`` questions drawn by chance, in source order (all, if fewer).
+
+        Args:
+            count: How many.
+            seed: Decides which; the same seed draws the same ones.
+        """
         chosen = random.Random(seed).sample(range(len(self)), min(count, len(self)))
         return self.select(sorted(chosen))
 

@@ -97,6 +97,30 @@ def test_a_prompt_without_a_name_has_to_be_given_again() -> None:
         recall_prompt(**record)
 
 
+def test_a_prompt_need_not_take_every_question_but_one() -> None:
+    @dataclass(frozen=True)
+    class Four(Plain):
+        def render(self, question: Question) -> RenderedPrompt:
+            if len(question.options) != 4:
+                raise ValueError("four options, please")
+            return super().render(question)
+
+    class Five:
+        def render(self, question: Question) -> RenderedPrompt:
+            raise ValueError(f"{len(question.options)} are not 5")
+
+    assert describe_prompt(Four())["sha256"] != describe_prompt(Four("…"))["sha256"]
+    with pytest.raises(PluginError, match=r"'Five' to render at least one .*3 are not 5.*4 are"):
+        describe_prompt(Five())
+
+
+@pytest.mark.usefixtures("registered")
+def test_options_are_remembered_as_json_gives_them_back() -> None:
+    record = describe_prompt(Plain(examples=[("甲", "乙")]))
+    assert record == json.loads(json.dumps(record))
+    assert record["options"]["examples"] == [["甲", "乙"]]
+
+
 @pytest.mark.usefixtures("registered")
 def test_a_template_that_changed_since_is_refused() -> None:
     record = describe_prompt("tiny-plain")

@@ -14,6 +14,7 @@ REPORT = PreflightReport(
     held_out=100,
     findings=(),
     shortened=7,
+    held_out_shortened=2,
     lengths=(210, 330, 490, 512),
     example="",
 )
@@ -49,7 +50,8 @@ def test_it_tells_accuracy_data_settings_and_use() -> None:
         "30 of 40."
     ) in text
     assert "- 300 questions to train on, 100 held out\n" in text
-    assert "median 210, 90 % up to 330, longest 512;\n  7 passages shortened to fit 512" in text
+    assert "median 210, 90 % up to 330, longest 512;\n  7 questions with a passage" in text
+    assert "shortened to fit 512\n" in text
     assert "`aa11` (training),\n  `bb22` (held out)" in text
     assert 'predictor = zhmcq.MCQPredictor("someone/a-model", adapter="THIS FOLDER")' in text
     assert 'Asked with the prompt `zh-exam`, options `{"labels": "甲乙"}`' in text

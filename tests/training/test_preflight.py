@@ -15,7 +15,7 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.encoding.encode import EncodedQuestion, Encoder, Unfit
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
-from zhmcq.questions import Question
+from zhmcq.questions import Origin, Question
 from zhmcq.testing import tiny_llama
 from zhmcq.training.preflight import RULES, check_questions, preflight
 
@@ -49,6 +49,14 @@ class Spoiling(Encoder):
         encoded, unfit = super().encode(questions)
         short = [replace(q, candidates=tuple((*c[:-1], 5) for c in q.candidates)) for q in encoded]
         return short, unfit
+
+
+class Beheading(Encoder):
+    """An encoder that forgets the beginning of its prompts."""
+
+    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+        encoded, unfit = super().encode(questions)
+        return [replace(q, prompt=q.prompt[1:]) for q in encoded], unfit
 
 
 def raising(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
@@ -116,7 +124,7 @@ CASES = [
     ("answer_not_unique", exam(same), exam(alike)),
     ("answer_not_supervised", exam(same), exam(unwritable)),
     ("end_not_supervised", {"encoder": Encoder}, {"encoder": Spoiling}),
-    ("bos_missing", {"chat": TEMPLATE}, {"chat": TEMPLATE.replace("{{ bos_token }}", "")}),
+    ("bos_missing", {"encoder": Encoder}, {"encoder": Beheading}),
     ("bos_doubled", {"chat": TEMPLATE}, {"chat": "{{ bos_token }}" + TEMPLATE}),
 ]
 
@@ -135,7 +143,7 @@ def found(
     template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
     made = encoder(tokenizer, template, max_length)
     encoded, findings = check_questions([question], made, template)
-    report = preflight(encoded, findings, 1, 0, made.codec)
+    report = preflight(encoded, [], findings, (1, 0), made.codec)
     if findings:
         with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: .*'q'"):
             report.raise_if_broken()
@@ -209,6 +217,30 @@ def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
     assert trainer.preflight([GOOD]).findings == ()
     prompt.hints["q"] = "想一想。"
     assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["asked_otherwise"]
+
+
+def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
+    assert found(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
+
+
+def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_path: Path) -> None:
+    origin = Origin("bank.xlsx", "Sheet1", 7)
+    bank = [replace(GOOD, id=f"k{i}", answer=None, origin=origin) for i in range(9)]
+    with pytest.raises(errors.PreflightError) as caught:
+        zhmcq.LoraTrainer(base).train([GOOD, *bank], None, tmp_path / "run")
+    assert f"question 'k0' ({origin}): expected a key, found none" in str(caught.value)
+    assert "… and 4 more" in str(caught.value)
+    assert [one.id for one in caught.value.report.findings] == [one.id for one in bank]
+
+
+def test_lengths_are_told_before_passages_are_shortened(base: Path) -> None:
+    settings = zhmcq.TrainingSettings(max_length=60)
+    long = replace(GOOD, id="long", passage="小明在家。" * 20)
+    report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], [long])
+    assert (report.shortened, report.held_out_shortened) == (1, 1)
+    assert report.lengths[3] == 140
+    assert report.lengths[0] == (45 + 140) // 2
+    assert "longest 140; 1 questions with a shortened passage, 1 held out" in str(report)
 
 
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:

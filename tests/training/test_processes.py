@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import zhmcq
+from make_sample import write_sample
+from zhmcq.manifest import Manifest
 from zhmcq.testing import tiny_llama
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SCRIPT = """
 import json, sys
@@ -47,14 +52,32 @@ sys.stdout.write(json.dumps(curve) + "\\n")  # in one piece: both processes writ
 def run(folder: Path, processes: int) -> list[list[float | None]]:
     script = folder / "train.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    launcher = [sys.executable]
-    if processes > 1:
-        # --multi_gpu starts the processes; use_cpu in the script keeps them on the CPU (gloo).
-        launcher += ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines=1"]
-        launcher += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
-        launcher += [f"--num_processes={processes}", "--num_cpu_threads_per_process=1"]
     arguments = [str(folder / "base"), str(folder / f"out{processes}"), str(4 // processes)]
-    done = subprocess.run(
+    if processes > 1:
+        done = launched(script, *arguments)
+    else:
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=240,
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    printed = [line for line in done.stdout.splitlines() if line.startswith("[[")]
+    curves = [json.loads(line) for line in printed]
+    assert len(curves) == processes
+    assert isinstance(curves[0], list)
+    return curves[0]
+
+
+def launched(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in two processes on the CPU."""
+    # --multi_gpu starts the processes; use_cpu in the script keeps them on the CPU (gloo).
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    launcher += ["--main_process_port=0", "--num_processes=2", "--num_cpu_threads_per_process=1"]
+    return subprocess.run(
         [*launcher, str(script), *arguments],
         capture_output=True,
         text=True,
@@ -62,12 +85,19 @@ def run(folder: Path, processes: int) -> list[list[float | None]]:
         timeout=240,
         env={**os.environ, "ACCELERATE_USE_CPU": "true"},
     )
+
+
+def test_the_example_trains_in_two_processes_and_one_of_them_tells(tmp_path: Path) -> None:
+    bank, _ = write_sample(tmp_path / "bank.xlsx")
+    base = tiny_llama(tmp_path / "base")
+    arguments = ["--train", str(bank), "--base-model", str(base), "--cpu", "--epochs", "0.2"]
+    arguments += ["--output-dir", str(tmp_path / "run")]
+    done = launched(EXAMPLES / "train.py", *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
-    printed = [line for line in done.stdout.splitlines() if line.startswith("[[")]
-    curves = [json.loads(line) for line in printed]
-    assert len(curves) == processes
-    assert isinstance(curves[0], list)
-    return curves[0]
+    assert done.stdout.count("held-out questions; the adapter is in") == 1
+    manifest = Manifest.read(tmp_path / "run")
+    assert manifest.training["processes"] == 2
+    zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
 
 
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerCallback
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.modeling.load import ModelSource, load_model
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
@@ -171,6 +171,101 @@ def test_overwrite_replaces_a_finished_run(base: Path, tmp_path: Path) -> None:
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
 
 
+@pytest.mark.parametrize("resume", ["never", 1, None, "checkpoint-3"])
+def test_an_unknown_way_to_resume_is_refused(base: Path, tmp_path: Path, resume: Any) -> None:
+    with pytest.raises(errors.SettingsError, match=r"expected 'auto', True or False"):
+        trainer(base).train(BANK, None, tmp_path / "run", resume=resume)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
+    base: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        trainer(base, [Interrupt(0).callback]).train(BANK, BANK[:2], out)
+    for name in (".run-abc.tmp.json", "..adapter-abc", "checkpoints/.best-abc"):
+        (out / name).mkdir(parents=True)
+    with pytest.raises(errors.CheckpointError, match="before its first checkpoint was whole"):
+        trainer(base).train(BANK, BANK[:2], out, resume=True)
+    assert trainer(base).train(BANK, BANK[:2], out).steps == 1
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["best"]
+
+
+def test_a_run_of_which_only_a_half_written_file_is_left_is_begun(
+    base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run-abc.tmp.json").write_text("{", encoding="utf-8")
+    assert trainer(base).train(BANK, None, tmp_path / "run").steps == 1
+    assert not list((tmp_path / "run").glob(".run-*"))
+
+
+def test_another_number_of_processes_or_dtype_is_another_run(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trainer(base, [Interrupt(0).callback]).train(BANK, None, tmp_path)
+    run_file = tmp_path / "run.json"
+    record = json.loads(run_file.read_text(encoding="utf-8"))
+    assert (record["processes"], record["device"], record["dtype"]) == (1, "cpu", "float32")
+    run_file.write_text(json.dumps({**record, "processes": 2}), encoding="utf-8")
+    with pytest.raises(errors.CheckpointError, match="interrupted run with other processes"):
+        trainer(base).train(BANK, None, tmp_path)
+    run_file.write_text("[", encoding="utf-8")
+    with pytest.raises(errors.CheckpointError, match=r"run.json cannot be read"):
+        trainer(base).train(BANK, None, tmp_path)
+
+
+def test_layers_are_named_as_peft_names_them(base: Path, tmp_path: Path) -> None:
+    lora = zhmcq.LoraSettings(r=2, target_modules=("self_attn.q_proj",))
+    settings = zhmcq.TrainingSettings(**FAST)
+    run = zhmcq.LoraTrainer(base, lora=lora, training=settings).train(BANK, None, tmp_path / "run")
+    assert {name.split(".")[-3] for name in weights(run.adapter_dir)} == {"q_proj"}
+    for wrong in (("q_proj", "o_porj"), ("porj",), "porj"):
+        misspelt = zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(target_modules=wrong))
+        with pytest.raises(errors.SettingsError, match="porj"):
+            misspelt.preflight(BANK)
+
+
+def test_the_adapters_configuration_is_the_same_wherever_it_was_written(
+    base: Path, tmp_path: Path
+) -> None:
+    run = trainer(base).train(BANK, None, tmp_path / "run")
+    config = json.loads((run.adapter_dir / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"] == str(base)
+    assert config["target_modules"] == sorted(config["target_modules"])
+
+
+def test_an_adapter_is_uploaded_without_its_checkpoints(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    class Hub:
+        def __init__(self, token: str | None) -> None:
+            assert token == "hf_x"  # noqa: S105
+
+        def create_repo(self, repo_id: str, **fields: Any) -> None:
+            calls.append((repo_id, fields))
+
+        def upload_folder(self, **fields: Any) -> str:
+            calls.append(("upload", fields))
+            return "https://hub/x"
+
+    run = trainer(base).train(BANK, None, tmp_path / "run")
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert run.push_to_hub("me/adapter", token="hf_x") == "https://hub/x"  # noqa: S106
+    assert calls[0] == ("me/adapter", {"private": True, "exist_ok": True})
+    assert calls[1][1]["folder_path"] == run.adapter_dir
+    assert calls[1][1]["ignore_patterns"] == ["checkpoints/*", "run.json", ".*"]
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(errors.OutputError, match="cannot be uploaded to 'me/adapter'"):
+        run.push_to_hub("me/adapter")
+
+
 def test_questions_that_teach_nonsense_are_refused_by_name(base: Path, tmp_path: Path) -> None:
     keyless = Question("no-key", "誰？", ("甲", "乙"))
     long = Question("long", "誰" * 600, ("甲", "乙"), answer=(0,))
@@ -224,24 +319,43 @@ def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
-    base: Path, tmp_path: Path, kind: Any
+    base: Path, tmp_path: Path, kind: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("bitsandbytes")
+    seen: dict[str, torch.dtype] = {}
+
+    class Watch(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            model = kwargs["model"]
+            seen["embeddings"] = model.get_input_embeddings().weight.dtype
+            seen["head"] = model.get_output_embeddings().weight.dtype
+            layer = model.get_base_model().model.layers[0].self_attn.q_proj
+            seen["quantised"] = layer.base_layer.weight.dtype
+            seen["adapter"] = layer.lora_A["default"].weight.dtype
+
     settings = zhmcq.QuantizationSettings(kind=kind)
-    model, _ = load_model(ModelSource(str(base)), quantization=settings.config(torch.float32))
-    embeddings: Any = model.get_input_embeddings()
-    size = embeddings.weight.element_size()
     quantised = zhmcq.LoraTrainer(
         base,
         lora=zhmcq.LoraSettings(r=4),
-        training=zhmcq.TrainingSettings(**FAST, dtype="float32"),
+        training=zhmcq.TrainingSettings(**FAST, dtype="bfloat16"),
         quantization=settings,
+        callbacks=[Watch()],
     )
     result = quantised.train(BANK, BANK[:4], tmp_path / "run")
-    assert size == 4
+    assert seen == {
+        "embeddings": torch.bfloat16,
+        "head": torch.bfloat16,
+        "quantised": torch.uint8 if kind == "nf4" else torch.int8,
+        "adapter": torch.float32,
+    }
     assert result.steps == 1
     tensors = weights(result.adapter_dir)
     assert any(
         float(tensor.abs().max()) > 0 for name, tensor in tensors.items() if "lora_B" in name
     )
-    assert zhmcq.Merger().merge(result.adapter_dir, tmp_path / "merged", verify_with=BANK).verified
+    merged = zhmcq.Merger().merge(result.adapter_dir, tmp_path / "merged", verify_with=BANK)
+    assert merged.verified == len(BANK)
+    # What quantisation took from the base model is in the difference.
+    assert merged.max_logit_difference > 1e-4
+    zhmcq.MCQPredictor(base, adapter=result.adapter_dir)
+    assert "was trained on a quantised base model" in caplog.text

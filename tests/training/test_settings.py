@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from zhmcq.errors import SettingsError
-from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
+from zhmcq.training.settings import (
+    REFUSED,
+    LoraSettings,
+    QuantizationSettings,
+    TrainingSettings,
+)
 
 PROJECTIONS = {
     "q_proj",
@@ -131,6 +137,14 @@ def test_an_unknown_training_field_is_refused_with_the_one_that_is_meant(
 ) -> None:
     message = f"^TrainingSettings has no field '{name}'; did you mean '{meant}'"
     with pytest.raises(SettingsError, match=message):
+        TrainingSettings(**{name: 1}).arguments("x")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"^TrainingSettings: {name} is not taken: {re.escape(REFUSED[name])}"
+    ):
         TrainingSettings(**{name: 1}).arguments("x")
 
 

@@ -86,6 +86,17 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(base: Path, tmp_path: 
     assert (resumed.best_step, resumed.accuracy) == (straight.best_step, straight.accuracy)
 
 
+def test_a_stopped_call_that_would_start_anew_is_told_how_to_go_on(
+    base: Path, tmp_path: Path
+) -> None:
+    stopped = trainer(base, At(2, press_ctrl_c))
+    with pytest.raises(KeyboardInterrupt, match=r"the same call without overwrite=True goes on"):
+        stopped.train(BANK, None, tmp_path / "run", overwrite=True)
+    with pytest.raises(errors.SettingsError, match=r"give one of them"):
+        trainer(base).train(BANK, None, tmp_path / "run", overwrite=True, resume=True)
+    assert trainer(base).train(BANK, None, tmp_path / "run", resume=True).steps == 6
+
+
 def test_a_second_ctrl_c_stops_at_once(base: Path, tmp_path: Path) -> None:
     def twice(model: Any) -> None:
         press_ctrl_c(model)
@@ -160,6 +171,22 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
     trainer(base, save_steps=1).train(BANK, BANK[:4], tmp_path / "straight")
     trainer(base, save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
     assert adapter_bytes(tmp_path / "run") == adapter_bytes(tmp_path / "straight")
+
+
+def test_scores_that_are_no_numbers_are_no_accuracy(base: Path, tmp_path: Path) -> None:
+    # The last step of an epoch: nothing but the evaluation follows it.
+    spoilt = trainer(base, At(5, spoil_weight, "on_step_end"), num_train_epochs=1, max_steps=5)
+    with pytest.raises(errors.TrainingError, match=r"scores of 4 validation questions are not"):
+        spoilt.train(BANK, BANK[:4], tmp_path / "run")
+    assert not (tmp_path / "run" / "zhmcq_manifest.json").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved(base: Path, tmp_path: Path) -> None:
+    for name, settings in (("checkpoint", {"save_steps": 3}), ("adapter", {"max_steps": 3})):
+        spoilt = trainer(base, At(3, spoil_weight, "on_step_end"), **settings)
+        with pytest.raises(errors.TrainingError, match=r"step 3 made weights that are not finite"):
+            spoilt.train(BANK, None, tmp_path / name)
+        assert not list((tmp_path / name).rglob("adapter_model.safetensors"))
 
 
 def test_the_time_of_a_run_is_told_from_its_first_steps(

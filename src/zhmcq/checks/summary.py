@@ -18,7 +18,15 @@ CHANCE = 0.001
 
 
 class ProblemCount(NamedTuple):
-    """How often one kind of problem occurs."""
+    """How often one kind of problem occurs.
+
+    Attributes:
+        code: The problem's code.
+        severity: ``"error"`` or ``"warning"``.
+        times: How many problems have both.
+        rows: The first five rows that have it, as text.
+        example: The message of the first.
+    """
 
     code: str
     severity: Severity

@@ -31,6 +31,7 @@ class EncodedQuestion:
         normalization: Whether a candidate's score is the ``"sum"`` or the ``"mean"`` of the
             log-likelihoods of its ids, its end included.
         cut: How many characters at the passage's end were left out to fit the length limit.
+        uncut_length: What :attr:`length` would be with the whole passage.
     """
 
     id: str
@@ -41,6 +42,7 @@ class EncodedQuestion:
     target: int | None
     normalization: Normalization
     cut: int = 0
+    uncut_length: int = 0
 
     @property
     def length(self) -> int:
@@ -107,7 +109,8 @@ class Encoder:
         result = []
         for index, encoded in first_pass.items():
             fits_all = kept.get(given[index].passage)
-            result.append(encoded if fits_all is None else self._encode(given[index], fits_all))
+            shown = encoded if fits_all is None else self._encode(given[index], fits_all)
+            result.append(replace(shown, uncut_length=encoded.length))
         return result, unfit
 
     def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:

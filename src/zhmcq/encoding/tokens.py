@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from zhmcq.errors import EncodingError
@@ -35,6 +36,7 @@ class TokenCodec:
                 "end: set tokenizer.eos_token"
             )
         self.end = int(tokenizer.eos_token_id)
+        self._unmarked = _control_tokens_not_marked_special(tokenizer)
         self.prefix = self._written_before_text()
         self._newline = self.text("\n")
         self._turn_end: int | None = None
@@ -76,6 +78,11 @@ class TokenCodec:
 
     def text(self, text: str) -> list[int]:
         """Ids of a text, control tokens in it taken as text, with nothing written around it."""
+        found = self._unmarked.search(text) if self._unmarked else None
+        if found:
+            # Broken in two, it cannot be taken for a token; the halves are looked at again.
+            middle = (found.start() + found.end()) // 2
+            return [*self.text(text[:middle]), *self._continuation(text[middle:])]
         # split_special_tokens: a stem that says "<|eot_id|>" is text and stays text.
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded.input_ids)
@@ -132,3 +139,26 @@ class TokenCodec:
             special = set(self.tokenizer.all_special_ids)
             self._turn_end = rest[0] if rest and rest[0] in special else self.end
         return self._turn_end
+
+
+def _control_tokens_not_marked_special(
+    tokenizer: PreTrainedTokenizerBase,
+) -> re.Pattern[str] | None:
+    """What matches the control tokens that ``split_special_tokens`` does not split.
+
+    Some tokenizers (Qwen's) have ``<think>`` or ``<|fim_prefix|>`` among their added tokens without
+    calling them special. Added tokens that are neither in the chat template nor of the form
+    ``<|…|>`` are words like others (runs of newlines, html tags).
+    """
+    template = str(tokenizer.chat_template or "")
+    names = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if not token.special
+        and len(token.content) > 1
+        and not token.content.isspace()
+        and (token.content in template or re.fullmatch(r"<[|｜].+[|｜]>", token.content))
+    ]
+    if not names:
+        return None
+    return re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))

@@ -1,4 +1,4 @@
-"""The only callers of ``from_pretrained``: models and tokenizers from folders, hub or GGUF."""
+"""Base models and their tokenizers, loaded from folders, the hub or GGUF; nothing else does."""
 
 from __future__ import annotations
 
@@ -55,8 +55,11 @@ class ModelSource:
     local_files_only: bool = False
     trust_remote_code: bool = False
 
-    def path(self) -> Path:
+    def path(self, *, weights: bool = True) -> Path:
         """The model's folder or GGUF file on this machine, downloaded first if it must be.
+
+        Args:
+            weights: Whether its weights are needed as well.
 
         Raises:
             ModelError: If there is no such folder or model, or it cannot be reached.
@@ -70,9 +73,9 @@ class ModelSource:
                 f"no model at {self.name!r}: expected a folder with config.json and "
                 "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
             )
-        return self._download()
+        return self._download(weights)
 
-    def _download(self) -> Path:
+    def _download(self, weights: bool) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
             GatedRepoError,
@@ -80,12 +83,15 @@ class ModelSource:
             RepositoryNotFoundError,
         )
 
+        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
+        patterns += ["*.safetensors"] if weights else []
+        patterns += ["*.py"] if self.trust_remote_code else []
         try:
             folder = snapshot_download(
                 self.name,
                 token=self.token,
                 local_files_only=self.local_files_only,
-                allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
+                allow_patterns=patterns,
             )
         except GatedRepoError as error:
             raise GatedModelError(
@@ -187,7 +193,7 @@ def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrain
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch_dtype = choose_dtype(choose_device()) if dtype == "auto" else getattr(torch, dtype)
-    folder, options = _where(source)
+    folder, options = _where(source, weights=False)
     try:
         config = AutoConfig.from_pretrained(folder, **options)
         with torch.device("meta"):
@@ -208,7 +214,7 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    folder, options = _where(source)
+    folder, options = _where(source, weights=False)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
@@ -231,9 +237,9 @@ def bars_on_terminals_only() -> Iterator[None]:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _where(source: ModelSource) -> tuple[Path, dict[str, Any]]:
+def _where(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder to load from, and the options that go with it."""
-    path = source.path()
+    path = source.path(weights=weights)
     options: dict[str, Any] = {
         "trust_remote_code": source.trust_remote_code,
         "local_files_only": True,  # what had to be fetched was fetched by path()

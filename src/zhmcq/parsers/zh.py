@@ -92,5 +92,13 @@ def explain(text: str, question: Question, *, reasoning: bool = False) -> list[C
 
     The decisions among them (weight 80 and more) are compared by where they stand, the last one
     counting; without a decision the heaviest decide, if they agree.
+
+    Args:
+        text: The reply as the model wrote it.
+        question: The question, with the labels that its prompt showed.
+        reasoning: Whether to leave out what a model wrote between ``<think>`` and ``</think>``.
+
+    Returns:
+        The weightiest first; among equals, the last in the reply first.
     """
     return ZhParser(reasoning=reasoning).explain(text, question)

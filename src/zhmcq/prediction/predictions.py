@@ -141,6 +141,9 @@ class Predictions(Sequence[Prediction]):
     def to_csv(self, path: str | Path) -> None:
         """Write ``ID,Answer``: one line a row of the input, in its order, usable or not.
 
+        Args:
+            path: The file; an older one is replaced.
+
         Raises:
             OutputError: If it cannot be written.
         """
@@ -150,8 +153,11 @@ class Predictions(Sequence[Prediction]):
     def to_xlsx(self, path: str | Path) -> None:
         """Write the input's columns with answer, confidence, status and reason added.
 
+        Args:
+            path: The file; an older one is replaced.
+
         Raises:
-            OutputError: If it cannot be written.
+            OutputError: If it cannot be written, or there are more rows than Excel takes.
         """
         sources = [source for source, _ in self._rows()]
         table = self.bank.table
@@ -168,6 +174,9 @@ class Predictions(Sequence[Prediction]):
 
     def to_json(self, path: str | Path) -> None:
         """Write every prediction with all its fields.
+
+        Args:
+            path: The file; an older one is replaced.
 
         Raises:
             OutputError: If it cannot be written.

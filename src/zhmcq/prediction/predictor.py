@@ -45,7 +45,8 @@ class MCQPredictor:
         adapter: A folder that ``LoraTrainer.train`` wrote on that base model.
         prompt: How to ask; what the adapter or the merged folder remembers by default, else
             ``"zh-exam"``.
-        max_length: The most tokens of a prompt with its answer; remembered likewise.
+        max_length: The most tokens of a prompt with its answer; what the adapter or the merged
+            folder remembers by default, else 2048.
         batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
         packing: ``"tree"`` computes what candidates and questions share once, where the model is
             known to support it; ``"flat"`` never does. The answers are the same.
@@ -57,7 +58,12 @@ class MCQPredictor:
     Raises:
         ModelError: If the model cannot be loaded.
         AdapterMismatchError: If the adapter was trained on another base model.
+        ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
+            adapter's folder, or a manifest cannot be read.
+        PromptMismatchError: If the prompt that is remembered is not known here, or asks otherwise
+            now.
         UnknownNameError: If there is no prompt of that name.
+        PluginError: If the prompt cannot be made.
     """
 
     def __init__(
@@ -96,14 +102,17 @@ class MCQPredictor:
         """Attach an adapter in place of the present one, or detach it.
 
         The base model stays as it is, bit for bit. Prompt and length limit become what the
-        adapter remembers, unless they were given to the constructor.
+        adapter remembers; detached, they are ``"zh-exam"`` and 2048. What was given to the
+        constructor stays.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
 
         Raises:
             AdapterMismatchError: If it was trained on another base model.
-            ManifestError: If it is no adapter folder of zhmcq.
+            ManifestError: If it is no adapter folder of zhmcq, or was changed.
+            PromptMismatchError: If its prompt is not known here, or asks otherwise now.
+            ModelError: If it cannot be loaded.
         """
         manifest = None if adapter is None else read_adapter(adapter)
         if manifest is not None and self._identity is None:
@@ -114,6 +123,12 @@ class MCQPredictor:
         if adapter is not None and manifest is not None and self._identity is not None:
             self._model = attach_trained(self._model, adapter, manifest, self._identity)
             self._has_adapter = True
+            if manifest.settings.get("quantization"):
+                logger.warning(
+                    "%s was trained on a quantised base model and is used on the whole one: its "
+                    "answers may differ a little from those that its accuracy was measured on",
+                    adapter,
+                )
         self._remembered = manifest
         self._template = self._choose_prompt()
 
@@ -145,7 +160,13 @@ class MCQPredictor:
 
         Raises:
             ReadError: If the file cannot be read.
-            PredictionError: If the mode is unknown, or the journal is of another run.
+            QuestionError: If two questions have one id.
+            PredictionError: If the mode is unknown, ``reasoning_tokens`` is given without
+                ``constrain``, or the journal is damaged or of another run.
+            UnknownNameError: If there is no parser of that name.
+            PluginError: If the parser cannot be made, or the prompt refuses a question.
+            EncodingError: If the tokenizer has no EOS token.
+            OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
         if mode not in ("score", "generate"):
             raise PredictionError(f"expected mode 'score' or 'generate', found {mode!r}")

@@ -83,6 +83,13 @@ def prompt_names() -> list[str]:
 _PROBES = (
     Question("probe-1", "誰去了圖書館？", ("小明", "小華", "小美"), "小明去了圖書館。"),
     Question("probe-2", "水的化學式是？", ("CO2", "H2O"), labels=("1", "2"), answer=(1,)),
+    Question(
+        "probe-3",
+        "小明到哪裡去？",
+        ("圖書館", "學校", "公園", "市場"),
+        "小明上午在學校，下午到公園去。",
+        answer=(2,),
+    ),
 )
 
 
@@ -94,11 +101,12 @@ def describe_prompt(given: str | Prompt) -> Mapping[str, Any]:
 
     Returns:
         ``name`` (``""`` for an instance that has none), ``options`` (the fields of a dataclass)
-        and ``sha256`` of two made-up questions as it renders them, by which a later change of
+        and ``sha256`` of three made-up questions as it renders them, by which a later change of
         the template is noticed.
 
     Raises:
-        PluginError: If an option cannot be kept as json.
+        PluginError: If an option cannot be kept as json, or the prompt can render none of the
+            made-up questions.
     """
     prompt = get_prompt(given)
     name = given if isinstance(given, str) else str(getattr(prompt, "name", ""))
@@ -106,17 +114,29 @@ def describe_prompt(given: str | Prompt) -> Mapping[str, Any]:
     if dataclasses.is_dataclass(prompt) and not isinstance(prompt, type):
         options = {f.name: getattr(prompt, f.name) for f in dataclasses.fields(prompt) if f.init}
     try:
-        json.dumps(options)
+        # As they will be read again: a tuple becomes a list, and so it is one from the beginning.
+        options = json.loads(json.dumps(options))
     except (TypeError, ValueError) as error:
         raise PluginError(
             f"the options of prompt {name!r} are to be remembered as json, but {options!r} cannot "
             f"be ({error}): use texts, numbers, truth values and lists of them"
         ) from error
-    renderings = []
+    renderings: list[Any] = []
+    failures: list[str] = []
     for probe in _PROBES:
-        rendered = prompt.render(probe)
-        candidates = [candidate.text for candidate in rendered.candidates]
-        renderings.append([rendered.input_text, candidates, rendered.normalization])
+        try:
+            rendered = prompt.render(probe)
+            candidates = [candidate.text for candidate in rendered.candidates]
+            renderings.append([rendered.input_text, candidates, rendered.normalization])
+        except Exception as error:  # a plugin may raise anything, and need not take every question
+            failures.append(f"{type(error).__name__}: {error}")
+            renderings.append(type(error).__name__)
+    if len(failures) == len(_PROBES):
+        raise PluginError(
+            f"expected the prompt {name or type(prompt).__name__!r} to render at least one of "
+            f"{len(_PROBES)} made-up questions (with 3, 2 and 4 options), found "
+            f"{'; '.join(failures)}"
+        )
     text = json.dumps(renderings, ensure_ascii=False)
     return {
         "name": name,

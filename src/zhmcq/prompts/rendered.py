@@ -109,6 +109,9 @@ def answer_sets(question: Question) -> tuple[tuple[int, ...], ...]:
 
     One option each, or for a multiple-answer question every non-empty subset, smaller ones first.
 
+    Args:
+        question: Its kind and the number of its options decide.
+
     Raises:
         PluginError: If a multiple-answer question has more than 10 options.
     """

@@ -30,7 +30,8 @@ def read_bank(
     """Read a question bank from a workbook, a text table or json.
 
     Args:
-        path: An xlsx, xlsm, xls, ods, csv, tsv, json or jsonl file.
+        path: A workbook (xlsx, xlsm, xltx, xltm, xls, xlsb, ods), a text table (csv, tsv, tab,
+            txt) or json (json, jsonl, ndjson).
         columns: Field → header (``{"stem": "題目", "option1": "甲"}``); it wins over what would
             be recognised. Fields: stem, passage, options, option1 …, answer, id, kind, subject,
             explanation, source, group.
@@ -74,8 +75,9 @@ def stream_bank(
 ) -> Iterator[Question | RowProblem]:
     """Read a bank that need not fit in memory: questions and problems one after another.
 
-    The file is read twice, first to see how it writes its keys. Memory holds one row and the ids
-    seen. Arguments and errors are those of :func:`read_bank`.
+    The file is read twice, first to see how it writes its keys. Memory holds one row, 8 bytes for
+    each id seen and the text of each repeated id. Arguments and errors are those of
+    :func:`read_bank`.
 
     Yields:
         The problems of a row, then its question if it is usable.

@@ -129,6 +129,10 @@ def _origin_to_record(origin: Origin) -> list[Any]:
 def bank_from_record(record: Mapping[str, Any], where: str) -> QuestionBank:
     """The bank that :func:`bank_to_record` wrote.
 
+    Args:
+        record: What it wrote.
+        where: The file's name, for messages.
+
     Raises:
         ReadError: If a part is missing or of the wrong type.
     """
@@ -146,7 +150,15 @@ def _list(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
 
 
 def bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
-    """The bank whose head, questions, problems and rows come one after another."""
+    """The bank whose head, questions, problems and rows come one after another.
+
+    Args:
+        lines: What each line holds, as json has it, or the error that it holds none.
+        where: The file's name, for messages.
+
+    Raises:
+        ReadError: If a line is an error, of another version, or damaged.
+    """
     head: Mapping[str, Any] = {}
     questions: list[Question] = []
     problems: list[RowProblem] = []

@@ -29,7 +29,10 @@ _HEADER_ROWS = 40
 MAX_JSON = 512 * 2**20
 MAX_LINE = 64 * 2**20
 _JSON = (".json", ".jsonl", ".ndjson")
-_KINDS = ".xlsx, .xlsm, .xls, .ods, .csv, .tsv, .json or .jsonl"
+_KINDS = (
+    ".xlsx, .xlsm, .xltx, .xltm, .xls, .xlsb, .ods, .csv, .tsv, .tab, .txt, .json, .jsonl or "
+    ".ndjson"
+)
 
 
 @dataclass

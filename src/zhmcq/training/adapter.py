@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zhmcq.errors import SettingsError
 from zhmcq.files import atomic_folder
 from zhmcq.training.dropout import use_fast_dropout
 
@@ -32,32 +34,67 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
 
     Returns:
         A ``PeftModel``.
+
+    Raises:
+        SettingsError: If the model lacks a layer that the settings name, or peft cannot adapt it.
     """
     from peft import get_peft_model
 
     if not isinstance(settings.target_modules, str):
-        wanted = set(settings.target_modules)
-        present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-        lacking = wanted - present
+        lacking = _lacking(model, settings.target_modules)
+        if lacking and "target_modules" in settings.model_fields_set:
+            raise SettingsError(
+                f"LoraSettings(target_modules=…): the model has no layer {', '.join(lacking)}; "
+                f"its linear layers are {', '.join(_linear_names(model))}. Name some of these, or "
+                "give target_modules='all-linear'"
+            )
         # Phi-3 has o_proj and down_proj, and the rest under other names: too little to adapt.
-        if lacking == wanted or lacking & ATTENTION:
+        if len(lacking) == len(settings.target_modules) or ATTENTION & set(lacking):
             logger.warning(
                 "the model has none of the layers %s: all its linear layers are adapted",
-                ", ".join(sorted(lacking)),
+                ", ".join(lacking),
             )
             config.target_modules = "all-linear"
+        elif lacking:
+            logger.warning(
+                "the model has none of the layers %s: the others are adapted", ", ".join(lacking)
+            )
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
     with warnings.catch_warnings():
         # peft asks by a name that transformers is about to drop.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-        peft_model = get_peft_model(model, config)
+        try:
+            peft_model = get_peft_model(model, config)
+        except ValueError as error:
+            raise SettingsError(
+                f"LoraSettings: peft cannot adapt this model so: {error}"
+            ) from error
     for parameter in peft_model.parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
     if next(peft_model.parameters()).device.type == "cpu":
         use_fast_dropout(peft_model)
     return peft_model
+
+
+def _lacking(model: Any, targets: Sequence[str]) -> list[str]:
+    """The targets that no layer's name is, or ends with after a dot, as peft compares them."""
+    names = [name for name, _ in model.named_modules()]
+    return sorted(
+        target
+        for target in targets
+        if not any(name == target or name.endswith(f".{target}") for name in names)
+    )
+
+
+def _linear_names(model: Any) -> list[str]:
+    linear = (
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+    )
+    return sorted(set(linear))
 
 
 def remember_start(peft_model: Any, folder: Path) -> None:

@@ -24,8 +24,10 @@ class BestAdapter:
         """Keep the adapter as it is now, if it is better than the one kept."""
         kept = self._read()
         sign = 1 if self._metric == "accuracy" else -1
-        better = kept is None or kept["step"] >= step
-        if not better and kept is not None:
+        better = kept is None
+        if kept is not None:
+            # A resumed run repeats evaluations. One that comes out as before is no better than
+            # itself, so that the adapter stays which the run before it kept.
             # Of two adapters that are right as often, the surer one is kept.
             now = (sign * metrics[self._metric], -metrics["loss"])
             then = (sign * kept["metrics"][self._metric], -kept["metrics"]["loss"])
@@ -37,7 +39,11 @@ class BestAdapter:
                 (beside / "best.json").write_text(text, encoding="utf-8")
 
     def restore(self) -> tuple[int, dict[str, float]]:
-        """Load the kept adapter into the model; its step and metrics."""
+        """Load the kept adapter into the model; its step and metrics.
+
+        Raises:
+            CheckpointError: If it was removed meanwhile.
+        """
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
 

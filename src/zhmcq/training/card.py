@@ -50,7 +50,7 @@ Answers Chinese multiple-choice questions. Trained with zhmcq.
 
 - {done["questions"]} questions to train on, {done["held_out_questions"]} held out
 - tokens of a prompt with its answer: median {median}, 90 % up to {p90}, longest {longest};
-  {report.shortened} passages shortened to fit {manifest.max_length}
+  {report.shortened} questions with a passage shortened to fit {manifest.max_length}
 - SHA-256 of the encoded questions: `{done["train_sha256"]}` (training),
   `{done["valid_sha256"]}` (held out)
 

@@ -61,8 +61,9 @@ class PreflightReport:
         held_out: How many validation questions.
         findings: What is wrong with which of them.
         shortened: How many training questions lose the end of their passage to the length limit.
-        lengths: Their token lengths (prompt with longest candidate): the median, the 90th and
-            99th percentile and the longest.
+        held_out_shortened: How many validation questions do.
+        lengths: The training questions' token lengths (prompt with longest candidate) before any
+            shortening: the median, the 90th and 99th percentile and the longest.
         example: One question decoded, what is supervised between ``⟦`` and ``⟧``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
     """
@@ -71,6 +72,7 @@ class PreflightReport:
     held_out: int
     findings: tuple[Finding, ...]
     shortened: int
+    held_out_shortened: int
     lengths: tuple[int, int, int, int]
     example: str
     run: RunEstimate | None = None
@@ -84,11 +86,14 @@ class PreflightReport:
         if not self.findings:
             return
         ids = {finding.id for finding in self.findings}
-        raise PreflightError(
+        error = PreflightError(
             f"{len(ids)} of {self.questions + self.held_out} questions would teach the model "
             f"nonsense:\n{self._shown()}\n"
-            "Mend them or leave them out: bank.filter(lambda q: q.id not in …)"
+            "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's "
+            "report.findings has all of them"
         )
+        error.report = self
+        raise error
 
     def text(self) -> str:
         """The report for people to read, a few lines and the example."""
@@ -96,7 +101,7 @@ class PreflightReport:
         lines = [f"{self.questions} questions to train on, {self.held_out} held out"]
         lines.append(
             f"tokens of a prompt with its answer: median {median}, 90 % up to {p90}, 99 % up to "
-            f"{p99}, longest {longest}; {self.shortened} passages shortened"
+            f"{p99}, longest {longest}; {self._cuts()}"
         )
         if self.run is not None:
             lines.append(self.run.text())
@@ -109,6 +114,10 @@ class PreflightReport:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _cuts(self) -> str:
+        told = f"{self.shortened} questions with a shortened passage"
+        return f"{told}, {self.held_out_shortened} held out" if self.held_out_shortened else told
 
     def _shown(self) -> str:
         shown = "\n".join(f"  {f.rule}: {f.reason}" for f in self.findings[:MAX_SHOWN])
@@ -147,7 +156,7 @@ def check_questions(
         if _encodable(rendered[one.index], encoder.codec):
             findings.append(Finding("too_long", one.id, one.reason))
         else:
-            reason = f"question {one.id!r}: {one.reason}"
+            reason = f"{_name(kept[one.index])}: {one.reason}"
             findings.append(Finding("not_encodable", one.id, reason))
     places = {one.index for one in unfit}
     pairs = [
@@ -155,33 +164,34 @@ def check_questions(
     ]
     for (question, told), ids in zip(pairs, encoded, strict=True):
         findings += _check_options(question, told, ids, encoder.codec)
-        findings += _check_ids(ids, encoder.codec)
+        findings += _check_ids(question, told, ids, encoder.codec)
     return encoded, findings
 
 
 def preflight(
     encoded: Sequence[EncodedQuestion],
+    held_out: Sequence[EncodedQuestion],
     findings: Sequence[Finding],
-    questions: int,
-    held_out: int,
+    counts: tuple[int, int],
     codec: TokenCodec,
 ) -> PreflightReport:
     """Sum up what was found.
 
     Args:
         encoded: The training questions that could be encoded.
-        findings: What :func:`check_questions` found in training and validation questions.
-        questions: How many training questions there are.
-        held_out: How many validation questions.
+        held_out: The validation questions that could be.
+        findings: What :func:`check_questions` found in both.
+        counts: How many training and validation questions there are.
         codec: How the tokenizer writes.
     """
-    lengths = [question.length for question in encoded] or [0]
+    lengths = [max(question.length, question.uncut_length) for question in encoded] or [0]
     quantiles = [int(value) for value in np.quantile(lengths, [0.5, 0.9, 0.99, 1.0])]
     return PreflightReport(
-        questions=questions,
-        held_out=held_out,
+        questions=counts[0],
+        held_out=counts[1],
         findings=tuple(findings),
         shortened=sum(question.cut > 0 for question in encoded),
+        held_out_shortened=sum(question.cut > 0 for question in held_out),
         lengths=(quantiles[0], quantiles[1], quantiles[2], quantiles[3]),
         example=_example(encoded, codec),
     )
@@ -196,11 +206,11 @@ def _render(prompt: Prompt, question: Question) -> RenderedPrompt:
         raise
     except Exception as error:  # a plugin may raise anything
         raise PluginError(
-            f"question {question.id!r}: the prompt {name} fails: {type(error).__name__}: {error}"
+            f"{_name(question)}: the prompt {name} fails: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(rendered, RenderedPrompt):
         raise PluginError(
-            f"question {question.id!r}: expected a RenderedPrompt of the prompt {name}, found "
+            f"{_name(question)}: expected a RenderedPrompt of the prompt {name}, found "
             f"{type(rendered).__name__}"
         )
     return rendered
@@ -223,7 +233,7 @@ def _check_asking(
     """
 
     def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"question {question.id!r}: {reason}")
+        return Finding(rule, question.id, f"{_name(question)}: {reason}")
 
     target = told.target
     if question.answer is None:
@@ -266,7 +276,7 @@ def _check_options(
         yield Finding(
             "option_missing",
             question.id,
-            f"question {question.id!r}: expected its option {question.labels[index]} "
+            f"{_name(question)}: expected its option {question.labels[index]} "
             f"({options[index][:20]!r}) in the prompt or in its candidate, as the model reads them",
         )
 
@@ -279,24 +289,50 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def _check_ids(question: EncodedQuestion, codec: TokenCodec) -> Iterator[Finding]:
-    def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"question {question.id!r}: {reason}")
+def _check_ids(
+    question: Question, told: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
+) -> Iterator[Finding]:
+    """Whether the answer's ids can be learned and end, and the prompt's begin as they have to."""
 
-    if question.target is not None:
-        supervised = question.candidates[question.target]
-        if question.candidates.count(supervised) > 1:
+    def finding(rule: str, reason: str) -> Finding:
+        return Finding(rule, question.id, f"{_name(question)}: {reason}")
+
+    if ids.target is not None:
+        supervised = ids.candidates[ids.target]
+        if ids.candidates.count(supervised) > 1:
             # Two wrong candidates alike do no harm: both are to score lower.
             yield finding("answer_not_unique", "its key and another candidate are the same tokens")
         if len(supervised) < 2:
-            yield finding("answer_not_supervised", "its answer has no token of its own")
+            yield finding(
+                "answer_not_supervised",
+                "its answer has no token of its own: the tokenizer drops all of its characters",
+            )
         if supervised[-1] not in codec.ends:
-            yield finding("end_not_supervised", "expected its answer to end with EOS")
+            yield finding(
+                "end_not_supervised",
+                f"expected its answer to end with one of {sorted(codec.ends)} (EOS), found "
+                f"{supervised[-1]}",
+            )
     bos, prefix = codec.tokenizer.bos_token_id, codec.prefix
-    if prefix and list(question.prompt[: len(prefix)]) != prefix and bos not in question.prompt[:1]:
-        yield finding("bos_missing", f"expected its prompt to begin with {prefix}")
-    if bos is not None and question.prompt[:2] == (bos, bos):
-        yield finding("bos_doubled", f"its prompt begins with BOS twice ({bos}, {bos})")
+    # What a chat begins with is its template's to say, and some templates write no BOS.
+    if isinstance(told.prompt, str) and list(ids.prompt[: len(prefix)]) != prefix:
+        yield finding(
+            "bos_missing",
+            f"expected its prompt to begin with {prefix}, as the tokenizer begins a text, found "
+            f"{list(ids.prompt[: len(prefix)])}",
+        )
+    if bos is not None and ids.prompt[:2] == (bos, bos):
+        yield finding(
+            "bos_doubled",
+            f"its prompt begins with BOS twice ({bos}, {bos}): the prompt or the chat template "
+            "writes one that the tokenizer writes as well; take it out there",
+        )
+
+
+def _name(question: Question) -> str:
+    """The question's id, and where it was read."""
+    where = f" ({question.origin})" if question.origin else ""
+    return f"question {question.id!r}{where}"
 
 
 def _example(encoded: Sequence[EncodedQuestion], codec: TokenCodec) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zhmcq.errors import OutputError
 from zhmcq.training.curve import plot_history
 from zhmcq.training.preflight import PreflightReport
 
@@ -38,6 +39,42 @@ class TrainingResult:
     tokens_given: int
     tokens_computed: int
     preflight: PreflightReport = field(repr=False)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
+        """Upload the adapter's folder to the hub, without checkpoints and the run's record.
+
+        The manifest, which is among the files, holds the base model's name as it was given: a
+        path of this machine, if it was one.
+
+        Args:
+            repo_id: ``"owner/name"``; made if it is not there yet.
+            private: Whether a new repository can be seen by its owner alone.
+            token: A hub access token that may write; the one of ``hf auth login`` if ``None``.
+
+        Returns:
+            The address of the upload.
+
+        Raises:
+            OutputError: If the hub cannot be reached or refuses.
+        """
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        hub = HfApi(token=token)
+        try:
+            hub.create_repo(repo_id, private=private, exist_ok=True)
+            done = hub.upload_folder(
+                repo_id=repo_id,
+                folder_path=self.adapter_dir,
+                ignore_patterns=["checkpoints/*", "run.json", ".*"],
+                commit_message="LoRA adapter trained with zhmcq",
+            )
+        except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+            raise OutputError(
+                f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
+                "login`, or pass token='hf_…' with a token that may write there"
+            ) from error
+        return str(done)
 
     def plot(self, path: str | Path, title: str = "") -> None:
         """Draw the run as png: see :func:`zhmcq.training.curve.plot_history`.

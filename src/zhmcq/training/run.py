@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,9 @@ from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
-from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
+from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.load import (
     ModelSource,
-    choose_device,
     choose_dtype,
     load_model,
     load_skeleton,
@@ -36,11 +33,14 @@ from zhmcq.training.estimate import estimate_memory, estimate_run
 from zhmcq.training.folder import (
     CHECKPOINTS,
     begin_run,
+    check_resume,
+    how_to_go_on,
     locked_output,
     refuse_finished,
     save_adapter,
 )
 from zhmcq.training.preflight import PreflightReport, check_questions, preflight
+from zhmcq.training.record import adapter_manifest, run_record
 from zhmcq.training.result import TrainingResult
 from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
@@ -139,7 +139,7 @@ class LoraTrainer:
             for one in others
             if one.rule != "answer_not_unique"
         ]
-        report = preflight(encoded, findings, len(train), len(valid), encoder.codec)
+        report = preflight(encoded, held_out, findings, (len(train), len(valid)), encoder.codec)
         return encoded, held_out, report
 
     def _asker(self) -> Prompt:
@@ -147,8 +147,9 @@ class LoraTrainer:
         record = describe_prompt(self.prompt)
         try:
             return recall_prompt(record["name"], record["options"], record["sha256"])
-        except PromptMismatchError:
-            return self._template  # the predictor will be given it: prompt=…
+        except PromptMismatchError as error:
+            logger.warning("merging and predicting will need the prompt once more: %s", error)
+            return self._template
 
     def train(
         self,
@@ -168,17 +169,25 @@ class LoraTrainer:
             output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
                 ``checkpoints/`` below it.
             overwrite: Start anew where another run is.
-            resume: ``"auto"`` goes on with an interrupted run of the same settings and data;
-                ``False`` never does; ``True`` insists on it.
+            resume: ``"auto"`` goes on with an interrupted run of the same settings, data and
+                number of processes; ``False`` never does; ``True`` insists on it.
+
+        Returns:
+            What the run came to; the model itself is in ``output_dir``.
 
         Raises:
+            SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if stopping
+                early is asked for without validation questions; if the model lacks a layer that
+                is to be adapted.
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed as asked.
             ModelError: If the base model cannot be loaded.
-            TrainingError: If the loss is not finite.
+            TrainingError: If a loss, gradient, weight or score is not finite.
+            KeyboardInterrupt: After Ctrl-C, once a checkpoint is saved; it says how to go on.
         """
+        check_resume(resume, overwrite)
         out = Path(output_dir)
         valid = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
@@ -198,7 +207,7 @@ class LoraTrainer:
         overwrite: bool,
         resume: str | bool,
     ) -> TrainingResult:
-        device = choose_device()
+        device = args.device
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
         quantization = self.quantization.config(compute) if self.quantization else None
@@ -215,7 +224,15 @@ class LoraTrainer:
             shuffled = ShuffledEpochs(train, encoded, encoder, self.training.seed)
             shuffled.log_what_changes()
         identity = self.source.identity()
-        record = self._record(identity, encoded, held_out)
+        record = run_record(
+            identity,
+            describe_prompt(self.prompt),
+            self.lora,
+            self.training,
+            self.quantization,
+            (encoded, held_out),
+            (args.world_size, device.type, str(compute).removeprefix("torch.")),
+        )
         checkpoint: list[Path | None] = [None]
         if args.process_index == 0:
             checkpoint = [begin_run(out, record, overwrite=overwrite, resume=resume)]
@@ -232,28 +249,11 @@ class LoraTrainer:
             checkpoint[0],
             report,
             shuffled,
+            how_to_go_on(overwrite, resume),
         )
 
     def _encoder(self, tokenizer: Any) -> Encoder:
         return Encoder(tokenizer, self._template, self.training.max_length)
-
-    def _record(
-        self,
-        identity: BaseIdentity,
-        train: Sequence[EncodedQuestion],
-        valid: Sequence[EncodedQuestion],
-    ) -> dict[str, Any]:
-        """What makes two runs the same run: base, prompt, settings and data; no secrets."""
-        training = self.training.model_dump(mode="json")
-        return {
-            "base": identity.model_dump(exclude={"name"}),
-            "prompt": dict(describe_prompt(self.prompt)),
-            "lora": self.lora.model_dump(mode="json"),
-            "training": {name: value for name, value in training.items() if name[-6:] != "_token"},
-            "quantization": self.quantization.model_dump() if self.quantization else None,
-            "train_sha256": _data_hash(train),
-            "valid_sha256": _data_hash(valid),
-        }
 
     def _run(
         self,
@@ -268,13 +268,19 @@ class LoraTrainer:
         checkpoint: Path | None,
         report: PreflightReport,
         shuffled: ShuffledEpochs | None,
+        go_on: str,
     ) -> TrainingResult:
         from transformers import set_seed
 
         from zhmcq.training.adapter import attach_adapter, make_optimizer, remember_start
         from zhmcq.training.stopping import StopEarly
         from zhmcq.training.trainer import PackedTrainer
-        from zhmcq.training.watch import StopOnInterrupt, TimedSteps, resuming
+        from zhmcq.training.watch import (
+            StopOnInterrupt,
+            TimedSteps,
+            refuse_spoilt_weights,
+            resuming,
+        )
 
         settings = self.training
         set_seed(settings.seed)
@@ -316,26 +322,19 @@ class LoraTrainer:
             questions_per_step=settings.questions_per_step,
         )
         start = time.perf_counter()
-        with StopOnInterrupt(trainer), resuming(checkpoint):
+        with StopOnInterrupt(trainer, go_on), resuming(checkpoint):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.perf_counter() - start - engine.stats.seconds
         step, metrics = best.restore() if valid else (trainer.state.global_step, {})
-        manifest = Manifest(
-            kind="adapter",
-            base=identity,
-            prompt=PromptRecord(**record["prompt"]),
-            max_length=settings.max_length,
-            settings={key: record[key] for key in ("lora", "training", "quantization")},
-            training={
-                "steps": trainer.state.global_step,
-                "best_step": step,
-                "metrics": metrics,
-                "questions": len(train),
-                "held_out_questions": len(valid),
-                "train_sha256": record["train_sha256"],
-                "valid_sha256": record["valid_sha256"],
-            },
-        )
+        refuse_spoilt_weights(peft_model, step)
+        outcome = {
+            "steps": trainer.state.global_step,
+            "best_step": step,
+            "metrics": metrics,
+            "questions": len(train),
+            "held_out_questions": len(valid),
+        }
+        manifest = adapter_manifest(record, identity, settings.max_length, outcome)
         if trainer.is_world_process_zero():
             save_adapter(
                 out,
@@ -358,10 +357,3 @@ class LoraTrainer:
             tokens_computed=trainer.tokens_computed,
             preflight=report,
         )
-
-
-def _data_hash(questions: Sequence[EncodedQuestion]) -> str:
-    digest = hashlib.sha256()
-    for question in questions:
-        digest.update(json.dumps(asdict(question)).encode())
-    return digest.hexdigest()

@@ -21,6 +21,21 @@ Objective = Literal["next_token", "contrastive"]
 
 KNOWN_STARTS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
+# Fields of TrainingArguments that would be passed over, or would undo what is promised here.
+REFUSED = {
+    "auto_find_batch_size": "lower per_device_train_batch_size or max_length instead",
+    "data_seed": "the order of the questions comes from seed",
+    "dataloader_drop_last": "no question is left out",
+    "dataloader_num_workers": "questions are encoded once, before the first step",
+    "ignore_data_skip": "a resumed run goes on in the order of its data",
+    "label_smoothing_factor": "the objectives have no smoothing",
+    "load_best_model_at_end": "the best adapter is always the one that is kept",
+    "metric_for_best_model": "give valid_metric",
+    "push_to_hub": "call push_to_hub() of the result",
+    "save_only_model": "a checkpoint without its optimizer cannot be resumed from",
+    "train_sampling_strategy": "questions of one passage are always taken together",
+}
+
 # What people call them elsewhere, where the names are not alike.
 OTHER_NAMES = {"lr": "learning_rate", "rank": "r", "bits": "kind"}
 
@@ -53,16 +68,17 @@ class LoraSettings(_Settings):
         lora_alpha: Scale of the update: it is multiplied by ``lora_alpha / r``.
         lora_dropout: Dropout on the adapter's input. In a prefix-tree row the branches share
             their prefix, and so its dropout mask.
-        target_modules: Names of the layers to adapt, or ``"all-linear"``. Where a model has none
-            of these names, or not those of its attention, all its linear layers are taken, and
-            the log says so.
+        target_modules: Names of the layers to adapt, whole or their ends after a dot, or
+            ``"all-linear"``. Where a model has none of the default names, or not those of its
+            attention, all its linear layers are taken, and the log says so; a name that was
+            given and that the model lacks is refused.
         init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
             ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
             the base model's. The adapter is saved so that it fits the base model as it was; it
             then has twice the rank. Ways that first have to look at data, or that change the
             base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused.
-        loraplus_lr_ratio: LoRA+: how many times the learning rate of ``A`` that of ``B`` is;
-            ``None`` gives both the same.
+        loraplus_lr_ratio: LoRA+: the learning rate of ``B`` divided by that of ``A``; ``None``
+            gives both the same.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -140,16 +156,18 @@ class LoraSettings(_Settings):
 class TrainingSettings(_Settings):
     """A run by the names of transformers' ``TrainingArguments``; its other fields work as well.
 
-    The first eight fields below hold the recipe that zhmcq comes from.
+    The few that would be passed over, or would undo what is promised here, are refused with a
+    reason. The first eight fields below are meant for models of about 3 billion parameters.
 
     Attributes:
-        per_device_train_batch_size: Questions of a forward pass. It bounds memory: a forward pass
-            has at most this many times ``max_length`` tokens.
+        per_device_train_batch_size: With ``max_length``, the budget of a forward pass: it has at
+            most this many times ``max_length`` tokens, however many questions that is.
         gradient_accumulation_steps: Times the batch size, how many questions a step learns from.
         num_train_epochs: Passes over the training questions.
         learning_rate: Its highest value.
         save_steps: Steps between checkpoints.
-        eval_steps: Steps between evaluations; each epoch's end has one besides.
+        eval_steps: Steps between evaluations; each epoch's end has one besides, and the only one
+            with ``eval_strategy="no"``.
         logging_steps: Steps between records in the history.
         max_length: The most tokens of a prompt with its answer; longer ones lose the end of
             their passage.
@@ -216,7 +234,8 @@ class TrainingSettings(_Settings):
 
         Raises:
             SettingsError: If a field has no counterpart in transformers, or a value it refuses,
-                or if stopping early is asked for without validation questions.
+                or is one that cannot be taken here, or if stopping early is asked for without
+                validation questions.
         """
         from transformers import TrainingArguments
 
@@ -232,6 +251,9 @@ class TrainingSettings(_Settings):
             raise SettingsError("TrainingSettings: output_dir is given to LoraTrainer.train()")
         known = {f.name for f in dataclasses.fields(TrainingArguments)} | own
         _check_names(TrainingSettings, values, known)
+        for name, reason in REFUSED.items():
+            if values.get(name):
+                raise SettingsError(f"TrainingSettings: {name} is not taken: {reason}")
         values |= {
             "per_device_train_batch_size": self.questions_per_step,
             "gradient_accumulation_steps": 1,

@@ -24,7 +24,11 @@ from zhmcq.training.metrics import score, summarise
 from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 from zhmcq.training.stopping import StopEarly
-from zhmcq.training.watch import refuse_non_finite
+from zhmcq.training.watch import (
+    refuse_non_finite,
+    refuse_spoilt_scores,
+    refuse_spoilt_weights,
+)
 
 __all__ = ["PackedTrainer", "objective_sum"]
 
@@ -248,6 +252,8 @@ class PackedTrainer(Trainer):
         mine = set(passages[self.args.process_index :: self.args.world_size])
         indexes = [i for i, q in enumerate(self.valid_questions) if (q.passage or q.id) in mine]
         scored = score(self.engine, self.valid_questions, indexes)
+        ids = [question.id for question in self.valid_questions]
+        refuse_spoilt_scores(self.state.global_step, scored, ids)
         if self.args.world_size > 1:
             scored = gather_object(scored)
         if sorted(one.index for one in scored) != list(range(len(self.valid_questions))):
@@ -259,6 +265,7 @@ class PackedTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save as transformers does; then say that it is whole, and only then drop older ones."""
+        refuse_spoilt_weights(model, self.state.global_step)
         keep, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
         self.args.save_total_limit = keep

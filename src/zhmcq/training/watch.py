@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import pickle
 import signal
 import threading
@@ -18,13 +19,25 @@ from transformers import TrainerCallback
 
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.errors import CheckpointError, TrainingError
+from zhmcq.training.metrics import Scored
 
-__all__ = ["StopOnInterrupt", "TimedSteps", "refuse_non_finite", "resuming"]
+__all__ = [
+    "StopOnInterrupt",
+    "TimedSteps",
+    "refuse_non_finite",
+    "refuse_spoilt_scores",
+    "refuse_spoilt_weights",
+    "resuming",
+]
 
 logger = logging.getLogger(__name__)
 
 TIMED = 3  # steps, after a first one that warms up
 MAX_SHOWN = 20
+REMEDY = (
+    "lower learning_rate, or train in dtype='float32' (another run: overwrite=True, or another "
+    "output_dir)"
+)
 
 
 class TimedSteps(TrainerCallback):
@@ -63,13 +76,15 @@ class StopOnInterrupt(TrainerCallback):
 
     Args:
         trainer: The trainer to stop.
+        go_on: How a call goes on from the checkpoint.
 
     Raises:
         KeyboardInterrupt: At the block's end, if the run was stopped; it says how to resume.
     """
 
-    def __init__(self, trainer: Any) -> None:
+    def __init__(self, trainer: Any, go_on: str) -> None:
         self._trainer = trainer
+        self._go_on = go_on
         self._asked = False
         self._ours = False
 
@@ -97,7 +112,7 @@ class StopOnInterrupt(TrainerCallback):
         if self._asked and kind is None and state.global_step < state.max_steps:
             raise KeyboardInterrupt(
                 f"training was stopped after step {state.global_step} of {state.max_steps}; a "
-                "checkpoint was saved, and the same call goes on from it (resume='auto')"
+                f"checkpoint was saved, and {self._go_on}"
             )
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -145,14 +160,54 @@ def refuse_non_finite(
                 break
     if found is None:
         return
-    ids = [question.id for question in questions]
-    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
     raise TrainingError(
         f"step {trainer.state.global_step + 1}: {found}. The step was not taken, and the "
         "checkpoints before it are whole. This process's questions of it: "
-        f"{', '.join(ids[:MAX_SHOWN])}{more}. Look at them; else lower learning_rate, or train in "
-        "dtype='float32'"
+        f"{_shown([question.id for question in questions])}. Look at them; else {REMEDY}"
     )
+
+
+def refuse_spoilt_scores(step: int, scored: Sequence[Scored], ids: Sequence[str]) -> None:
+    """Stop a run whose validation scores are no numbers: their accuracy would be one.
+
+    Args:
+        step: After which they were scored.
+        scored: Validation questions, answered.
+        ids: Of all validation questions, by ``Scored.index``.
+
+    Raises:
+        TrainingError: If a question's scores are not finite.
+    """
+    spoilt = [ids[one.index] for one in scored if not math.isfinite(one.loss)]
+    if spoilt:
+        raise TrainingError(
+            f"after step {step}, the scores of {len(spoilt)} validation questions are not finite "
+            f"({_shown(spoilt)}). The checkpoints before it are whole. Look at the questions; "
+            f"else {REMEDY}"
+        )
+
+
+def refuse_spoilt_weights(model: Any, step: int) -> None:
+    """Stop a run before weights that are not finite are saved.
+
+    Args:
+        model: Whose trained weights are looked at.
+        step: That they come from.
+
+    Raises:
+        TrainingError: If one is not finite.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise TrainingError(
+                f"step {step} made weights that are not finite ({name}): they are not saved, and "
+                f"the checkpoints before it are whole; {REMEDY}"
+            )
+
+
+def _shown(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    return f"{', '.join(ids[:MAX_SHOWN])}{more}"
 
 
 @contextlib.contextmanager

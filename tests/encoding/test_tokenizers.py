@@ -1,0 +1,116 @@
+"""Control tokens in a question stay text, whatever kind of tokenizer a model has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding.tokens import TokenCodec
+from zhmcq.prompts import get_prompt
+from zhmcq.questions import Question
+
+CORPUS = ["小明今天到圖書館去看書。", "問題：誰在家？ 答案：甲乙丙", "the quick brown fox"] * 9
+LETTERS = sorted(set("".join(CORPUS)) | set("abcdefghijklmnopqrstuvwxyz<>|_/1234ABCD.選項文章\n "))
+SPECIAL = ["<s>", "</s>", "<|eot_id|>"]
+NOT_MARKED = ["<think>", "<|fim_prefix|>"]  # control tokens all the same
+WORDS = ["<table>", "\n\n"]  # added, and not control tokens
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ message.content }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<think>{% endif %}"
+)
+
+
+def bytewise() -> Tokenizer:
+    """Byte-level BPE, as LLaMA 3 and Qwen have."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    raw.train_from_iterator(CORPUS, trainer)
+    return raw
+
+
+def piecewise() -> Tokenizer:
+    """Unigram pieces with a space before the first word, as SentencePiece writes them."""
+    pieces = [("<unk>", 0.0), ("▁", -2.0), *((letter, -3.0) for letter in LETTERS if letter != " ")]
+    raw = Tokenizer(models.Unigram([*pieces, ("圖書館", -1.0)], unk_id=0, byte_fallback=False))
+    raw.pre_tokenizer = pre_tokenizers.Metaspace()
+    raw.decoder = decoders.Metaspace()
+    return raw
+
+
+def wordwise() -> Tokenizer:
+    """A token a character."""
+    words = {letter: number for number, letter in enumerate(["<unk>", *LETTERS])}
+    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))  # noqa: S106
+    raw.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    raw.decoder = decoders.Fuse()
+    return raw
+
+
+@pytest.fixture(params=[bytewise, piecewise, wordwise], ids=lambda make: make.__name__)
+def tokenizer(request: pytest.FixtureRequest) -> Any:
+    make: Callable[[], Tokenizer] = request.param
+    raw = make()
+    raw.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL])
+    raw.add_tokens([AddedToken(name, special=False) for name in [*NOT_MARKED, *WORDS]])
+    raw.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", raw.token_to_id("<s>"))]
+    )
+    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=raw,
+        bos_token="<s>",  # noqa: S106
+        eos_token="</s>",  # noqa: S106
+        extra_special_tokens=["<|eot_id|>"],
+    )
+    made.chat_template = TEMPLATE
+    return made
+
+
+def control_ids(tokenizer: Any) -> set[int]:
+    return set(tokenizer.convert_tokens_to_ids([*SPECIAL, *NOT_MARKED]))
+
+
+SMUGGLED = [*SPECIAL, *NOT_MARKED, "<think><think>", "<th<think>ink>"]
+CASES = [(prompt, text) for prompt in ("zh-exam", "zh-cloze", "zh-chat") for text in SMUGGLED]
+# A chat is encoded by transformers, which knows control tokens by their mark or by the template.
+CASES.remove(("zh-chat", "<|fim_prefix|>"))
+
+
+@pytest.mark.parametrize(("prompt", "smuggled"), CASES)
+def test_no_control_token_comes_out_of_a_questions_text(
+    tokenizer: Any, prompt: str, smuggled: str
+) -> None:
+    control = control_ids(tokenizer)
+    encoder = Encoder(tokenizer, get_prompt(prompt))
+    plain = Question("q", "誰在家", ("甲", "乙"), "小明看書", answer=(0,))
+    hostile = Question(
+        "q", "誰在家" + smuggled, ("甲" + smuggled, "乙"), "小明" + smuggled + "看書", answer=(0,)
+    )
+    (before,), _ = encoder.encode([plain])
+    (after,), _ = encoder.encode([hostile])
+    for one, other in (
+        (before.prompt, after.prompt),
+        (before.candidates[0], after.candidates[0]),
+    ):
+        assert [i for i in one if i in control] == [i for i in other if i in control]
+    assert smuggled in tokenizer.decode(list(after.prompt))
+
+
+def test_added_words_keep_their_tokens(tokenizer: Any) -> None:
+    codec = TokenCodec(tokenizer)
+    for word in WORDS:
+        assert tokenizer.convert_tokens_to_ids(word) in codec.text("甲" + word + "乙")
+
+
+def test_what_is_broken_in_two_reads_as_it_was(tokenizer: Any) -> None:
+    codec = TokenCodec(tokenizer)
+    text = "小明<think>到<|fim_prefix|>圖書館"
+    assert tokenizer.decode(codec.text(text)) == text
+    assert not control_ids(tokenizer) & set(codec.text(text))

@@ -1,0 +1,86 @@
+"""What is fetched from the hub, and that nothing is where it was switched off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zhmcq
+from zhmcq.errors import ModelError
+from zhmcq.modeling.load import ModelSource, load_skeleton, load_tokenizer
+from zhmcq.testing import tiny_llama
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """Calls for a download, answered with a tiny model."""
+    import huggingface_hub
+
+    folder = tiny_llama(tmp_path / "snapshot")
+    calls: list[dict[str, Any]] = []
+
+    def download(name: str, **fields: Any) -> str:
+        calls.append({"name": name, **fields})
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    return calls
+
+
+def test_a_tokenizer_and_a_skeleton_need_no_weights(fetched: list[dict[str, Any]]) -> None:
+    source = ModelSource("someone/model")
+    load_tokenizer(source)
+    load_skeleton(source)
+    assert [call["allow_patterns"] for call in fetched] == [
+        ["*.json", "*.model", "*.jinja", "*.txt"]
+    ] * 2
+    source.path()
+    assert fetched[-1]["allow_patterns"][-1] == "*.safetensors"
+
+
+def test_code_is_fetched_only_where_it_is_trusted(fetched: list[dict[str, Any]]) -> None:
+    ModelSource("someone/model").path()
+    ModelSource("someone/model", trust_remote_code=True).path()
+    assert ["*.py" in call["allow_patterns"] for call in fetched] == [False, True]
+
+
+def test_code_beside_a_model_is_not_run_unless_asked_for(tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["model_type"] = "theirs"
+    config["auto_map"] = {"AutoConfig": "theirs.Config"}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ran = tmp_path / "ran"
+    (folder / "theirs.py").write_text(
+        f"from pathlib import Path\nPath({str(ran)!r}).touch()\n"
+        "from transformers import LlamaConfig\n"
+        "class Config(LlamaConfig):\n    model_type = 'theirs'\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ModelError):
+        load_skeleton(ModelSource(str(folder)))
+    assert not ran.exists()
+    with pytest.raises(ModelError):  # the configuration is theirs, and there is no such model
+        load_skeleton(ModelSource(str(folder), trust_remote_code=True))
+    assert ran.exists()
+
+
+def test_the_network_is_left_alone_where_it_is_switched_off(
+    fetched: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    bank = [zhmcq.Question("q", "誰？", ("甲", "乙"), answer=(0,))]
+    zhmcq.LoraTrainer("someone/model", local_files_only=True).preflight(bank)
+    zhmcq.MCQPredictor("someone/model", local_files_only=True)
+    assert len(fetched) > 2
+    assert {call["local_files_only"] for call in fetched} == {True}
+
+
+def test_a_model_that_is_not_here_is_refused_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(ModelError, match=r"Without a network, download it elsewhere"):
+        ModelSource("someone/no-such-model-zhmcq", local_files_only=True).path()
