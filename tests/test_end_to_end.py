@@ -109,7 +109,9 @@ def test_the_merged_model_answers_as_the_adapter_did(run: Any) -> None:
     assert (merged.verified, merged.answer_flips) == (8, 0)
     assert 0 < merged.max_logit_difference < 1e-3
     attached = zhmcq.MCQPredictor(folder / "base", adapter=result.adapter_dir).predict(bank)
-    whole = zhmcq.MCQPredictor(folder / "merged").predict(bank)
+    predictor = zhmcq.MCQPredictor(folder / "merged")
+    predictor.use_adapter(None)  # there is none, and what the folder remembers stays
+    whole = predictor.predict(bank)
     assert [one.answer for one in attached] == [one.answer for one in whole]
     assert whole.evaluate().accuracy == 1.0
 

@@ -4,11 +4,12 @@ From the root of the repository::
 
     python tests/benchmarks/bench_shuffling.py --model FOLDER --train AI.xlsx
 
-Trains twice on the same questions by the labels of the options, without and with
-``shuffle_options``, and answers held-out questions in four orders: as they are, and with one, two
-and three options moved from the front to the end. The model as it is comes first. Shown are the
-accuracy in each order with its 95 % interval and the share of questions that are answered with
-the same option in all four; then the difference that shuffling makes, paired by question.
+Trains twice on the same questions, without and with ``shuffle_options``, and answers held-out
+questions in four orders: as they are, and with one, two and three options moved from the front to
+the end. The options are listed and answered with their texts, or with ``--prompt zh-exam`` with
+their labels. The model as it is comes first. Shown are the accuracy in each order with its 95 %
+interval and the share of questions that are answered with the same option in all four; then the
+difference that shuffling makes, paired by question.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def differences(plain: Answered, shuffled: Answered) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Train, answer and print."""
     parser = arguments((__doc__ or "").partition("\n")[0])
-    parser.add_argument("--prompt", default="zh-exam")
+    parser.add_argument("--prompt", default="listed-texts")
     parser.add_argument("--objective", default="next_token", choices=("next_token", "contrastive"))
     told = parser.parse_args(argv)
     sets = draw_sets(told)

@@ -9,17 +9,19 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import zhmcq
 from prefix_tree.plan import draw
 from zhmcq.evaluation import Outcome
 from zhmcq.prediction import Predictions
+from zhmcq.prompts import RenderedPrompt, get_prompt, register_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.augment import fixed_order_reason
 
 __all__ = [
     "Answered",
+    "ListedTexts",
     "Stability",
     "answer",
     "arguments",
@@ -32,6 +34,19 @@ __all__ = [
 
 ORDERS = 4
 HELD_OUT_SHARE = 0.4  # of the workbook, from which the held-out questions are drawn
+
+
+@register_prompt("listed-texts", replace=True)
+@dataclass(frozen=True, slots=True)
+class ListedTexts:
+    """The options are listed as in ``zh-exam``, and answered with texts as in ``zh-cloze``."""
+
+    name: ClassVar[str] = "listed-texts"
+
+    def render(self, question: Question) -> RenderedPrompt:
+        """Ask ``question``."""
+        asked = get_prompt("zh-exam").render(question)
+        return replace(get_prompt("zh-cloze").render(question), prompt=asked.prompt)
 
 
 def arguments(description: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,6 +109,22 @@ def test_a_stem_too_long_without_its_passage_is_told_and_not_cut(tokenizer: Any)
         "question 'b' has 124 tokens without its passage; expected 80 or fewer: raise max_length "
         "or shorten its stem and options"
     )
+
+
+def test_a_question_that_the_prompt_refuses_does_not_stop_the_others(tokenizer: Any) -> None:
+    class Picky:
+        def render(self, question: Question) -> Any:
+            if question.id == "bad":
+                raise KeyError("wording")
+            return get_prompt("zh-exam").render(question) if question.id == "q" else "text"
+
+    bank = [replace(QUESTION, id="bad"), QUESTION, replace(QUESTION, id="odd")]
+    encoded, unfit = Encoder(tokenizer, Picky()).encode(bank)
+    assert [one.id for one in encoded] == ["q"]
+    assert [one.reason for one in unfit] == [
+        "question 'bad': the prompt Picky fails: KeyError: 'wording'",
+        "question 'odd': expected a RenderedPrompt of the prompt Picky, found str",
+    ]
 
 
 def test_a_base_model_without_chat_template_is_sent_to_a_plain_prompt(tokenizer: Any) -> None:

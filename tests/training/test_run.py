@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 import zhmcq
+import zhmcq.prompts
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -189,7 +190,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
         trainer(base).train(BANK, BANK[:2], out, resume=True)
     assert trainer(base).train(BANK, BANK[:2], out).steps == 1
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
-    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["best"]
+    assert not (out / "checkpoints" / ".best-abc").exists()
 
 
 def test_a_run_of_which_only_a_half_written_file_is_left_is_begun(
@@ -264,6 +265,24 @@ def test_an_adapter_is_uploaded_without_its_checkpoints(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(errors.OutputError, match="cannot be uploaded to 'me/adapter'"):
         run.push_to_hub("me/adapter")
+
+
+def test_a_prompt_without_a_name_is_given_again_to_merge(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Nameless:
+        def render(self, question: Question) -> zhmcq.prompts.RenderedPrompt:
+            return zhmcq.get_prompt("zh-exam").render(question)
+
+    nameless = zhmcq.LoraTrainer(base, training=zhmcq.TrainingSettings(**FAST), prompt=Nameless())
+    run = nameless.train(BANK, None, tmp_path / "run")
+    assert "merging and predicting will need the prompt once more" in caplog.text
+    with pytest.raises(errors.PromptMismatchError, match="give it again"):
+        zhmcq.Merger().merge(run.adapter_dir, tmp_path / "merged", verify_with=BANK)
+    merged = zhmcq.Merger().merge(
+        run.adapter_dir, tmp_path / "merged", verify_with=BANK, prompt=Nameless()
+    )
+    assert (merged.verified, merged.answer_flips) == (8, 0)
 
 
 def test_questions_that_teach_nonsense_are_refused_by_name(base: Path, tmp_path: Path) -> None:

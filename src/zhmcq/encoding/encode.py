@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zhmcq.encoding.tokens import TokenCodec
-from zhmcq.errors import EncodingError
+from zhmcq.errors import EncodingError, PluginError
 from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
 from zhmcq.questions import Question
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["EncodedQuestion", "Encoder", "Unfit"]
+__all__ = ["EncodedQuestion", "Encoder", "Unfit", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,35 @@ class Unfit:
     reason: str
 
 
+def render(prompt: Prompt, question: Question) -> RenderedPrompt:
+    """What a prompt makes of a question.
+
+    Args:
+        prompt: Of zhmcq or of a plugin.
+        question: With or without a key.
+
+    Raises:
+        PluginError: Whatever goes wrong in it; the message names the question and where it was
+            read.
+    """
+    name = type(prompt).__name__
+    where = f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
+    try:
+        rendered = prompt.render(question)
+    except PluginError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(
+            f"{where}: the prompt {name} fails: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(rendered, RenderedPrompt):
+        raise PluginError(
+            f"{where}: expected a RenderedPrompt of the prompt {name}, found "
+            f"{type(rendered).__name__}"
+        )
+    return rendered
+
+
 class Encoder:
     """Turns questions into token ids, the same way for training and for answering.
 
@@ -83,8 +112,12 @@ class Encoder:
         self.max_length = max_length
 
     def render(self, question: Question) -> RenderedPrompt:
-        """The prompt as text, before any shortening."""
-        return self.template.render(question)
+        """The prompt as text, before any shortening.
+
+        Raises:
+            PluginError: If the prompt refuses the question, or fails.
+        """
+        return render(self.template, question)
 
     def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
         """Encode questions, shortening a passage alike for all the questions that share it.
@@ -104,7 +137,7 @@ class Encoder:
                     fits = self._characters_that_fit(question)
                     kept[question.passage] = min(kept.get(question.passage, fits), fits)
                 first_pass[index] = encoded
-            except EncodingError as error:
+            except (EncodingError, PluginError) as error:
                 unfit.append(Unfit(index, question.id, str(error)))
         result = []
         for index, encoded in first_pass.items():
@@ -117,7 +150,7 @@ class Encoder:
         shown = question
         if characters is not None:
             shown = replace(question, passage=question.passage[:characters])
-        rendered = self.template.render(shown)
+        rendered = render(self.template, shown)
         return EncodedQuestion(
             id=question.id,
             passage=question.passage,

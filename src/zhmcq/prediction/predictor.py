@@ -102,8 +102,8 @@ class MCQPredictor:
         """Attach an adapter in place of the present one, or detach it.
 
         The base model stays as it is, bit for bit. Prompt and length limit become what the
-        adapter remembers; detached, they are ``"zh-exam"`` and 2048. What was given to the
-        constructor stays.
+        adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
+        What was given to the constructor stays.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
@@ -129,7 +129,7 @@ class MCQPredictor:
                     "answers may differ a little from those that its accuracy was measured on",
                     adapter,
                 )
-        self._remembered = manifest
+        self._remembered = manifest or _remembered_by(self._source, None)
         self._template = self._choose_prompt()
 
     def predict(
@@ -164,7 +164,8 @@ class MCQPredictor:
             PredictionError: If the mode is unknown, ``reasoning_tokens`` is given without
                 ``constrain``, or the journal is damaged or of another run.
             UnknownNameError: If there is no parser of that name.
-            PluginError: If the parser cannot be made, or the prompt refuses a question.
+            PluginError: If the parser cannot be made, or fails. A question that the prompt refuses
+                has no answer, and its prediction says why.
             EncodingError: If the tokenizer has no EOS token.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.encoding.encode import EncodedQuestion, Encoder, render
 from zhmcq.errors import EncodingError, PluginError, PreflightError
 from zhmcq.prompts import Prompt, RenderedPrompt
 from zhmcq.questions import Question
@@ -143,8 +143,8 @@ def check_questions(
     rendered: list[RenderedPrompt] = []
     for question in questions:
         try:
-            told = _render(encoder.template, question)
-            asked = _render(asker, replace(question, answer=None, explanation=""))
+            told = encoder.render(question)
+            asked = render(asker, replace(question, answer=None, explanation=""))
         except PluginError as error:
             findings.append(Finding("prompt_fails", question.id, str(error)))
             continue
@@ -195,25 +195,6 @@ def preflight(
         lengths=(quantiles[0], quantiles[1], quantiles[2], quantiles[3]),
         example=_example(encoded, codec),
     )
-
-
-def _render(prompt: Prompt, question: Question) -> RenderedPrompt:
-    """What a prompt makes of a question; whatever a plugin does wrong is a PluginError."""
-    name = type(prompt).__name__
-    try:
-        rendered = prompt.render(question)
-    except PluginError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(
-            f"{_name(question)}: the prompt {name} fails: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(rendered, RenderedPrompt):
-        raise PluginError(
-            f"{_name(question)}: expected a RenderedPrompt of the prompt {name}, found "
-            f"{type(rendered).__name__}"
-        )
-    return rendered
 
 
 def _encodable(rendered: RenderedPrompt, codec: TokenCodec) -> bool:
