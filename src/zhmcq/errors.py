@@ -27,7 +27,7 @@ Each message says what was expected, what was found and what to do about it::
 ``except zhmcq.errors.ZhmcqError`` catches all of them.
 """
 
-from typing import Any
+import typing
 
 __all__ = [
     "AdapterMismatchError",
@@ -98,7 +98,7 @@ class PreflightError(ZhmcqError):
             ``None`` if there was nothing to look at.
     """
 
-    report: Any = None
+    report: typing.Any = None
 
 
 class ModelError(ZhmcqError):

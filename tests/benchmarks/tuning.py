@@ -15,7 +15,7 @@ import zhmcq
 from prefix_tree.plan import draw
 from zhmcq.evaluation import Outcome
 from zhmcq.prediction import Predictions
-from zhmcq.prompts import RenderedPrompt, get_prompt, register_prompt
+from zhmcq.prompts import Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training.augment import fixed_order_reason
 
@@ -36,7 +36,6 @@ ORDERS = 4
 HELD_OUT_SHARE = 0.4  # of the workbook, from which the held-out questions are drawn
 
 
-@register_prompt("listed-texts", replace=True)
 @dataclass(frozen=True, slots=True)
 class ListedTexts:
     """The options are listed as in ``zh-exam``, and answered with texts as in ``zh-cloze``."""
@@ -89,7 +88,11 @@ def draw_sets(told: argparse.Namespace) -> tuple[QuestionBank, QuestionBank]:
 
 
 def tuned_adapter(
-    told: argparse.Namespace, train: Sequence[Question], prompt: str, folder: Path, **settings: Any
+    told: argparse.Namespace,
+    train: Sequence[Question],
+    prompt: str | Prompt,
+    folder: Path,
+    **settings: Any,
 ) -> Path:
     """Train an adapter without validation questions; its folder.
 
@@ -169,7 +172,7 @@ class Answered:
 def answer(
     told: argparse.Namespace,
     held_out: QuestionBank,
-    prompt: str,
+    prompt: str | Prompt,
     adapter: Path | None = None,
     orders: int = ORDERS,
 ) -> Answered:
@@ -203,7 +206,7 @@ def answer(
 def train_and_answer(
     told: argparse.Namespace,
     sets: tuple[QuestionBank, QuestionBank],
-    prompt: str,
+    prompt: str | Prompt,
     orders: int = ORDERS,
     **settings: Any,
 ) -> Answered:
