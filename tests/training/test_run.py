@@ -184,20 +184,20 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         trainer(base, [Interrupt(0).callback]).train(BANK, BANK[:2], out)
-    for name in (".run-abc.tmp.json", "..adapter-abc", "checkpoints/.best-abc"):
+    for name in (".run-ab_cdefg.tmp.json", "..adapter-abcdefgh", "checkpoints/.best-abcdefgh"):
         (out / name).mkdir(parents=True)
     with pytest.raises(errors.CheckpointError, match="before its first checkpoint was whole"):
         trainer(base).train(BANK, BANK[:2], out, resume=True)
     assert trainer(base).train(BANK, BANK[:2], out).steps == 1
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
-    assert not (out / "checkpoints" / ".best-abc").exists()
+    assert not (out / "checkpoints" / ".best-abcdefgh").exists()
 
 
 def test_a_run_of_which_only_a_half_written_file_is_left_is_begun(
     base: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".run-abc.tmp.json").write_text("{", encoding="utf-8")
+    (tmp_path / "run" / ".run-abcdefgh.tmp.json").write_text("{", encoding="utf-8")
     assert trainer(base).train(BANK, None, tmp_path / "run").steps == 1
     assert not list((tmp_path / "run").glob(".run-*"))
 

@@ -32,8 +32,10 @@ logger = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
-# What a run that was killed while it wrote leaves behind: in its folder, and in checkpoints/.
-LEFT_BEHIND = re.compile(r"\.run-.*\.tmp\.json|\.?\.adapter(-.*)?|\.(best|start)-.*")
+# What a run that was killed while it wrote leaves behind, by the names of zhmcq.files: in its folder,
+# and in checkpoints/.
+LEFT_BEHIND = re.compile(r"\.run-\w{8}\.tmp\.json|\.adapter|\.\.adapter(-old)?-\w{8}")
+LEFT_IN_CHECKPOINTS = re.compile(r"\.(best|start)(-old)?-\w{8}")
 
 
 @contextlib.contextmanager
@@ -175,9 +177,9 @@ def _read_record(run_file: Path) -> dict[str, Any]:
 
 def _remove_left_behind(out: Path) -> None:
     """Remove what a killed run was writing; only the holder of the lock may."""
-    for folder in (out, out / CHECKPOINTS):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if LEFT_BEHIND.fullmatch(path.name):
+    for folder, names in ((out, LEFT_BEHIND), (out / CHECKPOINTS, LEFT_IN_CHECKPOINTS)):
+        for path in list(folder.iterdir()) if folder.is_dir() else ():
+            if names.fullmatch(path.name):
                 _remove(path)
 
 
