@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
-# What a run that was killed while it wrote leaves behind, by the names of zhmcq.files: in its folder,
-# and in checkpoints/.
+# What a run that was killed while it wrote leaves behind, by the names of zhmcq.files: in its
+# folder, and in checkpoints/.
 LEFT_BEHIND = re.compile(r"\.run-\w{8}\.tmp\.json|\.adapter|\.\.adapter(-old)?-\w{8}")
 LEFT_IN_CHECKPOINTS = re.compile(r"\.(best|start)(-old)?-\w{8}")
 
