@@ -127,6 +127,23 @@ def test_a_question_that_the_prompt_refuses_does_not_stop_the_others(tokenizer: 
     ]
 
 
+def test_a_prompt_that_refuses_a_shortened_passage_does_not_stop_the_others(
+    tokenizer: Any,
+) -> None:
+    class Whole:
+        def render(self, question: Question) -> Any:
+            if question.id == "b" and len(question.passage) < 100:
+                raise ValueError("the whole passage, please")
+            return get_prompt("zh-exam").render(question)
+
+    passage = "一二三四五六七八九十" * 10
+    long = replace(QUESTION, id="a", stem="誰在山上等著他？" * 6, passage=passage)
+    short = replace(QUESTION, id="b", passage=passage)
+    encoded, unfit = Encoder(tokenizer, Whole(), max_length=160).encode([long, short])
+    assert [one.id for one in encoded] == ["a"]
+    assert "question 'b': the prompt Whole fails: ValueError: the whole" in unfit[0].reason
+
+
 def test_a_base_model_without_chat_template_is_sent_to_a_plain_prompt(tokenizer: Any) -> None:
     _, unfit = Encoder(tokenizer, get_prompt("zh-chat")).encode([QUESTION])
     assert "a plain-text prompt such as 'zh-exam' or 'zh-cloze'" in unfit[0].reason

@@ -109,6 +109,15 @@ def test_added_words_keep_their_tokens(tokenizer: Any) -> None:
         assert tokenizer.convert_tokens_to_ids(word) in codec.text("甲" + word + "乙")
 
 
+def test_many_control_tokens_and_tokens_with_a_newline_come_to_an_end(tokenizer: Any) -> None:
+    codec = TokenCodec(tokenizer)
+    assert not control_ids(tokenizer) & set(codec.text("<think>" * 5000))
+    tokenizer.add_tokens([AddedToken("\n<", special=False)])
+    tokenizer.chat_template = TEMPLATE + "{# \n< #}"
+    again = TokenCodec(tokenizer)
+    assert tokenizer.convert_tokens_to_ids("\n<") not in again.text("小明\n<table\n<think>")
+
+
 def test_what_is_broken_in_two_reads_as_it_was(tokenizer: Any) -> None:
     codec = TokenCodec(tokenizer)
     text = "小明<think>到<|fim_prefix|>圖書館"

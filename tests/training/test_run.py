@@ -227,6 +227,28 @@ def test_layers_are_named_as_peft_names_them(base: Path, tmp_path: Path) -> None
             misspelt.preflight(BANK)
 
 
+def test_a_misspelt_layer_costs_no_earlier_run(base: Path, tmp_path: Path) -> None:
+    trainer(base).train(BANK, None, tmp_path / "run")
+    before = (tmp_path / "run" / "adapter_model.safetensors").read_bytes()
+    misspelt = zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(target_modules=("q_porj",)))
+    for overwrite, out in ((True, "run"), (False, "new")):
+        with pytest.raises(errors.SettingsError, match="q_porj"):
+            misspelt.train(BANK, None, tmp_path / out, overwrite=overwrite)
+    assert (tmp_path / "run" / "adapter_model.safetensors").read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_looks_like_a_half_written_adapter_is_left_alone(
+    base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".adapter").mkdir()
+    (tmp_path / ".adapter" / "mine.txt").write_text("keep", encoding="utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(errors.OutputExistsError):
+            trainer(base).train(BANK, None, tmp_path, overwrite=overwrite)
+    assert (tmp_path / ".adapter" / "mine.txt").exists()
+
+
 def test_the_adapters_configuration_is_the_same_wherever_it_was_written(
     base: Path, tmp_path: Path
 ) -> None:

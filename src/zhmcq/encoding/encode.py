@@ -142,7 +142,13 @@ class Encoder:
         result = []
         for index, encoded in first_pass.items():
             fits_all = kept.get(given[index].passage)
-            shown = encoded if fits_all is None else self._encode(given[index], fits_all)
+            shown = encoded
+            if fits_all is not None:
+                try:
+                    shown = self._encode(given[index], fits_all)
+                except (EncodingError, PluginError) as error:  # it refuses the shorter passage
+                    unfit.append(Unfit(index, given[index].id, str(error)))
+                    continue
             result.append(replace(shown, uncut_length=encoded.length))
         return result, unfit
 

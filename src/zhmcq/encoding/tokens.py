@@ -78,21 +78,39 @@ class TokenCodec:
 
     def text(self, text: str) -> list[int]:
         """Ids of a text, control tokens in it taken as text, with nothing written around it."""
-        found = self._unmarked.search(text) if self._unmarked else None
-        if found:
-            # Broken in two, it cannot be taken for a token; the halves are looked at again.
-            middle = (found.start() + found.end()) // 2
-            return [*self.text(text[:middle]), *self._continuation(text[middle:])]
+        first, *others = self._pieces(text)
+        return [*self._plain(first), *(i for piece in others for i in self._after_newline(piece))]
+
+    def _pieces(self, text: str) -> list[str]:
+        """The text, cut in the middle of each control token that the tokenizer would not split."""
+        if self._unmarked is None:
+            return [text]
+        pieces, rest = [], [text]
+        while rest:
+            piece = rest.pop()
+            cuts = [(m.start() + m.end()) // 2 for m in self._unmarked.finditer(piece)]
+            if not cuts:
+                pieces.append(piece)
+                continue
+            # Looked at again: one token may be a part of another.
+            bounds = zip([0, *cuts], [*cuts, len(piece)], strict=True)
+            rest += reversed([piece[start:end] for start, end in bounds])
+        return pieces
+
+    def _plain(self, text: str) -> list[int]:
         # split_special_tokens: a stem that says "<|eot_id|>" is text and stays text.
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded.input_ids)
 
     def _continuation(self, text: str) -> list[int]:
+        return [i for piece in self._pieces(text) for i in self._after_newline(piece)]
+
+    def _after_newline(self, text: str) -> list[int]:
         # SentencePiece writes a space before the first word of a text; after a newline it does
         # not, and an answer never is the first word.
-        ids = self.text("\n" + text)
+        ids = self._plain("\n" + text)
         head = len(self._newline)
-        return ids[head:] if ids[:head] == self._newline else self.text(text)
+        return ids[head:] if ids[:head] == self._newline else self._plain(text)
 
     def _chat(self, messages: tuple[Message, ...], *, add_generation_prompt: bool) -> list[int]:
         if not self.tokenizer.chat_template:

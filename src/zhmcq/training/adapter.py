@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from zhmcq.training.dropout import use_fast_dropout
 if TYPE_CHECKING:
     from zhmcq.training.settings import LoraSettings
 
-__all__ = ["attach_adapter", "make_optimizer", "remember_start"]
+__all__ = ["attach_adapter", "make_optimizer", "refuse_unknown_layers", "remember_start"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +42,8 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
     from peft import get_peft_model
 
     if not isinstance(settings.target_modules, str):
+        refuse_unknown_layers(model, settings)
         lacking = _lacking(model, settings.target_modules)
-        if lacking and "target_modules" in settings.model_fields_set:
-            raise SettingsError(
-                f"LoraSettings(target_modules=…): the model has no layer {', '.join(lacking)}; "
-                f"its linear layers are {', '.join(_linear_names(model))}. Name some of these, or "
-                "give target_modules='all-linear'"
-            )
         # Phi-3 has o_proj and down_proj, and the rest under other names: too little to adapt.
         if len(lacking) == len(settings.target_modules) or ATTENTION & set(lacking):
             logger.warning(
@@ -76,6 +72,28 @@ def attach_adapter(model: Any, config: Any, settings: LoraSettings) -> Any:
     if next(peft_model.parameters()).device.type == "cpu":
         use_fast_dropout(peft_model)
     return peft_model
+
+
+def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
+    """Refuse layers that the settings name and the model lacks, before anything is written.
+
+    Raises:
+        SettingsError: If there are any. The default names are not refused.
+    """
+    given = settings.target_modules
+    if "target_modules" not in settings.model_fields_set or given == "all-linear":
+        return
+    if isinstance(given, str):  # a pattern, as peft takes it
+        found = any(re.fullmatch(given, name) for name, _ in model.named_modules())
+        lacking = [] if found else [given]
+    else:
+        lacking = _lacking(model, given)
+    if lacking:
+        raise SettingsError(
+            f"LoraSettings(target_modules=…): the model has no layer {', '.join(lacking)}; its "
+            f"linear layers are {', '.join(_linear_names(model))}. Name some of these, or give "
+            "target_modules='all-linear'"
+        )
 
 
 def _lacking(model: Any, targets: Sequence[str]) -> list[str]:

@@ -34,7 +34,8 @@ CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 # What a run that was killed while it wrote leaves behind, by the names of zhmcq.files: in its
 # folder, and in checkpoints/.
-LEFT_BEHIND = re.compile(r"\.run-\w{8}\.tmp\.json|\.adapter|\.\.adapter(-old)?-\w{8}")
+FIRST_WRITE = re.compile(r"\.run-\w{8}\.tmp\.json")
+LEFT_BEHIND = re.compile(r"\.adapter|\.\.adapter(-old)?-\w{8}")
 LEFT_IN_CHECKPOINTS = re.compile(r"\.(best|start)(-old)?-\w{8}")
 
 
@@ -176,11 +177,22 @@ def _read_record(run_file: Path) -> dict[str, Any]:
 
 
 def _remove_left_behind(out: Path) -> None:
-    """Remove what a killed run was writing; only the holder of the lock may."""
-    for folder, names in ((out, LEFT_BEHIND), (out / CHECKPOINTS, LEFT_IN_CHECKPOINTS)):
+    """Remove what a killed run was writing; only the holder of the lock may.
+
+    Raises:
+        OutputError: If a file cannot be removed.
+    """
+    places = [(out, FIRST_WRITE)]
+    if (out / RUN_FILE).is_file() or (out / MANIFEST_NAME).is_file():  # else it may be a user's
+        places += [(out, LEFT_BEHIND), (out / CHECKPOINTS, LEFT_IN_CHECKPOINTS)]
+    for folder, names in places:
         for path in list(folder.iterdir()) if folder.is_dir() else ():
             if names.fullmatch(path.name):
-                _remove(path)
+                logger.info("%s was not finished when its run ended: it is removed", path)
+                try:
+                    _remove(path)
+                except OSError as error:
+                    raise OutputError(f"{path} cannot be removed: {error}") from error
 
 
 def _remove(path: Path) -> None:
@@ -203,9 +215,9 @@ def _remove_run(out: Path) -> None:
 
 
 def _names(out: Path) -> list[str]:
-    """What the folder holds, but for the lock and what a killed run was writing."""
+    """What the folder holds, but for the lock and what a killed run was writing first."""
     names = (path.name for path in out.iterdir())
-    return sorted(name for name in names if name != LOCK and not LEFT_BEHIND.fullmatch(name))
+    return sorted(name for name in names if name != LOCK and not FIRST_WRITE.fullmatch(name))
 
 
 def _settle_config(path: Path, base: str) -> None:

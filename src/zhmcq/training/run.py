@@ -207,6 +207,8 @@ class LoraTrainer:
         overwrite: bool,
         resume: str | bool,
     ) -> TrainingResult:
+        from zhmcq.training.adapter import refuse_unknown_layers
+
         device = args.device
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
@@ -219,6 +221,7 @@ class LoraTrainer:
         report.raise_if_broken()
         if not encoded:
             raise PreflightError("expected training questions, found none")
+        refuse_unknown_layers(model, self.lora)
         shuffled = None
         if self.training.shuffle_options:
             shuffled = ShuffledEpochs(train, encoded, encoder, self.training.seed)

@@ -252,7 +252,7 @@ class TrainingSettings(_Settings):
         known = {f.name for f in dataclasses.fields(TrainingArguments)} | own
         _check_names(TrainingSettings, values, known)
         for name, reason in REFUSED.items():
-            if values.get(name):
+            if values.get(name) not in (None, False):
                 raise SettingsError(f"TrainingSettings: {name} is not taken: {reason}")
         values |= {
             "per_device_train_batch_size": self.questions_per_step,
