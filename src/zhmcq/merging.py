@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from zhmcq.encoding.batch import collate
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.encoding.tree import pack_flat
-from zhmcq.errors import MergeError, OutputExistsError
+from zhmcq.errors import MergeError, ModelError, OutputExistsError
 from zhmcq.files import atomic_folder
-from zhmcq.manifest import Manifest
+from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling.adapters import attach_trained, read_adapter
 from zhmcq.modeling.forward import token_logits
 from zhmcq.modeling.load import (
@@ -134,7 +134,9 @@ class Merger:
         device = choose_device()
         before = None
         if verify_with and manifest.settings.get("quantization"):
-            before = self._answers_quantised(source, adapter, manifest, verify_with, prompt)
+            before = self._answers_quantised(
+                source, identity, adapter, manifest, verify_with, prompt
+            )
         model, tokenizer = load_model(source, dtype=self._dtype, device=device)
         tuned = attach_trained(model, adapter, manifest, identity)
         questions = self._encoded(tokenizer, manifest, verify_with, prompt)
@@ -170,6 +172,7 @@ class Merger:
     def _answers_quantised(
         self,
         source: ModelSource,
+        identity: BaseIdentity,
         adapter: str | Path,
         manifest: Manifest,
         verify_with: Sequence[Question],
@@ -179,10 +182,16 @@ class Merger:
         device = choose_device()
         compute = choose_dtype(device) if self._dtype == "auto" else getattr(torch, self._dtype)
         settings = QuantizationSettings(**manifest.settings["quantization"])
-        model, tokenizer = load_model(
-            source, dtype=self._dtype, device=device, quantization=settings.config(compute)
-        )
-        tuned = attach_trained(model, adapter, manifest, source.identity())
+        try:
+            model, tokenizer = load_model(
+                source, dtype=self._dtype, device=device, quantization=settings.config(compute)
+            )
+        except ModelError as error:
+            raise ModelError(
+                f"{adapter} was trained on a quantised base model, which is needed to verify the "
+                f"merge: {error}. Install bitsandbytes, or merge without verify_with"
+            ) from error
+        tuned = attach_trained(model, adapter, manifest, identity)
         found = _answers(tuned, self._encoded(tokenizer, manifest, verify_with, prompt))
         del model, tuned
         gc.collect()  # before the base model is loaded once more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,15 +263,22 @@ def test_an_adapter_is_uploaded_without_its_checkpoints(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
+    import huggingface_hub.errors
 
     calls: list[tuple[str, dict[str, Any]]] = []
+    no_answer: Any = huggingface_hub.errors.HfHubHTTPError.__mro__[1]
 
     class Hub:
         def __init__(self, token: str | None) -> None:
             assert token == "hf_x"  # noqa: S105
 
         def create_repo(self, repo_id: str, **fields: Any) -> None:
+            if repo_id == "me/unreachable":
+                raise no_answer("timed out")
             calls.append((repo_id, fields))
+
+        def repo_info(self, repo_id: str) -> Any:
+            return SimpleNamespace(private=repo_id == "me/adapter")
 
         def upload_folder(self, **fields: Any) -> str:
             calls.append(("upload", fields))
@@ -282,6 +290,10 @@ def test_an_adapter_is_uploaded_without_its_checkpoints(
     assert calls[0] == ("me/adapter", {"private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == run.adapter_dir
     assert calls[1][1]["ignore_patterns"] == ["checkpoints/*", "run.json", ".*"]
+    with pytest.raises(errors.OutputError, match="can be seen by everyone: pass private=False"):
+        run.push_to_hub("me/public", token="hf_x")  # noqa: S106
+    with pytest.raises(errors.OutputError, match="cannot be uploaded to 'me/unreachable': timed"):
+        run.push_to_hub("me/unreachable", token="hf_x")  # noqa: S106
     monkeypatch.undo()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

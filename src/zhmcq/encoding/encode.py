@@ -76,8 +76,7 @@ def render(prompt: Prompt, question: Question) -> RenderedPrompt:
         PluginError: Whatever goes wrong in it; the message names the question and where it was
             read.
     """
-    name = type(prompt).__name__
-    where = f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
+    name, where = type(prompt).__name__, _name(question)
     try:
         rendered = prompt.render(question)
     except PluginError:
@@ -92,6 +91,11 @@ def render(prompt: Prompt, question: Question) -> RenderedPrompt:
             f"{type(rendered).__name__}"
         )
     return rendered
+
+
+def _name(question: Question) -> str:
+    """The question's id, and where it was read."""
+    return f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
 
 
 class Encoder:
@@ -175,7 +179,7 @@ class Encoder:
         if not question.passage or self._encode(question, 0).length > self.max_length:
             bare = self._encode(question, 0).length
             raise EncodingError(
-                f"question {question.id!r} has {bare} tokens without its passage; expected "
+                f"{_name(question)} has {bare} tokens without its passage; expected "
                 f"{self.max_length} or fewer: raise max_length or shorten its stem and options"
             )
         low, high = 0, len(question.passage)

@@ -55,21 +55,32 @@ class TrainingResult:
             The address of the upload.
 
         Raises:
-            OutputError: If the hub cannot be reached or refuses.
+            OutputError: If the hub cannot be reached or refuses, or if a private repository is
+                asked for and ``repo_id`` is a public one.
         """
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+        # Its bases up to those of the http library in use, which has errors of no answer as well.
+        http_errors: tuple[type[Exception], ...] = tuple(
+            kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"
+        )
+
         hub = HfApi(token=token)
         try:
             hub.create_repo(repo_id, private=private, exist_ok=True)
+            if private and not hub.repo_info(repo_id).private:
+                raise OutputError(
+                    f"{repo_id!r} is there already and can be seen by everyone: pass "
+                    "private=False to upload to it all the same"
+                )
             done = hub.upload_folder(
                 repo_id=repo_id,
                 folder_path=self.adapter_dir,
                 ignore_patterns=["checkpoints/*", "run.json", ".*"],
                 commit_message="LoRA adapter trained with zhmcq",
             )
-        except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        except (*http_errors, HFValidationError, OSError, ValueError) as error:
             raise OutputError(
                 f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
                 "login`, or pass token='hf_…' with a token that may write there"
