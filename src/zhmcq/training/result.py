@@ -62,9 +62,8 @@ class TrainingResult:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         # Its bases up to those of the http library in use, which has errors of no answer as well.
-        http_errors: tuple[type[Exception], ...] = tuple(
-            kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"
-        )
+        http = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
+        refused: tuple[type[BaseException], ...] = (*http, HFValidationError, OSError, ValueError)
 
         hub = HfApi(token=token)
         try:
@@ -80,7 +79,7 @@ class TrainingResult:
                 ignore_patterns=["checkpoints/*", "run.json", ".*"],
                 commit_message="LoRA adapter trained with zhmcq",
             )
-        except (*http_errors, HFValidationError, OSError, ValueError) as error:
+        except refused as error:
             raise OutputError(
                 f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
                 "login`, or pass token='hf_…' with a token that may write there"
