@@ -14,7 +14,7 @@ from zhmcq.questions import Question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["EncodedQuestion", "Encoder", "Unfit", "render"]
+__all__ = ["EncodedQuestion", "Encoder", "Unfit", "name_of", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def render(prompt: Prompt, question: Question) -> RenderedPrompt:
         PluginError: Whatever goes wrong in it; the message names the question and where it was
             read.
     """
-    name, where = type(prompt).__name__, _name(question)
+    name, where = type(prompt).__name__, name_of(question)
     try:
         rendered = prompt.render(question)
     except PluginError:
@@ -93,7 +93,7 @@ def render(prompt: Prompt, question: Question) -> RenderedPrompt:
     return rendered
 
 
-def _name(question: Question) -> str:
+def name_of(question: Question) -> str:
     """The question's id, and where it was read."""
     return f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
 
@@ -179,7 +179,7 @@ class Encoder:
         if not question.passage or self._encode(question, 0).length > self.max_length:
             bare = self._encode(question, 0).length
             raise EncodingError(
-                f"{_name(question)} has {bare} tokens without its passage; expected "
+                f"{name_of(question)} has {bare} tokens without its passage; expected "
                 f"{self.max_length} or fewer: raise max_length or shorten its stem and options"
             )
         low, high = 0, len(question.passage)
