@@ -186,7 +186,7 @@ class TrainingSettings(_Settings):
         early_stopping_patience: Stop after this many evaluations in a row without a better
             ``valid_metric``; ``None`` never stops early.
         shuffle_options: Ask each question with its options in another order in each epoch, the
-            key moved along (:func:`zhmcq.training.augment.shuffle_options`).
+            key moved along (:func:`zhmcq.zh.shuffle_options`).
         dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
     """
 
