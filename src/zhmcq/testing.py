@@ -162,7 +162,7 @@ def check_parser(parser: Any) -> None:
         AssertionError: If a promise is broken; the message names the question and reply.
         ZhmcqError: If it is no parser at all.
     """
-    from zhmcq.parsers import ParsedAnswer, Status, get_parser
+    from zhmcq.parsers import ParsedAnswer, ParseStatus, get_parser
     from zhmcq.prompts import answer_sets
 
     made = get_parser(parser)
@@ -177,7 +177,9 @@ def check_parser(parser: Any) -> None:
             parsed = made.parse(reply, question)
             _ensure(isinstance(parsed, ParsedAnswer), question, f"parse({reply[:9]!r}) is typed")
             _ensure(parsed == made.parse(reply, question), question, "parse() is deterministic")
-            _ensure(parsed.status in get_args(Status), question, f"a status is of {Status}")
+            _ensure(
+                parsed.status in get_args(ParseStatus), question, f"a status is of {ParseStatus}"
+            )
             answered = parsed.status == "answered"
             _ensure(answered == (parsed.answer is not None), question, "status fits the answer")
             if parsed.answer is not None:

@@ -1,12 +1,16 @@
-r"""What stands around a label and changes what it means, each with an example.
+r"""What words around a label make of it: the rules of the table as patterns, and what undoes them.
 
-The patterns are written for folded text. Those that look back end in ``\Z``, for a search that is
-given the few characters before a place.
+All patterns are written for folded text. Those that look back end in ``\Z``, for a search that is
+given the few characters before a position.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from zhmcq.parsers.rules import LINKS, RULE_BY_NAME, RULES, Rule
 
 __all__ = [
     "ABSTAINS",
@@ -26,6 +30,10 @@ __all__ = [
     "STATEMENT",
     "SUPPOSED",
     "YES_MARK",
+    "Judgement",
+    "Lead",
+    "judgement_at",
+    "leads",
 ]
 
 # Right before words that choose: 不選A, 答案應該不是A, do not choose A.
@@ -93,3 +101,101 @@ CONCLUDES = re.compile(
 )
 # Before an option text of one character: 是水.
 IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?\Z")
+
+
+# --- the rules of the table as patterns -----------------------------------------------------
+
+
+class Lead(NamedTuple):
+    """Words of a ``before`` rule in a reply.
+
+    Attributes:
+        rule: The rule.
+        start: Where its words begin.
+        end: Where its words end.
+        link_end: Where its link ends, and the label is expected.
+    """
+
+    rule: Rule
+    start: int
+    end: int
+    link_end: int
+
+
+class Judgement(NamedTuple):
+    """Words of an ``after`` rule in a reply.
+
+    Attributes:
+        rule: The rule.
+        end: Where its words end.
+    """
+
+    rule: Rule
+    end: int
+
+
+def leads(text: str) -> Iterator[Lead]:
+    """Where ``before`` rules apply in a folded text."""
+    for match in _LEADING_WORDS.finditer(text):
+        start, end = match.span()
+        rule = _RULE_OF_WORD[match.group()]
+        if rule.unless and text[end : end + 1] in rule.unless and end < len(text):
+            continue
+        if text[start].isascii() and text[start].isalpha() and _inside_word(text, start, end):
+            continue
+        link = _LINKS[rule.link].match(text, end)
+        if link:
+            yield Lead(rule, start, end, link.end())
+
+
+def judgement_at(text: str, position: int) -> Judgement | None:
+    """The ``after`` rule that applies at ``position`` of a folded text, if there is one."""
+    match = _JUDGEMENTS.match(text, position)
+    return Judgement(RULE_BY_NAME[match.lastgroup or ""], match.end()) if match else None
+
+
+def _inside_word(text: str, start: int, end: int) -> bool:
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return any(char.isascii() and char.isalpha() for char in around)
+
+
+def _words(rule: Rule) -> Iterator[str]:
+    """The words of a rule; Latin ones in small letters, with a capital and in capitals."""
+    for word in rule.words.split("|"):
+        yield word
+        if word[0].isascii() and word[0].isalpha():
+            yield word.capitalize()
+            yield word.upper()
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(set(words), key=lambda w: (-len(w), w)))
+
+
+def _by_first_character(words: Iterable[str]) -> str:
+    """One branch for each first character, which the regex engine passes over most text with."""
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        rests.setdefault(word[0], []).append(word[1:])
+    return "|".join(f"{re.escape(c)}(?:{_alternatives(rest)})" for c, rest in rests.items())
+
+
+def _judgements() -> re.Pattern[str]:
+    by_link: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        if rule.position == "after":
+            by_link.setdefault(rule.link, []).append(rule)
+    branches = []
+    for link, rules in by_link.items():
+        groups = []
+        for rule in rules:
+            guard = f"(?![{rule.unless}])" if rule.unless else ""
+            groups.append(f"(?P<{rule.name}>(?:{_alternatives(_words(rule))}){guard})")
+        branches.append(f"{LINKS[link]}(?:{'|'.join(groups)})")
+    return re.compile("|".join(branches))
+
+
+_RULE_OF_WORD = {word: rule for rule in RULES if rule.position == "before" for word in _words(rule)}
+_LEADING_WORDS = re.compile(_by_first_character(_RULE_OF_WORD))
+_LINKS = {name: re.compile(pattern) for name, pattern in LINKS.items()}
+_JUDGEMENTS = _judgements()
