@@ -1,8 +1,9 @@
-"""Parsers: from a model's words to an answer, or to an honest "none".
+"""Parsers: from a model's reply to an answer, or to an honest "none".
 
-A parser has one method, ``parse(text, question)``, which returns a :class:`ParsedAnswer`.
-``zh`` (the default) knows the ways in which Chinese and English replies answer, ``strict`` reads
-explicit final answers only, ``json`` reads an answer field, ``cascade`` tries several in turn.
+A parser is any object with one method, ``parse(text, question)``, which returns a
+:class:`ParsedAnswer`. ``zh`` (the default) knows the ways in which Chinese and English replies
+answer, ``strict`` reads explicit final answers only, ``json`` reads an answer field, ``cascade``
+tries several in turn.
 """
 
 from zhmcq.parsers.builtin import CascadeParser, JsonParser, StrictParser, ZhParser, explain

@@ -1,4 +1,4 @@
-r"""What words around a label make of it: the rules of the table as patterns, and what undoes them.
+r"""Words around a label that make it the answer or not: the rules as patterns, and exceptions.
 
 All patterns are written for folded text. Those that look back end in ``\Z``, for a search that is
 given the few characters before a position.
@@ -14,18 +14,18 @@ from zhmcq.parsers.rules import LINKS, RULE_BY_NAME, RULES, Rule
 
 __all__ = [
     "ABSTAINS",
-    "ASKED",
+    "ABSTENTION_ENDS",
     "ASKS_FALSE",
     "ASKS_TRUE",
     "BRACKETS",
     "CLAUSE_END",
     "CONCLUDES",
-    "ENDS",
     "FALSE_BEFORE",
     "FILL",
     "IS_BEFORE",
     "JOINS",
     "NOT_BEFORE",
+    "QUESTIONED",
     "SENTENCE_END",
     "STATEMENT",
     "SUPPOSED",
@@ -75,7 +75,7 @@ ASKS_FALSE = re.compile(
     r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
     re.IGNORECASE,
 )
-# In the stem, too, and then the false one is not asked for: 關於不定方程，下列何者正確.
+# In the stem, and then the true option is what it asks for: 關於不定方程，下列何者正確.
 ASKS_TRUE = re.compile(r"(?<!不)正确(?:的?(?:是|有|一项)|\s?[?。_(])")
 # Before a word for yes or no: 這個說法是錯誤的.
 STATEMENT = re.compile(
@@ -86,11 +86,11 @@ STATEMENT = re.compile(
 # After a word for yes or no that stands alone: 是的，
 YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
 # After an abstention at the beginning.
-ENDS = re.compile(r"\s?(?:[。.,;!\n]|\Z)")
+ABSTENTION_ENDS = re.compile(r"\s?(?:[。.,;!\n]|\Z)")
 # What closes a label before it is judged: (A) 正確, **A** 正確.
 BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
 # After a label: 答案是A嗎, 選A的人, 選A還是選B.
-ASKED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
+QUESTIONED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
 # Between labels that are judged together: A、B都錯, (A)和(B)都錯.
 JOINS = re.compile(
     r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
@@ -173,7 +173,7 @@ def _alternatives(words: Iterable[str]) -> str:
 
 
 def _by_first_character(words: Iterable[str]) -> str:
-    """One branch for each first character, which the regex engine passes over most text with."""
+    """One branch for each first character, by which the regex engine passes over most text."""
     rests: dict[str, list[str]] = {}
     for word in words:
         rests.setdefault(word[0], []).append(word[1:])

@@ -56,7 +56,7 @@ class _Occurrence(NamedTuple):
 
     start: int
     end: int
-    index: int
+    option: int
 
 
 class _Reader:
@@ -73,9 +73,9 @@ class _Reader:
         self, text: str, question: Question, *, reasoning: bool, whole: bool = False
     ) -> None:
         self.original = text
-        self.first, last = without_reasoning(text) if reasoning else (0, len(text))
-        self.gap = max(0, last - self.first - _LONGEST)
-        part = text[self.first : last]
+        self.offset, last = without_reasoning(text) if reasoning else (0, len(text))
+        self.gap = max(0, last - self.offset - _LONGEST)
+        part = text[self.offset : last]
         if self.gap:
             part = part[:_HEAD] + part[_HEAD + self.gap :]
         self.folded: FoldedText = fold_characters(part)
@@ -98,10 +98,14 @@ class _Reader:
         return bool(cues.ASKS_FALSE.search(stem)) and not cues.ASKS_TRUE.search(stem)
 
     def read(self, *, everything: bool) -> list[Mention]:
-        """All mentions in the order of the rules; if not everything, those that can decide."""
-        if self.text.strip() and not self._only():
-            self._before()
-            self._after()
+        """All mentions, in the order of the rules.
+
+        Args:
+            everything: Whether to look for weaker mentions where there is a decision already.
+        """
+        if self.text.strip() and not self._answer_alone():
+            self._leads()
+            self._judgements()
             self._forms()
             decided = any(mention.weight >= DECISION for mention in self.mentions)
             if everything or not decided:
@@ -134,10 +138,11 @@ class _Reader:
         self.mentions.append(Mention(answer, status, points, rule, evidence, (begin, stop)))
 
     def _span(self, start: int, end: int) -> tuple[int, int]:
+        """Start and end in the original reply of a span of the folded part."""
         begin, stop = self.folded.span(start, end)
         begin += self.gap if begin >= _HEAD else 0
         stop += self.gap if stop > _HEAD else 0
-        return begin + self.first, stop + self.first
+        return begin + self.offset, stop + self.offset
 
     def _add_named(
         self, rule: str, start: int, named: NamedOptions, weight: int | None = None
@@ -149,7 +154,8 @@ class _Reader:
             status = "ambiguous"
         self._add(rule, start, named.end, named.indexes, status=status, weight=weight)
 
-    def _before(self) -> None:
+    def _leads(self) -> None:
+        """Words that lead to an answer: 答案是B."""
         for lead in cues.leads(self.text):
             named = self.words.read(self.text, lead.link_end)
             if named is None:
@@ -168,6 +174,7 @@ class _Reader:
                 self._add(lead.rule.name, lead.start, nothing.end(), (), status="none")
 
     def _weigh(self, lead: Lead, named: NamedOptions) -> None:
+        """Add what a lead names, with a weight that its surroundings decide."""
         rule, start = lead.rule, lead.start
         closed = cues.BRACKETS.match(self.text, named.end).end()  # type: ignore[union-attr]
         judged = cues.judgement_at(self.text, closed)
@@ -184,7 +191,7 @@ class _Reader:
         )
         if effect == "reject" or negated:
             self._reject(rule.name, start, named)
-        elif self._supposed(start) or cues.ASKED.match(self.text, closed):
+        elif self._supposed(start) or cues.QUESTIONED.match(self.text, closed):
             self._add_named(rule.name, start, named, weight=_SUPPOSITION)
         elif rule.weak and self.asks_false and judged and judged.rule.effect == "choose":
             self._add_named(rule.name, start, named, weight=_TRUE_THOUGH_FALSE_ASKED)
@@ -194,6 +201,7 @@ class _Reader:
             self._add_named(rule.name, start, named)
 
     def _supposed(self, start: int) -> bool:
+        """Whether the clause before ``start`` only supposes something, or asks."""
         return bool(cues.SUPPOSED.search(self.text, max(0, start - 20), start))
 
     def _reject(self, rule: str, start: int, named: NamedOptions) -> None:
@@ -216,7 +224,8 @@ class _Reader:
             return True
         return bool(cues.CLAUSE_END.match(self.text, named.end))
 
-    def _after(self) -> None:
+    def _judgements(self) -> None:
+        """Words that judge the options before them: B正確, A和C都錯."""
         if self.words.alphabet is None:
             return
         pending: list[int] = []
@@ -243,6 +252,7 @@ class _Reader:
                 pending = []
 
     def _judge(self, judged: Judgement, start: int, indexes: list[int]) -> None:
+        """Add the options at ``start`` with what the judgement after them makes of them."""
         rule = judged.rule
         wrong = rule.effect == "false"
         for index in indexes:
@@ -258,7 +268,7 @@ class _Reader:
             weight = STRICT
         self._add(rule.name, start, judged.end, indexes, weight=weight)
 
-    def _only(self) -> bool:
+    def _answer_alone(self) -> bool:
         """Whether the reply is a label, an option text or both, and nothing else."""
         named = self.opening
         if not named or not cues.SENTENCE_END.match(self.text, named.end):
@@ -267,6 +277,7 @@ class _Reader:
         return True
 
     def _forms(self) -> None:
+        """Answers at the beginning or the end, labels with their texts, statements judged."""
         if self.opening and self._opens(self.opening):
             self._add_named("opening", self.opening.start, self.opening)
         elif not self.opening:
@@ -287,12 +298,14 @@ class _Reader:
                     self._add_named("statement_is", match.start(), named)
 
     def _opens_with_none(self) -> None:
+        """以上皆非 or 無法確定 at the beginning, where that is not an option."""
         start = cues.FILL.match(self.text).end()  # type: ignore[union-attr]
         nothing = NONE_OF_THEM.match(self.text, start) or cues.ABSTAINS.match(self.text, start)
-        if nothing and cues.ENDS.match(self.text, nothing.end()):
+        if nothing and cues.ABSTENTION_ENDS.match(self.text, nothing.end()):
             self._add("opening", start, nothing.end(), (), status="none")
 
     def _closes(self, named: NamedOptions, line: int) -> bool:
+        """Whether the last line, which begins at ``line``, is an answer and nothing else."""
         if named.unknown or not cues.SENTENCE_END.match(self.text, named.end):
             return False
         # "= 2" at the end of a calculation is a result, not label 2.
@@ -305,6 +318,7 @@ class _Reader:
         return not self.layout.in_echo(named.start) and not self.layout.listed(named)
 
     def _opens(self, named: NamedOptions) -> bool:
+        """Whether what the reply begins with is its answer."""
         if named.unknown or named.open_choice:
             return False
         if self.verdicts.get(named.indexes[0]) == "no" and not self.asks_false:
@@ -367,6 +381,7 @@ class _Reader:
         return sorted(occurrences)
 
     def _affirms(self, index: int, start: int) -> bool:
+        """Whether the option text at ``start`` is neither repeated nor rejected."""
         return (
             not self.layout.in_echo(start)
             and self.verdicts.get(index) != "no"
@@ -380,18 +395,18 @@ class _Reader:
         occurrences = self._occurrences()
         if not occurrences:
             return
-        start, end, index = occurrences[-1]
-        chosen = {index}
+        start, end, option = occurrences[-1]
+        chosen = {option}
         for other in reversed(occurrences[:-1]):  # 炎熱、颱風: a list at the end
             if not cues.JOINS.fullmatch(self.text, other.end, start):
                 break
-            chosen.add(other.index)
+            chosen.add(other.option)
             start = other.start
         sentence = max(self.text.rfind(mark, 0, start) for mark in "。\n!?;")
-        alone = all(other.index in chosen for other in occurrences if other.start > sentence)
-        substantial = len(self.words.squeezed[index]) > 1
+        alone = all(other.option in chosen for other in occurrences if other.start > sentence)
+        substantial = len(self.words.squeezed[option]) > 1
         stated = substantial or cues.IS_BEFORE.search(self.text, max(0, start - 4), start)
-        indexes = {other.index for other in occurrences}
+        indexes = {other.option for other in occurrences}
         if cues.SENTENCE_END.match(self.text, end) and alone and stated:
             self._add("text_at_end", start, end, chosen)
         elif len(indexes) == 1 and substantial:

@@ -231,14 +231,14 @@ def _truth_words(names: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
     for pair in (names, texts):
         first, second = (word.lower() for word in pair)
         if first in true and second in false:
-            sides = (TRUE_WORDS, FALSE_WORDS)
+            true_index = 0
         elif first in false and second in true:
-            sides = (FALSE_WORDS, TRUE_WORDS)
+            true_index = 1
         else:
             continue
         return {
             form: index
-            for index, words in enumerate(sides)
+            for words, index in ((TRUE_WORDS, true_index), (FALSE_WORDS, 1 - true_index))
             for word in words
             for form in (word, word.lower(), word.upper())
         }
