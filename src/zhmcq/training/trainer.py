@@ -19,9 +19,9 @@ from zhmcq.encoding.tree import pack, pack_flat
 from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.settings import Objective
 from zhmcq.training.checkpoints import complete, remove_older
 from zhmcq.training.metrics import score, summarise
-from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 from zhmcq.training.stopping import StopEarly
 from zhmcq.training.watch import (
