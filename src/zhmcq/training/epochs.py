@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
 from zhmcq.questions import Question
-from zhmcq.training.augment import fixed_order_reason, shuffle_options
+from zhmcq.zh import fixed_order_reason, shuffle_options
 
 __all__ = ["ShuffledEpochs"]
 
