@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from tokenizers.normalizers import Replace
@@ -16,7 +16,7 @@ from zhmcq import errors
 from zhmcq.encoding.encode import EncodedQuestion, Encoder, Unfit
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
-from zhmcq.testing import tiny_llama
+from zhmcq.testing import isolated_plugins, tiny_llama
 from zhmcq.training.preflight import RULES, check_questions, preflight
 
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
@@ -192,15 +192,9 @@ def test_odd_options_that_can_be_read_are_let_through(
     assert found(base, question, prompt=get_prompt(prompt)) == set()
 
 
-def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import zhmcq.prompts
-
+def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(base: Path) -> None:
     class Hinting:
         """Keeps its hints where nothing remembers them."""
-
-        name: ClassVar[str] = "hinting"
 
         def __init__(self) -> None:
             self.hints: dict[str, str] = {}
@@ -209,14 +203,13 @@ def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
             rendered = get_prompt("zh-exam").render(question)
             return replace(rendered, prompt=self.hints.get(question.id, "") + rendered.input_text)
 
-    registry = zhmcq.prompts._registry
-    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
-    zhmcq.prompts.register_prompt("hinting")(Hinting)
-    prompt = Hinting()
-    trainer = zhmcq.LoraTrainer(base, prompt=prompt)
-    assert trainer.preflight([GOOD]).findings == ()
-    prompt.hints["q"] = "想一想。"
-    assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["asked_otherwise"]
+    with isolated_plugins():
+        zhmcq.register_prompt("hinting")(Hinting)
+        prompt = Hinting()
+        trainer = zhmcq.LoraTrainer(base, prompt=prompt)
+        assert trainer.preflight([GOOD]).findings == ()
+        prompt.hints["q"] = "想一想。"
+        assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["asked_otherwise"]
 
 
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:

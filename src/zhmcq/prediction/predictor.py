@@ -23,7 +23,7 @@ from zhmcq.prediction.engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction.journal import Journal
 from zhmcq.prediction.predictions import Predictions
 from zhmcq.progress import Progress, progress_or_bar
-from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.settings import GenerateSettings, ScoreSettings
@@ -217,8 +217,7 @@ class MCQPredictor:
             return get_prompt(self._prompt)
         if remembered is None:
             return get_prompt(DEFAULT_PROMPT)
-        record = remembered.prompt
-        return recall_prompt(record.name, record.options, record.sha256)
+        return recall_prompt(remembered.prompt)
 
     def _length_limit(self) -> int:
         if self._max_length is not None:
@@ -261,7 +260,7 @@ class MCQPredictor:
         return {
             "model": self._identity.model_dump(exclude={"name"}),
             "adapter": None if adapter is None else adapter.files,
-            "prompt": dict(describe_prompt(self.prompt)),
+            "prompt_sha256": rendering_sha256(self.prompt),
         }
 
 

@@ -20,7 +20,7 @@ CIRCUMSTANCES = ("processes", "device", "dtype", "train_sha256", "valid_sha256")
 
 def run_record(
     identity: BaseIdentity,
-    prompt: Mapping[str, Any],
+    prompt: PromptRecord,
     lora: LoraSettings,
     training: TrainingSettings,
     quantization: QuantizationSettings | None,
@@ -43,7 +43,7 @@ def run_record(
     processes, device, dtype = machine
     return {
         "base": identity.model_dump(exclude={"name"}),
-        "prompt": dict(prompt),
+        "prompt": prompt.model_dump(),
         "lora": lora.model_dump(mode="json"),
         "training": {name: value for name, value in values.items() if name[-6:] != "_token"},
         "quantization": quantization.model_dump() if quantization else None,

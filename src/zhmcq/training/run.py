@@ -153,7 +153,7 @@ class LoraTrainer:
         """The prompt as an adapter's user will have it: made anew from what is remembered."""
         record = describe_prompt(self.prompt)
         try:
-            return recall_prompt(record["name"], record["options"], record["sha256"])
+            return recall_prompt(record)
         except PromptMismatchError as error:
             logger.warning("merging and predicting will need the prompt once more: %s", error)
             return self._template
