@@ -21,6 +21,7 @@ from zhmcq.errors import (
 from zhmcq.modeling.load import ModelSource
 from zhmcq.parsers import ParsedAnswer
 from zhmcq.prediction import predictor as predictor_module
+from zhmcq.prompts import ClozePrompt, ExamPrompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, ScoreSettings
 from zhmcq.testing import tiny_llama
@@ -222,11 +223,10 @@ def test_prompt_and_length_limit_follow_the_adapter(base: Path, adapter: Path) -
     seen = []
     for folder in (adapter, None, adapter):
         predictor.use_adapter(folder)
-        name = getattr(predictor.prompt, "name", "")
-        seen.append((name, predictor._length_limit()))
-    assert seen == [("zh-cloze", 600), ("zh-exam", 2048), ("zh-cloze", 600)]
+        seen.append((type(predictor.prompt), predictor._length_limit()))
+    assert seen == [(ClozePrompt, 600), (ExamPrompt, 2048), (ClozePrompt, 600)]
     predictor = zhmcq.MCQPredictor(base, adapter, prompt="zh-exam", max_length=99)
-    assert getattr(predictor.prompt, "name", "") == "zh-exam"
+    assert isinstance(predictor.prompt, ExamPrompt)
     assert predictor._length_limit() == 99
 
 
@@ -251,7 +251,7 @@ def test_an_adapter_of_another_base_leaves_the_base_model_without_one(
     other = changed_manifest(adapter, tmp_path / "other", ("base", "weights_sha256"), "0" * 64)
     with pytest.raises(AdapterMismatchError, match="whose weights has the SHA-256"):
         predictor.use_adapter(other)
-    assert getattr(predictor.prompt, "name", "") == "zh-exam"
+    assert isinstance(predictor.prompt, ExamPrompt)
     assert list(predictor.predict(BANK)) == list(plain)
 
 
