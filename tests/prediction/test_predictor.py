@@ -14,6 +14,7 @@ from zhmcq import manifest
 from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
+    ModelError,
     PredictionError,
     PromptMismatchError,
     UnknownNameError,
@@ -240,17 +241,24 @@ def test_an_adapter_that_is_refused_leaves_everything_as_it_was(
     renamed = changed_manifest(adapter, tmp_path / "renamed", ("prompt", "name"), "gone")
     with pytest.raises(PromptMismatchError, match="gone"):
         predictor.use_adapter(renamed)
-    assert list(predictor.predict(BANK)) == list(before)
-
-
-def test_an_adapter_of_another_base_leaves_the_base_model_without_one(
-    base: Path, adapter: Path, tmp_path: Path
-) -> None:
-    plain = zhmcq.MCQPredictor(base).predict(BANK)
-    predictor = zhmcq.MCQPredictor(base, adapter)
     other = changed_manifest(adapter, tmp_path / "other", ("base", "weights_sha256"), "0" * 64)
     with pytest.raises(AdapterMismatchError, match="whose weights has the SHA-256"):
         predictor.use_adapter(other)
+    assert list(predictor.predict(BANK)) == list(before)
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_the_model_without_one(
+    base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = zhmcq.MCQPredictor(base).predict(BANK)
+    predictor = zhmcq.MCQPredictor(base, adapter)
+
+    def broken(*_arguments: Any) -> Any:
+        raise ModelError("peft cannot load it")
+
+    monkeypatch.setattr(predictor_module, "attach_trained", broken)
+    with pytest.raises(ModelError, match="peft cannot load it"):
+        predictor.use_adapter(adapter)
     assert isinstance(predictor.prompt, ExamPrompt)
     assert list(predictor.predict(BANK)) == list(plain)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zhmcq.encoding.encode import Encoder
-from zhmcq.errors import ManifestError, PredictionError, ZhmcqError
+from zhmcq.errors import ManifestError, ModelError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
-from zhmcq.modeling.adapters import attach_trained, detach, read_adapter
+from zhmcq.modeling.adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling.generation import TextGenerator
-from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model
+from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model, pad_id
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import pipeline
@@ -44,14 +44,14 @@ class _State:
 
     Attributes:
         model: The model, with the adapter on it if there is one.
-        adapter: What the attached adapter remembers; ``None`` without one.
+        adapter: The adapter on the model; ``None`` without one.
         remembered: What the adapter remembers, else the merged folder; ``None`` for a plain base
             model.
         prompt: How questions are put.
     """
 
     model: Any
-    adapter: Manifest | None
+    adapter: Adapter | None
     remembered: Manifest | None
     prompt: Prompt
 
@@ -101,13 +101,13 @@ class MCQPredictor:
         self._max_length = max_length
         self._batch_size = batch_size
         # Whatever is wrong with the folders or the prompt is said before the weights are loaded.
-        manifest = None if adapter is None else read_adapter(adapter)
-        remembered = manifest or _merged_manifest(self._source)
+        trained = None if adapter is None else read_adapter(adapter)
+        remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
         loaded, self.tokenizer = load_model(self._source, dtype=dtype, device=choose_device())
         self._state = _State(loaded, None, remembered, template)
-        if adapter is not None and manifest is not None:
-            self._attach(adapter, manifest)
+        if trained is not None:
+            self._attach(trained)
 
     @property
     def prompt(self) -> Prompt:
@@ -119,8 +119,8 @@ class MCQPredictor:
 
         The base model stays as it is, bit for bit. Prompt and length limit become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
-        What was given to the constructor stays. If the adapter's folder or prompt is refused,
-        nothing changes; if it does not fit the base model, no adapter is attached afterwards.
+        What was given to the constructor stays. An adapter that is refused changes nothing; one
+        that cannot be loaded leaves the model without an adapter.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
@@ -131,17 +131,19 @@ class MCQPredictor:
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
         """
-        manifest = None if adapter is None else read_adapter(adapter)
-        remembered = manifest or _merged_manifest(self._source)
+        trained = None if adapter is None else read_adapter(adapter)
+        remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
+        if trained is not None:
+            trained.refuse_other_base(self._identity)
         model = self._state.model
         if self._state.adapter is not None:
             model = detach(model)
         self._state = _State(model, None, remembered, template)
-        if adapter is not None and manifest is not None:
+        if trained is not None:
             try:
-                self._attach(adapter, manifest)
-            except ZhmcqError:
+                self._attach(trained)
+            except ModelError:
                 self.use_adapter(None)
                 raise
 
@@ -202,14 +204,14 @@ class MCQPredictor:
             report = stack.enter_context(progress_or_bar(progress))
             return pipeline.answer(prepared, engine, report, book)
 
-    def _attach(self, folder: str | Path, manifest: Manifest) -> None:
-        model = attach_trained(self._state.model, folder, manifest, self._identity)
-        self._state = replace(self._state, model=model, adapter=manifest)
-        if manifest.settings.get("quantization"):
+    def _attach(self, adapter: Adapter) -> None:
+        model = attach_trained(self._state.model, adapter, self._identity)
+        self._state = replace(self._state, model=model, adapter=adapter)
+        if adapter.quantization:
             logger.warning(
                 "%s was trained on a quantised base model and is used on the full-precision one: "
                 "its answers may differ a little from those that its accuracy was measured on",
-                folder,
+                adapter.folder,
             )
 
     def _choose_prompt(self, remembered: Manifest | None) -> Prompt:
@@ -237,10 +239,9 @@ class MCQPredictor:
         """
         model = self._state.model
         if isinstance(settings, ScoreSettings):
-            pad_id = self.tokenizer.pad_token_id
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(
-                ScoringEngine(model, 0 if pad_id is None else pad_id, settings.packing, budget)
+                ScoringEngine(model, pad_id(self.tokenizer), settings.packing, budget)
             )
         ends = model.generation_config.eos_token_id
         more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
@@ -259,7 +260,7 @@ class MCQPredictor:
         adapter = self._state.adapter
         return {
             "model": self._identity.model_dump(exclude={"name"}),
-            "adapter": None if adapter is None else adapter.files,
+            "adapter": None if adapter is None else adapter.manifest.files,
             "prompt_sha256": rendering_sha256(self.prompt),
         }
 
@@ -321,8 +322,10 @@ def _as_bank(
     return QuestionBank(items)
 
 
-def _merged_manifest(source: ModelSource) -> Manifest | None:
-    """What a merged folder remembers; ``None`` for a plain base model."""
+def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:
+    """What the adapter remembers, else the merged folder; ``None`` for a plain base model."""
+    if adapter is not None:
+        return adapter.manifest
     folder = Path(source.name)
     if not (folder / MANIFEST_NAME).is_file():
         return None

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding.encode import EncodedQuestion, Encoder
@@ -18,11 +17,12 @@ from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.load import (
     ModelSource,
-    choose_dtype,
     load_model,
     load_skeleton,
     load_tokenizer,
+    pad_id,
     quantization_config,
+    torch_dtype,
 )
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -216,7 +216,7 @@ class LoraTrainer:
     ) -> TrainingResult:
         device = args.device
         dtype = self.training.dtype
-        compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
+        compute = torch_dtype(dtype, device)
         quantization = (
             quantization_config(self.quantization, compute) if self.quantization else None
         )
@@ -297,10 +297,9 @@ class LoraTrainer:
         start_dir = out / CHECKPOINTS / START
         if self.lora.changes_base and args.process_index == 0:
             save_initial_weights(peft_model, start_dir)
-        pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         engine = ScoringEngine(
             peft_model,
-            pad_id,
+            pad_id(tokenizer),
             settings.packing,
             settings.eval_budget,
         )
