@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import zhmcq
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -61,13 +61,13 @@ def test_what_no_longer_fits_in_another_order_is_asked_in_its_own(
 ) -> None:
     asked_in = epochs(tokenizer, BANK)
     own = list(asked_in._encoded)
-    from zhmcq.encoding.encode import Unfit
+    from zhmcq.encoding import EncodingProblem
 
     encode = Encoder.encode
 
     def tight(self: Encoder, questions: Any) -> Any:
         encoded, _ = encode(self, questions)
-        return [*encoded[:1], *encoded[2:]], [Unfit(1, encoded[1].id, "too long")]
+        return [*encoded[:1], *encoded[2:]], [EncodingProblem(1, encoded[1].id, "too long")]
 
     monkeypatch.setattr(Encoder, "encode", tight)
     found = list(asked_in(0))

@@ -10,9 +10,7 @@ import pytest
 import torch
 
 import zhmcq
-from zhmcq.encoding.batch import batches, collate
-from zhmcq.encoding.encode import Encoder
-from zhmcq.encoding.tree import pack
+from zhmcq.encoding import Encoder, batches, collate, pack
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding import EncodedQuestion
 from zhmcq.training.metrics import Scored, score, summarise
 
 

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, Unfit
+from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import tiny_llama
@@ -45,7 +45,9 @@ def same(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
 class Spoiling(Encoder):
     """An encoder that forgets the end of its answers."""
 
-    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
         encoded, unfit = super().encode(questions)
         short = [replace(q, candidates=tuple((*c[:-1], 5) for c in q.candidates)) for q in encoded]
         return short, unfit
@@ -54,7 +56,9 @@ class Spoiling(Encoder):
 class Beheading(Encoder):
     """An encoder that forgets the beginning of its prompts."""
 
-    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
         encoded, unfit = super().encode(questions)
         return [replace(q, prompt=q.prompt[1:]) for q in encoded], unfit
 

@@ -13,9 +13,7 @@ from safetensors.torch import load_file
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.encoding.batch import PackedBatch, collate
-from zhmcq.encoding.encode import Encoder
-from zhmcq.encoding.tree import pack_flat
+from zhmcq.encoding import Encoder, PackedBatch, collate, pack_flat
 from zhmcq.modeling.adapters import attach_trained, read_adapter
 from zhmcq.modeling.forward import token_logits
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer

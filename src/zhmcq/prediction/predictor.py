@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder, Packing
 from zhmcq.errors import ManifestError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import attach_trained, detach, read_adapter
 from zhmcq.modeling.generation import Generator, Reply, stream_choices, stream_replies
 from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model
-from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction.journal import Journal
 from zhmcq.prediction.predictions import Prediction, Predictions, PredictionStats

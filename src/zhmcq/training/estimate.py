@@ -14,7 +14,7 @@ from typing import Any
 
 from zhmcq.encoding.batch import batches
 from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.encoding.tree import Row, pack, pack_flat
+from zhmcq.encoding.tree import PackedRow, pack, pack_flat
 from zhmcq.training.settings import TrainingSettings
 from zhmcq.training.steps import StepSampler
 
@@ -134,7 +134,7 @@ def _budget(settings: TrainingSettings) -> int:
 
 def _units(
     chosen: Sequence[EncodedQuestion], settings: TrainingSettings
-) -> Iterator[tuple[Row, ...]]:
+) -> Iterator[tuple[PackedRow, ...]]:
     """The rows of one step, as the trainer packs them."""
     candidates: list[Sequence[int]] = [
         [q.target or 0] if settings.objective == "next_token" else range(len(q.candidates))
@@ -145,7 +145,7 @@ def _units(
     return pack_flat(chosen, candidates)
 
 
-def _predictors(row: Row) -> int:
+def _predictors(row: PackedRow) -> int:
     return len({int(row.parents[node]) for branch in row.branches for node in branch.nodes})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, name_of, render
+from zhmcq.encoding import EncodedQuestion, Encoder, question_name, render_prompt
 from zhmcq.errors import EncodingError, PluginError, PreflightError
 from zhmcq.prompts import Prompt, RenderedPrompt
 from zhmcq.questions import Question
@@ -144,7 +144,7 @@ def check_questions(
     for question in questions:
         try:
             told = encoder.render(question)
-            asked = render(asker, replace(question, answer=None, explanation=""))
+            asked = render_prompt(asker, replace(question, answer=None, explanation=""))
         except PluginError as error:
             findings.append(Finding("prompt_fails", question.id, str(error)))
             continue
@@ -156,7 +156,7 @@ def check_questions(
         if _encodable(rendered[one.index], encoder.codec):
             findings.append(Finding("too_long", one.id, one.reason))
         else:
-            reason = f"{name_of(kept[one.index])}: {one.reason}"
+            reason = f"{question_name(kept[one.index])}: {one.reason}"
             findings.append(Finding("not_encodable", one.id, reason))
     places = {one.index for one in unfit}
     pairs = [
@@ -214,7 +214,7 @@ def _check_asking(
     """
 
     def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"{name_of(question)}: {reason}")
+        return Finding(rule, question.id, f"{question_name(question)}: {reason}")
 
     target = told.target
     if question.answer is None:
@@ -257,7 +257,7 @@ def _check_options(
         yield Finding(
             "option_missing",
             question.id,
-            f"{name_of(question)}: expected its option {question.labels[index]} "
+            f"{question_name(question)}: expected its option {question.labels[index]} "
             f"({options[index][:20]!r}) in the prompt or in its candidate, as the model reads them",
         )
 
@@ -276,7 +276,7 @@ def _check_ids(
     """Whether the answer's ids can be learned and end, and the prompt's begin as they have to."""
 
     def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"{name_of(question)}: {reason}")
+        return Finding(rule, question.id, f"{question_name(question)}: {reason}")
 
     if ids.target is not None:
         supervised = ids.candidates[ids.target]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefix_tree.plan import MAX_LENGTH, Job
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
 from zhmcq.prompts import RenderedPrompt, get_prompt
 from zhmcq.questions import Question
 
