@@ -26,11 +26,12 @@ from zhmcq.modeling.load import (
     choose_device,
     choose_dtype,
     load_model,
+    quantization_config,
 )
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
-from zhmcq.training.settings import QuantizationSettings
+from zhmcq.settings import QuantizationSettings
 
 __all__ = ["MergeResult", "Merger"]
 
@@ -182,7 +183,10 @@ class Merger:
         settings = QuantizationSettings(**manifest.settings["quantization"])
         try:
             model, tokenizer = load_model(
-                source, dtype=self._dtype, device=device, quantization=settings.config(compute)
+                source,
+                dtype=self._dtype,
+                device=device,
+                quantization=quantization_config(settings, compute),
             )
         except ModelError as error:
             raise ModelError(

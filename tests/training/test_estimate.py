@@ -16,8 +16,8 @@ from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 from zhmcq.training import estimate
-from zhmcq.training.adapter import attach_adapter
 from zhmcq.training.estimate import Memory, estimate_memory, estimate_run
+from zhmcq.training.lora import attach_adapter
 from zhmcq.training.trainer import objective_sum
 
 BANK = [
@@ -87,7 +87,7 @@ def test_steps_are_counted_as_transformers_does(base: Path) -> None:
 def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None:
     model, tokenizer = load_model(ModelSource(str(base)))
     lora = zhmcq.LoraSettings(r=8, lora_dropout=dropout)
-    tuned = attach_adapter(model, lora.config(), lora).train()
+    tuned = attach_adapter(model, lora).train()
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
     chosen = [[question.target or 0] for question in encoded]
     (rows,) = batches(pack(encoded, chosen, 512), 512)

@@ -9,7 +9,7 @@ from zhmcq.encoding.encode import (
     question_name,
     render_prompt,
 )
-from zhmcq.encoding.passes import Packing, PassPlan
+from zhmcq.encoding.passes import PassPlan
 from zhmcq.encoding.tokens import TokenCodec
 from zhmcq.encoding.tree import Branch, PackedRow, PrefixTree, pack, pack_flat
 
@@ -20,7 +20,6 @@ __all__ = [
     "EncodingProblem",
     "PackedBatch",
     "PackedRow",
-    "Packing",
     "PassPlan",
     "PrefixTree",
     "TokenCodec",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from zhmcq.encoding.batch import batches
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.encoding.tree import PackedRow, pack, pack_flat
+from zhmcq.settings import Packing
 
-__all__ = ["Packing", "PassPlan"]
-
-Packing = Literal["tree", "flat"]
+__all__ = ["PassPlan"]
 
 
 @dataclass(frozen=True, slots=True)

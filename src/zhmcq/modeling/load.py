@@ -16,6 +16,7 @@ import torch
 from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.identity import identify
+from zhmcq.settings import QuantizationSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -29,6 +30,7 @@ __all__ = [
     "load_model",
     "load_skeleton",
     "load_tokenizer",
+    "quantization_config",
 ]
 
 logger = logging.getLogger(__name__)
@@ -137,6 +139,21 @@ def choose_dtype(device: torch.device) -> torch.dtype:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
     return torch.float32
+
+
+def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
+    """The ``BitsAndBytesConfig`` of these settings, computing in ``compute_dtype``."""
+    from transformers import BitsAndBytesConfig
+
+    values: dict[str, Any] = {"load_in_8bit": True}
+    if settings.kind == "nf4":
+        values = {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": settings.double_quant,
+            "bnb_4bit_compute_dtype": compute_dtype,
+        }
+    return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
 def load_model(

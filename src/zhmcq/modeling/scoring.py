@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zhmcq.encoding import EncodedQuestion, PackedRow, Packing, PassPlan, collate
+from zhmcq.encoding import EncodedQuestion, PackedRow, PassPlan, collate
 from zhmcq.modeling.forward import base_of, branch_scores, token_log_likelihoods
 from zhmcq.modeling.support import unsupported_reason
+from zhmcq.settings import Packing
 
 __all__ = ["ScoringEngine", "ScoringStats"]
 

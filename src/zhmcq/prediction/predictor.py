@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zhmcq.encoding import EncodedQuestion, Encoder, Packing
+from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import ManifestError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import attach_trained, detach, read_adapter
@@ -25,6 +25,7 @@ from zhmcq.progress import progress_bar
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
+from zhmcq.settings import Packing
 
 __all__ = ["MCQPredictor"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from zhmcq.encoding.batch import batches
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.encoding.tree import PackedRow, pack, pack_flat
-from zhmcq.training.settings import TrainingSettings
+from zhmcq.settings import TrainingSettings
 from zhmcq.training.steps import StepSampler
 
 __all__ = ["Memory", "RunEstimate", "estimate_memory", "estimate_run"]
@@ -105,7 +105,7 @@ def estimate_run(
     for step in islice(_steps(sampler), 0, steps * processes, every):
         packed += 1
         for rows in batches(
-            _units([questions[index] for index in step], settings), _budget(settings)
+            _units([questions[index] for index in step], settings), settings.train_budget
         ):
             given += sum(row.given for row in rows)
             computed += sum(map(len, rows))
@@ -128,10 +128,6 @@ def _steps(sampler: StepSampler) -> Iterator[list[int]]:
         epoch += 1
 
 
-def _budget(settings: TrainingSettings) -> int:
-    return settings.per_device_train_batch_size * settings.max_length
-
-
 def _units(
     chosen: Sequence[EncodedQuestion], settings: TrainingSettings
 ) -> Iterator[tuple[PackedRow, ...]]:
@@ -141,7 +137,7 @@ def _units(
         for q in chosen
     ]
     if settings.packing == "tree":
-        return pack(chosen, candidates, _budget(settings))
+        return pack(chosen, candidates, settings.train_budget)
     return pack_flat(chosen, candidates)
 
 

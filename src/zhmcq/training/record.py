@@ -10,7 +10,7 @@ from typing import Any
 
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
+from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
 __all__ = ["adapter_manifest", "run_record"]
 

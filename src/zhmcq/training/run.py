@@ -22,10 +22,13 @@ from zhmcq.modeling.load import (
     load_model,
     load_skeleton,
     load_tokenizer,
+    quantization_config,
 )
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
+from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
+from zhmcq.training.arguments import training_arguments
 from zhmcq.training.best import BestAdapter
 from zhmcq.training.card import model_card
 from zhmcq.training.epochs import ShuffledEpochs
@@ -39,10 +42,16 @@ from zhmcq.training.folder import (
     refuse_finished,
     save_adapter,
 )
+from zhmcq.training.lora import (
+    attach_adapter,
+    lora_config,
+    make_optimizer,
+    refuse_unknown_layers,
+    save_initial_weights,
+)
 from zhmcq.training.preflight import PreflightReport, check_questions, preflight
 from zhmcq.training.record import adapter_manifest, run_record
 from zhmcq.training.result import TrainingResult
-from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
 __all__ = ["LoraTrainer"]
 
@@ -92,14 +101,14 @@ class LoraTrainer:
         self.prompt = prompt
         self.callbacks = list(callbacks)
         self._template = get_prompt(prompt)
-        self.lora.config()  # refuses what peft would refuse
+        lora_config(self.lora)  # refuses what peft would refuse
         if quantization is not None and self.lora.changes_base:
             raise SettingsError(
                 f"LoraSettings(init_lora_weights={self.lora.init_lora_weights!r}) takes the "
                 "adapter's first weights out of the base model's, which a quantised base cannot "
                 "give exactly: leave it out, or train without quantization"
             )
-        self.training.arguments("unused")  # refuses wrong names now, not after a long download
+        training_arguments(self.training, "unused")  # refuses now, not after a long download
 
     def preflight(
         self, train: Sequence[Question], valid: Sequence[Question] = ()
@@ -116,15 +125,13 @@ class LoraTrainer:
         Raises:
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
         """
-        from zhmcq.training.adapter import attach_adapter
-
         encoder = self._encoder(load_tokenizer(self.source))
         encoded, _, report = self._inspect(encoder, train, valid)
         if not encoded:
             return report
         run = estimate_run(encoded, self.training)
         skeleton = load_skeleton(self.source, dtype=self.training.dtype)
-        model = attach_adapter(skeleton, self.lora.config(initialised=False), self.lora)
+        model = attach_adapter(skeleton, self.lora, initialised=False)
         return replace(report, run=replace(run, memory=estimate_memory(model, self.training, run)))
 
     def _inspect(
@@ -191,7 +198,7 @@ class LoraTrainer:
         out = Path(output_dir)
         valid = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
-        args = self.training.arguments(str(out / CHECKPOINTS), evaluate=bool(valid))
+        args = training_arguments(self.training, str(out / CHECKPOINTS), evaluate=bool(valid))
         with contextlib.ExitStack() as stack:
             if args.process_index == 0:
                 refuse_finished(out, overwrite)
@@ -207,12 +214,12 @@ class LoraTrainer:
         overwrite: bool,
         resume: str | bool,
     ) -> TrainingResult:
-        from zhmcq.training.adapter import refuse_unknown_layers
-
         device = args.device
         dtype = self.training.dtype
         compute = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
-        quantization = self.quantization.config(compute) if self.quantization else None
+        quantization = (
+            quantization_config(self.quantization, compute) if self.quantization else None
+        )
         model, tokenizer = load_model(
             self.source, dtype=dtype, device=device, quantization=quantization
         )
@@ -275,7 +282,6 @@ class LoraTrainer:
     ) -> TrainingResult:
         from transformers import set_seed
 
-        from zhmcq.training.adapter import attach_adapter, make_optimizer, remember_start
         from zhmcq.training.stopping import StopEarly
         from zhmcq.training.trainer import PackedTrainer
         from zhmcq.training.watch import (
@@ -287,16 +293,16 @@ class LoraTrainer:
 
         settings = self.training
         set_seed(settings.seed)
-        peft_model = attach_adapter(model, self.lora.config(), self.lora)
+        peft_model = attach_adapter(model, self.lora)
         start_dir = out / CHECKPOINTS / START
         if self.lora.changes_base and args.process_index == 0:
-            remember_start(peft_model, start_dir)
+            save_initial_weights(peft_model, start_dir)
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         engine = ScoringEngine(
             peft_model,
             pad_id,
             settings.packing,
-            settings.per_device_eval_batch_size * settings.max_length,
+            settings.eval_budget,
         )
         best = BestAdapter(out / CHECKPOINTS / BEST, settings.valid_metric, peft_model)
         packing = engine.resolve(train)
@@ -318,7 +324,7 @@ class LoraTrainer:
             valid_questions=valid,
             objective=settings.objective,
             packing=packing,
-            budget=settings.per_device_train_batch_size * settings.max_length,
+            budget=settings.train_budget,
             engine=engine,
             on_evaluated=best.consider,
             stop=StopEarly(patience, settings.valid_metric) if patience else None,

@@ -13,16 +13,15 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from zhmcq.encoding import Packing
 from zhmcq.encoding.batch import PackedBatch, batches, collate
 from zhmcq.encoding.encode import EncodedQuestion
 from zhmcq.encoding.tree import pack, pack_flat
 from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.settings import Objective, Packing
 from zhmcq.training.checkpoints import complete, remove_older
 from zhmcq.training.metrics import score, summarise
-from zhmcq.training.settings import Objective
 from zhmcq.training.steps import StepSampler
 from zhmcq.training.stopping import StopEarly
 from zhmcq.training.watch import (

@@ -13,10 +13,11 @@ import zhmcq
 from prefix_tree.asked import ask, candidate_tokens, supervised_tokens
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
-from zhmcq.encoding import EncodedQuestion, Encoder, Packing, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
+from zhmcq.settings import Packing
 
 __all__ = ["audit", "orders", "score", "train"]
 

@@ -10,6 +10,7 @@ from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
 from zhmcq.modeling.load import ModelSource, load_model
+from zhmcq.training.lora import lora_config
 
 __all__ = ["padded", "trl"]
 
@@ -51,7 +52,7 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
-            peft_config=LoraSettings().config(),
+            peft_config=lora_config(LoraSettings()),
             callbacks=[clock],
         )
         trainer.train()
@@ -68,7 +69,7 @@ def padded(job: Job) -> dict[str, Any]:
     clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=get_peft_model(model, LoraSettings().config()),
+            model=get_peft_model(model, lora_config(LoraSettings())),
             args=TrainingArguments(**_shared_arguments(job, folder)),
             train_dataset=[_padded(one, tokenizer) for one in asked],
             callbacks=[clock],
