@@ -15,7 +15,7 @@ from zhmcq.modeling import forward
 from zhmcq.modeling.forward import attention_masks, branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.modeling.support import unsupported_reason
-from zhmcq.training.trainer import objective_sum
+from zhmcq.training.loop import objective_sum
 
 PROMISED = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
 
@@ -154,7 +154,7 @@ def loss_and_gradient(
     model: Any, questions: list[EncodedQuestion], objective: Any, *, tree: bool
 ) -> tuple[float, torch.Tensor]:
     if objective == "next_token":
-        chosen: list[Sequence[int]] = [[question.target or 0] for question in questions]
+        chosen: list[Sequence[int]] = [[question.key_index] for question in questions]
     else:
         chosen = list(every(questions))
     units = pack(questions, chosen, 10_000) if tree else pack_flat(questions, chosen)

@@ -56,7 +56,7 @@ def ask(job: Job, tokenizer: Any) -> list[Asked]:
 def supervised_tokens(asked: list[Asked]) -> int:
     """Tokens of the prompts with their right answers, in rows of their own."""
     return sum(
-        len(one.encoded.prompt) + len(one.encoded.candidates[one.encoded.target or 0])
+        len(one.encoded.prompt) + len(one.encoded.candidates[one.encoded.key_index])
         for one in asked
     )
 
