@@ -17,9 +17,9 @@ from zhmcq.errors import ReadError, SplitError
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.fold import fold_text
 from zhmcq.reading.headers import Columns
 from zhmcq.reading.records import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
+from zhmcq.zh.fold import fold_text
 
 __all__ = ["DatasetBuilder", "Splits"]
 

@@ -12,7 +12,7 @@ from zhmcq.questions import Origin
 from zhmcq.reading.answers import Key, read_key
 from zhmcq.reading.convention import Convention, convention_of
 from zhmcq.reading.drafts import Draft
-from zhmcq.reading.marks import truth_of
+from zhmcq.zh.truth import truth_of
 
 CITIES = ("台北", "高雄", "台中", "台南", "花蓮", "新竹")
 LETTERS = tuple("ABCDEF")

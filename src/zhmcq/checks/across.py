@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from zhmcq.checks.near_copies import near_copy_clusters
 from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
-from zhmcq.reading.fold import fold_text, fold_texts
+from zhmcq.zh.fold import fold_text, fold_texts
 
 __all__ = ["check_bank", "find_overlap"]
 

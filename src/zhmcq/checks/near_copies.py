@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from zhmcq.reading.fold import fold_texts
+from zhmcq.zh.fold import fold_texts
 
 __all__ = ["UnionFind", "near_copy_clusters"]
 

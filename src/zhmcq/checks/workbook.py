@@ -12,8 +12,8 @@ from zhmcq.errors import OutputError
 from zhmcq.files import atomic_write
 from zhmcq.questions import QuestionBank, RowProblem
 from zhmcq.reading.archive import check_archive
-from zhmcq.reading.fold import fold_name
 from zhmcq.reading.tables import column_number
+from zhmcq.zh.fold import fold_name
 
 __all__ = ["write_problems"]
 

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from zhmcq.reading.convention import Convention, last_filled
-from zhmcq.reading.fold import fold_texts, normal_text, tidy
-from zhmcq.reading.headers import label_index
-from zhmcq.reading.marks import is_negative, is_no_key, truth_of
+from zhmcq.zh.fold import fold_texts, normal_text, tidy
+from zhmcq.zh.labels import (
+    ALPHABETS,
+    ENCLOSED,
+    LABEL,
+    LABEL_BEFORE_TEXT,
+    label_index,
+    plain_label,
+)
+from zhmcq.zh.truth import is_negative, is_no_key, truth_of
 
 __all__ = ["Key", "read_key"]
 
-_CIRCLED = re.compile(r"[①-⑳⑴-⒇⒜-⒵Ⓐ-Ⓩⓐ-ⓩ⒈-⒛❶-❿➀-➉➊-➓㊀-㊉]")
+_ENCLOSED = re.compile(ENCLOSED)
 _INTRODUCTION = re.compile(
     r"^(?:(?:正確|正确|標準|标准|參考|参考)?(?:答案|答|正解|[選选](?![項项擇择]))(?:選|选|是|為|为)?|"
     r"(?:the )?(?:correct )?(?:answer|ans)(?: is)?|故選|故选)[:\s]*(?=\S)",
@@ -23,17 +30,18 @@ _INTRODUCTION = re.compile(
 _NAMED = re.compile(
     r"[(\[【「『<《]*\s*第?\s*(?:(?P<named>選項|选项|選擇|选择|option|choice|opt|選|选)\s*[(\[_#-]?|"
     r"[(\[_#]|-(?!\s*\d))?\s*"
-    r"(?P<label>[A-Za-z]|\d{1,2}|[甲乙丙丁戊己庚辛壬癸]|[一二三四五六七八九十])(?:\.0)?\s*"
+    rf"(?P<label>{LABEL})(?:\.0)?\s*"
     r"(?:項|项|個|个|選項|选项)?\s*[)\]】」』>》]*\s*[.、:,;。)]*",
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
-    r"(?P<label>[(\[]\s*[A-Za-z0-9]{1,2}\s*[)\]]|[A-Za-z0-9]{1,2}\s*[.、:)])\s*(?P<text>.+)",
+    rf"(?P<label>[(\[]\s*(?:{LABEL_BEFORE_TEXT})\s*[)\]]|(?:{LABEL_BEFORE_TEXT})\s*[.、:)])"
+    r"\s*(?P<text>.+)",
     re.DOTALL,
 )
 _SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
 _TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]"))
-_WORDS = tuple("甲乙丙丁戊己庚辛壬癸一二三四五六七八九十")
+_WORDS = tuple("".join(a.characters for a in ALPHABETS if a.are_words))
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -244,14 +252,14 @@ def _unreadable(answer: Any, known: _Options) -> Key:
 
 def _read_labels(text: str, known: _Options, *, several: bool) -> tuple[int, ...] | None:
     """Indexes named by labels; ``()`` if the text is no label, None if no such option exists."""
-    circled = bool(_CIRCLED.search(text))
-    if circled:
-        text = _CIRCLED.sub(lambda match: f"({normal_text(match.group()).strip('().')})", text)
+    enclosed = bool(_ENCLOSED.search(text))
+    if enclosed:
+        text = _ENCLOSED.sub(lambda match: f"({plain_label(match.group())})", text)
     text = _INTRODUCTION.sub("", normal_text(text))
     if len(text) > 120:
         return ()
     one = _NAMED.fullmatch(text)
-    if not circled and _are_joined(text, known):
+    if not enclosed and _are_joined(text, known):
         # Without another word for it, 12 is a number that is too high, not options 1 and 2.
         if not several:
             return None

@@ -10,11 +10,7 @@ from zhmcq.questions import MAX_OPTIONS, Kind, Question, RowProblem, Severity, d
 from zhmcq.reading.answers import Key, read_key
 from zhmcq.reading.convention import Convention
 from zhmcq.reading.drafts import Draft
-from zhmcq.reading.fold import normal_text
-from zhmcq.reading.headers import label_index
 from zhmcq.reading.ids import UniqueIds
-from zhmcq.reading.kinds import asks_order, kind_of, says_multiple, true_false_options
-from zhmcq.reading.marks import truth_of
 from zhmcq.reading.notes import NOTES
 from zhmcq.reading.options import (
     is_image_only,
@@ -23,6 +19,10 @@ from zhmcq.reading.options import (
     strip_prefixes,
     without_prefixes,
 )
+from zhmcq.zh.fold import normal_text
+from zhmcq.zh.kinds import asks_order, kind_of, says_multiple
+from zhmcq.zh.labels import label_index
+from zhmcq.zh.truth import true_false_options, truth_of
 
 __all__ = ["Builder"]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from zhmcq.errors import ReadError
 from zhmcq.reading.drafts import Draft
-from zhmcq.reading.fold import normal_text, tidy
+from zhmcq.zh.fold import normal_text, tidy
 
 __all__ = ["Convention", "convention_of", "last_filled"]
 

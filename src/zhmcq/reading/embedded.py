@@ -9,19 +9,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from zhmcq.reading.drafts import Draft
-from zhmcq.reading.fold import normal_text, tidy
-from zhmcq.reading.headers import label_index
-from zhmcq.reading.kinds import kind_of, says_multiple
 from zhmcq.reading.numbered import find_numbered
 from zhmcq.reading.options import prefix_label
+from zhmcq.zh.fold import normal_text, tidy
+from zhmcq.zh.kinds import kind_of, says_multiple
+from zhmcq.zh.labels import (
+    CLOSING_BRACKET,
+    LABEL_MARK,
+    LETTERS,
+    OPENING_BRACKET,
+    Alphabet,
+    alphabet_of,
+    label_at,
+    label_index,
+    stem_label_pattern,
+)
 
 __all__ = ["Embedded", "find_embedded", "options_of_text", "split_item", "take_embedded"]
 
+# Eight labels at most: 「I、」 and 「V.」 in a text are no options.
+_BRACKETED = stem_label_pattern("bracketed", 8)
+_MARKED = stem_label_pattern("marked", 8)
 _MARKER = re.compile(
-    r"[(（\[【]\s*(?P<bracketed>[A-Ha-hＡ-Ｈ])\s*[)）\]】]\s*[.．、:：]?|"
-    r"(?<![A-Za-z0-9$\\{}^_'’<>=+*/|&Ａ-Ｚ-])(?P<marked>[A-HＡ-Ｈ])\s{0,4}[.．、:：](?![A-Za-z]\.)|"
-    r"(?<=[0-9])(?P<after_number>[A-HＡ-Ｈ])[．、]|"
-    r"(?:^|\n)[ \t\u3000\xa0]*(?P<alone>[A-HＡ-Ｈ])[ \t\u3000\xa0]+(?=\S)",
+    rf"{OPENING_BRACKET}\s*(?P<bracketed>{_BRACKETED})\s*{CLOSING_BRACKET}\s*{LABEL_MARK}?|"
+    rf"(?<![A-Za-z0-9$\\{{}}^_'’<>=+*/|&Ａ-Ｚ-])(?P<marked>{_MARKED})\s{{0,4}}{LABEL_MARK}(?![A-Za-z]\.)|"
+    rf"(?<=[0-9])(?P<after_number>{_MARKED})[．、]|"
+    rf"(?:^|\n)[ \t\u3000\xa0]*(?P<alone>{_MARKED})[ \t\u3000\xa0]+(?=\S)",
 )
 _MAX_MARKERS = 1000
 _LONGEST_LIST = 10_000
@@ -62,16 +75,22 @@ class _Marker:
     end: int
     style: str
     sign: str
+    alphabet: Alphabet
 
 
 def _markers(text: str) -> list[_Marker]:
     found = []
     for match in itertools.islice(_MARKER.finditer(text), _MAX_MARKERS):
         label = prefix_label(match)
+        alphabet = alphabet_of([label])
+        if alphabet is None:
+            continue
         style = "bracketed" if match.lastgroup == "bracketed" else "marked"
+        style = f"{alphabet.name}, {style}"
         # ``A.`` is not ``A、``: the mark after the label tells lists in a stem from options.
         sign = style + normal_text(match.group()).strip()[-1:]
-        found.append(_Marker(label_index(label), label, match.start(), match.end(), style, sign))
+        index = label_index(label)
+        found.append(_Marker(index, label, match.start(), match.end(), style, sign, alphabet))
     return found
 
 
@@ -95,8 +114,8 @@ def _cut(
         for marker, edge in zip(run, edges, strict=True)
     )
     following = [m for m in markers if run[-1].end <= m.start < end]
-    missing = chr(ord("A") + len(run))
-    glued = re.search(rf"\n[ \t]*{missing}(?=[A-Z][a-z])", text[run[-1].end : end])
+    missing = label_at(len(run), LETTERS) if run[0].alphabet is LETTERS else ""
+    glued = missing and re.search(rf"\n[ \t]*{missing}(?=[A-Z][a-z])", text[run[-1].end : end])
     damaged = bool(glued) or any(m.sign == run[-1].sign and m.place >= len(run) for m in following)
     labels = tuple(marker.label for marker in run)
     return Embedded(tidy(text[start : run[0].start]), options, labels, damaged)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zhmcq.errors import ColumnsError
-from zhmcq.reading.fold import fold_name, normal_text
 from zhmcq.reading.tables import column_number
+from zhmcq.zh.fold import fold_name, normal_text
+from zhmcq.zh.labels import LABEL, alphabet_of, label_index
 
 __all__ = ["FIELDS", "Columns", "Layout", "field_of", "find_layout", "option_label"]
 
@@ -67,11 +68,9 @@ _ENDINGS = (
     ("explanation", re.compile(r"(?:解析|详解)$")),
     ("id", re.compile(r"(?:题号|编号|序号)$")),
 )
-_HEAVENLY = "甲乙丙丁戊己庚辛壬癸"
-_CHINESE_DIGITS = "一二三四五六七八九十"
 _OPTION = re.compile(
     r"(?:选项|选择项|选择|备选项|备选|答案选项|候选|options?|opt|op|choices?|answers?|ans|ending|sol)?"
-    rf"(?P<label>[a-z]|\d{{1,2}}|[{_HEAVENLY}]|[{_CHINESE_DIGITS}])"
+    rf"(?P<label>{LABEL})"
     r"(?:项|项目|选项|选择|答案)?"
 )
 _NOTE = re.compile(r"[(（\[【<].*?[)）\]】>]|\s[-–—]\s.*|[*＊:：]")
@@ -93,18 +92,6 @@ def option_label(header: str) -> str:
 def _without_note(header: str) -> str:
     """A header as the vocabulary spells it, without 「（必填）」 or " - max 75 characters"."""
     return fold_name(_NOTE.sub("", normal_text(header[:200])))
-
-
-def label_index(label: str) -> int:
-    """The place that a label stands for, from 0; -1 where it stands for none."""
-    if len(label) == 1 and "A" <= label <= "Z":
-        return ord(label) - ord("A")
-    if label.isascii() and label.isdigit():
-        return int(label) - 1
-    for names in (_HEAVENLY, _CHINESE_DIGITS):
-        if label and label in names:
-            return names.index(label)
-    return -1
 
 
 def field_of(header: str) -> tuple[str, int] | None:
@@ -232,19 +219,13 @@ def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, 
                 continue
             columns, labels, wanted = [], [], label_index(label)
             for column, name in ordered[start:]:
-                if label_index(name) == wanted and _style(name) == _style(label):
+                if label_index(name) == wanted and alphabet_of([name]) is alphabet_of([label]):
                     columns.append(column)
                     labels.append(name)
                     wanted += 1
             if len(columns) > max(1, len(best[0])):
                 best = (columns, tuple(labels))
     return best
-
-
-def _style(label: str) -> str:
-    if label.isascii():
-        return "digit" if label.isdigit() else "letter"
-    return "heavenly" if label in _HEAVENLY else "chinese"
 
 
 def find_layout(

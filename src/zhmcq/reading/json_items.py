@@ -10,10 +10,10 @@ from typing import Any
 from zhmcq.questions import Origin, SourceId
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.embedded import split_item
-from zhmcq.reading.fold import fold_name, tidy
 from zhmcq.reading.headers import Columns, Layout, find_layout, recognise
 from zhmcq.reading.json_options import options_of, text_of
 from zhmcq.reading.marks import marked
+from zhmcq.zh.fold import fold_name, tidy
 
 __all__ = ["ItemReader", "top_items"]
 

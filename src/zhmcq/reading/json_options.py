@@ -7,9 +7,10 @@ from typing import Any
 
 from zhmcq.reading.cells import cell_text
 from zhmcq.reading.embedded import options_of_text
-from zhmcq.reading.fold import tidy
-from zhmcq.reading.headers import label_index, option_label
-from zhmcq.reading.marks import truth_of
+from zhmcq.reading.headers import option_label
+from zhmcq.zh.fold import tidy
+from zhmcq.zh.labels import label_index
+from zhmcq.zh.truth import truth_of
 
 __all__ = ["options_of", "text_of"]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zhmcq.reading.fold import normal_text, tidy
-from zhmcq.reading.headers import label_index
+from zhmcq.zh.fold import normal_text, tidy
+from zhmcq.zh.labels import HEAVENLY_STEMS, LABEL_MARK, label_index, label_pattern
 
 __all__ = ["find_numbered"]
 
 _SIGNS = (
-    re.compile(r"(?P<label>[①-⑩])\s*[.．、]?"),
-    re.compile(r"[(（]\s*(?P<label>[1-9１-９]|[甲乙丙丁戊己])\s*[)）]\s*[.．、:：]?"),
+    re.compile(rf"(?P<label>{label_pattern('bare')})\s*[.．、]?"),
+    re.compile(
+        rf"[(（]\s*(?P<label>[1-9１-９]|[{HEAVENLY_STEMS.characters[:6]}])\s*[)）]\s*{LABEL_MARK}?"
+    ),
     re.compile(r"(?<![\d.$^_])(?P<label>[1-9])\s*[.．、](?!\d)"),
 )
 _LEAST, _MOST = 3, 6

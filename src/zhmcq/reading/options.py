@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from zhmcq.reading.fold import normal_text, tidy
-from zhmcq.reading.headers import label_index
+from zhmcq.zh.fold import tidy
+from zhmcq.zh.labels import (
+    CLOSING_BRACKET,
+    LABEL_MARK,
+    OPENING_BRACKET,
+    label_index,
+    label_pattern,
+    plain_label,
+)
 
 __all__ = [
     "is_image_only",
@@ -17,16 +24,15 @@ __all__ = [
     "without_prefixes",
 ]
 
-_LABEL = r"[A-Za-zＡ-Ｚａ-ｚ]"
-# A label in an option cell: bracketed, or followed by a mark, or (letters only) by a blank. A
-# number followed by a mark and another digit is a number: 1.5公厘, 3:8.
+# A number followed by a mark and another digit is a number: 1.5公厘, 3:8.
 _PREFIX = re.compile(
     rf"\s*(?:"
-    rf"[(（\[【]\s*(?P<bracketed>{_LABEL}|[0-9０-９]{{1,2}}|[甲乙丙丁戊己庚辛壬癸])\s*[)）\]】]\s*[.．、:：]?|"
-    rf"(?P<circled>[①-⑩])\s*[.．、:：]?|"
-    rf"(?P<marked>{_LABEL}|[0-9０-９]{{1,2}}|[甲乙丙丁戊己庚辛壬癸])\s*(?:[.．、:：)）](?![0-9０-９])|[.．、](?=\s))|"
-    rf"(?P<letter_marked>{_LABEL})\s*[.．、:：)）](?=[0-9０-９])|"
-    rf"(?P<spaced>{_LABEL})(?=[\s\u3000]+\S)"
+    rf"{OPENING_BRACKET}\s*(?P<bracketed>{label_pattern('bracketed')})\s*{CLOSING_BRACKET}\s*"
+    rf"{LABEL_MARK}?|"
+    rf"(?P<bare>{label_pattern('bare')})\s*{LABEL_MARK}?|"
+    rf"(?P<marked>{label_pattern('marked')})\s*(?:[.．、:：)）](?![0-9０-９])|[.．、](?=\s))|"
+    rf"(?P<letter_marked>{label_pattern('marked_number')})\s*[.．、:：)）](?=[0-9０-９])|"
+    rf"(?P<spaced>{label_pattern('spaced')})(?=[\s\u3000]+\S)"
     rf")\s*"
 )
 _IMAGE = re.compile(
@@ -37,6 +43,9 @@ _IMAGE = re.compile(
     r"[0-9A-Za-z]{0,3}\s*[\]】)）>]?",
     re.IGNORECASE,
 )
+
+
+_ENGLISH = re.compile(rf"\s*(?:{label_pattern('spaced')})\s+[A-Za-z]")
 
 
 def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -103,13 +112,13 @@ def _without(options: Sequence[str], matches: Sequence[re.Match[str]]) -> list[s
 
 def _plainly_labels(options: Sequence[str]) -> bool:
     """``A 没有党参`` has a label, ``A cat`` … ``B movie`` may not: the rest must be Chinese."""
-    return all(not re.match(rf"\s*{_LABEL}\s+[A-Za-z]", option) for option in options if option)
+    return all(not _ENGLISH.match(option) for option in options if option)
 
 
 def prefix_label(match: re.Match[str]) -> str:
     """The label that a prefix or marker carries, upper case and half width."""
     kind = match.lastgroup or ""
-    return normal_text(match.group(kind)).strip("().").upper()
+    return plain_label(match.group(kind))
 
 
 def prefix_of(option: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from zhmcq.questions import Origin, SourceId
 from zhmcq.reading.drafts import Draft
 from zhmcq.reading.embedded import options_of_text
-from zhmcq.reading.fold import fold_name
 from zhmcq.reading.headers import Layout
 from zhmcq.reading.marks import marked
 from zhmcq.reading.tables import Row, TableRow
+from zhmcq.zh.fold import fold_name
 
 __all__ = ["RowReader"]
 

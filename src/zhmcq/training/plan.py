@@ -17,7 +17,7 @@ from typing import Any, Self
 from zhmcq.encoding import EncodedQuestion, Encoder, PackedRow, PassPlan
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, Packing, TrainingSettings
-from zhmcq.training.augment import fixed_order_reason, shuffle_options
+from zhmcq.zh import fixed_order_reason, shuffle_options
 
 __all__ = [
     "MemoryEstimate",

@@ -1,4 +1,4 @@
-"""Option shuffling: the same question in another order, where its text allows that.
+"""May a question's options be put in another order, and the question with them so put.
 
 What is recognised here leans to one side: a question left alone by mistake is still learned from
 as it is, while one shuffled by mistake teaches a wrong answer.
@@ -11,24 +11,38 @@ import re
 from dataclasses import replace
 
 from zhmcq.questions import Question
+from zhmcq.zh.fold import half_width
+from zhmcq.zh.labels import (
+    ALPHABETS,
+    LETTERS,
+    NAMES_IN_TEXT,
+    NUMERALS_IN_TEXT,
+    ROMAN_NUMERALS,
+)
 
 __all__ = ["fixed_order_reason", "shuffle_options"]
 
-# Full-width ASCII as ASCII. Circled and Roman numerals, which NFKC would unfold, stay.
-HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-OTHER_NAMES = "①②③④⑤⑥⑦⑧⑨⑩甲乙丙丁戊己庚辛ⅠⅡⅢⅣⅤⅥ"
-NUMERALS = "12345678一二三四五六七八"
+_LETTERS = LETTERS.characters
+_NUMERALS = NUMERALS_IN_TEXT
+# Signs that are no words; words too; and Roman numerals, which need a word beside them.
+_SIGNS = "".join(a.characters[: a.mentioned] for a in ALPHABETS if not a.are_words)
+_NAMES = NAMES_IN_TEXT
+_ALL_NAMES = NAMES_IN_TEXT + ROMAN_NUMERALS.characters
+# 「同庚」 is of one age: of names that are words only the first few stand for an option there.
+_FIRST_NAMES = _SIGNS + "".join(
+    alphabet.characters[: min(4, alphabet.mentioned)]
+    for alphabet in ALPHABETS
+    if alphabet.are_words
+)
 
 # 以上皆是, none of the above, and what else speaks of all options or of those before.
-ALL_OR_NONE = re.compile(
-    r"""(?ix)
+_ALL_OR_NONE = re.compile(
+    rf"""(?ix)
     ^(?:以上|上述|上列|前述|前列(?!腺)|以下|下列|下述|同上)
-    | ^[上前]面[^，。]{0,6}(?:皆|均|都|全)(?:是|非|不|對|对|錯|错|可|正確|正确)
-    | ^[與与跟和]\s*[(]?[A-Z①-⑩甲乙丙丁][)]?\s*(?:相同|一樣|一样)
-    | ^同\s*[(]?[A-Z①-⑩甲乙丙丁][)]?$
-    | (?:以上|上述|上列|前述|以下|下列).{0,6}
+    | ^[上前]面[^，。]{{0,6}}(?:皆|均|都|全)(?:是|非|不|對|对|錯|错|可|正確|正确)
+    | ^[與与跟和]\s*[(]?[A-Z{_FIRST_NAMES}][)]?\s*(?:相同|一樣|一样)
+    | ^同\s*[(]?[A-Z{_FIRST_NAMES}][)]?$
+    | (?:以上|上述|上列|前述|以下|下列).{{0,6}}
       (?:選項|选项|答案|皆|均|都|全|[兩两二三四][者項项個个])
     | (?:其他|其它|其餘|其余|另外)(?:選項|选项|答案|皆|均|[兩两二三四][者項项個个])
     | ^(?:答案|選項|选项|全部|所有|各項|各项|[兩两二三四]者|全|通通|統統|统统)*
@@ -53,17 +67,17 @@ ALL_OR_NONE = re.compile(
     """
 )
 # What a stem, a passage or an option says of the options by their names or places.
-NAMED = re.compile(
-    r"""(?x)
+_NAMED = re.compile(
+    rf"""(?x)
     (?:選項|选项)\s*[为為是]?\s*[(\[〔【「『"']?\s*
-      (?:[A-Za-z](?![A-Za-z0-9])|[①-⑩甲乙丙丁戊己庚辛ⅠⅡⅢⅣⅤⅥ]
+      (?:[A-Za-z](?![A-Za-z0-9])|[{_ALL_NAMES}]
        |[1-9](?!\d)|[二三四五六七八]|一(?![定般個个樣样起些種种]))
-    | (?:答案|選擇|选择)\s*[为為是]?\s*[(\[〔【「『"']?\s*(?:[A-Z](?![A-Za-z0-9])|[①-⑩])
-    | (?:[A-Z]|[①-⑩甲乙丙丁戊己庚辛])\s*[)\]〕】」』]?\s*(?:選項|选项)
+    | (?:答案|選擇|选择)\s*[为為是]?\s*[(\[〔【「『"']?\s*(?:[A-Z](?![A-Za-z0-9])|[{_SIGNS}])
+    | (?:[A-Z]|[{_NAMES}])\s*[)\]〕】」』]?\s*(?:選項|选项)
     | (?:不|能|可|應|应|該|该|若|要|誤|误|別|别|而)(?:選|选)\s*[(\[【「『"']?\s*
-      (?:[A-Z](?![A-Za-z0-9])|[①-⑩]|[1-8](?![0-9一-鿿]))
-    | (?:選|选)\s*[(]\s*(?:[A-Z①-⑩]|[1-8])\s*[)]
-    | 答案.{0,4}(?:是|為|为)\s*[(]?(?:[A-Z](?![A-Za-z0-9])|[1-8](?![0-9一-鿿]))[)]?\s*[?？]
+      (?:[A-Z](?![A-Za-z0-9])|[{_SIGNS}]|[1-8](?![0-9一-鿿]))
+    | (?:選|选)\s*[(]\s*(?:[A-Z{_SIGNS}]|[1-8])\s*[)]
+    | 答案.{{0,4}}(?:是|為|为)\s*[(]?(?:[A-Z](?![A-Za-z0-9])|[1-8](?![0-9一-鿿]))[)]?\s*[?？]
     | 第\s*[一二三四五六七八1-8]\s*[個个項项條条]?\s*(?:選項|选项|答案)
     | (?:最後|最后|最末|首|前|後|后)\s*[一二兩两三四]?\s*[個个項项]?\s*(?:選項|选项)
     | [上下]一[個个項项]?(?:選項|选项)
@@ -74,7 +88,7 @@ NAMED = re.compile(
     """
 )
 # What may stand around the names in an option such as 「只有A和C正確」.
-WORDS = re.compile(
+_WORDS = re.compile(
     r"""(?ix)
     選項|选项|答案|以及|還有|还有|同時|同时|和|與|与|及|跟|或|以外|之外|除了|除|外
     |選|选|只有|僅有|仅有|僅|仅|只|皆|均|都|俱|全|是|非|為|为|對|对|錯|错|可以|可|正確|正确|成立|不
@@ -83,13 +97,13 @@ WORDS = re.compile(
          |options?|choices?|answers?|the)\b
     """
 )
-MARKS = re.compile(r"[\s()\[\]{}〔〕【】「」『』《》、,，;&+/.。:\-]")
+_MARKS = re.compile(r"[\s()\[\]{}〔〕【】「」『』《》、,，;&+/.。:\-]")
 # 「1和3」 and 「(1)(3)」 are two options; 「13」, 「1/3」 and 「1.3」 are numbers.
-TWO_NUMERALS = re.compile(
-    rf"(?i)[{NUMERALS}]\)?\s*(?:和|與|与|及|跟|或|以及|、|&|and|or)\s*\(?[{NUMERALS}]"
-    rf"|\([{NUMERALS}]\)\s*\([{NUMERALS}]\)"
+_TWO_NUMERALS = re.compile(
+    rf"(?i)[{_NUMERALS}]\)?\s*(?:和|與|与|及|跟|或|以及|、|&|and|or)\s*\(?[{_NUMERALS}]"
+    rf"|\([{_NUMERALS}]\)\s*\([{_NUMERALS}]\)"
 )
-ROMAN = re.compile(r"\b(?:III|II|IV|VI|I|V)\b")
+_ROMAN = re.compile(r"\b(?:III|II|IV|VI|I|V)\b")
 
 
 def shuffle_options(question: Question, seed: int | str) -> Question:
@@ -111,13 +125,14 @@ def shuffle_options(question: Question, seed: int | str) -> Question:
     answer = question.answer
     if answer is not None:
         answer = tuple(sorted(order.index(index) for index in answer))
-    told = question.explanation
-    stale = any(label in told for label in question.labels) or _names_options(told, question)
+    explanation = question.explanation
+    stale = any(label in explanation for label in question.labels)
+    stale |= _names_options(explanation, question)
     return replace(
         question,
         options=tuple(question.options[index] for index in order),
         answer=answer,
-        explanation="" if stale else told,
+        explanation="" if stale else explanation,
     )
 
 
@@ -140,10 +155,10 @@ def fixed_order_reason(question: Question) -> str | None:
         for label, option in zip(labels, options, strict=True)
     ]
     # One option that begins with its own number may be a number: 1.5.
-    if all(labelled) or (any(labelled) and not set("".join(labels)) <= set(NUMERALS)):
+    if all(labelled) or (any(labelled) and not set("".join(labels)) <= set(_NUMERALS)):
         return "options begin with their labels"
     for option in options:
-        if ALL_OR_NONE.search(option) or NAMED.search(option) or _is_of_names(option, labels):
+        if _ALL_OR_NONE.search(option) or _NAMED.search(option) or _is_of_names(option, labels):
             return f"an option speaks of others: {option[:20]!r}"
     for name, text in (("stem", question.stem), ("passage", question.passage)):
         if _names_options(text, question):
@@ -153,30 +168,30 @@ def fixed_order_reason(question: Question) -> str | None:
 
 def _folded(text: str) -> str:
     """Half width, and one space where there were many: the patterns are slow in long runs."""
-    return " ".join(text.translate(HALF_WIDTH).split())
+    return " ".join(half_width(text).split())
 
 
 def _names_options(text: str, question: Question) -> bool:
     """Whether a text speaks of the options by name or place."""
     folded = _folded(text)
-    letters = [label for label in question.labels if label in LETTERS or label in OTHER_NAMES]
-    marked = any(f"({label})" in folded for label in letters)
-    return marked or NAMED.search(folded) is not None
+    labels = [label for label in question.labels if label in _LETTERS or label in _ALL_NAMES]
+    marked = any(f"({label})" in folded for label in labels)
+    return marked or _NAMED.search(folded) is not None
 
 
 def _is_of_names(option: str, labels: list[str]) -> bool:
     """Whether an option's whole text is names of options: A和B, ①③, 僅甲正確, 1、3."""
-    text = ROMAN.sub("Ⅰ", option)
-    bare = MARKS.sub("", text)
-    rest = WORDS.sub("", MARKS.sub(" ", text)).replace(" ", "")
+    text = _ROMAN.sub("Ⅰ", option)
+    bare = _MARKS.sub("", text)
+    rest = _WORDS.sub("", _MARKS.sub(" ", text)).replace(" ", "")
     if not rest:
         return False
-    if set(rest) <= set(NUMERALS):
-        return TWO_NUMERALS.search(text) is not None and not re.search(r"[/.]", text)
+    if set(rest) <= set(_NUMERALS):
+        return _TWO_NUMERALS.search(text) is not None and not re.search(r"[/.]", text)
     count = len(labels)
-    names = set(LETTERS[:count] + LETTERS[:count].lower() + OTHER_NAMES)
-    if not set(rest) <= names | (set(labels) - set(NUMERALS)):
+    names = set(_LETTERS[:count] + _LETTERS[:count].lower() + _ALL_NAMES)
+    if not set(rest) <= names | (set(labels) - set(_NUMERALS)):
         return False
     if len(rest) == 1:  # 「A」 may be the name of anything; 「僅A」 is not, nor is a label itself
         return rest != bare or rest in labels
-    return rest != bare or rest.isupper() or set(rest) <= set(OTHER_NAMES)
+    return rest != bare or rest.isupper() or set(rest) <= set(_ALL_NAMES)

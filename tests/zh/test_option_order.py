@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zhmcq.questions import Kind, Question
-from zhmcq.training.augment import fixed_order_reason, shuffle_options
+from zhmcq.zh import fixed_order_reason, shuffle_options
 
 FREE = ("山上", "海邊", "家裡", "學校")
 

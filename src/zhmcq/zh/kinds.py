@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from zhmcq.reading.fold import fold_name, normal_text
+from zhmcq.zh.fold import fold_name, normal_text
 
-__all__ = ["asks_order", "kind_of", "true_false_options"]
+__all__ = ["asks_order", "kind_of", "says_multiple"]
 
 # In this order: "多选题" and "不定项选择题" hold "选择题", "判断说明题" is an essay.
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -42,9 +42,6 @@ _ORDER_HINT = re.compile(
     r"排序|排列|(?:依|按)[^，。？?]{0,20}?(?:順序|顺序|次序|先後|先后)|重組|重组|"
     r"in (?:the )?(?:correct |right )?order"
 )
-_SIMPLIFIED_ONLY = re.compile(
-    r"[们这说对错误题选择项国会时问东义见长门实发现点过还进么头给认识让应该]"
-)
 
 
 def kind_of(word: str) -> str:
@@ -65,55 +62,3 @@ def says_multiple(stem: str) -> bool:
 def asks_order(stem: str) -> bool:
     """Whether a stem asks to put the options in order."""
     return bool(_ORDER_HINT.search(stem))
-
-
-_PAIRS: dict[str, tuple[str, str]] = {
-    "o": ("O", "X"),
-    "x": ("O", "X"),
-    "○": ("○", "×"),
-    "〇": ("○", "×"),
-    "◯": ("○", "×"),
-    "×": ("○", "×"),
-    "✗": ("○", "×"),
-    "√": ("√", "×"),
-    "✓": ("✓", "✗"),
-    "t": ("T", "F"),
-    "f": ("T", "F"),
-    "true": ("True", "False"),
-    "false": ("True", "False"),
-    "yes": ("Yes", "No"),
-    "no": ("Yes", "No"),
-    "y": ("Y", "N"),
-    "n": ("Y", "N"),
-    "是": ("是", "否"),
-    "否": ("是", "否"),
-    "对": ("对", "错"),
-    "错": ("对", "错"),
-    "對": ("對", "錯"),
-    "錯": ("對", "錯"),
-    "正确": ("正确", "错误"),
-    "错误": ("正确", "错误"),
-    "正確": ("正確", "錯誤"),
-    "錯誤": ("正確", "錯誤"),
-}
-
-
-def true_false_options(answer: object, stem: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The two options of a true/false row that has none, and their labels as its key says them.
-
-    ``O`` gives the options 正確 and 錯誤 with the labels O and X; words are their own labels.
-    """
-    word = normal_text(str(answer)).strip("()[]。. ") if answer is not None else ""
-    word = word if word in _PAIRS else word.lower()
-    if _SIMPLIFIED_ONLY.search(stem):
-        texts = ("正确", "错误")
-    elif re.search(r"[\u4e00-\u9fff]", stem):
-        texts = ("正確", "錯誤")
-    else:
-        texts = ("True", "False")
-    if answer is True or answer is False:
-        return texts, ("TRUE", "FALSE")
-    pair = _PAIRS.get(word)
-    if pair is None:
-        return texts, texts
-    return (pair if len(pair[0]) > 1 or pair[0] in "是对對" else texts), pair
