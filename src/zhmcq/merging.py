@@ -208,11 +208,7 @@ class Merger:
     ) -> list[EncodedQuestion]:
         if not verify_with:
             return []
-        if prompt is None:
-            remembered = manifest.prompt
-            asked = recall_prompt(remembered.name, remembered.options, remembered.sha256)
-        else:
-            asked = get_prompt(prompt)
+        asked = recall_prompt(manifest.prompt) if prompt is None else get_prompt(prompt)
         encoded, unfit = Encoder(tokenizer, asked, manifest.max_length).encode(verify_with)
         if unfit:
             logger.warning("%d questions do not fit and are not verified", len(unfit))

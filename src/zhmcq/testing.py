@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -9,7 +11,7 @@ from typing import Any, get_args
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question
 
-__all__ = ["check_parser", "check_prompt", "tiny_llama"]
+__all__ = ["check_parser", "check_prompt", "isolated_plugins", "tiny_llama"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 MARKS = "，。、：；？！「」（）《》…—,.:;?!()[]{}<>|_-+*/=\"'\n 　①②③④⑤⑥⑦⑧⑨⑩"
@@ -86,6 +88,20 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
     return Path(folder)
 
 
+@contextmanager
+def isolated_plugins() -> Iterator[None]:
+    """Undo at the end of a ``with`` block what was registered in it, prompts and parsers alike.
+
+    Inside the block every plugin that was known before is there. Plugins of installed packages
+    that are loaded inside are forgotten with the rest.
+    """
+    from zhmcq.parsers.registry import PARSERS
+    from zhmcq.prompts.registry import PROMPTS
+
+    with PROMPTS.isolated(), PARSERS.isolated():
+        yield
+
+
 def _sample_questions() -> list[Question]:
     return [
         Question(
@@ -112,8 +128,7 @@ def check_prompt(prompt: Any) -> None:
         AssertionError: If a promise is broken; the message names the question.
         ZhmcqError: If it is no prompt at all.
     """
-    from zhmcq.prompts import Message, RenderedPrompt, get_prompt
-    from zhmcq.prompts.rendered import answer_sets
+    from zhmcq.prompts import Message, RenderedPrompt, answer_sets, get_prompt
 
     made = get_prompt(prompt)
     for question in _sample_questions():
@@ -148,7 +163,7 @@ def check_parser(parser: Any) -> None:
         ZhmcqError: If it is no parser at all.
     """
     from zhmcq.parsers import ParsedAnswer, Status, get_parser
-    from zhmcq.prompts.rendered import answer_sets
+    from zhmcq.prompts import answer_sets
 
     made = get_parser(parser)
     for question in _sample_questions():

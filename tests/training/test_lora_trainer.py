@@ -29,7 +29,7 @@ BANK = [
     )
     for i, who in enumerate("子丑寅卯辰巳午未")
 ]
-FAST = {"num_train_epochs": 1, "learning_rate": 1e-3, "logging_steps": 1}
+FAST: dict[str, Any] = {"num_train_epochs": 1, "learning_rate": 1e-3, "logging_steps": 1}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from tokenizers.normalizers import Replace
@@ -16,7 +16,7 @@ from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
-from zhmcq.testing import tiny_llama
+from zhmcq.testing import isolated_plugins, tiny_llama
 from zhmcq.training.preflight import (
     RULES,
     CheckedQuestions,
@@ -202,15 +202,9 @@ def test_odd_options_that_can_be_read_are_let_through(
     assert found(base, question, prompt=get_prompt(prompt)) == set()
 
 
-def test_a_prompt_that_is_remembered_wrongly_renders_differently(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import zhmcq.prompts
-
+def test_a_prompt_that_is_remembered_wrongly_renders_differently(base: Path) -> None:
     class Hinting:
         """Keeps its hints where nothing remembers them."""
-
-        name: ClassVar[str] = "hinting"
 
         def __init__(self) -> None:
             self.hints: dict[str, str] = {}
@@ -219,14 +213,14 @@ def test_a_prompt_that_is_remembered_wrongly_renders_differently(
             rendered = get_prompt("zh-exam").render(question)
             return replace(rendered, prompt=self.hints.get(question.id, "") + rendered.input_text)
 
-    registry = zhmcq.prompts._registry
-    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
-    zhmcq.prompts.register_prompt("hinting")(Hinting)
-    prompt = Hinting()
-    trainer = zhmcq.LoraTrainer(base, prompt=prompt)
-    assert trainer.preflight([GOOD]).findings == ()
-    prompt.hints["q"] = "想一想。"
-    assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["renders_differently"]
+    with isolated_plugins():
+        zhmcq.register_prompt("hinting")(Hinting)
+        prompt = Hinting()
+        trainer = zhmcq.LoraTrainer(base, prompt=prompt)
+        assert trainer.preflight([GOOD]).findings == ()
+        prompt.hints["q"] = "想一想。"
+        (finding,) = trainer.preflight([GOOD]).findings
+        assert finding.rule == "renders_differently"
 
 
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:

@@ -5,17 +5,10 @@ A parser has one method, ``parse(text, question)``, which returns a :class:`Pars
 explicit final answers only, ``json`` reads an answer field, ``cascade`` tries several in turn.
 """
 
-from zhmcq.parsers.base import (
-    Candidate,
-    ParsedAnswer,
-    Parser,
-    Status,
-    get_parser,
-    parser_names,
-    register_parser,
-)
 from zhmcq.parsers.cascade import CascadeParser
 from zhmcq.parsers.json_answer import JsonParser
+from zhmcq.parsers.protocol import Candidate, ParsedAnswer, Parser, Status
+from zhmcq.parsers.registry import get_parser, parser_names, register_parser
 from zhmcq.parsers.zh import StrictParser, ZhParser, explain
 
 __all__ = [

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable
 
 from zhmcq.parsers import contexts
-from zhmcq.parsers.base import Candidate, Status
 from zhmcq.parsers.folding import Folded, fold, spoken_part
 from zhmcq.parsers.labels import NONE_OF_THEM, Reading, Vocabulary, vocabulary
 from zhmcq.parsers.layout import VERDICT, Layout, next_question, this_turn
 from zhmcq.parsers.option_texts import begins_word
+from zhmcq.parsers.protocol import Candidate, Status
 from zhmcq.parsers.rules import BY_NAME, DECISION, STRICT, Rule, judgement, leads
 from zhmcq.questions import Question
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zhmcq.errors import SettingsError
-from zhmcq.parsers.base import ParsedAnswer, Parser, get_parser, register_parser
 from zhmcq.parsers.folding import spoken_part
+from zhmcq.parsers.protocol import ParsedAnswer, Parser
+from zhmcq.parsers.registry import get_parser, register_parser
 from zhmcq.questions import Question
 
 __all__ = ["CascadeParser"]

@@ -7,8 +7,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from zhmcq.parsers.base import ParsedAnswer, register_parser
 from zhmcq.parsers.folding import spoken_part
+from zhmcq.parsers.protocol import ParsedAnswer
+from zhmcq.parsers.registry import register_parser
 from zhmcq.parsers.zh import ZhParser
 from zhmcq.questions import Question
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from zhmcq.parsers.base import Candidate, ParsedAnswer, register_parser
 from zhmcq.parsers.candidates import LEAST, find_candidates
+from zhmcq.parsers.protocol import Candidate, ParsedAnswer
+from zhmcq.parsers.registry import register_parser
 from zhmcq.parsers.rules import DECISION, STRICT
 from zhmcq.questions import Question
 

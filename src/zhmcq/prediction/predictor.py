@@ -22,7 +22,7 @@ from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction.journal import Journal
 from zhmcq.prediction.predictions import Prediction, Predictions, PredictionStats
 from zhmcq.progress import progress_bar
-from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.settings import Packing
@@ -295,8 +295,7 @@ class MCQPredictor:
             return get_prompt(self._prompt)
         if self._remembered is None:
             return get_prompt(DEFAULT_PROMPT)
-        record = self._remembered.prompt
-        return recall_prompt(record.name, record.options, record.sha256)
+        return recall_prompt(self._remembered.prompt)
 
     def _limit(self) -> int:
         if self._max_length is not None:
@@ -323,7 +322,7 @@ class MCQPredictor:
             "mode": mode,
             "model": self._identity.model_dump(exclude={"name"}),
             "adapter": self._remembered.files if self._has_adapter and self._remembered else None,
-            "prompt": dict(describe_prompt(self._template)),
+            "prompt_sha256": rendering_sha256(self._template),
             "questions": [[q.id, list(q.prompt), list(map(list, q.candidates))] for q in encoded],
             **more,
         }

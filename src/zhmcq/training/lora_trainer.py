@@ -324,9 +324,8 @@ class LoraTrainer:
 
     def _predictor_prompt(self) -> Prompt:
         """The prompt as the predictor will have it: made anew from what the adapter remembers."""
-        record = describe_prompt(self.prompt)
         try:
-            return recall_prompt(record["name"], record["options"], record["sha256"])
+            return recall_prompt(describe_prompt(self.prompt))
         except PromptMismatchError as error:
             logger.warning("merging and predicting will need the prompt once more: %s", error)
             return self._template

@@ -33,7 +33,7 @@ class Run:
         settings: Settings of the run.
         quantization: How the base model is quantised, if it is.
         identity: Which base model it is.
-        prompt: How its prompt is remembered.
+        prompt: What is remembered of its prompt.
         arguments: transformers' ``TrainingArguments``, which know device and processes.
         dtype: The dtype that the model computes in.
         encoder: Encodes questions with the run's prompt and tokenizer.
@@ -49,7 +49,7 @@ class Run:
     settings: TrainingSettings
     quantization: QuantizationSettings | None
     identity: BaseIdentity
-    prompt: Mapping[str, Any]
+    prompt: PromptRecord
     arguments: Any
     dtype: torch.dtype
     encoder: Encoder
@@ -68,7 +68,7 @@ class Run:
         settings = self.settings.model_dump(mode="json")
         return {
             "base": self.identity.model_dump(exclude={"name"}),
-            "prompt": dict(self.prompt),
+            "prompt": self.prompt.model_dump(),
             "lora": self.lora.model_dump(mode="json"),
             "training": {
                 name: value for name, value in settings.items() if not name.endswith("_token")
@@ -100,7 +100,7 @@ class Run:
         return Manifest(
             kind="adapter",
             base=self.identity,
-            prompt=PromptRecord(**record["prompt"]),
+            prompt=self.prompt,
             max_length=self.settings.max_length,
             settings={name: record[name] for name in SETTINGS},
             training={**outcome, **{name: record[name] for name in CIRCUMSTANCES}},

@@ -1,26 +1,20 @@
-"""What a parser is, what it returns, and the registry of parsers."""
+"""What a parser is, and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from zhmcq.questions import Question
-from zhmcq.registry import Registry
 
 __all__ = [
     "Candidate",
     "ParsedAnswer",
     "Parser",
     "Status",
-    "get_parser",
-    "parser_names",
-    "register_parser",
 ]
 
 Status = Literal["answered", "none", "ambiguous", "out_of_range"]
-Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +68,3 @@ class Parser(Protocol):
     def parse(self, text: str, question: Question) -> ParsedAnswer:
         """Read the reply ``text`` to ``question``."""
         ...
-
-
-_PARSERS: Registry[Parser] = Registry("parser", "zhmcq.parsers", "parse")
-
-
-def register_parser(name: str, *, replace: bool = False) -> Callable[[Factory], Factory]:
-    """Return a decorator that registers a parser class or function under ``name``.
-
-    Args:
-        name: The name for :func:`get_parser`.
-        replace: Whether a parser of the same name may be replaced.
-
-    Raises:
-        PluginError: If the name is taken and ``replace`` is false.
-    """
-    return _PARSERS.register(name, replace=replace)
-
-
-def get_parser(name_or_instance: str | Parser = "zh", **options: Any) -> Parser:
-    """Build the parser of that name, or hand an instance back as it is.
-
-    Args:
-        name_or_instance: A name of :func:`parser_names`, or an object with a ``parse`` method.
-        options: Keyword arguments for the parser (``reasoning=True``).
-
-    Raises:
-        UnknownNameError: If no parser has the name.
-        PluginError: If the parser cannot be made with these options.
-    """
-    return _PARSERS.get(name_or_instance, **options)
-
-
-def parser_names() -> list[str]:
-    """The names of all parsers, those of installed packages included, sorted."""
-    return _PARSERS.names()

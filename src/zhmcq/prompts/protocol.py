@@ -1,4 +1,4 @@
-"""What a prompt makes of a question: the text to show, and the candidate answers to it."""
+"""What a prompt is, and what it makes of a question: a text, and the candidate answers to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ __all__ = [
 Role = Literal["system", "user", "assistant"]
 Normalization = Literal["sum", "mean"]
 
-MAX_OPTIONS_OF_SUBSETS = 10  # 1,023 candidates; each further option doubles them
+# 1,023 candidates; each further option doubles them.
+MAX_OPTIONS_OF_SUBSETS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """A question as a model is asked it: what the trainer supervises and the predictor scores.
+    """A question as the model sees it: what the trainer supervises and the predictor scores.
 
     Attributes:
         question: The question, with the labels that the prompt shows.
         prompt: Plain text, or messages for the tokenizer's chat template.
-        candidates: Every possible answer.
+        candidates: Every possible answer, two or more.
         normalization: How the log-likelihoods of a candidate's tokens become its score:
-            ``"sum"`` (candidates of like length, such as labels) or ``"mean"`` (texts).
+            ``"sum"`` for candidates of similar length, such as labels, ``"mean"`` for texts.
+
+    Raises:
+        PluginError: If there are fewer than two candidates, or one is empty.
     """
 
     question: Question
@@ -80,7 +84,7 @@ class RenderedPrompt:
 
     @property
     def input_text(self) -> str:
-        """The prompt as text; messages are joined one a line, with their roles."""
+        """The prompt as text; of messages, one line each with its role."""
         if isinstance(self.prompt, str):
             return self.prompt
         return "\n".join(f"{message.role}: {message.content}" for message in self.prompt)
@@ -93,24 +97,28 @@ class RenderedPrompt:
 
 @runtime_checkable
 class Prompt(Protocol):
-    """A prompt template: anything with this method.
+    """A prompt template: any object with this method.
 
-    A prompt that is a dataclass has its fields remembered with an adapter, and one with a
-    ``name`` is found again by it when the adapter is used.
+    An adapter remembers the name under which the prompt's class is registered, and its options.
+    These are the init fields of a dataclass. A class of another shape whose constructor takes
+    arguments needs a second method, ``remembered_options()``, which returns the keyword arguments
+    that make the prompt again, as a dictionary of JSON values.
     """
 
     def render(self, question: Question) -> RenderedPrompt:
-        """Ask ``question``; the same question always gives the same prompt."""
+        """Render ``question``; the same question always gives the same prompt."""
         ...
 
 
 def answer_sets(question: Question) -> tuple[tuple[int, ...], ...]:
-    """Every answer that ``question`` can have.
-
-    One option each, or for a multiple-answer question every non-empty subset, smaller ones first.
+    """Every answer that ``question`` can have: what a prompt makes its candidates from.
 
     Args:
-        question: Its kind and the number of its options decide.
+        question: A question of any kind.
+
+    Returns:
+        Sorted 0-based indexes. Each option by itself, or for a multiple-answer question every
+        non-empty subset of the options, smaller ones first.
 
     Raises:
         PluginError: If a multiple-answer question has more than 10 options.
