@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 import zhmcq
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.epochs import ShuffledEpochs
+from zhmcq.training.plan import ShuffledEpochs
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -35,12 +35,12 @@ def epochs(
 
 
 def test_each_epoch_has_orders_of_its_own_the_first_one_too(tokenizer: Any) -> None:
-    asked_in = epochs(tokenizer, [*BANK, FIXED])
+    shuffled = epochs(tokenizer, [*BANK, FIXED])
     own = Encoder(tokenizer, get_prompt("zh-exam")).encode([*BANK, FIXED])[0]
-    first, second = list(asked_in(0)), list(asked_in(1))
+    first, second = list(shuffled(0)), list(shuffled(1))
     for epoch in (first, second):
-        assert [one.id for one in epoch] == [one.id for one in own]
-        assert [one.passage for one in epoch] == [one.passage for one in own]
+        assert [q.id for q in epoch] == [q.id for q in own]
+        assert [q.passage for q in epoch] == [q.passage for q in own]
         assert sum(a != b for a, b in zip(epoch, own, strict=True)) >= 4
         assert epoch[-1] == own[-1]
     assert first != second
@@ -56,22 +56,22 @@ def test_the_supervised_label_stands_before_the_keys_text(tokenizer: Any) -> Non
         assert f"{label}. {key}" in tokenizer.decode(encoded.prompt)
 
 
-def test_what_no_longer_fits_in_another_order_is_asked_in_its_own(
+def test_what_no_longer_fits_in_another_order_is_shuffled_its_own(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_in = epochs(tokenizer, BANK)
-    own = list(asked_in._encoded)
-    from zhmcq.encoding.encode import Unfit
+    shuffled = epochs(tokenizer, BANK)
+    own = list(shuffled._encoded)
+    from zhmcq.encoding import EncodingProblem
 
     encode = Encoder.encode
 
     def tight(self: Encoder, questions: Any) -> Any:
         encoded, _ = encode(self, questions)
-        return [*encoded[:1], *encoded[2:]], [Unfit(1, encoded[1].id, "too long")]
+        return [*encoded[:1], *encoded[2:]], [EncodingProblem(1, encoded[1].id, "too long")]
 
     monkeypatch.setattr(Encoder, "encode", tight)
-    found = list(asked_in(0))
-    assert [one.id for one in found] == [one.id for one in own]
+    found = list(shuffled(0))
+    assert [q.id for q in found] == [q.id for q in own]
     assert found[1] == own[1]
     assert found[2:] != own[2:]
 

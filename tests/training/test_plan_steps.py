@@ -1,3 +1,5 @@
+"""Steps are filled with whole passages, in an order that seed and epoch decide."""
+
 from __future__ import annotations
 
 from itertools import chain
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zhmcq.training.steps import StepSampler
+from zhmcq.training.plan import StepSampler
 
 # Questions 0-2 share passage p, 3-4 share q, 5 and 6 have none, 7-8 share r.
 PASSAGES = ["p", "p", "p", "q", "q", "", "", "r", "r"]

@@ -1,4 +1,4 @@
-"""A checkpoint is resumed from only if it is whole; a run killed anywhere ends the same."""
+"""A checkpoint is resumed from only if it is complete; a run killed anywhere ends the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from zhmcq.errors import CheckpointError
 from zhmcq.testing import tiny_llama
-from zhmcq.training.checkpoints import NEEDED, complete, find_checkpoint, remove_older
+from zhmcq.training.run_folder import NEEDED, Checkpoints
 
 
 def make(folder: Path, step: int, *, whole: bool = True) -> Path:
@@ -21,14 +21,14 @@ def make(folder: Path, step: int, *, whole: bool = True) -> Path:
     for name in NEEDED:
         (path / name).write_text(f"{name} of {step}", encoding="utf-8")
     if whole:
-        complete(path)
+        Checkpoints(folder).mark_complete(step)
     return path
 
 
 def test_the_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
     make(tmp_path, 9)
     newest = make(tmp_path, 10)
-    assert find_checkpoint(tmp_path) == newest
+    assert Checkpoints(tmp_path).newest() == newest
 
 
 def test_an_unfinished_one_is_removed_and_said(
@@ -36,7 +36,7 @@ def test_an_unfinished_one_is_removed_and_said(
 ) -> None:
     first = make(tmp_path, 1)
     half = make(tmp_path, 2, whole=False)
-    assert find_checkpoint(tmp_path) == first
+    assert Checkpoints(tmp_path).newest() == first
     assert not half.exists()
     assert "checkpoint-2 was not finished" in caplog.text
 
@@ -50,7 +50,7 @@ def test_a_truncated_missing_or_changed_file_is_noticed(
     for spoilt in (text[:-1], text.replace("2", "3"), None):
         path = tmp_path / "checkpoint-2" / name
         path.unlink() if spoilt is None else path.write_text(spoilt, encoding="utf-8")
-        assert find_checkpoint(tmp_path) == first
+        assert Checkpoints(tmp_path).newest() == first
         assert (
             f"{name} is {'missing' if spoilt is None else 'not as it was written'}" in caplog.text
         )
@@ -59,13 +59,13 @@ def test_a_truncated_missing_or_changed_file_is_noticed(
 def test_if_all_are_damaged_the_run_is_not_started_over_silently(tmp_path: Path) -> None:
     (make(tmp_path, 1) / "optimizer.pt").unlink()
     with pytest.raises(CheckpointError, match=r"checkpoint-1: optimizer.pt is missing.*overwrite"):
-        find_checkpoint(tmp_path)
+        Checkpoints(tmp_path).newest()
 
 
 def test_without_any_the_run_starts_at_the_beginning(tmp_path: Path) -> None:
-    assert find_checkpoint(tmp_path / "nothing") is None
+    assert Checkpoints(tmp_path / "nothing").newest() is None
     make(tmp_path, 1, whole=False)
-    assert find_checkpoint(tmp_path) is None
+    assert Checkpoints(tmp_path).newest() is None
 
 
 def test_older_ones_are_removed_and_unfinished_ones_do_not_count(
@@ -75,7 +75,7 @@ def test_older_ones_are_removed_and_unfinished_ones_do_not_count(
     for step in (1, 2, 3):
         make(tmp_path, step)
     make(tmp_path, 4, whole=False)
-    remove_older(tmp_path, 2)
+    Checkpoints(tmp_path).remove_older(2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint-2",
         "checkpoint-3",
@@ -92,7 +92,7 @@ import os, resource, signal, sys
 from pathlib import Path
 import zhmcq, torch
 from zhmcq.questions import Question
-import zhmcq.training, zhmcq.training.trainer, peft
+import zhmcq.training, zhmcq.training.loop, peft
 torch.set_num_threads(1)
 
 base, root = Path(sys.argv[1]), Path(sys.argv[2])

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from zhmcq import errors
-from zhmcq.training import curve
-from zhmcq.training.curve import plot_history
+from zhmcq.reports import curve, plot_history
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 1, "loss": 1.4},
@@ -27,12 +26,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def fresh_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     curve._warn.cache_clear()
-    curve._look_again.cache_clear()
+    curve._refresh_font_list.cache_clear()
 
 
 def installed() -> bool:
     """Whether matplotlib knows one of the Chinese fonts, once it has looked again."""
-    curve._look_again()
+    curve._refresh_font_list()
     from matplotlib.font_manager import fontManager
 
     return bool({entry.name for entry in fontManager.ttflist} & set(curve.CHINESE_FONTS))
@@ -87,7 +86,7 @@ def test_without_such_a_font_it_says_once_what_to_install(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     monkeypatch.setattr(curve, "CHINESE_FONTS", ())
-    monkeypatch.setattr(curve, "_look_again", lambda: None)
+    monkeypatch.setattr(curve, "_refresh_font_list", lambda: None)
     for _ in range(2):
         plot_history(HISTORY, tmp_path / "curve.png", title="正確率 A")
     records = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.training.card import model_card
-from zhmcq.training.preflight import PreflightReport
+from zhmcq.training import PreflightReport, TokenLengths
+from zhmcq.training.result import model_card
 
 REPORT = PreflightReport(
     questions=300,
-    held_out=100,
+    validation_questions=100,
     findings=(),
     shortened=7,
-    held_out_shortened=2,
-    lengths=(210, 330, 490, 512),
+    validation_shortened=2,
+    lengths=TokenLengths(median=210, p90=330, p99=490, longest=512),
     example="",
 )
 
@@ -42,19 +42,19 @@ def card(name: str = "someone/a-model", **training: Any) -> str:
     return model_card(manifest, REPORT)
 
 
-def test_it_tells_accuracy_data_settings_and_use() -> None:
+def test_it_has_accuracy_data_settings_and_use() -> None:
     text = card()
     assert text.startswith("---\nbase_model: someone/a-model\nlibrary_name: peft\n")
     assert (
-        "80.0% of 100 held-out questions (80 right; 95 % interval 71.1% to 86.7%), exact, at step "
-        "30 of 40."
+        "80.0% of 100 validation questions (80 right; 95 % interval 71.1% to 86.7%), exact, at "
+        "step 30 of 40."
     ) in text
-    assert "- 300 questions to train on, 100 held out\n" in text
+    assert "- 300 questions to train on, 100 for validation\n" in text
     assert "median 210, 90 % up to 330, longest 512;\n  7 questions with a passage" in text
     assert "shortened to fit 512\n" in text
-    assert "`aa11` (training),\n  `bb22` (held out)" in text
+    assert "`aa11` (training),\n  `bb22` (validation)" in text
     assert 'predictor = zhmcq.MCQPredictor("someone/a-model", adapter="THIS FOLDER")' in text
-    assert 'Asked with the prompt `zh-exam`, options `{"labels": "甲乙"}`' in text
+    assert 'Trained with the prompt `zh-exam`, options `{"labels": "甲乙"}`' in text
     assert "weights have the SHA-256 `dd44`" in text
     assert '"r": 8' in text
     assert "Made with zhmcq " in text
@@ -67,7 +67,7 @@ def test_a_base_model_on_this_machine_is_named_without_its_path(tmp_path: Path) 
     assert "# LoRA adapter for my-model\n" in text
 
 
-def test_without_held_out_questions_it_claims_no_accuracy() -> None:
+def test_without_validation_questions_it_claims_no_accuracy() -> None:
     text = card(metrics={}, held_out_questions=0, best_step=40)
-    assert "Not measured: there were no held-out questions. Step 40 was kept." in text
+    assert "Not measured: there were no validation questions. Step 40 was saved." in text
     assert "%)" not in text

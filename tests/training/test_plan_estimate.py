@@ -10,17 +10,15 @@ import pytest
 import torch
 
 import zhmcq
-from zhmcq.encoding.batch import batches, collate
-from zhmcq.encoding.encode import Encoder
-from zhmcq.encoding.tree import pack
+from zhmcq.encoding import Encoder, collate
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training import estimate
-from zhmcq.training.estimate import Memory, estimate_memory, estimate_run
+from zhmcq.training import MemoryEstimate, estimate_memory, plan
+from zhmcq.training.loop import objective_sum
 from zhmcq.training.lora import attach_adapter
-from zhmcq.training.trainer import objective_sum
+from zhmcq.training.plan import StepPlan
 
 BANK = [
     Question(
@@ -69,9 +67,9 @@ def test_a_long_run_is_estimated_from_some_of_its_steps(
 ) -> None:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode([replace(q, id=f"{q.id}-{i}") for i in range(9) for q in BANK])
-    whole = estimate_run(encoded, settings(num_train_epochs=3))
-    monkeypatch.setattr(estimate, "MAX_PACKED", 20)
-    part = estimate_run(encoded, settings(num_train_epochs=3))
+    whole = StepPlan.of(settings(num_train_epochs=3)).estimate(encoded)
+    monkeypatch.setattr(plan, "MAX_PACKED", 20)
+    part = StepPlan.of(settings(num_train_epochs=3)).estimate(encoded)
     assert (whole.steps, whole.exact, part.steps, part.exact) == (63, True, 63, False)
     assert part.tokens_given == pytest.approx(whole.tokens_given, rel=0.05)
     assert part.text().startswith("63 steps; about ")
@@ -80,9 +78,9 @@ def test_a_long_run_is_estimated_from_some_of_its_steps(
 def test_steps_are_counted_as_transformers_does(base: Path) -> None:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK)
-    assert estimate_run(encoded, settings(num_train_epochs=0.5)).steps == 2
-    assert estimate_run(encoded, settings(max_steps=4)).steps == 4
-    assert estimate_run(encoded, settings(), processes=2).steps == 4
+    assert StepPlan.of(settings(num_train_epochs=0.5)).estimate(encoded).steps == 2
+    assert StepPlan.of(settings(max_steps=4)).estimate(encoded).steps == 4
+    assert StepPlan.of(settings()).estimate(encoded, processes=2).steps == 4
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
@@ -91,9 +89,8 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     lora = zhmcq.LoraSettings(r=8, lora_dropout=dropout)
     tuned = attach_adapter(model, lora).train()
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
-    chosen = [[question.target or 0] for question in encoded]
-    (rows,) = batches(pack(encoded, chosen, 512), 512)
-    run = estimate_run(encoded, settings(num_train_epochs=1))
+    (rows,) = StepPlan.of(settings()).groups(encoded)
+    run = StepPlan.of(settings(num_train_epochs=1)).estimate(encoded)
     assert run.widest == len(rows) * max(map(len, rows))
     memory = estimate_memory(tuned, settings(), run)
 
@@ -117,8 +114,8 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     assert memory.weights == sum(p.numel() * 4 for p in model.parameters()) - 4 * trained
 
 
-def test_memory_is_told_in_one_line() -> None:
-    memory = Memory(2_000_000_000, 100_000_000, 500_000_000, 30_000_000)
+def test_memory_is_shown_in_one_line() -> None:
+    memory = MemoryEstimate(2_000_000_000, 100_000_000, 500_000_000, 30_000_000)
     assert memory.total == 2_630_000_000
     assert memory.text() == (
         "about 2.6 GB of memory (weights 2, adapter with optimizer 0.1, activations 0.5, head 0.03)"

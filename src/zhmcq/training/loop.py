@@ -1,4 +1,4 @@
-"""transformers' Trainer over prefix-tree rows: steps, loss and evaluation count questions."""
+"""The training loop: transformers' Trainer over packed rows, with steps that count questions."""
 
 from __future__ import annotations
 
@@ -13,25 +13,22 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from zhmcq.encoding.batch import PackedBatch, batches, collate
-from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.encoding.tree import pack, pack_flat
+from zhmcq.encoding import EncodedQuestion, PackedBatch, collate
 from zhmcq.errors import PredictionError
 from zhmcq.modeling.forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.settings import Objective
-from zhmcq.training.checkpoints import complete, remove_older
-from zhmcq.training.metrics import score, summarise
-from zhmcq.training.steps import StepSampler
-from zhmcq.training.stopping import StopEarly
+from zhmcq.training.metrics import score_questions, summarise
+from zhmcq.training.plan import StepPlan
+from zhmcq.training.run_folder import Checkpoints
 from zhmcq.training.watch import (
+    EarlyStopping,
     refuse_non_finite,
     refuse_spoilt_scores,
     refuse_spoilt_weights,
 )
 
-__all__ = ["PackedTrainer", "objective_sum"]
-
+__all__ = ["TrainingLoop", "objective_sum"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,16 +57,19 @@ class _StepLoader(DataLoader[int]):
 def objective_sum(
     model: Any, batch: PackedBatch, questions: Sequence[EncodedQuestion], objective: Objective
 ) -> torch.Tensor:
-    """The loss of the rows in a batch, summed: over tokens, or over questions.
+    """The loss of the rows in a batch, summed over tokens or over questions.
 
     Args:
         model: The model that is trained.
-        batch: Rows with the right candidates (``"next_token"``) or with all candidates
-            (``"contrastive"``) of whole questions, on the model's device.
-        questions: What ``batch.questions`` counts through.
+        batch: Rows with the keys (``"next_token"``) or with all candidates (``"contrastive"``) of
+            whole questions, on the model's device.
+        questions: The questions that ``batch.questions`` are indexes of.
         objective: ``"next_token"``: minus the log-likelihood of each supervised token.
-            ``"contrastive"``: for each question the cross-entropy of its right candidate under
-            a softmax over its candidates' scores.
+            ``"contrastive"``: for each question the cross-entropy of its key under a softmax over
+            its candidates' scores.
+
+    Returns:
+        A scalar in nats, not divided by the number of tokens or questions.
     """
     tokens = token_log_likelihoods(model, batch)
     if objective == "next_token":
@@ -78,68 +78,67 @@ def objective_sum(
     means = branch_scores(tokens, batch, mean=True)
     total = tokens.new_zeros(())
     members: dict[int, list[int]] = {}
-    for branch, question in enumerate(batch.questions):
-        members.setdefault(question, []).append(branch)
+    for branch, index in enumerate(batch.questions):
+        members.setdefault(index, []).append(branch)
     for index, branches in members.items():
-        asked = questions[index]
-        scores = (means if asked.normalization == "mean" else sums)[branches]
-        right = [batch.candidates[branch] for branch in branches].index(asked.target or 0)
-        total = total - torch.log_softmax(scores, dim=0)[right]
+        question = questions[index]
+        scores = (means if question.normalization == "mean" else sums)[branches]
+        key = [batch.candidates[branch] for branch in branches].index(question.key_index)
+        total = total - torch.log_softmax(scores, dim=0)[key]
     return total
 
 
-class PackedTrainer(Trainer):
+class TrainingLoop(Trainer):
     """A transformers ``Trainer`` whose batch is one optimizer step's questions.
 
     Callbacks, logging integrations, schedulers, checkpoints and accelerate are transformers' own.
-    Within a step the questions are packed into rows, forward passes take at most ``budget``
-    tokens, and the loss is one sum divided by what the whole step supervises, so that it does
-    not depend on how the questions fell into forward passes.
+    Within a step the questions are packed into rows and forward passes as the plan says, and the
+    loss is one sum divided by what the whole step supervises, so that it does not depend on how
+    the questions fell into forward passes.
 
     Args:
         train_questions: Encoded training questions, with keys.
-        asked_in: The same questions as they are asked in an epoch, by its 0-based number: in the
-            same places, of the same passages.
-        valid_questions: Encoded validation questions, with keys; may be empty.
-        objective: See :func:`objective_sum`.
-        packing: ``"tree"`` or ``"flat"``.
-        budget: The most tokens of a forward pass, padding included.
+        epoch_questions: The same questions as an epoch shows them, by its 0-based number: at the
+            same indexes, of the same passages.
+        validation_questions: Encoded validation questions, with keys; may be empty.
+        plan: What each step computes.
         engine: Scores the validation questions.
+        checkpoints: The checkpoints, in the ``output_dir`` of the training arguments.
         on_evaluated: Called with the step and the metrics after each evaluation.
-        stop: When to stop before the last step; ``None`` for never.
-        questions_per_step: Questions of a step of this process.
+        early_stopping: When to stop before the last step; ``None`` for never.
         kwargs: Arguments of ``Trainer``.
+
+    Attributes:
+        tokens_given: Tokens of the supervised sequences so far, each in a row of its own.
+        tokens_computed: Tokens that went through the model in training so far.
+        questions_seen: Training questions of this process so far, those of each epoch counted.
     """
 
     def __init__(
         self,
         *,
         train_questions: Sequence[EncodedQuestion],
-        asked_in: Callable[[int], Sequence[EncodedQuestion]],
-        valid_questions: Sequence[EncodedQuestion],
-        objective: Objective,
-        packing: Packing,
-        budget: int,
+        epoch_questions: Callable[[int], Sequence[EncodedQuestion]],
+        validation_questions: Sequence[EncodedQuestion],
+        plan: StepPlan,
         engine: ScoringEngine,
+        checkpoints: Checkpoints,
         on_evaluated: Callable[[int, dict[str, float]], None],
-        stop: StopEarly | None,
-        questions_per_step: int,
+        early_stopping: EarlyStopping | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             train_dataset=_Indexes(len(train_questions)),
-            eval_dataset=_Indexes(len(valid_questions)) if valid_questions else None,
+            eval_dataset=_Indexes(len(validation_questions)) if validation_questions else None,
             **kwargs,
         )
         self.train_questions = train_questions
-        self.asked_in = asked_in
-        self.valid_questions = valid_questions
-        self.objective: Objective = objective
-        self.packing = packing
-        self.budget = budget
+        self.epoch_questions = epoch_questions
+        self.validation_questions = validation_questions
+        self.plan = plan
         self.engine = engine
+        self.checkpoints = checkpoints
         self.on_evaluated = on_evaluated
-        self.questions_per_step = questions_per_step
         self.tokens_given = 0
         self.tokens_computed = 0
         self.questions_seen = 0
@@ -147,28 +146,26 @@ class PackedTrainer(Trainer):
         self.add_callback(_EvaluateAtEpochEnd(self))
         self.remove_callback(PrinterCallback)  # a library logs; it does not print
         self.add_callback(_LogRecords())
-        self.stop = stop
-        if stop is not None:
-            self.add_callback(stop)
+        self.early_stopping = early_stopping
+        if early_stopping is not None:
+            self.add_callback(early_stopping)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train as transformers does, unless the checkpoint's run had stopped early already."""
         checkpoint = kwargs.get("resume_from_checkpoint")
-        if checkpoint is not None and self.stop is not None:
+        if checkpoint is not None and self.early_stopping is not None:
             saved = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE))
-            if self.stop.is_over(saved.log_history):
+            if self.early_stopping.is_over(saved.log_history):
                 self.state = saved
                 return None
         return super().train(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """One item a step: the indexes of its questions, for this process."""
-        sampler = StepSampler(
-            [question.passage for question in self.train_questions],
-            self.questions_per_step,
-            self.args.seed,
-            self.args.world_size,
-            self.args.process_index,
+        sampler = self.plan.sampler(
+            self.train_questions,
+            processes=self.args.world_size,
+            process=self.args.process_index,
         )
         return _StepLoader(
             _Indexes(len(self.train_questions)),
@@ -185,96 +182,79 @@ class PackedTrainer(Trainer):
     ) -> torch.Tensor:
         """Forward and backward over one step's questions; returns its loss."""
         model.train()
-        asked = self.asked_in(inputs["epoch"])
-        chosen = [asked[index] for index in inputs["indexes"]]
+        epoch = self.epoch_questions(inputs["epoch"])
+        questions = [epoch[index] for index in inputs["indexes"]]
         # At an epoch's end a process may have no question left. It still has to take part in
         # the others' exchange of gradients, with a loss of nothing.
-        weight = 1.0 if chosen else 0.0
-        chosen = chosen or [asked[0]]
-        groups, amount = self._groups(chosen)
-        total = torch.tensor(amount * weight, device=self.args.device)
+        weight = 1.0 if questions else 0.0
+        questions = questions or [epoch[0]]
+        batches = [collate(rows, self.engine.pad_id) for rows in self.plan.groups(questions)]
+        self.tokens_given += sum(batch.given for batch in batches)
+        self.tokens_computed += sum(batch.computed for batch in batches)
+        total = torch.tensor(self.plan.supervised(questions) * weight, device=self.args.device)
         if self.args.world_size > 1:
             torch.distributed.all_reduce(total)
         loss = torch.zeros((), device=self.args.device)
-        for place, batch in enumerate(groups):
-            last = place == len(groups) - 1
-            sync = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
-            with sync:
+        for number, batch in enumerate(batches, start=1):
+            last = number == len(batches)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                 with self.compute_loss_context_manager():
-                    part = objective_sum(model, batch.to(self.args.device), chosen, self.objective)
+                    part = objective_sum(
+                        model, batch.to(self.args.device), questions, self.plan.objective
+                    )
                     # Data-parallel gradients are averaged over processes: times their number
-                    # makes that the sum that the division by the whole step's total wants.
+                    # makes that the sum that the division by the whole step's total needs.
                     part = part / total * (self.args.world_size * weight)
                 self.accelerator.backward(part)
             loss += part.detach()
-        refuse_non_finite(loss, self, chosen)
+        refuse_non_finite(loss, self, questions)
         self.questions_seen += len(inputs["indexes"])
         return loss
-
-    def _groups(self, chosen: Sequence[EncodedQuestion]) -> tuple[list[PackedBatch], int]:
-        """The forward passes of one step, and how many tokens or questions it supervises."""
-        if self.objective == "next_token":
-            candidates: list[Sequence[int]] = [[question.target or 0] for question in chosen]
-            amount = sum(len(q.candidates[q.target or 0]) for q in chosen)
-        else:
-            candidates = [range(len(question.candidates)) for question in chosen]
-            amount = len(chosen)
-        units = (
-            pack(chosen, candidates, self.budget)
-            if self.packing == "tree"
-            else pack_flat(chosen, candidates)
-        )
-        pad_id = self.engine.pad_id
-        groups = [collate(rows, pad_id) for rows in batches(units, self.budget)]
-        self.tokens_given += sum(batch.given for batch in groups)
-        self.tokens_computed += sum(batch.computed for batch in groups)
-        return groups, amount
 
     def evaluate(
         self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
     ) -> dict[str, float]:
-        """Score the validation questions and log what :func:`summarise` says of them."""
-        found = self._evaluate_share()
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        """Score the validation questions and log the figures of :func:`summarise`."""
+        figures = self._validation_figures()
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         self.log(metrics)
         self._evaluated_at = self.state.global_step
         if self.is_world_process_zero():
-            self.on_evaluated(self.state.global_step, found)
+            self.on_evaluated(self.state.global_step, figures)
         self.accelerator.wait_for_everyone()
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
 
-    def _evaluate_share(self) -> dict[str, float]:
+    def _validation_figures(self) -> dict[str, float]:
         """Score this process's passages; figures of all processes' questions together."""
-        passages = list(dict.fromkeys(q.passage or q.id for q in self.valid_questions))
+        questions = self.validation_questions
+        passages = list(dict.fromkeys(q.passage or q.id for q in questions))
         mine = set(passages[self.args.process_index :: self.args.world_size])
-        indexes = [i for i, q in enumerate(self.valid_questions) if (q.passage or q.id) in mine]
-        scored = score(self.engine, self.valid_questions, indexes)
-        ids = [question.id for question in self.valid_questions]
-        refuse_spoilt_scores(self.state.global_step, scored, ids)
+        indexes = [i for i, q in enumerate(questions) if (q.passage or q.id) in mine]
+        answers = score_questions(self.engine, questions, indexes)
+        refuse_spoilt_scores(self.state.global_step, answers, [q.id for q in questions])
         if self.args.world_size > 1:
-            scored = gather_object(scored)
-        if sorted(one.index for one in scored) != list(range(len(self.valid_questions))):
+            answers = gather_object(answers)
+        if sorted(answer.index for answer in answers) != list(range(len(questions))):
             raise PredictionError(
-                f"expected each of {len(self.valid_questions)} validation questions once, "
-                f"found {len(scored)} scored"
+                f"expected each of {len(questions)} validation questions once, "
+                f"found {len(answers)} scored"
             )
-        return summarise(scored)
+        return summarise(answers)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save as transformers does; then say that it is whole, and only then drop older ones."""
+        """Save as transformers does, mark it complete, and only then remove older ones."""
         refuse_spoilt_weights(model, self.state.global_step)
-        keep, self.args.save_total_limit = self.args.save_total_limit, None
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
-        self.args.save_total_limit = keep
+        self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            folder = Path(str(self.args.output_dir))
-            complete(folder / f"checkpoint-{self.state.global_step}")
-            if keep is not None:
-                remove_older(folder, keep)
+            self.checkpoints.mark_complete(self.state.global_step)
+            if limit is not None:
+                self.checkpoints.remove_older(limit)
 
     def floating_point_ops(self, _inputs: dict[str, Any]) -> int:
         """Not estimated: the result reports tokens given and computed instead."""
@@ -282,21 +262,21 @@ class PackedTrainer(Trainer):
 
 
 class _EvaluateAtEpochEnd(TrainerCallback):
-    def __init__(self, trainer: PackedTrainer) -> None:
-        self._trainer = trainer
+    def __init__(self, loop: TrainingLoop) -> None:
+        self._loop = loop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         # With the epoch's last step, and so before its checkpoint: a run resumed from there has
         # that evaluation in its history.
         last = state.epoch == int(state.epoch) or state.global_step >= state.max_steps
-        if self._trainer.valid_questions and last:
+        if self._loop.validation_questions and last:
             control.should_evaluate = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         # Where another callback ended the epoch early; and once only with eval_strategy="epoch",
-        # which asks again for what the epoch's last step has had.
-        done = self._trainer._evaluated_at == state.global_step
-        control.should_evaluate = bool(self._trainer.valid_questions) and not done
+        # which requests again the evaluation that the epoch's last step has had.
+        done = self._loop._evaluated_at == state.global_step
+        control.should_evaluate = bool(self._loop.validation_questions) and not done
 
 
 class _LogRecords(TrainerCallback):

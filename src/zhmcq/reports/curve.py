@@ -1,4 +1,4 @@
-"""The curve of a run as a picture: loss, accuracy with its interval, the step that was kept."""
+"""The curve of a run as a picture: loss, accuracy with its interval, the best step."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def plot_history(
     best_step: int | None = None,
     title: str = "",
 ) -> None:
-    """Draw a run: training loss, validation accuracy with its interval, the step that was kept.
+    """Draw a run: training loss, validation accuracy with its interval, the best adapter's step.
 
     Args:
-        history: Of a :class:`zhmcq.training.TrainingResult`.
+        history: Records of a run, as a ``TrainingResult`` has them.
         path: Where to write the picture, as png.
-        best_step: The step whose adapter was kept; not marked without it.
-        title: Stands above; may be Chinese where a Chinese font is installed.
+        best_step: The step whose adapter was saved; not marked if ``None``.
+        title: The title above the picture; may be Chinese where a Chinese font is installed.
 
     Raises:
         OutputError: If matplotlib is missing, the history holds nothing to draw, or the file
@@ -91,7 +91,7 @@ def plot_history(
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without matplotlib's own words on fonts: one for each character, or for a font's weight."""
+    """Silence matplotlib's own warnings on fonts: there is one for each character."""
     fonts = logging.getLogger("matplotlib.font_manager")
     level = fonts.level
     fonts.setLevel(logging.ERROR)
@@ -165,11 +165,11 @@ def _fonts(text: str) -> list[str]:
     needed -= set(get_font(findfont(FontProperties(family=LATIN_FONT))).get_charmap())
     if not needed:
         return [LATIN_FONT]
-    _look_again()
+    _refresh_font_list()
     lacking = needed
     best = [LATIN_FONT]
     for family in CHINESE_FONTS:
-        entry = next((one for one in fontManager.ttflist if one.name == family), None)
+        entry = next((font for font in fontManager.ttflist if font.name == family), None)
         if entry is None:
             continue
         missing = needed - set(get_font(entry.fname).get_charmap())
@@ -183,7 +183,7 @@ def _fonts(text: str) -> list[str]:
 
 
 @functools.cache
-def _look_again() -> None:
+def _refresh_font_list() -> None:
     """Find fonts that were installed since matplotlib listed them, if it knows no Chinese one."""
     from matplotlib.font_manager import findSystemFonts, fontManager
 

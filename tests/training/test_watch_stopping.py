@@ -11,8 +11,9 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.stopping import StopEarly
-from zhmcq.training.trainer import PackedTrainer
+from zhmcq.training.loop import TrainingLoop
+from zhmcq.training.run_folder import RunFolder
+from zhmcq.training.watch import EarlyStopping
 
 BANK = [Question(f"q{i}", f"{i}？", ("甲", "乙"), answer=(i % 2,)) for i in range(4)]
 
@@ -38,13 +39,13 @@ def test_evaluations_in_a_row_without_a_better_accuracy_are_counted(
 ) -> None:
     history: list[dict[str, Any]] = [{"loss": 1.0, "step": 1}]
     history += [{"eval_accuracy": value, "eval_loss": 1.0} for value in accuracies]
-    assert StopEarly(2, "accuracy").is_over(history) is over
+    assert EarlyStopping(2, "accuracy").is_over(history) is over
 
 
 def test_a_loss_is_better_when_it_is_lower() -> None:
     falling = [{"eval_loss": 1.0}, {"eval_loss": 0.9}]
-    assert not StopEarly(1, "loss").is_over(falling)
-    assert StopEarly(1, "loss").is_over(falling[::-1])
+    assert not EarlyStopping(1, "loss").is_over(falling)
+    assert EarlyStopping(1, "loss").is_over(falling[::-1])
 
 
 def train(
@@ -53,10 +54,10 @@ def train(
     """Eight epochs of one step, with accuracies that are best at step 2."""
     accuracies = dict(enumerate([0.25, 0.75, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0], start=1))
 
-    def pretend(self: PackedTrainer) -> dict[str, float]:
+    def pretend(self: TrainingLoop) -> dict[str, float]:
         return {"accuracy": accuracies[self.state.global_step], "loss": 1.0}
 
-    monkeypatch.setattr(PackedTrainer, "_evaluate_share", pretend)
+    monkeypatch.setattr(TrainingLoop, "_validation_figures", pretend)
     values = {"num_train_epochs": 8, "save_steps": 1, "early_stopping_patience": 2, **settings}
     return zhmcq.LoraTrainer(
         base,
@@ -108,13 +109,11 @@ def test_stopping_early_without_validation_questions_is_refused(base: Path, tmp_
 def test_a_run_killed_after_it_had_stopped_does_not_train_on(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import zhmcq.training.run as run
-
-    def killed(*_args: Any) -> None:
+    def killed(*_args: Any, **_kwargs: Any) -> None:
         raise RuntimeError("killed before the adapter was written")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "save_adapter", killed)
+        patch.setattr(RunFolder, "save", killed)
         with pytest.raises(RuntimeError, match="killed"):
             train(base, tmp_path / "run", patch, save_steps=1000)
     result = train(base, tmp_path / "run", monkeypatch, save_steps=1000)
