@@ -6,19 +6,18 @@ import json
 import logging
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zhmcq.checks.across import check_bank
-from zhmcq.checks.near_copies import UnionFind, near_copy_clusters
+from zhmcq.checks.near_copies import near_copy_clusters
 from zhmcq.errors import ReadError, SplitError
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.headers import Columns
-from zhmcq.reading.records import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
+from zhmcq.reading.drafts.draft import Columns
+from zhmcq.reading.saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
 from zhmcq.zh.fold import fold_text
 
 __all__ = ["DatasetBuilder", "Splits"]
@@ -157,8 +156,9 @@ class DatasetBuilder:
 
     Args:
         columns: Field → header, where the headers aren't recognised (``{"stem": "題目"}``).
-        answer_base: The number of the first option in numeric keys, 0 or 1; by default told from
-            the data.
+        answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
+            from the data.
+        sheets: The sheets of a workbook to read; by default all.
         valid_fraction: Which part of the questions goes to ``valid``, between 0 and 1.
         seed: Decides which passages that are.
     """
@@ -169,16 +169,18 @@ class DatasetBuilder:
         answer_base: int | None = None,
         valid_fraction: float = 0.1,
         seed: int = 42,
+        sheets: Sequence[str] | None = None,
     ) -> None:
         self.columns = columns
         self.answer_base = answer_base
+        self.sheets = sheets
         self.valid_fraction = valid_fraction
         self.seed = seed
 
     def read(self, path: str | os.PathLike[str]) -> QuestionBank:
-        """Read a bank and check it across its rows.
+        """Read a bank with this builder's ``columns``, ``answer_base`` and ``sheets``.
 
-        See :func:`zhmcq.reading.read_bank` and :func:`zhmcq.checks.check_bank`.
+        See :func:`zhmcq.reading.read_bank`, which does all of it.
 
         Args:
             path: The file.
@@ -186,8 +188,9 @@ class DatasetBuilder:
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
         """
-        bank = read_bank(path, columns=self.columns, answer_base=self.answer_base)
-        bank = check_bank(bank)
+        bank = read_bank(
+            path, columns=self.columns, answer_base=self.answer_base, sheets=self.sheets
+        )
         errors = sum(problem.severity == "error" for problem in bank.problems)
         logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)
         return bank
@@ -234,18 +237,20 @@ class DatasetBuilder:
 
     def _clusters(self, bank: QuestionBank) -> list[list[int]]:
         """Indexes of questions that must stay together."""
-        joined = UnionFind(len(bank))
+        from scipy.cluster.hierarchy import DisjointSet
+
+        joined = DisjointSet(range(len(bank)))
         passages = near_copy_clusters([question.passage for question in bank])
         stems = near_copy_clusters(["" if q.passage else q.stem for q in bank])
         firsts: dict[tuple[str, ...], int] = {}
         for index, question in enumerate(bank):
-            joined.join(index, passages[index])
-            joined.join(index, stems[index])
+            joined.merge(index, passages[index])
+            joined.merge(index, stems[index])
             for key in _identities(question):
-                joined.join(index, firsts.setdefault(key, index))
+                joined.merge(index, firsts.setdefault(key, index))
         clusters: dict[int, list[int]] = {}
         for index in range(len(bank)):
-            clusters.setdefault(joined.find(index), []).append(index)
+            clusters.setdefault(joined[index], []).append(index)
         return list(clusters.values())
 
     def _choose(self, clusters: list[list[int]], count: int) -> set[int]:

@@ -12,9 +12,9 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.headers import field_of, option_label
-from zhmcq.reading.ids import UniqueIds
-from zhmcq.reading.numbered import find_numbered
+from zhmcq.reading.build import UniqueIds
+from zhmcq.reading.drafts.embedded import find_numbered
+from zhmcq.reading.drafts.headers import field_of, option_label
 
 
 def read_json(tmp_path: Path, data: Any) -> QuestionBank:
@@ -288,7 +288,11 @@ def test_a_number_among_options_is_no_pair_of_labels_beside_label_keys(tmp_path:
 
 def test_each_question_keeps_the_labels_its_own_key_uses(tmp_path: Path) -> None:
     def item(labels: str, key: str) -> dict[str, Any]:
-        return {"stem": "？", "choices": {"text": ["一", "二"], "label": list(labels)}, "key": key}
+        return {
+            "stem": f"{key}？",
+            "choices": {"text": ["一", "二"], "label": list(labels)},
+            "key": key,
+        }
 
     bank = read_json(tmp_path, [item("AB", "A"), item("12", "2"), item("AB", "B")])
     assert [q.answer_label for q in bank] == ["A", "2", "B"]

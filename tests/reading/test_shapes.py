@@ -11,9 +11,9 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.embedded import find_embedded
-from zhmcq.reading.headers import field_of, option_label
-from zhmcq.reading.options import is_image_only, strip_prefixes
+from zhmcq.reading.drafts.embedded import find_embedded
+from zhmcq.reading.drafts.headers import field_of, option_label
+from zhmcq.reading.drafts.option_cells import is_image_only, strip_prefixes
 
 
 def read_json(tmp_path: Path, data: Any) -> QuestionBank:

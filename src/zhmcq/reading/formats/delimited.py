@@ -1,4 +1,4 @@
-"""csv and tsv → one table; encoding and delimiter are found out, never guessed into mojibake."""
+"""csv and tsv → one sheet; encoding and delimiter are worked out, never guessed into mojibake."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.cells import cell_text
-from zhmcq.reading.tables import MAX_COLUMNS, Row, Table
+from zhmcq.reading.formats.cells import cell_text
+from zhmcq.reading.formats.table import MAX_COLUMNS, CellRow, Sheet
 
-__all__ = ["count_lines", "detect_encoding", "text_tables"]
+__all__ = ["count_lines", "delimited_sheets", "detect_encoding"]
 
 CHUNK = 2**20
 SAMPLE = 2**18
@@ -135,7 +135,7 @@ def count_lines(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
-def text_tables(path: Path, name: str) -> Iterator[Table]:
+def delimited_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """The one table of a csv or tsv file.
 
     Raises:
@@ -144,7 +144,7 @@ def text_tables(path: Path, name: str) -> Iterator[Table]:
     encoding = detect_encoding(path, name)
     with path.open(encoding=encoding, newline="") as file:
         delimiter = _delimiter(file.read(SAMPLE), path.suffix.lower())
-    yield Table("", _rows(path, encoding, delimiter, name), count_lines(path))
+    yield Sheet("", _rows(path, encoding, delimiter, name), count_lines(path))
 
 
 def _delimiter(sample: str, suffix: str) -> str:
@@ -176,7 +176,7 @@ def _sample_rows(sample: str, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[Row]:
+def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[CellRow]:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(_without_nul(file), delimiter=delimiter, skipinitialspace=True)
@@ -195,7 +195,7 @@ def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[Row]
                     for c in cells
                 ]
                 if any(texts):
-                    yield Row(number, texts, list(texts))
+                    yield CellRow(number, texts, list(texts))
                 number = reader.line_num + 1
         except csv.Error as error:
             raise ReadError(

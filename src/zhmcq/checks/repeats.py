@@ -9,13 +9,15 @@ from zhmcq.checks.near_copies import near_copy_clusters
 from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
 from zhmcq.zh.fold import fold_text, fold_texts
 
-__all__ = ["check_bank", "find_overlap"]
+__all__ = ["find_overlap", "settle_repeats"]
 
 MANY = 5
 
 
-def check_bank(bank: QuestionBank) -> QuestionBank:
-    """The bank with what only a look across its rows shows among its problems.
+def settle_repeats(bank: QuestionBank) -> QuestionBank:
+    """A bank in which no question is there with two keys, and repeated ones have a warning.
+
+    :func:`zhmcq.reading.read_bank` does this itself; it is for banks that were put together.
 
     Two questions are the same when passage, stem and options are, whatever the order of the
     options, after folding width, Traditional and Simplified characters, case, whitespace and
@@ -25,21 +27,21 @@ def check_bank(bank: QuestionBank) -> QuestionBank:
         A bank in which a question that repeats another has the warning ``duplicate``, and from
         which questions that have two different keys are gone, each with the error ``two_keys``.
     """
-    found: list[tuple[int, RowProblem]] = []
+    problems: list[tuple[int, RowProblem]] = []
     contradicting: set[int] = set()
     for same in _same_questions(bank):
         keys = {key for index in same if (key := _key_texts(bank[index]))}
         if len(keys) > 1:
             contradicting.update(same)
             for index in same:
-                others = _places(bank, (other for other in same if other != index))
+                others = _rows(bank, (other for other in same if other != index))
                 message = f"the same question has another key in {others}; both are left out"
-                found.append((index, _problem(bank, index, "two_keys", message, "error")))
+                problems.append((index, _problem(bank, index, "two_keys", message, "error")))
             continue
         for index in same[1:]:
-            message = f"the same question is in {_places(bank, same[:1])} already"
-            found.append((index, _problem(bank, index, "duplicate", message, "warning")))
-    return _with_problems(bank, found, contradicting)
+            message = f"the same question is in {_rows(bank, same[:1])} already"
+            problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
+    return _with_problems(bank, problems, contradicting)
 
 
 def _same_questions(bank: QuestionBank) -> list[list[int]]:
@@ -64,13 +66,13 @@ def _key_texts(question: Question) -> tuple[str, ...]:
     return tuple(sorted(fold_text(question.options[i]) for i in question.answer or ()))
 
 
-def _places(bank: QuestionBank, indexes: Iterable[int]) -> str:
-    named = [_place(bank[index]) for index in indexes]
+def _rows(bank: QuestionBank, indexes: Iterable[int]) -> str:
+    named = [_row(bank[index]) for index in indexes]
     more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
     return ", ".join(named[:MANY]) + more
 
 
-def _place(question: Question) -> str:
+def _row(question: Question) -> str:
     if question.origin is None:
         return f"question {question.id!r}"
     sheet = f" of sheet {question.origin.sheet!r}" if question.origin.sheet else ""
@@ -96,16 +98,16 @@ def _problem(
 
 
 def _with_problems(
-    bank: QuestionBank, found: Sequence[tuple[int, RowProblem]], gone: set[int]
+    bank: QuestionBank, noticed: Sequence[tuple[int, RowProblem]], gone: set[int]
 ) -> QuestionBank:
-    kept = [question for index, question in enumerate(bank) if index not in gone]
+    remaining = [question for index, question in enumerate(bank) if index not in gone]
     before = [0]
     for index in range(len(bank)):
         before.append(before[-1] + (index in gone))
-    problems = [*bank.problems, *(problem for _, problem in found)]
+    problems = [*bank.problems, *(problem for _, problem in noticed)]
     problems.sort(key=lambda problem: problem.position)
     problems = [replace(p, position=p.position - before[p.position]) for p in problems]
-    return QuestionBank(kept, problems, bank.columns, bank.table)
+    return QuestionBank(remaining, problems, bank.columns, bank.table)
 
 
 def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
@@ -142,7 +144,7 @@ def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
             other,
             index - len(train),
             code,
-            f"{what[code]} is in the training bank: {_place(joined[match])}",
+            f"{what[code]} is in the training bank: {_row(joined[match])}",
             "warning",
         )
         for index, (code, match) in sorted(seen.items())

@@ -89,8 +89,9 @@ def test_a_stream_gives_what_the_bank_holds(tmp_path: Path, write_xlsx: WriteXls
 
 def test_a_line_that_is_not_json_is_a_problem_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "bank.jsonl"
-    good = '{"question": "一？", "A": "甲", "B": "乙", "answer": "B"}'
-    path.write_text(f'{good}\n{{"question": "二\n{good}\n', encoding="utf-8")
+    first = '{"question": "一？", "A": "甲", "B": "乙", "answer": "B"}'
+    third = first.replace("一", "三")
+    path.write_text(f'{first}\n{{"question": "二\n{third}\n', encoding="utf-8")
     bank = read_bank(path)
     assert len(bank) == 2
     assert [(problem.row, problem.code) for problem in bank.problems] == [(2, "bad_json")]

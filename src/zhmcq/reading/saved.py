@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from zhmcq.errors import OutputError, QuestionError, ReadError
 from zhmcq.files import atomic_write
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
+from zhmcq.reading.formats import Contents, JsonDocument, JsonLines
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
-    "FORMAT",
     "SPLITS_FORMAT",
-    "bank_from_lines",
     "bank_from_record",
     "bank_to_record",
+    "question_from_record",
+    "question_to_record",
     "save_bank",
+    "saved_bank",
+    "to_json",
 ]
 
 FORMAT = "zhmcq-bank"
-# What zhmcq.dataset.Splits.save writes: two banks, "train" and "valid".
+#: What zhmcq.dataset.Splits.save writes: two banks, "train" and "valid".
 SPLITS_FORMAT = "zhmcq-splits"
 VERSION = 1
+
+T = TypeVar("T", Question, RowProblem)
 _QUESTION_DEFAULTS = {
     field.name: field.default for field in fields(Question) if field.default is not MISSING
-}
-_FIELD_TYPES = {field.name: str for field in fields(Question) if field.type == "str"} | {
-    "options": list,
-    "labels": list,
-    "answer": list | None,
 }
 _PROBLEM_DEFAULTS = {
     field.name: field.default for field in fields(RowProblem) if field.default is not MISSING
@@ -43,7 +47,7 @@ def save_bank(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     """Write a bank so that :func:`zhmcq.reading.read_bank` gives it back equal.
 
     Args:
-        bank: Questions, problems, columns and source cells are all kept.
+        bank: Questions, problems, columns and source cells are all written.
         path: ``.json`` for one document, ``.jsonl`` for one question a line.
 
     Raises:
@@ -74,7 +78,7 @@ def bank_to_record(bank: QuestionBank) -> dict[str, Any]:
     return {
         **_head(bank),
         "questions": [question_to_record(question) for question in bank],
-        "problems": [_lean(problem, _PROBLEM_DEFAULTS) for problem in bank.problems],
+        "problems": [_without_defaults(problem, _PROBLEM_DEFAULTS) for problem in bank.problems],
         "rows": list(_rows(bank)),
     }
 
@@ -93,7 +97,7 @@ def _lines(bank: QuestionBank) -> Iterator[str]:
     for question in bank:
         yield to_json(question_to_record(question))
     for problem in bank.problems:
-        yield to_json({"problem": _lean(problem, _PROBLEM_DEFAULTS)})
+        yield to_json({"problem": _without_defaults(problem, _PROBLEM_DEFAULTS)})
     for row in _rows(bank):
         yield to_json({"row": row})
 
@@ -105,14 +109,14 @@ def _rows(bank: QuestionBank) -> Iterator[dict[str, Any]]:
 
 def question_to_record(question: Question) -> dict[str, Any]:
     """A question as a json object, without the fields that hold their defaults."""
-    record = _lean(question, _QUESTION_DEFAULTS)
+    record = _without_defaults(question, _QUESTION_DEFAULTS)
     if question.origin is not None:
         record["origin"] = _origin_to_record(question.origin)
     return record
 
 
-def _lean(thing: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    values = {field.name: getattr(thing, field.name) for field in fields(thing)}
+def _without_defaults(value: Question | RowProblem, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    values = {field.name: getattr(value, field.name) for field in fields(value)}
     return {
         name: value
         for name, value in values.items()
@@ -124,6 +128,33 @@ def _lean(thing: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 def _origin_to_record(origin: Origin) -> list[Any]:
     return [origin.file, origin.sheet, origin.row]
+
+
+def saved_bank(contents: Contents, where: str) -> QuestionBank | None:
+    """The bank that a file holds which :func:`save_bank` or ``Splits.save()`` wrote, else None.
+
+    Args:
+        contents: What the file holds. Lines are taken only if they are those of a saved bank.
+        where: The file's name, for messages.
+
+    Raises:
+        ReadError: If it is a saved bank of another version, or a damaged one.
+    """
+    if isinstance(contents, JsonLines):
+        head = contents.head
+        if isinstance(head, Mapping) and head.get("format") == FORMAT:
+            return _bank_from_lines((line for _, line in contents.lines), where)
+    if isinstance(contents, JsonDocument) and isinstance(contents.value, Mapping):
+        form = contents.value.get("format")
+        if form == FORMAT:
+            return bank_from_record(contents.value, where)
+        if form == SPLITS_FORMAT:
+            train, valid = (
+                bank_from_record(contents.value.get(part) or {}, where)
+                for part in ("train", "valid")
+            )
+            return train + valid
+    return None
 
 
 def bank_from_record(record: Mapping[str, Any], where: str) -> QuestionBank:
@@ -139,7 +170,7 @@ def bank_from_record(record: Mapping[str, Any], where: str) -> QuestionBank:
     lines: list[Any] = [dict(record), *_list(record, "questions", where)]
     lines += [{"problem": problem} for problem in _list(record, "problems", where)]
     lines += [{"row": row} for row in _list(record, "rows", where)]
-    return bank_from_lines(lines, where)
+    return _bank_from_lines(lines, where)
 
 
 def _list(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
@@ -149,7 +180,7 @@ def _list(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
     return value
 
 
-def bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
+def _bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
     """The bank whose head, questions, problems and rows come one after another.
 
     Args:
@@ -176,7 +207,7 @@ def bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
                         f"version {VERSION}"
                     )
             elif "problem" in line:
-                problems.append(RowProblem(**line["problem"]))
+                problems.append(_validated(RowProblem, line["problem"]))
             elif "row" in line:
                 rows[_origin(line["row"]["origin"])] = line["row"]["cells"]
             else:
@@ -190,7 +221,7 @@ def bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
     except (TypeError, KeyError, ValueError, AttributeError, QuestionError) as error:
         raise ReadError(
             f"{where}: expected a saved bank, but its part {number} is damaged "
-            f"({type(error).__name__}: {error}); save it again"
+            f"({_reason(error)}); save it again"
         ) from error
 
 
@@ -198,23 +229,49 @@ def question_from_record(record: Mapping[str, Any]) -> Question:
     """The question that :func:`question_to_record` wrote.
 
     Raises:
-        TypeError: If a field has another type; a damaged bank must not become odd questions.
+        ValueError: If a field is unknown or of another type: a damaged bank must not become odd
+            questions.
+        TypeError: If a field is missing.
+        QuestionError: If the fields contradict each other.
     """
     values = dict(record)
-    for name, types in _FIELD_TYPES.items():
-        if name in values and not isinstance(values[name], types):
-            raise TypeError(f"{name} is {values[name]!r}")
-    for name, item in (("options", str), ("labels", str), ("answer", int)):
-        if not all(isinstance(part, item) for part in values.get(name) or ()):
-            raise TypeError(f"{name} is {values[name]!r}")
     for name in ("options", "labels", "answer"):
-        if values.get(name) is not None:
+        if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
     if values.get("origin") is not None:
         values["origin"] = _origin(values["origin"])
-    return Question(**values)
+    return _validated(Question, values)
 
 
 def _origin(record: Any) -> Origin:
     file, sheet, row = record
     return Origin(str(file), str(sheet), int(row))
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[dict[str, Any]]:
+    """Checks the fields of a question or problem against their declared types, strictly.
+
+    Of the dataclass itself pydantic would take instances only in strict mode, and would let
+    unknown fields pass otherwise.
+    """
+    from pydantic import ConfigDict, TypeAdapter, with_config
+    from typing_extensions import TypedDict
+
+    field_types = TypedDict(kind.__name__, get_type_hints(kind), total=False)  # type: ignore[operator]
+    return TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(field_types))
+
+
+def _validated(kind: type[T], values: Mapping[str, Any]) -> T:
+    return kind(**_adapter(kind).validate_python(dict(values)))
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line; pydantic's own message has several."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        return f"{field}: {first['msg']}" if field else first["msg"]
+    return f"{type(error).__name__}: {error}"

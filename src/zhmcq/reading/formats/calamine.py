@@ -1,4 +1,4 @@
-"""xls, ods and xlsb → tables, read by python-calamine in a child process with limits.
+"""xls, ods and xlsb → sheets, read by python-calamine in a child process with limits.
 
 Damaged files of these formats can make the library abort its process or take all memory; so the
 process that it takes down is not ours.
@@ -14,22 +14,22 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.cells import cell_text
-from zhmcq.reading.tables import MergedColumns, Row, Table
+from zhmcq.reading.formats.cells import cell_text
+from zhmcq.reading.formats.table import CellRow, MergedColumns, Sheet
 
-__all__ = ["calamine_tables"]
+__all__ = ["calamine_sheets"]
 
 WORKER = Path(__file__).with_name("calamine_worker.py")
 TIMEOUT = 300.0
 _MAX_LINE = 2**26
 
 
-def calamine_tables(path: Path, name: str) -> Iterator[Table]:
+def calamine_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """The sheets of an xls, ods or xlsb workbook.
 
     These readers give values without their formats: a percentage comes as 0.15. Such cells carry
@@ -52,7 +52,7 @@ def calamine_tables(path: Path, name: str) -> Iterator[Table]:
                 ended = line == {"end": True}
                 break
             merges = [tuple(merge) for merge in line["merges"]]
-            yield Table(line["sheet"], _rows(lines, MergedColumns(merges)), line["rows"])
+            yield Sheet(line["sheet"], _rows(lines, MergedColumns(merges)), line["rows"])
             lines.skip_rows()
         if not ended:
             child.kill()
@@ -123,9 +123,9 @@ class _Lines:
             pass
 
 
-def _rows(lines: _Lines, merged: MergedColumns) -> Iterator[Row]:
+def _rows(lines: _Lines, merged: MergedColumns) -> Iterator[CellRow]:
     for number, *cells in lines.rows():
-        row = Row(number, [], [])
+        row = CellRow(number, [], [])
         for column, stored in enumerate(cells):
             value = _value(stored)
             text, note = cell_text(value)

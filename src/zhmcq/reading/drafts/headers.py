@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from zhmcq.errors import ColumnsError
-from zhmcq.reading.tables import column_number
+from zhmcq.reading.drafts.draft import Columns
 from zhmcq.zh.fold import fold_name, normal_text
 from zhmcq.zh.labels import LABEL, alphabet_of, label_index
 
-__all__ = ["FIELDS", "Columns", "Layout", "field_of", "find_layout", "option_label"]
-
-Columns = Mapping[str, str | Sequence[str]]
+__all__ = ["FIELDS", "HeaderLayout", "field_of", "find_layout", "option_label"]
 
 # Spelled as fold_name() leaves them: Simplified, lower case, without punctuation. The order is the
 # order of preference where a table has several of them.
@@ -111,7 +109,7 @@ def field_of(header: str) -> tuple[str, int] | None:
 
 
 @dataclass(slots=True)
-class Layout:
+class HeaderLayout:
     """What was recognised in a header row.
 
     Attributes:
@@ -155,12 +153,10 @@ class Layout:
         return len(self.fields) + options
 
 
-def _column_name(column: int) -> str:
-    letters, column = "", column + 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"column {letters}"
+def _column_name(index: int) -> str:
+    from openpyxl.utils import get_column_letter  # here: a csv with named columns needs none of it
+
+    return f"column {get_column_letter(index + 1)}"
 
 
 def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -173,9 +169,9 @@ def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(headers)
 
 
-def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> Layout:
+def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> HeaderLayout:
     """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
-    layout = Layout(row, _distinct_names(cells))
+    layout = HeaderLayout(row, _distinct_names(cells))
     ranked: dict[str, list[tuple[int, int]]] = {}
     labelled: list[tuple[int, str]] = []
     for column, cell in enumerate(cells):
@@ -230,7 +226,7 @@ def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, 
 
 def find_layout(
     rows: Iterable[tuple[int, Sequence[str]]], columns: Columns | None, where: str
-) -> Layout:
+) -> HeaderLayout:
     """The header row among a sheet's first rows, even below title rows.
 
     Args:
@@ -244,7 +240,7 @@ def find_layout(
     searched = list(rows)[:_SEARCHED_ROWS]
     if columns:
         return _mapped_layout(searched, columns, where)
-    best: Layout | None = None
+    best: HeaderLayout | None = None
     for number, cells in searched:
         layout = recognise(number, cells)
         if layout.score > (best.score if best else 0) and _is_header(layout, cells):
@@ -260,7 +256,7 @@ def find_layout(
     return best
 
 
-def _is_header(layout: Layout, cells: Sequence[str]) -> bool:
+def _is_header(layout: HeaderLayout, cells: Sequence[str]) -> bool:
     """Not a title, not a row of data: at least half of its cells are short names."""
     filled = [cell for cell in cells if cell]
     known = sum(map(len, layout.fields.values())) + len(layout.options)
@@ -273,7 +269,9 @@ def _shown(cells: Sequence[str]) -> str:
     return ", ".join(names) if names else "no text in its first rows"
 
 
-def _mapped_layout(rows: list[tuple[int, Sequence[str]]], columns: Columns, where: str) -> Layout:
+def _mapped_layout(
+    rows: list[tuple[int, Sequence[str]]], columns: Columns, where: str
+) -> HeaderLayout:
     wanted: dict[str, list[str]] = {
         name: [header] if isinstance(header, str) else list(header)
         for name, header in columns.items()
@@ -293,7 +291,9 @@ def _mapped_layout(rows: list[tuple[int, Sequence[str]]], columns: Columns, wher
     def place_of(name: str, header: str) -> int:
         named = re.fullmatch(r"column ([A-Z]{1,2})", header)
         if named:
-            return column_number(named.group(1)) - 1
+            from openpyxl.utils import column_index_from_string
+
+            return column_index_from_string(named.group(1)) - 1
         place = places.get(normal_text(header), loose.get(fold_name(header)))
         if place is None:
             raise ColumnsError(

@@ -6,7 +6,12 @@ import datetime as dt
 import re
 from typing import Any
 
-from zhmcq.reading.formats import general, render_date, render_duration, render_number
+from zhmcq.reading.formats.number_formats import (
+    general,
+    render_date,
+    render_duration,
+    render_number,
+)
 from zhmcq.zh.fold import tidy
 
 __all__ = ["cell_text", "unescape"]

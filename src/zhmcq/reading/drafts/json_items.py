@@ -4,29 +4,83 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Origin, SourceId
-from zhmcq.reading.drafts import Draft
-from zhmcq.reading.embedded import split_item
-from zhmcq.reading.headers import Columns, Layout, find_layout, recognise
-from zhmcq.reading.json_options import options_of, text_of
-from zhmcq.reading.marks import marked
+from zhmcq.reading.drafts.draft import (
+    Columns,
+    Draft,
+    DraftItem,
+    Heading,
+    ReadRequest,
+    labels_marked_right,
+)
+from zhmcq.reading.drafts.embedded import split_item
+from zhmcq.reading.drafts.headers import HeaderLayout, find_layout, recognise
+from zhmcq.reading.drafts.json_options import options_of, text_of
+from zhmcq.reading.formats import JsonDocument, JsonLines
+from zhmcq.reading.formats.table import tracked
 from zhmcq.zh.fold import fold_name, tidy
 
-__all__ = ["ItemReader", "top_items"]
+__all__ = ["ItemReader", "record_drafts", "top_items"]
 
 _MAX_DEPTH = 6
 _LONGEST_ID = 40
 
 
+def record_drafts(
+    contents: JsonDocument | JsonLines, request: ReadRequest
+) -> Generator[DraftItem, None, None]:
+    """The drafts of json records; what is no question gives a draft with a note.
+
+    Raises:
+        ReadError: If the json holds no list of records; ColumnsError if none of them is
+            recognised as a question.
+    """
+    reader = ItemReader(request.columns, request.name)
+    failure: ReadError | None = None
+    heading: Heading | None = None
+    for number, item in _numbered_items(contents, request):
+        try:
+            if isinstance(item, ReadError):
+                raise item
+            for draft in reader.drafts(item, number):
+                if draft.heading is not heading:
+                    heading = draft.heading
+                    yield heading
+                yield draft
+        except ReadError as error:
+            failure = failure or error
+            code = "no_question" if isinstance(error, ColumnsError) else "bad_json"
+            yield Draft(Origin(request.name, "", number), "", notes=[("", code)])
+    if failure and heading is None:
+        raise failure
+
+
+def _numbered_items(
+    contents: JsonDocument | JsonLines, request: ReadRequest
+) -> Iterator[tuple[int, Any]]:
+    """The records with their numbers: lines, or places in the document's list from 1."""
+    what = f"Reading {request.path.name}"
+    if isinstance(contents, JsonLines):
+        return tracked(contents.lines, contents.expected, what)
+    items = top_items(contents.value)
+    if not items:
+        raise ReadError(
+            f"{request.name}: expected a list of questions as json, found "
+            f"{type(contents.value).__name__} without one"
+        )
+    return enumerate(tracked(items, len(items), what), 1)
+
+
 @functools.lru_cache(maxsize=1024)
-def _recognised(names: tuple[str, ...]) -> Layout:
+def _recognised(names: tuple[str, ...]) -> HeaderLayout:
     return recognise(0, names)
 
 
-def _names(record: Iterable[Any]) -> Layout:
+def _names(record: Iterable[Any]) -> HeaderLayout:
     """What the names of a record say; kept, since a file has few sets of names."""
     names = tuple(map(str, record))
     return _recognised(names) if sum(map(len, names)) < 1000 else recognise(0, names)
@@ -128,8 +182,7 @@ class ItemReader:
     def __init__(self, columns: Columns | None, file: str) -> None:
         self._columns = columns
         self.file = file
-        self._layouts: dict[tuple[str, ...], tuple[Layout, dict[str, str]]] = {}
-        self.columns: dict[str, str] = {}
+        self._layouts: dict[tuple[str, ...], tuple[HeaderLayout, Heading]] = {}
 
     def drafts(self, item: Any, number: int) -> list[Draft]:
         """The questions of one item; several where it has sub-questions.
@@ -184,26 +237,24 @@ class ItemReader:
             for value in part.values()
         )
 
-    def _layout(self, record: Mapping[str, Any], where: Origin) -> tuple[Layout, dict[str, str]]:
-        """What the names of a record say, and the name of each field, for messages."""
+    def _layout(self, record: Mapping[str, Any], where: Origin) -> tuple[HeaderLayout, Heading]:
+        """What the names of a record say; recognised once for all records with these names."""
         names = tuple(record)
-        found = self._layouts.get(names)
-        if found is None:
+        recognised = self._layouts.get(names)
+        if recognised is None:
             layout = find_layout([(0, list(names))], self._columns, str(where))
-            columns = layout.as_columns()
-            self.columns = columns | self.columns
             first = (layout.headers[column] for column in layout.options)
             options = layout.header("options") or next(first, "")
-            found = layout, columns | {"options": options}
+            recognised = layout, Heading(layout.as_columns(), options)
             if len(self._layouts) < 1000:
-                self._layouts[names] = found
-        return found
+                self._layouts[names] = recognised
+        return recognised
 
     def _of_record(self, record: dict[str, Any], number: int) -> list[Draft]:
         origin = Origin(self.file, "", number)
-        layout, names = self._layout(record, origin)
+        layout, heading = self._layout(record, origin)
         values = list(record.values())
-        draft = Draft(origin, "", names=names, asks_key=True)
+        draft = Draft(origin, "", heading=heading, asks_key=True)
         for name in ("stem", "passage", "kind", "subject", "explanation", "source", "group"):
             for column in layout.fields.get(name, ()):
                 if text := text_of(values[column]):
@@ -222,7 +273,9 @@ class ItemReader:
             return split_item(draft)
         if draft.answer is None:
             rights = layout.rights.items()
-            draft.answer = marked({label: text_of(values[column]) for label, column in rights})
+            draft.answer = labels_marked_right(
+                {label: text_of(values[column]) for label, column in rights}
+            )
         return [draft]
 
 
@@ -326,7 +379,7 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _source_id(values: Sequence[Any], layout: Layout) -> SourceId:
+def _source_id(values: Sequence[Any], layout: HeaderLayout) -> SourceId:
     for column in layout.fields.get("id", ()):
         value = values[column]
         if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
@@ -334,7 +387,7 @@ def _source_id(values: Sequence[Any], layout: Layout) -> SourceId:
     return None
 
 
-def _take_options(draft: Draft, values: Sequence[Any], layout: Layout) -> None:
+def _take_options(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
     for column in layout.fields.get("options", ()):
         draft.options, draft.labels, right = options_of(values[column])
         if draft.options:

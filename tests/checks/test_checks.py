@@ -9,16 +9,16 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.checks import (
     answer_balance,
-    check_bank,
     describe,
     find_overlap,
     near_copy_clusters,
     problem_table,
-    write_problems,
+    settle_repeats,
 )
 from zhmcq.errors import OutputError
 from zhmcq.questions import Question, QuestionBank, RowProblem
 from zhmcq.reading import read_bank
+from zhmcq.reports import write_problems
 
 HEADER = ["ID", "文章", "問題", "選項1", "選項2", "選項3", "正確答案"]
 LONG = "從前有一個老人住在山腳下，他每天早上都要走很遠的路到河邊去打水，村裡的人都很尊敬他。"
@@ -29,13 +29,11 @@ def bank_of(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
 
 
 def test_a_repeated_question_is_a_warning_whatever_its_writing(write_xlsx: WriteXlsx) -> None:
-    bank = check_bank(
-        bank_of(
-            write_xlsx,
-            [1, "體育課。", "誰贏了？", "體操隊", "籃球隊", "無", 1],
-            [2, "体育课", "誰贏了 ?", "籃球隊", "體操隊", "無", 2],
-            [3, "另一篇。", "誰贏了？", "體操隊", "籃球隊", "無", 3],
-        )
+    bank = bank_of(
+        write_xlsx,
+        [1, "體育課。", "誰贏了？", "體操隊", "籃球隊", "無", 1],
+        [2, "体育课", "誰贏了 ?", "籃球隊", "體操隊", "無", 2],
+        [3, "另一篇。", "誰贏了？", "體操隊", "籃球隊", "無", 3],
     )
     assert [question.id for question in bank] == ["1", "2", "3"]
     assert [(p.row, p.code, p.severity, p.position) for p in bank.problems] == [
@@ -45,14 +43,12 @@ def test_a_repeated_question_is_a_warning_whatever_its_writing(write_xlsx: Write
 
 
 def test_one_question_with_two_keys_is_left_out(write_xlsx: WriteXlsx) -> None:
-    bank = check_bank(
-        bank_of(
-            write_xlsx,
-            [1, "甲文。", "第一題？", "一", "二", "三", 1],
-            [2, "乙文。", "第二題？", "一", "二", "三", 2],
-            [3, "甲文。", "第一題？", "一", "二", "三", 3],
-            [4, "丙文。", "第三題？", "一", "二", None, 4],
-        )
+    bank = bank_of(
+        write_xlsx,
+        [1, "甲文。", "第一題？", "一", "二", "三", 1],
+        [2, "乙文。", "第二題？", "一", "二", "三", 2],
+        [3, "甲文。", "第一題？", "一", "二", "三", 3],
+        [4, "丙文。", "第三題？", "一", "二", None, 4],
     )
     assert [question.id for question in bank] == ["2"]
     assert [(p.row, p.code, p.position) for p in bank.problems] == [
@@ -67,7 +63,7 @@ def test_numbers_and_signs_make_a_difference_between_questions() -> None:
     questions = [
         Question(str(n), f"何者正確：{text}", ("甲", "乙")) for n, text in enumerate(texts)
     ]
-    assert check_bank(QuestionBank(questions)).problems == []
+    assert settle_repeats(QuestionBank(questions)).problems == []
 
 
 def test_near_copies_are_found() -> None:

@@ -1,4 +1,4 @@
-"""xlsx and xlsm → tables, a row at a time, through openpyxl's read-only mode."""
+"""xlsx and xlsm → sheets, a row at a time, through openpyxl's read-only mode."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import contextlib
 import itertools
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.archive import SheetScan, check_archive, scan_sheet
-from zhmcq.reading.cells import cell_text
-from zhmcq.reading.drawings import pictured_cells
-from zhmcq.reading.tables import MAX_COLUMNS, MergedColumns, Row, Table
+from zhmcq.reading.formats.archive import SheetScan, check_archive, pictured_cells, scan_sheet
+from zhmcq.reading.formats.cells import cell_text
+from zhmcq.reading.formats.table import MAX_COLUMNS, CellRow, MergedColumns, Sheet
 
-__all__ = ["xlsx_tables"]
+__all__ = ["xlsx_sheets"]
 
 
 @contextlib.contextmanager
@@ -34,7 +33,7 @@ def library_errors(name: str, wanted: str) -> Iterator[None]:
         ) from error
 
 
-def xlsx_tables(path: Path, name: str) -> Iterator[Table]:
+def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """The sheets of a workbook, in order.
 
     Merged cells that span rows give their value to each row that holds anything else. Formulas
@@ -66,7 +65,7 @@ def xlsx_tables(path: Path, name: str) -> Iterator[Table]:
                 with archive.open(part) as stream:
                     scan = scan_sheet(stream, where)
                 pictures = pictured_cells(archive, part)
-            yield Table(sheet.title, _rows(sheet, scan, pictures, where), scan.rows)
+            yield Sheet(sheet.title, _rows(sheet, scan, pictures, where), scan.rows)
 
 
 def _refuse_other_kinds(magic: bytes, name: str) -> None:
@@ -84,6 +83,8 @@ def _refuse_other_kinds(magic: bytes, name: str) -> None:
 
 
 def _open(file: Any) -> Any:
+    # openpyxl parses XML through defusedxml, which refuses entities, wherever that is installed;
+    # this is what the dependency on defusedxml is for: nothing else here imports it.
     import openpyxl
 
     with warnings.catch_warnings():
@@ -94,7 +95,7 @@ def _open(file: Any) -> Any:
 
 def _rows(
     sheet: Any, scan: SheetScan, pictures: Mapping[int, set[int]], where: str
-) -> Iterator[Row]:
+) -> Iterator[CellRow]:
     from openpyxl.utils import get_column_letter
 
     # The stored dimension is wrong in files of some writers, and rows would be cut by it.
@@ -130,7 +131,7 @@ def _next_rows(source: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         return list(itertools.islice(source, 256))
 
 
-def _row(number: int, cells: tuple[Any, ...]) -> Row | None:
+def _row(number: int, cells: tuple[Any, ...]) -> CellRow | None:
     texts: list[str] = []
     values: list[Any] = []
     notes: dict[int, str] = {}
@@ -150,4 +151,4 @@ def _row(number: int, cells: tuple[Any, ...]) -> Row | None:
         values.append(value)
     if not filled:
         return None
-    return Row(number, texts[:filled], values[:filled], notes)
+    return CellRow(number, texts[:filled], values[:filled], notes)

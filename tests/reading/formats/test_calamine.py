@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from zhmcq.errors import ReadError
-from zhmcq.reading import calamine_child, read_bank
+from zhmcq.reading import read_bank
+from zhmcq.reading.formats import calamine
 
 CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
@@ -92,7 +93,7 @@ def test_a_child_that_dies_or_talks_nonsense_is_reported(
 ) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(script, encoding="utf-8")
-    monkeypatch.setattr(calamine_child, "WORKER", worker)
+    monkeypatch.setattr(calamine, "WORKER", worker)
     path = tmp_path / "bank.xls"
     path.write_bytes(b"anything")
     with pytest.raises(ReadError, match=r"bank\.xls"):
@@ -103,8 +104,8 @@ def test_a_child_that_dies_or_talks_nonsense_is_reported(
 def test_a_child_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text("import time; time.sleep(60)", encoding="utf-8")
-    monkeypatch.setattr(calamine_child, "WORKER", worker)
-    monkeypatch.setattr(calamine_child, "TIMEOUT", 0.3)
+    monkeypatch.setattr(calamine, "WORKER", worker)
+    monkeypatch.setattr(calamine, "TIMEOUT", 0.3)
     path = tmp_path / "bank.xls"
     path.write_bytes(b"anything")
     with pytest.raises(ReadError, match="too large"):

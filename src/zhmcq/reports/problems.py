@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,7 @@ from typing import Any
 from zhmcq.errors import OutputError
 from zhmcq.files import atomic_write
 from zhmcq.questions import QuestionBank, RowProblem
-from zhmcq.reading.archive import check_archive
-from zhmcq.reading.tables import column_number
+from zhmcq.reading.formats.archive import check_archive
 from zhmcq.zh.fold import fold_name
 
 __all__ = ["write_problems"]
@@ -22,6 +22,8 @@ COLOURS = {"error": "FFC7CE", "warning": "FFEB9C"}
 LARGEST = 40 * 2**20
 _HEADER_ROWS = 40
 _LONGEST = 2000
+# How a column without a header is called, up to the last one that a reader takes.
+_UNNAMED = re.compile("column ([A-Z]{1,2})")
 
 
 def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
@@ -74,7 +76,7 @@ def _copy(source: Path) -> Any:
 
 
 def _rewritten(bank: QuestionBank) -> tuple[Any, dict[str, dict[int, int]]]:
-    """A workbook of the source's cells; with the place of each source row, by sheet."""
+    """A workbook of the source's cells; with the number of each source row in it, by sheet."""
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -117,10 +119,10 @@ def _mark(sheet: Any, problems: Sequence[RowProblem], rows: Mapping[int, int] | 
         if merged.min_row <= row <= merged.max_row and merged.min_col <= column <= merged.max_col
     }
     joined: dict[tuple[int, int], list[RowProblem]] = {}
-    for place, found in by_cell.items():
-        joined.setdefault(corners.get(place, place), []).extend(found)
-    for (row, column), found in joined.items():
-        _mark_cell(sheet.cell(row, column), found)
+    for cell, noted in by_cell.items():
+        joined.setdefault(corners.get(cell, cell), []).extend(noted)
+    for (row, column), noted in joined.items():
+        _mark_cell(sheet.cell(row, column), noted)
 
 
 def _mark_cell(cell: Any, problems: Sequence[RowProblem]) -> None:
@@ -144,6 +146,8 @@ def _columns(sheet: Any) -> dict[str, int]:
 
 
 def _column(header: str, columns: Mapping[str, int]) -> int:
-    if header.startswith("column ") and header[7:].isalpha() and header.isascii():
-        return column_number(header[7:])
+    from openpyxl.utils import column_index_from_string
+
+    if unnamed := _UNNAMED.fullmatch(header):
+        return column_index_from_string(unnamed.group(1))
     return columns.get(fold_name(header), 1) if header else 1

@@ -1,28 +1,24 @@
-"""What a file is before anything in it has a meaning: sheets of rows of cells."""
+"""What a file is before anything in it has a meaning: sheets of rows of cells, or records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["MAX_COLUMNS", "MergedColumns", "Row", "Table", "TableRow", "column_number"]
+from zhmcq.progress import progress_bar
+
+__all__ = ["MAX_COLUMNS", "CellRow", "MergedColumns", "Sheet", "SourceRow", "tracked"]
+
+T = TypeVar("T")
 
 # Column ZZ. A workbook whose cells lie further right is damaged or hostile, and padding its rows
 # would take gigabytes.
 MAX_COLUMNS = 702
 
 
-def column_number(letters: bytes | str) -> int:
-    """``"A"`` → 1, ``"AB"`` → 28."""
-    number = 0
-    for letter in letters.decode() if isinstance(letters, bytes) else letters:
-        number = number * 26 + ord(letter) - 64
-    return number
-
-
 @dataclass(slots=True)
-class Row:
+class CellRow:
     """One row of a sheet.
 
     Attributes:
@@ -47,14 +43,17 @@ class Row:
 
 
 @dataclass(slots=True)
-class Table:
-    """One sheet: its name and its rows that hold anything, in order, read as they are asked for.
+class Sheet:
+    """One sheet, or the one table of a text file.
 
-    ``expected`` is about how many rows there are, for a progress bar; 0 where nobody knows.
+    Attributes:
+        name: The sheet's name; ``""`` in a text file.
+        rows: The rows that hold anything, in order; each is read when it is taken.
+        expected: About how many rows there are, for a progress bar; 0 where that is unknown.
     """
 
     name: str
-    rows: Iterator[Row]
+    rows: Iterator[CellRow]
     expected: int = 0
 
 
@@ -75,7 +74,7 @@ class MergedColumns:
         """An empty row: a range that starts there has nothing to carry."""
         self._starts.pop(number, None)
 
-    def fill(self, row: Row) -> None:
+    def fill(self, row: CellRow) -> None:
         """Note the ranges that start in this row and fill the ones that cover it."""
         for column, (bottom, text, value) in list(self._open.items()):
             if row.number > bottom:
@@ -92,24 +91,41 @@ class MergedColumns:
                 self._open[column] = (bottom, row.text(column), row.value(column))
 
 
-class TableRow(Mapping[str, Any]):
+class SourceRow(Mapping[str, Any]):
     """The cells of one source row by header; many rows share one tuple of headers."""
 
-    __slots__ = ("_cells", "_places")
+    __slots__ = ("_cells", "_indexes")
 
-    def __init__(self, places: Mapping[str, int], cells: tuple[Any, ...]) -> None:
-        self._places = places
+    def __init__(self, indexes: Mapping[str, int], cells: tuple[Any, ...]) -> None:
+        self._indexes = indexes
         self._cells = cells
 
     def __getitem__(self, header: str) -> Any:
-        place = self._places[header]
-        return self._cells[place] if place < len(self._cells) else ""
+        index = self._indexes[header]
+        return self._cells[index] if index < len(self._cells) else ""
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._indexes)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indexes)
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+# Files of fewer rows are read before a bar would be noticed.
+LONG = 20_000
+_STEP = 500
+
+
+def tracked(items: Iterable[T], expected: int, what: str) -> Iterator[T]:
+    """Pass items on; draw a bar if there are about 20,000 or more and stderr is a terminal."""
+    if expected < LONG:
+        yield from items
+        return
+    with progress_bar(what, expected) as advance:
+        for number, item in enumerate(items, 1):
+            if number % _STEP == 0:
+                advance(_STEP)
+            yield item

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zhmcq.reading.cells import cell_text
-from zhmcq.reading.embedded import options_of_text
-from zhmcq.reading.headers import option_label
+from zhmcq.reading.drafts.embedded import options_of_text
+from zhmcq.reading.drafts.headers import option_label
+from zhmcq.reading.formats.cells import cell_text
 from zhmcq.zh.fold import tidy
 from zhmcq.zh.labels import label_index
 from zhmcq.zh.truth import truth_of

@@ -1,16 +1,20 @@
-"""Look through a zipped workbook before a parser is let at it: bombs, far cells, merged cells."""
+"""Look through a zipped workbook with patterns alone: bombs, far cells, merged cells, pictures.
+
+It comes before any parser is let at the XML, and shows what openpyxl's read-only mode drops.
+"""
 
 from __future__ import annotations
 
+import posixpath
 import re
 import zipfile
 from dataclasses import dataclass, field
 from typing import IO
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.tables import MAX_COLUMNS, column_number
+from zhmcq.reading.formats.table import MAX_COLUMNS
 
-__all__ = ["SheetScan", "check_archive", "scan_sheet"]
+__all__ = ["SheetScan", "check_archive", "pictured_cells", "scan_sheet"]
 
 # Real sheets of plain rows compress 5 to 40 times, sheets of blank formatted cells up to about
 # 150 times; deflate's limit is 1,032. Small members are let through whatever their ratio.
@@ -32,6 +36,18 @@ _NO_VALUE = re.compile(
 )
 _ROW = re.compile(rb"<(?:\w{1,20}:)?row[\s>]")
 _UNSAFE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+
+# Where a drawing is placed: the cell of its upper left corner.
+LARGEST_DRAWING = 32 * 2**20
+_RELATION = re.compile(rb"<(?:\w{1,20}:)?Relationship\s[^<>]{0,2000}?>")
+_TARGET = re.compile(rb'\bTarget="([^"<>]{1,500})"')
+_FROM = re.compile(
+    rb"<(?:\w{1,20}:)?from>\s{0,99}<(?:\w{1,20}:)?col>(\d{1,5})</[^<>]{1,30}>"
+    rb"[^<]{0,99}(?:<(?:\w{1,20}:)?colOff>-?\d{1,15}</[^<>]{1,30}>)?"
+    rb"[^<]{0,99}<(?:\w{1,20}:)?row>(\d{1,7})</"
+)
+_ANCHOR_END = re.compile(rb"</(?:\w{1,20}:)?(?:twoCell|oneCell)Anchor>")
+_PICTURE = re.compile(rb"<(?:\w{1,20}:)?pic[\s>]")
 
 
 @dataclass
@@ -103,11 +119,13 @@ def scan_sheet(stream: IO[bytes], where: str) -> SheetScan:
 
 
 def _scan_part(part: bytes, scan: SheetScan, where: str) -> None:
+    from openpyxl.utils import column_index_from_string as column_number
+
     if _UNSAFE.search(part):
         raise ReadError(f"{where}: refused: its XML declares a document type or entities")
     scan.rows += len(_ROW.findall(part))
     for far in _FAR.finditer(part):
-        if column_number(far.group(1)) <= MAX_COLUMNS:
+        if column_number(far.group(1).decode()) <= MAX_COLUMNS:
             continue
         if not far.group().endswith(b"/>"):
             raise ReadError(
@@ -119,6 +137,41 @@ def _scan_part(part: bytes, scan: SheetScan, where: str) -> None:
     if b"mergeCell" in part:
         for column, top, bottom in _MERGE.findall(part):
             if int(bottom) > int(top) and len(scan.merges) < MAX_MERGES:
-                scan.merges.append((column_number(column), int(top), int(bottom)))
+                scan.merges.append((column_number(column.decode()), int(top), int(bottom)))
     if b"<f" in part or b":f" in part:
         scan.without_value.update(match.decode() for match in _NO_VALUE.findall(part))
+
+
+def pictured_cells(archive: zipfile.ZipFile, sheet_part: str) -> dict[int, set[int]]:
+    """Row (from 1) → columns (from 0) in which the upper left corner of a picture lies.
+
+    Read with patterns, like the sheets: no parser is let at the XML. What is missing, or larger
+    than 32 MB, counts as having no pictures.
+
+    Args:
+        archive: The workbook.
+        sheet_part: The name of the sheet's part in it.
+    """
+    folder, name = posixpath.split(sheet_part.lstrip("/"))
+    cells: dict[int, set[int]] = {}
+    for relation in _RELATION.findall(_part(archive, f"{folder}/_rels/{name}.rels")):
+        target = _TARGET.search(relation)
+        if b'/drawing"' not in relation or target is None:
+            continue
+        name_there = target.group(1).decode("utf-8", "replace")
+        drawing = posixpath.normpath(posixpath.join("/", folder, name_there)).lstrip("/")
+        for anchor in _ANCHOR_END.split(_part(archive, drawing)):
+            start = _FROM.search(anchor)
+            if start and _PICTURE.search(anchor):
+                cells.setdefault(int(start.group(2)) + 1, set()).add(int(start.group(1)))
+    return cells
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        if archive.getinfo(name).file_size > LARGEST_DRAWING:
+            return b""
+        with archive.open(name) as stream:
+            return stream.read(LARGEST_DRAWING)
+    except KeyError:
+        return b""
