@@ -221,7 +221,7 @@ def _bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
     except (TypeError, KeyError, ValueError, AttributeError, QuestionError) as error:
         raise ReadError(
             f"{where}: expected a saved bank, but its part {number} is damaged "
-            f"({_reason(error)}); save it again"
+            f"({type(error).__name__}: {error}); save it again"
         ) from error
 
 
@@ -249,29 +249,29 @@ def _origin(record: Any) -> Origin:
 
 
 @functools.cache
-def _adapter(kind: Any) -> TypeAdapter[dict[str, Any]]:
-    """Checks the fields of a question or problem against their declared types, strictly.
+def _adapters(kind: Any) -> dict[str, TypeAdapter[Any]]:
+    """For each field of a question or problem, what checks its declared type strictly.
 
-    Of the dataclass itself pydantic would take instances only in strict mode, and would let
-    unknown fields pass otherwise.
+    Of the whole dataclass pydantic would take instances only in strict mode, and would let
+    unknown fields pass in the other one.
     """
-    from pydantic import ConfigDict, TypeAdapter, with_config
-    from typing_extensions import TypedDict
+    from pydantic import ConfigDict, TypeAdapter
 
-    field_types = TypedDict(kind.__name__, get_type_hints(kind), total=False)  # type: ignore[operator]
-    return TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(field_types))
+    strict = ConfigDict(strict=True)
+    return {name: TypeAdapter(hint, config=strict) for name, hint in get_type_hints(kind).items()}
 
 
 def _validated(kind: type[T], values: Mapping[str, Any]) -> T:
-    return kind(**_adapter(kind).validate_python(dict(values)))
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong, in one line; pydantic's own message has several."""
     from pydantic import ValidationError
 
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        return f"{field}: {first['msg']}" if field else first["msg"]
-    return f"{type(error).__name__}: {error}"
+    # mypy takes __hash__ of the instances for that of the class.
+    adapters = _adapters(kind)  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in adapters:
+            raise ValueError(f"it has the unknown field {name!r}")
+        try:
+            adapters[name].validate_python(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{name}: {first['msg']}, found {first['input']!r:.80}") from error
+    return kind(**values)
