@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import re
 import sys
 import tomllib
@@ -113,7 +114,8 @@ def test_code_binds_none_of_the_words_that_say_nothing() -> None:
 
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    requirements = [*project["dependencies"], *itertools.chain(*extras)]
     declared = {
         re.split(r"[^\w.-]", requirement)[0].lower().replace("-", "_")
         for requirement in requirements
