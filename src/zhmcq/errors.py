@@ -94,7 +94,7 @@ class PreflightError(ZhmcqError):
     """Training was refused because its questions would teach the model nonsense.
 
     Attributes:
-        report: All that was found: the :class:`zhmcq.training.preflight.PreflightReport`, or
+        report: All that was found: the :class:`zhmcq.training.PreflightReport`, or
             ``None`` if there was nothing to look at.
     """
 
