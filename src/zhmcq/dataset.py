@@ -6,19 +6,18 @@ import json
 import logging
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zhmcq.checks.across import check_bank
 from zhmcq.checks.near_copies import near_copy_clusters
 from zhmcq.errors import ReadError, SplitError
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.headers import Columns
-from zhmcq.reading.records import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
+from zhmcq.reading.drafts.draft import Columns
+from zhmcq.reading.saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
 from zhmcq.zh.fold import fold_text
 
 __all__ = ["DatasetBuilder", "Splits"]
@@ -158,8 +157,9 @@ class DatasetBuilder:
 
     Args:
         columns: Field → header, where the headers aren't recognised (``{"stem": "題目"}``).
-        answer_base: The number of the first option in numeric keys, 0 or 1; by default told from
-            the data.
+        answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
+            from the data.
+        sheets: The sheets of a workbook to read; by default all.
         valid_fraction: Which part of the questions goes to ``valid``, between 0 and 1.
         seed: Decides which passages that are.
     """
@@ -170,16 +170,18 @@ class DatasetBuilder:
         answer_base: int | None = None,
         valid_fraction: float = 0.1,
         seed: int = 42,
+        sheets: Sequence[str] | None = None,
     ) -> None:
         self.columns = columns
         self.answer_base = answer_base
+        self.sheets = sheets
         self.valid_fraction = valid_fraction
         self.seed = seed
 
     def read(self, path: str | os.PathLike[str]) -> QuestionBank:
-        """Read a bank and check it across its rows.
+        """Read a bank with this builder's ``columns``, ``answer_base`` and ``sheets``.
 
-        See :func:`zhmcq.reading.read_bank` and :func:`zhmcq.checks.check_bank`.
+        See :func:`zhmcq.reading.read_bank`, which does all of it.
 
         Args:
             path: The file.
@@ -187,8 +189,9 @@ class DatasetBuilder:
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
         """
-        bank = read_bank(path, columns=self.columns, answer_base=self.answer_base)
-        bank = check_bank(bank)
+        bank = read_bank(
+            path, columns=self.columns, answer_base=self.answer_base, sheets=self.sheets
+        )
         errors = sum(problem.severity == "error" for problem in bank.problems)
         logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)
         return bank

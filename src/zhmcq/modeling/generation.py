@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding import EncodedQuestion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.errors import ManifestError, ModelError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import Adapter, attach_trained, detach, read_adapter
