@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 import zhmcq
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.modeling.load import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt

@@ -14,9 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zhmcq.encoding.batch import collate
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
-from zhmcq.encoding.tree import pack_flat
+from zhmcq.encoding import EncodedQuestion, Encoder, PassPlan, collate
 from zhmcq.errors import MergeError, ModelError, OutputExistsError
 from zhmcq.files import atomic_folder
 from zhmcq.manifest import BaseIdentity
@@ -248,7 +246,7 @@ def _answers(model: Any, questions: Sequence[EncodedQuestion]) -> _Answers:
     engine = ScoringEngine(model, 0, "tree", BUDGET)
     choices = np.array([int(np.argmax(scores)) for scores in engine.scores(questions)])
     first = questions[0]
-    (rows,) = pack_flat([first], [range(len(first.candidates))])
+    (rows,) = PassPlan("flat", BUDGET).groups([first])
     batch = collate(rows, 0).to(model.device)
     with torch.inference_mode():
         return _Answers(choices, token_logits(model, batch).cpu())

@@ -17,7 +17,7 @@ from zhmcq.evaluation import Outcome
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import Prompt, RenderedPrompt, get_prompt, register_prompt
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.training.augment import fixed_order_reason
+from zhmcq.zh import fixed_order_reason
 
 __all__ = [
     "Answered",
