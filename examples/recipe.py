@@ -23,7 +23,7 @@ from rich.console import Console
 
 import zhmcq
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.modeling.load import ModelSource, load_tokenizer
+from zhmcq.modeling import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Question, QuestionBank

@@ -31,6 +31,7 @@ else:
     Parser = Any  # the field is checked by its method, so that no parser has to be loaded
 
 __all__ = [
+    "DtypeName",
     "GenerateSettings",
     "LoraSettings",
     "Objective",
@@ -40,6 +41,7 @@ __all__ = [
     "TrainingSettings",
 ]
 
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 Objective = Literal["next_token", "contrastive"]
 Packing = Literal["tree", "flat"]
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as well
@@ -304,7 +306,7 @@ class TrainingSettings(_LibrarySettings):
     valid_metric: Literal["accuracy", "loss"] = "accuracy"
     early_stopping_patience: int | None = Field(default=None, gt=0)
     shuffle_options: bool = False
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    dtype: DtypeName = "auto"
 
     if TYPE_CHECKING:
 
@@ -330,7 +332,7 @@ class TrainingSettings(_LibrarySettings):
             valid_metric: Literal["accuracy", "loss"] = "accuracy",
             early_stopping_patience: int | None = None,
             shuffle_options: bool = False,
-            dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto",
+            dtype: DtypeName = "auto",
             **library_fields: Unpack[TrainingArgumentsFields],
         ) -> None: ...
 

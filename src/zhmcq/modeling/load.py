@@ -9,20 +9,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.identity import identify
-from zhmcq.settings import QuantizationSettings
+from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
-    "DtypeName",
     "ModelSource",
     "bars_on_terminals_only",
     "choose_device",
@@ -38,8 +37,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
-
-DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from zhmcq.errors import ManifestError, ModelError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling.generation import TextGenerator
-from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model, pad_id
+from zhmcq.modeling.load import ModelSource, choose_device, load_model, pad_id
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import pipeline
@@ -26,7 +26,7 @@ from zhmcq.progress import Progress, progress_or_bar
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.settings import GenerateSettings, ScoreSettings
+from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
 
