@@ -159,7 +159,8 @@ def test_settings_of_a_mode_hold_what_belongs_to_it() -> None:
 
 
 def test_the_defaults_of_refused_fields_are_taken() -> None:
-    assert TrainingSettings(**dict.fromkeys(REFUSED, False)).seed == 42
+    values: dict[str, Any] = dict.fromkeys(REFUSED, False)
+    assert TrainingSettings(**values).seed == 42
 
 
 @pytest.mark.parametrize("start", ["loftq", "corda", "eva", "pissa_niter", "mica"])
@@ -205,7 +206,7 @@ def test_settings_read_by_pydantic_are_checked_as_well() -> None:
 
 def test_fields_are_given_by_name() -> None:
     with pytest.raises(TypeError, match="positional argument"):
-        LoraSettings(8)  # type: ignore[misc]
+        LoraSettings(8)  # type: ignore[call-arg]
 
 
 def test_token_budgets_are_batch_size_times_maximum_length() -> None:
@@ -223,7 +224,7 @@ def test_a_field_of_a_newer_library_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     assert _library_fields.fields_in_source("no_such_package", "x.py", "LoraConfig") == set()
 
     monkeypatch.setattr(zhmcq.settings, "fields_in_source", lambda *_source: {"brand_new"})
-    settings: Any = LoraSettings(brand_new=3)  # type: ignore[arg-type]
+    settings: Any = LoraSettings(brand_new=3)  # type: ignore[call-arg]
     assert settings.brand_new == 3
 
 

@@ -15,7 +15,6 @@ from zhmcq.modeling.load import (
     ModelSource,
     load_skeleton,
     load_tokenizer,
-    pad_id,
     quantization_config,
     torch_dtype,
 )
@@ -118,11 +117,3 @@ def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.Mo
     assert torch_dtype("bfloat16", cpu) == torch_dtype("bfloat16", cuda) == torch.bfloat16
     with pytest.raises(SettingsError, match=r"^dtype='fp16': expected one of \('auto', 'float32'"):
         torch_dtype("fp16", cpu)  # type: ignore[arg-type]
-
-
-def test_a_tokenizer_without_a_padding_token_pads_with_id_0(tmp_path: Path) -> None:
-    tokenizer: Any = load_tokenizer(ModelSource(str(tiny_llama(tmp_path / "model"))))
-    tokenizer.pad_token = tokenizer.eos_token
-    assert pad_id(tokenizer) == 2
-    tokenizer.pad_token = None
-    assert pad_id(tokenizer) == 0

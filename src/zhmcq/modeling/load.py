@@ -29,7 +29,6 @@ __all__ = [
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
-    "pad_id",
     "quantization_config",
     "torch_dtype",
 ]
@@ -150,12 +149,6 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
     return torch.float32
-
-
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """An id to fill rows with; the attention mask hides it, so that any id will do."""
-    known = tokenizer.pad_token_id
-    return known if isinstance(known, int) else 0
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
