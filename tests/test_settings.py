@@ -195,6 +195,8 @@ def test_copies_are_checked_like_new_settings() -> None:
         settings.model_copy(update={"rank": 4})
     with pytest.raises(SettingsError, match=r"LoraSettings\(r=0\)"):
         settings.model_copy(update={"r": 0})
+    with pytest.raises(SettingsError, match="no field 'rank'; did you mean 'r'"):
+        LoraSettings.model_construct(rank=4)
 
 
 def test_settings_read_by_pydantic_are_checked_as_well() -> None:
