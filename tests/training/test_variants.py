@@ -45,7 +45,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trainer(base: Path, variant: dict[str, Any], callbacks: Any = ()) -> zhmcq.LoraTrainer:
-    settings = {"num_train_epochs": 1, "gradient_accumulation_steps": 4, "learning_rate": 5e-3}
+    settings: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "gradient_accumulation_steps": 4,
+        "learning_rate": 5e-3,
+    }
     return zhmcq.LoraTrainer(
         base,
         lora=zhmcq.LoraSettings(r=4, lora_alpha=8, **variant),
