@@ -91,7 +91,7 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
     (rows,) = StepPlan.of(settings()).groups(encoded)
     run = StepPlan.of(settings(num_train_epochs=1)).estimate(encoded)
-    assert run.widest == len(rows) * max(map(len, rows))
+    assert run.largest_pass == len(rows) * max(map(len, rows))
     memory = estimate_memory(tuned, settings(), run)
 
     own = {p.untyped_storage().data_ptr() for p in tuned.parameters()}
@@ -107,7 +107,7 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
         loss = objective_sum(tuned, collate(rows, 0), encoded, "next_token")
     assert torch.isfinite(loss)
     measured = sum(storage.nbytes() for storage in kept.values())
-    logits = run.heads * 21_000 * 4  # kept once of the three that are counted for the head
+    logits = run.head_positions * 21_000 * 4  # kept once of the three that are counted for the head
     assert memory.activations == pytest.approx(measured - logits, rel=0.25)
     trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     assert memory.adapter == 16 * trained

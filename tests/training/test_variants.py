@@ -45,7 +45,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trainer(base: Path, variant: dict[str, Any], callbacks: Any = ()) -> zhmcq.LoraTrainer:
-    settings = {"num_train_epochs": 1, "gradient_accumulation_steps": 4, "learning_rate": 5e-3}
+    settings: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "gradient_accumulation_steps": 4,
+        "learning_rate": 5e-3,
+    }
     return zhmcq.LoraTrainer(
         base,
         lora=zhmcq.LoraSettings(r=4, lora_alpha=8, **variant),
@@ -133,9 +137,9 @@ def test_a_variant_is_trained_kept_resumed_and_merged(
     interrupted = trainer(base, variant, [Keep(1).callback])
     with pytest.raises(KeyboardInterrupt):
         interrupted.train(BANK, BANK[:4], tmp_path / "cut")
-    assert "going on from" not in caplog.text
+    assert "resuming from" not in caplog.text
     trainer(base, variant).train(BANK, BANK[:4], tmp_path / "cut")
-    assert "going on from" in caplog.text
+    assert "resuming from" in caplog.text
     names = ("run", "cut")
     straight, resumed = (load_file(tmp_path / n / "adapter_model.safetensors") for n in names)
     assert straight.keys() == resumed.keys()

@@ -146,8 +146,8 @@ class LoraTrainer:
             output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
                 ``checkpoints/`` below it.
             overwrite: Whether an earlier run in ``output_dir`` is removed.
-            resume: ``"auto"`` goes on with an interrupted run of the same settings, data and
-                number of processes; ``False`` never does; ``True`` insists on it.
+            resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
+                processes; ``False`` never does; ``True`` insists on it.
 
         Returns:
             What the run came to; the adapter itself is in ``output_dir``.
@@ -236,7 +236,7 @@ class LoraTrainer:
         """
         from transformers import set_seed
 
-        from zhmcq.training.watch import StopOnInterrupt, refuse_spoilt_weights, resuming
+        from zhmcq.training.watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
         set_seed(run.settings.seed)
         peft_model = attach_adapter(model, run.lora)
@@ -258,7 +258,7 @@ class LoraTrainer:
         seconds = time.perf_counter() - start - engine.stats.seconds
         steps = loop.state.global_step
         best_step, metrics = best.restore() if run.validation else (steps, {})
-        refuse_spoilt_weights(peft_model, best_step)
+        refuse_non_finite_weights(peft_model, best_step)
         manifest = run.manifest(steps=steps, best_step=best_step, metrics=metrics)
         if loop.is_world_process_zero():
             run.folder.save(
