@@ -115,22 +115,22 @@ class MCQPredictor:
             PromptMismatchError: If its prompt is not known here, or asks otherwise now.
             ModelError: If it cannot be loaded.
         """
-        manifest = None if adapter is None else read_adapter(adapter)
-        if manifest is not None and self._identity is None:
+        trained = None if adapter is None else read_adapter(adapter)
+        if trained is not None and self._identity is None:
             self._identity = self._source.identity()
         if self._has_adapter:
             self._model = detach(self._model)
             self._has_adapter = False
-        if adapter is not None and manifest is not None and self._identity is not None:
-            self._model = attach_trained(self._model, adapter, manifest, self._identity)
+        if trained is not None and self._identity is not None:
+            self._model = attach_trained(self._model, trained, self._identity)
             self._has_adapter = True
-            if manifest.settings.get("quantization"):
+            if trained.quantization:
                 logger.warning(
                     "%s was trained on a quantised base model and is used on the whole one: its "
                     "answers may differ a little from those that its accuracy was measured on",
                     adapter,
                 )
-        self._remembered = manifest or _remembered_by(self._source, None)
+        self._remembered = trained.manifest if trained else _remembered_by(self._source, None)
         self._template = self._choose_prompt()
 
     def predict(
@@ -364,7 +364,7 @@ def _chosen(
 def _remembered_by(source: ModelSource, adapter: str | Path | None) -> Manifest | None:
     """What the adapter remembers, or the merged folder; ``None`` for a plain base model."""
     if adapter is not None:
-        return read_adapter(adapter)
+        return read_adapter(adapter).manifest
     folder = Path(source.name)
     if not (folder / MANIFEST_NAME).is_file():
         return None

@@ -10,18 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import broadcast_object_list
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.modeling.load import (
     ModelSource,
-    choose_dtype,
     load_model,
     load_skeleton,
     load_tokenizer,
+    pad_id,
     quantization_config,
+    torch_dtype,
 )
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -190,11 +190,7 @@ class LoraTrainer:
     ) -> tuple[Any, Run]:
         """Load the base model, and check the questions before anything is written."""
         settings = self.training
-        dtype = (
-            choose_dtype(arguments.device)
-            if settings.dtype == "auto"
-            else getattr(torch, settings.dtype)
-        )
+        dtype = torch_dtype(settings.dtype, arguments.device)
         quantization = quantization_config(self.quantization, dtype) if self.quantization else None
         model, tokenizer = load_model(
             self.source, dtype=settings.dtype, device=arguments.device, quantization=quantization
@@ -242,8 +238,9 @@ class LoraTrainer:
         peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
+        tokenizer = run.encoder.codec.tokenizer
         engine = ScoringEngine(
-            peft_model, run.encoder.codec.pad_id, run.settings.packing, run.settings.eval_budget
+            peft_model, pad_id(tokenizer), run.settings.packing, run.settings.eval_budget
         )
         best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
@@ -263,7 +260,7 @@ class LoraTrainer:
         if loop.is_world_process_zero():
             run.folder.save(
                 peft_model,
-                run.encoder.codec.tokenizer,
+                tokenizer,
                 manifest,
                 model_card(manifest, report),
                 subtract_start=run.lora.changes_base,

@@ -9,7 +9,7 @@ from prefix_tree.asked import Asked, ask, supervised_tokens
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
-from zhmcq.modeling.load import ModelSource, load_model
+from zhmcq.modeling.load import ModelSource, load_model, pad_id
 from zhmcq.training.lora import lora_config
 
 __all__ = ["padded", "trl"]
@@ -101,9 +101,8 @@ def _padded(one: Asked, tokenizer: Any) -> dict[str, list[int]]:
     answer = list(one.encoded.candidates[one.encoded.target or 0])
     ids = [*one.encoded.prompt, *answer]
     rest = MAX_LENGTH["train"] - len(ids)
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     return {
-        "input_ids": ids + [pad_id] * rest,
+        "input_ids": ids + [pad_id(tokenizer)] * rest,
         "attention_mask": [1] * len(ids) + [0] * rest,
         "labels": [-100] * len(one.encoded.prompt) + answer + [-100] * rest,
     }
