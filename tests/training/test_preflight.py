@@ -247,6 +247,16 @@ def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     assert "longest 140; 1 questions with a shortened passage, 1 for validation" in str(report)
 
 
+def test_questions_without_keys_are_reported_and_not_estimated(base: Path) -> None:
+    keyless = replace(GOOD, id="k", answer=None)
+    trainer = zhmcq.LoraTrainer(base)
+    report = trainer.preflight([keyless])
+    assert [finding.rule for finding in report.findings] == ["no_key"]
+    assert report.run is None
+    both, good = trainer.preflight([keyless, GOOD]), trainer.preflight([GOOD])
+    assert both.run == good.run is not None
+
+
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
     keyless = replace(GOOD, id="v", answer=None)
     (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], [keyless]).findings
