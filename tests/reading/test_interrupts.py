@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from test_calamine import write_ods
 
-from zhmcq.checks import write_problems
 from zhmcq.questions import Question, QuestionBank, RowProblem
-from zhmcq.reading import read_bank, save_bank, sources, stream_bank
+from zhmcq.reading import bank, read_bank, save_bank, stream_bank
+from zhmcq.reports import write_problems
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends itself SIGINT")
 
@@ -81,7 +81,7 @@ def test_an_interrupted_reading_ends_its_child(
     rows: list[list[str | float]] = [["題目", "A", "B", "答案"], *[question] * 50]
     path = write_ods(tmp_path / "bank.ods", {"甲": rows})
     monkeypatch.setattr(subprocess, "Popen", Spy)
-    monkeypatch.setattr(sources, "take_embedded", interrupt)
+    monkeypatch.setattr(bank, "take_embedded", interrupt)
     with pytest.raises(KeyboardInterrupt) as caught:
         read(path)
     # The traceback still holds the frames, as it does in a notebook.

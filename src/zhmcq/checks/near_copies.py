@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from zhmcq.zh.fold import fold_texts
 
-__all__ = ["UnionFind", "near_copy_clusters"]
+__all__ = ["near_copy_clusters"]
 
 # Shared characters, as rapidfuzz counts them, from which two texts count as copies.
 SIMILARITY = 85.0
@@ -27,25 +27,6 @@ RARE = 30
 SHORT = 16
 
 
-class UnionFind:
-    """Sets of indexes that are joined pair by pair."""
-
-    def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
-
-    def find(self, index: int) -> int:
-        """The index that stands for the set of this one: its smallest."""
-        while self._parents[index] != index:
-            self._parents[index] = self._parents[self._parents[index]]
-            index = self._parents[index]
-        return index
-
-    def join(self, one: int, other: int) -> None:
-        """Make one set of the sets of two indexes."""
-        first, second = sorted((self.find(one), self.find(other)))
-        self._parents[second] = first
-
-
 def near_copy_clusters(texts: Sequence[str]) -> list[int]:
     """Which texts are near-copies of each other, directly or through others.
 
@@ -61,16 +42,20 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
     Returns:
         For each text the index of the first text of its cluster.
     """
-    joined = UnionFind(len(texts))
-    firsts: dict[str, int] = {}
+    from scipy.cluster.hierarchy import DisjointSet
+
+    clusters = DisjointSet(range(len(texts)))
+    same: dict[str, int] = {}
     for index, folded in enumerate(fold_texts(texts)):
         if folded:
-            joined.join(firsts.setdefault(folded, index), index)
-    long = {index: folded for folded, index in firsts.items() if len(folded) >= SHORT}
-    for one, other in itertools.chain(_similar(long), _excerpts(long)):
-        if joined.find(one) != joined.find(other) and _is_copy(long[one], long[other]):
-            joined.join(one, other)
-    return [joined.find(index) for index in range(len(texts))]
+            clusters.merge(same.setdefault(folded, index), index)
+    long = {index: folded for folded, index in same.items() if len(folded) >= SHORT}
+    for first, second in itertools.chain(_similar(long), _excerpts(long)):
+        if not clusters.connected(first, second) and _is_copy(long[first], long[second]):
+            clusters.merge(first, second)
+    # What stands for a set there is any of its members; here it is the first.
+    firsts: dict[int, int] = {}
+    return [firsts.setdefault(clusters[index], index) for index in range(len(texts))]
 
 
 def _ngrams(text: str) -> set[str]:
@@ -106,11 +91,11 @@ def _excerpts(texts: dict[int, str]) -> Iterable[tuple[int, int]]:
     return (pair for pair, count in shared.items() if count >= 2)
 
 
-def _is_copy(one: str, other: str) -> bool:
+def _is_copy(text: str, other: str) -> bool:
     from rapidfuzz import fuzz
 
-    if fuzz.ratio(one, other, score_cutoff=SIMILARITY):
+    if fuzz.ratio(text, other, score_cutoff=SIMILARITY):
         return True
-    first, second = _ngrams(one), _ngrams(other)
+    first, second = _ngrams(text), _ngrams(other)
     shorter = min(len(first), len(second))
     return shorter >= SHORT and len(first & second) >= CONTAINED * shorter

@@ -5,6 +5,13 @@ A prompt is any object with one method, ``render(question)``, which returns a
 is answered with the text of an option, ``zh-chat`` is for models with a chat template.
 """
 
+from zhmcq.prompts.builtin import (
+    ChatPrompt,
+    ClozePrompt,
+    ExamPrompt,
+    SimplifiedClozePrompt,
+    SimplifiedExamPrompt,
+)
 from zhmcq.prompts.protocol import (
     Candidate,
     Message,
@@ -20,13 +27,6 @@ from zhmcq.prompts.registry import (
     recall_prompt,
     register_prompt,
     rendering_sha256,
-)
-from zhmcq.prompts.templates import (
-    ChatPrompt,
-    ClozePrompt,
-    ExamPrompt,
-    SimplifiedClozePrompt,
-    SimplifiedExamPrompt,
 )
 
 __all__ = [

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from zhmcq.errors import QuestionError
 from zhmcq.questions import MAX_OPTIONS, Kind, Question, RowProblem, Severity, default_labels
-from zhmcq.reading.answers import Key, read_key
 from zhmcq.reading.convention import Convention
-from zhmcq.reading.drafts import Draft
-from zhmcq.reading.ids import UniqueIds
-from zhmcq.reading.notes import NOTES
-from zhmcq.reading.options import (
+from zhmcq.reading.drafts.draft import NOTES, Draft
+from zhmcq.reading.drafts.option_cells import (
     is_image_only,
     misprinted_prefix,
     prefix_of,
     strip_prefixes,
     without_prefixes,
 )
+from zhmcq.reading.keys import Key, read_key
 from zhmcq.zh.fold import normal_text
 from zhmcq.zh.kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh.labels import label_index
 from zhmcq.zh.truth import true_false_options, truth_of
 
-__all__ = ["Builder"]
+__all__ = ["Outcome", "QuestionFactory", "UniqueIds"]
 
+_BUCKETS = 4096
 _UNUSABLE = {
     "ordering": "an ordering question, which has no option that is right",
     "fill_in": "a fill-in question without options",
@@ -34,45 +37,56 @@ _UNUSABLE = {
 }
 
 
-@dataclass
-class Builder:
-    """Turns drafts into questions with unique ids, and collects what is wrong with the others."""
+class Outcome(NamedTuple):
+    """What became of a draft.
 
-    convention: Convention = field(default_factory=Convention)
-    questions: list[Question] = field(default_factory=list)
-    problems: list[RowProblem] = field(default_factory=list)
-    _taken: int = 0
-    _ids: UniqueIds = field(default_factory=UniqueIds)
+    Attributes:
+        question: The question; ``None`` where the draft can't be one.
+        problems: What is wrong with the draft: an error where there is no question.
+    """
 
-    def add(self, draft: Draft) -> None:
-        """Make a question of a draft, or note why it can't be one."""
-        row = _RowBuilder(draft, self.convention)
-        question = row.build()
-        if question is not None:
-            unique = self._ids.take(question.id)
-            same = unique == question.id
-            self.questions.append(question if same else replace(question, id=unique))
-        position = self._taken + len(self.questions) - (question is not None)
-        for column, code, message, severity in row.found:
-            self.problems.append(self._problem(draft, column, code, message, severity, position))
+    question: Question | None
+    problems: list[RowProblem]
 
-    def take(self) -> list[Question | RowProblem]:
-        """Hand over what was added since the last time, and forget it."""
-        taken: list[Question | RowProblem] = [*self.problems, *self.questions]
-        self._taken += len(self.questions)
-        self.problems.clear()
-        self.questions.clear()
-        return taken
 
-    @staticmethod
-    def _problem(
-        draft: Draft, column: str, code: str, message: str, severity: Severity, position: int
-    ) -> RowProblem:
+class QuestionFactory:
+    """Turns the drafts of a file into questions with unique ids.
+
+    Args:
+        convention: How the file writes its keys.
+    """
+
+    def __init__(self, convention: Convention) -> None:
+        self._convention = convention
+        self._ids = UniqueIds()
+        self._made = 0
+
+    def make(self, draft: Draft) -> Outcome:
+        """Make a question of a draft, or say why it can't be one."""
+        attempt = _Attempt(draft, self._convention)
+        question = attempt.question()
         origin = draft.origin
-        return RowProblem(
-            origin.row, column, code, message, severity, origin.file, origin.sheet,
-            draft.source_id, position,
-        )  # fmt: skip
+        problems = [
+            RowProblem(
+                origin.row, column, code, message, severity, origin.file, origin.sheet,
+                draft.source_id, self._made,
+            )
+            for column, code, message, severity in attempt.remarks
+        ]  # fmt: skip
+        if question is not None:
+            self._made += 1
+            unique = self._ids.take(question.id)
+            question = question if unique == question.id else replace(question, id=unique)
+        return Outcome(question, problems)
+
+
+class _Remark(NamedTuple):
+    """What a problem will say, before its row and position are known."""
+
+    column: str
+    code: str
+    message: str
+    severity: Severity
 
 
 class _RejectError(Exception):
@@ -80,30 +94,33 @@ class _RejectError(Exception):
 
 
 @dataclass
-class _RowBuilder:
+class _Attempt:
+    """One attempt to make a question of a draft, with what is remarked on the way."""
+
     draft: Draft
     convention: Convention
-    found: list[tuple[str, str, str, Severity]] = field(default_factory=list)
+    remarks: list[_Remark] = field(default_factory=list)
     _doubtful: list[int] = field(default_factory=list)
 
-    def build(self) -> Question | None:
+    def question(self) -> Question | None:
+        """The question; ``None`` after an error."""
         try:
-            return self._build()
+            return self._question()
         except _RejectError:
             return None
         except QuestionError as error:
-            self.found.append(("", "contradiction", str(error), "error"))
+            self.remarks.append(_Remark("", "contradiction", str(error), "error"))
             return None
 
-    def _build(self) -> Question:
+    def _question(self) -> Question:
         draft = self.draft
         self._cell_notes()
         if not draft.stem:
             self._reject("stem", "no_stem", "the stem is empty")
-        said = kind_of(draft.kind)
-        stem, options, labels = self._options(said)
+        stated = kind_of(draft.kind)
+        stem, options, labels = self._options(stated)
         self._unusable(options)
-        several = said == "multiple" or says_multiple(draft.stem)
+        several = stated == "multiple" or says_multiple(draft.stem)
         key = read_key(draft.answer, options, labels, self.convention, several=several)
         if key.code == "no_key":
             if draft.asks_key:
@@ -111,7 +128,7 @@ class _RowBuilder:
         elif key.code:
             self._reject("answer", key.code, key.message)
         self._misprinted_key(key)
-        kind = self._kind(said, options, key)
+        kind = self._kind(stated, options, key)
         options, labels, answer = self._close_gaps(options, labels, key)
         answer = self._equal_options(options, labels, answer)
         return Question(
@@ -145,12 +162,12 @@ class _RowBuilder:
         for header, code in self.draft.notes:
             severity, message = NOTES[code]
             level: Severity = "error" if severity == "error" else "warning"
-            self.found.append((header, code, f"{header} {message}".strip(), level))
+            self.remarks.append(_Remark(header, code, f"{header} {message}".strip(), level))
             bad |= severity == "error"
         if bad:
             raise _RejectError
 
-    def _options(self, said: str) -> tuple[str, list[str], tuple[str, ...]]:
+    def _options(self, stated: str) -> tuple[str, list[str], tuple[str, ...]]:
         """Stem, options (``""`` for gaps) and the labels the source gives them."""
         draft = self.draft
         options = list(draft.options)
@@ -158,8 +175,8 @@ class _RowBuilder:
             options.pop()
         labels = draft.labels[: len(options)]
         filled = [option for option in options if option]
-        if said in ("ordering", "matching"):
-            self._reject("kind", said, f"this is {_UNUSABLE[said]}")
+        if stated in ("ordering", "matching"):
+            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
         if len(filled) >= 2:
             stripped, carried = strip_prefixes(options)
             if not carried:
@@ -168,11 +185,11 @@ class _RowBuilder:
         if len(filled) == 1:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
         truth = truth_of(draft.answer)
-        if said == "true_false" or (truth is not None and said not in ("essay", "fill_in")):
+        if stated == "true_false" or (truth is not None and stated not in ("essay", "fill_in")):
             texts, names = true_false_options(draft.answer, draft.stem)
             return draft.stem, list(texts), names
-        if said in _UNUSABLE:
-            self._reject("kind", said, f"this is {_UNUSABLE[said]}")
+        if stated in _UNUSABLE:
+            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
         given = draft.answer
         if isinstance(given, str) and (len(given) > 1 or given.isdigit()):
             self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
@@ -181,11 +198,11 @@ class _RowBuilder:
 
     def _misprint(self, options: list[str]) -> list[str]:
         """One label prefix that breaks the sequence: the key must not depend on it."""
-        place = misprinted_prefix(options)
-        if place is None:
+        index = misprinted_prefix(options)
+        if index is None:
             return options
-        message = f"the option in place {place + 1} bears another label: {options[place][:30]!r}"
-        self._doubtful.append(place)
+        message = f"the option in place {index + 1} bears another label: {options[index][:30]!r}"
+        self._doubtful.append(index)
         self._warn("options", "label_misprint", message)
         return without_prefixes(options)
 
@@ -206,32 +223,32 @@ class _RowBuilder:
     def _misprinted_key(self, key: Key) -> None:
         """A key that names the misprinted option, or the one whose label was printed twice."""
         given = self.draft.options
-        for place in self._doubtful:
-            match = label_index(prefix_of(given[place]))
-            if set(key.indexes or ()) & {place, match}:
+        for index in self._doubtful:
+            match = label_index(prefix_of(given[index]))
+            if set(key.indexes or ()) & {index, match}:
                 message = "the key depends on a label that is misprinted in the options"
                 self._reject("answer", "label_misprint", message)
 
-    def _kind(self, said: str, options: Sequence[str], key: Key) -> Kind:
+    def _kind(self, stated: str, options: Sequence[str], key: Key) -> Kind:
         filled = [option for option in options if option]
         chosen = key.indexes or ()
         unsorted = list(chosen) != sorted(chosen)
         if len(chosen) == len(filled) > 2 and (unsorted or asks_order(self.draft.stem)):
             self._reject("answer", "ordering", f"this is {_UNUSABLE['ordering']}")
         pair = len(filled) == 2 and {truth_of(option) for option in filled} == {True, False}
-        if said == "true_false" and len(filled) != 2:
+        if stated == "true_false" and len(filled) != 2:
             self._reject(
                 "kind",
                 "kind_contradicts_options",
                 f"true/false, but there are {len(filled)} options",
             )
-        if said == "single" and len(chosen) > 1:
+        if stated == "single" and len(chosen) > 1:
             self._reject(
                 "kind", "kind_contradicts_answer", f"single choice, but {len(chosen)} keys"
             )
-        if said == "multiple" or len(chosen) > 1 or says_multiple(self.draft.stem):
+        if stated == "multiple" or len(chosen) > 1 or says_multiple(self.draft.stem):
             return "multiple"
-        return "true_false" if len(filled) == 2 and (pair or said == "true_false") else "single"
+        return "true_false" if len(filled) == 2 and (pair or stated == "true_false") else "single"
 
     def _close_gaps(
         self, options: list[str], labels: tuple[str, ...], key: Key
@@ -239,7 +256,7 @@ class _RowBuilder:
         """Leave empty options out; the others keep the names they had."""
         labels = self._styled(labels, len(options))
         answer = None if key.indexes is None else tuple(sorted(key.indexes))
-        gaps = [place for place, option in enumerate(options) if not option]
+        gaps = [index for index, option in enumerate(options) if not option]
         if not gaps:
             return options, labels, answer
         names = ", ".join(labels[gap] for gap in gaps)
@@ -251,18 +268,17 @@ class _RowBuilder:
             f"the option {names} is empty; the others keep their labels, so check that the key "
             "did not count without it",
         )
-        kept = [place for place, option in enumerate(options) if option]
-        places = {old: new for new, old in enumerate(kept)}
-        moved = None if answer is None else tuple(places[index] for index in answer)
-        return [options[i] for i in kept], tuple(labels[i] for i in kept), moved
+        filled = [index for index, option in enumerate(options) if option]
+        moved = None if answer is None else tuple(filled.index(index) for index in answer)
+        return [options[i] for i in filled], tuple(labels[i] for i in filled), moved
 
     def _styled(self, labels: tuple[str, ...], count: int) -> tuple[str, ...]:
         """The options' names in the style in which the file writes its keys."""
-        numeric = tuple(str(place + self.convention.base) for place in range(count))
+        numeric = tuple(str(index + self.convention.base) for index in range(count))
         if len(labels) < count:
             return numeric if self.convention.labels == "number" else default_labels(count)
-        own = normal_text(str(self.draft.answer)).upper()
-        if own in labels or [label_index(label) for label in labels] != list(range(count)):
+        written = normal_text(str(self.draft.answer)).upper()
+        if written in labels or [label_index(label) for label in labels] != list(range(count)):
             return labels
         if self.convention.labels == "number":
             return numeric
@@ -274,25 +290,59 @@ class _RowBuilder:
     def _equal_options(
         self, options: list[str], labels: tuple[str, ...], answer: tuple[int, ...] | None
     ) -> tuple[int, ...] | None:
-        places: dict[str, list[int]] = {}
-        for place, option in enumerate(options):
-            places.setdefault(normal_text(option), []).append(place)
-        for text, same in places.items():
+        indexes: dict[str, list[int]] = {}
+        for index, option in enumerate(options):
+            indexes.setdefault(normal_text(option), []).append(index)
+        for text, same in indexes.items():
             if len(same) < 2:
                 continue
-            names = " and ".join(labels[place] for place in same)
+            names = " and ".join(labels[index] for index in same)
             message = f"the options {names} have the same text {text[:40]!r}"
-            if answer and any(place in answer for place in same):
+            if answer and any(index in answer for index in same):
                 self._reject("options", "equal_options", f"{message}, and the key is one of them")
             self._warn("options", "equal_options", message)
         return answer
 
     def _column(self, name: str) -> str:
-        return self.draft.names.get(name, "")
+        return self.draft.heading.header(name)
 
     def _warn(self, name: str, code: str, message: str) -> None:
-        self.found.append((self._column(name), code, message, "warning"))
+        self.remarks.append(_Remark(self._column(name), code, message, "warning"))
 
     def _reject(self, name: str, code: str, message: str) -> None:
-        self.found.append((self._column(name), code, message, "error"))
+        self.remarks.append(_Remark(self._column(name), code, message, "error"))
         raise _RejectError
+
+
+class UniqueIds:
+    """Gives each id back, or with the first free suffix ``#2``, ``#3`` … if it was used before.
+
+    A stream of a million questions must not keep a million strings. What is kept of an id is its
+    64-bit hash, in sorted buckets: 8 bytes; and the text of an id that was repeated. If two of a
+    million ids had one hash (a chance of 3 in 100 million), the second would only get a suffix it
+    does not need.
+    """
+
+    def __init__(self) -> None:
+        self._buckets = [array("q") for _ in range(_BUCKETS)]
+        self._repeats: Counter[str] = Counter()
+
+    def take(self, wanted: str) -> str:
+        """The id to use for a question that would like to be called ``wanted``."""
+        if self._add(wanted):
+            return wanted
+        number = self._repeats[wanted] + 2
+        while not self._add(f"{wanted}#{number}"):
+            number += 1
+        self._repeats[wanted] = number - 1
+        return f"{wanted}#{number}"
+
+    def _add(self, text: str) -> bool:
+        """Remember an id; whether it is new."""
+        key = hash(text)
+        bucket = self._buckets[key % _BUCKETS]
+        index = bisect_left(bucket, key)
+        if index < len(bucket) and bucket[index] == key:
+            return False
+        bucket.insert(index, key)
+        return True

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.drafts import Draft
+from zhmcq.reading.drafts.draft import Draft
 from zhmcq.zh.fold import normal_text, tidy
 
-__all__ = ["Convention", "convention_of", "last_filled"]
+__all__ = ["Convention", "KeyTally", "convention_of", "last_filled"]
 
 Style = Literal["label", "text", "unknown"]
 
@@ -44,8 +44,8 @@ def last_filled(options: Sequence[str]) -> int:
 
 
 @dataclass
-class _Tally:
-    """Counts of what the keys of a file look like."""
+class KeyTally:
+    """Counts of what the keys of a file look like, draft by draft."""
 
     zero: int = 0
     highest: int = 0
@@ -65,9 +65,9 @@ class _Tally:
             return
         for value in answer if isinstance(answer, list | tuple) else (answer,):
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                self._see_one(value, draft)
+                self._see_key(value, draft)
 
-    def _see_one(self, value: float | str, draft: Draft) -> None:
+    def _see_key(self, value: float | str, draft: Draft) -> None:
         text = f"{value:g}" if isinstance(value, float) else tidy(str(value))
         is_text = text in draft.options
         number = _number(value)
@@ -119,6 +119,21 @@ class _Tally:
             return "text"
         return "unknown"
 
+    def convention(self, answer_base: int | None, where: str) -> Convention:
+        """How the file writes its keys, once all of them are counted.
+
+        Args:
+            answer_base: The number of the first option, where the caller says so.
+            where: How messages call the file.
+
+        Raises:
+            ReadError: If there are numbers that may count from 0 or from 1.
+        """
+        letters = "letter" if self.letters else ""
+        labels = "number" if self.numbers > self.letters else letters
+        base = self.base(where) if answer_base is None else answer_base
+        return Convention(base, self.style, labels, self.joined)
+
     def base(self, where: str) -> int:
         """The number of the first option, where the data or the headers prove it."""
         if self.numbered_from == {"0"} or (self.zero and not self.highest):
@@ -151,9 +166,7 @@ def convention_of(drafts: Iterable[Draft], answer_base: int | None, where: str) 
     Raises:
         ReadError: If there are numbers and both readings are possible.
     """
-    tally = _Tally()
+    tally = KeyTally()
     for draft in drafts:
         tally.see(draft)
-    labels = "number" if tally.numbers > tally.letters else "letter" if tally.letters else ""
-    base = tally.base(where) if answer_base is None else answer_base
-    return Convention(base, tally.style, labels, tally.joined)
+    return tally.convention(answer_base, where)

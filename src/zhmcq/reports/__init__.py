@@ -1,5 +1,6 @@
-"""Rows, answers and histories → xlsx, csv, html and png."""
+"""Rows and histories → xlsx, csv, json, html and png; a bank's problems in its workbook."""
 
 from zhmcq.reports.curve import plot_history
+from zhmcq.reports.problems import write_problems
 
-__all__ = ["plot_history"]
+__all__ = ["plot_history", "write_problems"]

@@ -1,0 +1,79 @@
+"""Repeated questions, contradicting keys, and overlap of two banks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import WriteXlsx
+from zhmcq.checks import (
+    find_overlap,
+    settle_repeats,
+)
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import read_bank
+
+HEADER = ["ID", "文章", "問題", "選項1", "選項2", "選項3", "正確答案"]
+
+
+LONG = "從前有一個老人住在山腳下，他每天早上都要走很遠的路到河邊去打水，村裡的人都很尊敬他。"
+
+
+def bank_of(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
+    return read_bank(write_xlsx([HEADER, *rows]))
+
+
+def test_a_repeated_question_is_a_warning_whatever_its_writing(write_xlsx: WriteXlsx) -> None:
+    bank = bank_of(
+        write_xlsx,
+        [1, "體育課。", "誰贏了？", "體操隊", "籃球隊", "無", 1],
+        [2, "体育课", "誰贏了 ?", "籃球隊", "體操隊", "無", 2],
+        [3, "另一篇。", "誰贏了？", "體操隊", "籃球隊", "無", 3],
+    )
+    assert [question.id for question in bank] == ["1", "2", "3"]
+    assert [(p.row, p.code, p.severity, p.position) for p in bank.problems] == [
+        (3, "duplicate", "warning", 1)
+    ]
+    assert "row 2 of sheet" in bank.problems[0].message
+
+
+def test_one_question_with_two_keys_is_left_out(write_xlsx: WriteXlsx) -> None:
+    bank = bank_of(
+        write_xlsx,
+        [1, "甲文。", "第一題？", "一", "二", "三", 1],
+        [2, "乙文。", "第二題？", "一", "二", "三", 2],
+        [3, "甲文。", "第一題？", "一", "二", "三", 3],
+        [4, "丙文。", "第三題？", "一", "二", None, 4],
+    )
+    assert [question.id for question in bank] == ["2"]
+    assert [(p.row, p.code, p.position) for p in bank.problems] == [
+        (2, "two_keys", 0),
+        (4, "two_keys", 1),
+        (5, "answer_out_of_range", 1),
+    ]
+
+
+def test_numbers_and_signs_make_a_difference_between_questions() -> None:
+    texts = ["x>1", "x<1", "1.5", "15", "-2", "2", "3:8", "38"]
+    questions = [
+        Question(str(n), f"何者正確：{text}", ("甲", "乙")) for n, text in enumerate(texts)
+    ]
+    assert settle_repeats(QuestionBank(questions)).problems == []
+
+
+def test_overlap_with_the_training_bank_is_found(write_xlsx: WriteXlsx) -> None:
+    train = bank_of(write_xlsx, [1, LONG, "誰住在山腳？", "老人", "少年", "貓", 1])
+    other = read_bank(
+        write_xlsx(
+            [
+                HEADER[:-1],
+                [7, LONG, "誰住在山腳?", "少年", "老人", "貓"],
+                [8, LONG + "他很老了。", "他多老？", "七十", "八十", "九十"],
+                [9, "無關的文章。", "誰住在山腳？", "老人", "少年", "貓"],
+            ],
+            name="other.xlsx",
+        )
+    )
+    assert [(p.row, p.code, p.position) for p in find_overlap(train, other)] == [
+        (2, "overlap_question", 0),
+        (3, "overlap_passage", 1),
+    ]

@@ -1,0 +1,76 @@
+"""Headers are recognised, and what options they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import read_bank
+from zhmcq.reading.drafts.headers import field_of, option_label
+
+
+def read_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> QuestionBank:
+    path = tmp_path / "bank.csv"
+    path.write_bytes(text.encode(encoding))
+    return read_bank(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("ID", "id"), ("題號", "id"), ("题号", "id"), ("序號", "id"),
+        ("number", "id"), ("原題號", "id"),
+        ("文章", "passage"), ("題組題幹", "passage"), ("passage", "passage"),
+        ("問題", "stem"), ("題 目", "stem"), ("題幹", "stem"), ("题干", "stem"),
+        ("試題內容", "stem"),
+        ("Question", "stem"), ("description", "stem"), ("單選題題目", "stem"),
+        ("題目（必填）", "stem"),
+        ("choice", "options"), ("options", "options"), ("選項", "options"),
+        ("正確答案", "answer"), ("答案", "answer"), ("標準答案", "answer"), ("正解", "answer"),
+        ("correctAnswer", "answer"), ("label", "answer"), ("答 案*", "answer"),
+        ("本題答案", "answer"),
+        ("题型", "kind"), ("类型", "kind"), ("type", "kind"), ("科目", "subject"),
+        ("類別", "subject"),
+        ("章节", "subject"), ("解析", "explanation"), ("analysis", "explanation"),
+        ("資料來源", "source"), ("出處", "source"), ("来源", "source"), ("year", "source"),
+        ("電話", None), ("備註", None),
+    ],
+)  # fmt: skip
+def test_headers_met_in_the_wild_are_recognised(header: str, field: str | None) -> None:
+    found = field_of(header)
+    assert (found[0] if found else None) == field
+
+
+@pytest.mark.parametrize(
+    ("header", "label"),
+    [
+        ("選項1", "1"), ("选项Ａ", "A"), ("option3", "3"), ("\xa0option3", "3"), ("optionA", "A"),
+        ("A", "A"), ("選項一", "一"), ("A项", "A"), ("D项目", "D"), ("选择B", "B"), ("(C)", "C"),
+        ("选 项 ４", "4"), ("opt_b", "B"), ("選項甲", "甲"), ("備註", ""), ("選項", ""),
+    ],
+)  # fmt: skip
+def test_option_headers_name_their_label(header: str, label: str) -> None:
+    assert option_label(header) == label
+
+
+@pytest.mark.parametrize("order", ["DCBA", "ACBD", "BADC"])
+def test_options_may_stand_in_any_order(tmp_path: Path, order: str) -> None:
+    texts = {"A": "甲", "B": "乙", "C": "丙", "D": "丁"}
+    cells = ",".join(texts[label] for label in order)
+    bank = read_csv(tmp_path, f"題目,{','.join(order)},答案\n何者？,{cells},D\n")
+    assert (bank[0].options, bank[0].answer) == (("甲", "乙", "丙", "丁"), (3,))
+
+
+@pytest.mark.parametrize(
+    ("header", "label"),
+    [("選項A（必填）", "A"), ("Answer 1 - max 75 characters", "1"), ("選項B*", "B"), ("(C)", "C")],
+)
+def test_a_note_in_an_options_header_does_not_matter(header: str, label: str) -> None:
+    assert option_label(header) == label
+
+
+def test_headers_of_a_quiz_template_are_recognised() -> None:
+    assert field_of("Question - max 120 characters") == ("stem", field_of("question")[1])  # type: ignore[index]
+    assert field_of("Correct answer(s) - choose at least one") == field_of("correct answer")

@@ -1,0 +1,57 @@
+"""Rows under a header become drafts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from conftest import WriteXlsx
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import read_bank
+
+
+def read_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> QuestionBank:
+    path = tmp_path / "bank.csv"
+    path.write_bytes(text.encode(encoding))
+    return read_bank(path)
+
+
+def codes(bank: QuestionBank) -> list[str]:
+    return [problem.code for problem in bank.problems]
+
+
+def test_the_same_as_above_takes_the_passage_above(write_xlsx: WriteXlsx) -> None:
+    passages = ["某文章。", "同上", "（同上文）", None, "同上"]
+    rows: list[list[Any]] = [[text, f"問{n}？", "甲", "乙", "A"] for n, text in enumerate(passages)]
+    bank = read_bank(write_xlsx([["文章", "題目", "A", "B", "答案"], *rows]))
+    assert [q.passage for q in bank] == ["某文章。", "某文章。", "某文章。", ""]
+    assert [(p.row, p.code) for p in bank.problems] == [
+        (3, "same_as_above"),
+        (4, "same_as_above"),
+        (6, "same_as_nothing"),
+    ]
+
+
+def test_columns_may_say_of_each_option_whether_it_is_right(write_xlsx: WriteXlsx) -> None:
+    path = write_xlsx(
+        [
+            ["題目", "選項A", "選項A是否正確", "選項B", "選項B是否正確"],
+            ["甲？", "一", False, "二", True],
+            ["乙？", "一", "是", "二", "否"],
+            ["丙？", "一", None, "二", "也許"],
+        ]
+    )
+    bank = read_bank(path)
+    assert [q.answer for q in bank] == [(1,), (0,)]
+    assert codes(bank) == ["unreadable_answer"]
+
+
+def test_a_line_with_more_cells_than_headers_is_reported(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,A,B,答案\n甲？,一,二,B\n乙,問？,一,二,B\n")
+    assert [q.stem for q in bank] == ["甲？"]
+    assert codes(bank) == ["extra_cells"]
+
+
+def test_the_rule_under_a_header_is_no_row(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目|A|B|答案\n---|:--|---|---\n甲？|一|二|B\n")
+    assert (len(bank), bank.problems) == (1, [])

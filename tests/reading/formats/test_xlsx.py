@@ -1,0 +1,70 @@
+"""Pictures and escapes in workbooks."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import read_bank
+
+
+def codes(bank: QuestionBank) -> list[str]:
+    return [problem.code for problem in bank.problems]
+
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360f8cf500f0003860180b5e7a4de0000000049454e44ae426082"
+)
+
+
+def write_pictured(path: Path) -> Path:
+    """A workbook in which the options of row 3 are pictures, and one lies over a text of row 2."""
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet("題")
+    rows = [["題目", "A", "B", "答案"], ["甲？", "一", "二", "B"], ["乙？", "", "", "A"], ["丙？"]]
+    for number, row in enumerate(rows):
+        sheet.write_row(number, 0, row)
+    for cell in ("B2", "B3", "C3"):
+        sheet.insert_image(cell, f"{cell}.png", {"image_data": BytesIO(PNG)})
+    book.close()
+    return path
+
+
+def test_pictures_in_place_of_options_are_reported_as_such(tmp_path: Path) -> None:
+    bank = read_bank(write_pictured(tmp_path / "bank.xlsx"))
+    assert [q.stem for q in bank] == ["甲？"]
+    found = [(p.row, p.column, p.code) for p in bank.problems]
+    assert found == [(3, "A", "image_options"), (3, "B", "image_options"), (4, "A", "no_options")]
+
+
+def test_a_picture_over_a_merged_passage_hides_nothing(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["文章", "題目", "A", "B", "答案"])
+    for row in (1, 2, 3):
+        sheet.write_row(row, 1, [f"問{row}？", "春", "夏", "B"])
+    sheet.merge_range("A2:A4", "某文章。")
+    sheet.insert_image("A3", "a.png", {"image_data": BytesIO(PNG)})
+    book.close()
+    bank = read_bank(path)
+    assert (codes(bank), [q.passage for q in bank]) == ([], ["某文章。"] * 3)
+
+
+def test_a_text_that_looks_like_an_escape_is_read_as_it_was_typed(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["題目", "A", "B", "答案"])
+    sheet.write_row(1, 0, ["哪個是\rA？", "_x0041_", "a\x0bb", "A"])
+    book.close()
+    bank = read_bank(path)
+    assert [(q.stem, q.options) for q in bank] == [("哪個是\nA？", ("_x0041_", "ab"))]
