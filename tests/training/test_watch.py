@@ -78,9 +78,9 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(base: Path, tmp_path: 
         "resumes from it (resume='auto')"
     )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    found = Checkpoints(tmp_path / "run" / "checkpoints").newest()
-    assert found is not None
-    assert found.name == "checkpoint-3"
+    checkpoint = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert checkpoint is not None
+    assert checkpoint.name == "checkpoint-3"
     resumed = trainer(base).train(BANK, BANK[:4], tmp_path / "run")
     assert adapter_bytes(tmp_path / "run") == adapter_bytes(tmp_path / "straight")
     assert (resumed.best_step, resumed.accuracy) == (straight.best_step, straight.accuracy)
@@ -146,11 +146,11 @@ def spoil_gradient(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "found"),
+    ("spoil", "problem"),
     [(spoil_weight, "the loss is nan"), (spoil_gradient, "is not finite")],
 )
 def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
-    base: Path, tmp_path: Path, spoil: Any, found: str
+    base: Path, tmp_path: Path, spoil: Any, problem: str
 ) -> None:
     seen: list[str] = []
 
@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop_module, "TrainingLoop", Watched)
-        with pytest.raises(errors.TrainingError, match=f"step 4: .*{found}") as caught:
+        with pytest.raises(errors.TrainingError, match=f"step 4: .*{problem}") as caught:
             trainer(base, At(3, spoil), save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
     assert f"questions of the step: {', '.join(seen)}. Check" in str(caught.value)
     assert len(seen) == 4
@@ -194,8 +194,8 @@ def test_the_time_of_a_run_is_told_from_its_first_steps(
 ) -> None:
     caplog.set_level(logging.INFO)
     trainer(base).train(BANK, None, tmp_path / "run")
-    (told,) = [record for record in caplog.records if "minutes" in record.msg]
-    minutes, left, each, timed = cast("tuple[float, int, float, int]", told.args)
+    (record,) = [entry for entry in caplog.records if "minutes" in entry.msg]
+    minutes, left, each, timed = cast("tuple[float, int, float, int]", record.args)
     assert (left, timed) == (2, 3)
     assert minutes == pytest.approx(left * each / 60)
 
