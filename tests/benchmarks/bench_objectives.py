@@ -6,8 +6,8 @@ From the root of the repository::
 
 Trains four adapters on the same questions and answers the same validation questions with each,
 and with the model as it is. ``zh-exam`` lists the options and is answered with a label,
-``zh-cloze`` does not and is answered with an option's text. The last column compares with the better of the two
-ways to ask the untrained model, paired by question.
+``zh-cloze`` does not and is answered with an option's text. The last column compares with the
+better of the two prompts for the untrained model, paired by question.
 """
 
 from __future__ import annotations
