@@ -4,10 +4,10 @@ From the root of the repository::
 
     python tests/benchmarks/bench_objectives.py --model FOLDER --train AI.xlsx
 
-Trains four adapters on the same questions and answers the same held-out ones with each, and with
-the model as it is. ``zh-exam`` lists the options and is answered with a label, ``zh-cloze`` does
-not and is answered with an option's text. The last column compares with the better of the two
-ways to ask the untrained model, paired by question.
+Trains four adapters on the same questions and answers the same validation questions with each,
+and with the model as it is. ``zh-exam`` lists the options and is answered with a label,
+``zh-cloze`` does not and is answered with an option's text. The last column compares with the
+better of the two prompts for the untrained model, paired by question.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def row(
 
 def main(argv: list[str] | None = None) -> int:
     """Train, answer and print."""
-    told = arguments((__doc__ or "").partition("\n")[0]).parse_args(argv)
-    sets = draw_sets(told)
-    print(f"{describe(told)}\n")
+    parsed = arguments((__doc__ or "").partition("\n")[0]).parse_args(argv)
+    sets = draw_sets(parsed)
+    print(f"{describe(parsed)}\n")
     print("| answer | objective | accuracy | 95 % interval | against untrained | minutes |")
     print("|---|---|---|---|---|---|")
     untrained = {}
     for supervised, prompt in PROMPTS.items():
-        untrained[supervised] = answer(told, sets[1], prompt, orders=1).orders[0]
+        untrained[supervised] = answer(parsed, sets[1], prompt, orders=1).orders[0]
         print(row(supervised, "untrained", untrained[supervised], None, "—"), flush=True)
     base = max(untrained.values(), key=lambda found: found.evaluate().accuracy)
     for supervised, prompt in PROMPTS.items():
         for objective in OBJECTIVES:
             start = time.perf_counter()
-            found = train_and_answer(told, sets, prompt, orders=1, objective=objective).orders[0]
+            found = train_and_answer(parsed, sets, prompt, orders=1, objective=objective).orders[0]
             minutes = f"{(time.perf_counter() - start) / 60:.1f}"
             print(row(supervised, objective, found, base, minutes), flush=True)
     return 0

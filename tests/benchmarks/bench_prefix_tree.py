@@ -62,11 +62,11 @@ class Bench:
         """Run a function of ``prefix_tree`` in a process of its own."""
         if what in self.known:
             return self.known[what]
-        told = {"run": function, "job": job.to_record() if job else None, "options": options}
+        request = {"run": function, "job": job.to_record() if job else None, "options": options}
         print(f"{what} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             given, result = Path(folder) / "job.json", Path(folder) / "result.json"
-            given.write_text(json.dumps(told), encoding="utf-8")
+            given.write_text(json.dumps(request), encoding="utf-8")
             done = subprocess.run(
                 [sys.executable, "-m", "prefix_tree.child", str(given), str(result)],
                 env=self._environment(),
@@ -131,11 +131,11 @@ def measure_round(
         record = bench.side(side, chosen[side.name], bank, name)
         if record is not None:
             done[side.name] = record
-    told = {
+    sizes = {
         "model": bench.model,
         "tokens": [_mean_rows(done.get(tree)) for tree in ("train-tree", "labels-tree")],
     }
-    matmul = bench.run(f"{name}, plain matmuls", "matmul.measure", None, told)
+    matmul = bench.run(f"{name}, plain matmuls", "matmul.measure", None, sizes)
     if matmul is not None:
         done["matmul"] = matmul
     for side in sides:
@@ -180,16 +180,16 @@ def main() -> int:
     )
     names = [side.name for side in SIDES]
     parser.add_argument("--sides", nargs="+", choices=names, default=names, metavar="SIDE")
-    told = parser.parse_args()
-    counts = [min(CALIBRATION_QUESTIONS, told.questions), *[told.questions] * told.rounds]
-    first, *banks = draw(read_bank(told.train), counts)
-    sides = [side for side in SIDES if side.name in told.sides]
-    bench = Bench(str(Path(told.model).resolve()), told.results)
+    parsed = parser.parse_args()
+    counts = [min(CALIBRATION_QUESTIONS, parsed.questions), *[parsed.questions] * parsed.rounds]
+    first, *banks = draw(read_bank(parsed.train), counts)
+    sides = [side for side in SIDES if side.name in parsed.sides]
+    bench = Bench(str(Path(parsed.model).resolve()), parsed.results)
     print(
-        f"{told.rounds} rounds of {told.questions} questions, {bench.threads} threads, "
+        f"{parsed.rounds} rounds of {parsed.questions} questions, {bench.threads} threads, "
         f"{platform.machine()}, Python {platform.python_version()}"
     )
-    chosen = calibrate(bench, sides, told.batch_sizes, first)
+    chosen = calibrate(bench, sides, parsed.batch_sizes, first)
     rounds = []
     for number, bank in enumerate(banks, start=1):
         # There and back, so that no side always has the machine at its warmest.

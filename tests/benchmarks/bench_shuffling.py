@@ -4,7 +4,7 @@ From the root of the repository::
 
     python tests/benchmarks/bench_shuffling.py --model FOLDER --train AI.xlsx
 
-Trains twice on the same questions, without and with ``shuffle_options``, and answers held-out
+Trains twice on the same questions, without and with ``shuffle_options``, and answers validation
 questions in four orders: as they are, and with one, two and three options moved from the front to
 the end. The options are listed and answered with their texts, or with ``--prompt zh-exam`` with
 their labels. The model as it is comes first. Shown are the accuracy in each order with its 95 %
@@ -43,16 +43,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = arguments((__doc__ or "").partition("\n")[0])
     parser.add_argument("--prompt", default="listed-texts")
     parser.add_argument("--objective", default="next_token", choices=("next_token", "contrastive"))
-    told = parser.parse_args(argv)
-    sets = draw_sets(told)
-    print(f"{describe(told)}; prompt {told.prompt}, objective {told.objective}\n")
+    parsed = parser.parse_args(argv)
+    sets = draw_sets(parsed)
+    print(f"{describe(parsed)}; prompt {parsed.prompt}, objective {parsed.objective}\n")
     print("| | as it is | 1 moved | 2 moved | 3 moved | spread, points | same in all four |")
     print("|---|---|---|---|---|---|---|")
-    print(row("untrained", answer(told, sets[1], told.prompt)), flush=True)
+    print(row("untrained", answer(parsed, sets[1], parsed.prompt)), flush=True)
     done = []
     for name, shuffle in (("not shuffled", False), ("shuffled", True)):
-        settings = {"objective": told.objective, "shuffle_options": shuffle}
-        done.append(train_and_answer(told, sets, told.prompt, **settings))
+        settings = {"objective": parsed.objective, "shuffle_options": shuffle}
+        done.append(train_and_answer(parsed, sets, parsed.prompt, **settings))
         print(row(name, done[-1]), flush=True)
     print(f"\nNot shuffled → shuffled:\n\n{differences(*done)}")
     return 0

@@ -145,12 +145,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="the folder of a causal language model")
     parser.add_argument("--train", required=True, help="a workbook of questions with keys")
     parser.add_argument("--questions", type=int, default=40)
-    told = parser.parse_args(argv)
-    (bank,) = draw(read_bank(told.train), [told.questions])
+    parsed = parser.parse_args(argv)
+    (bank,) = draw(read_bank(parsed.train), [parsed.questions])
     rank = zhmcq.LoraSettings().r
-    config = AutoConfig.from_pretrained(told.model, local_files_only=True)
+    config = AutoConfig.from_pretrained(parsed.model, local_files_only=True)
     vocabulary = config.get_text_config().vocab_size
-    rates = matmul.measure(told.model, [ROWS])["rates"]
+    rates = matmul.measure(parsed.model, [ROWS])["rates"]
     for packing in ("tree", "flat"):
         profile = Profile()
         settings = zhmcq.TrainingSettings(
@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         with tempfile.TemporaryDirectory() as folder:
             trainer = zhmcq.LoraTrainer(
-                told.model, training=settings, prompt="zh-exam", callbacks=[profile]
+                parsed.model, training=settings, prompt="zh-exam", callbacks=[profile]
             )
             trainer.train(bank, output_dir=Path(folder) / "run")
         averages = profile.profiler.key_averages(group_by_input_shape=True)

@@ -30,15 +30,15 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         passage = "".join(WORDS[(i * step) % len(WORDS)] for step in range(1, 12)) + f"在{who}。"
         sheet.append([i + 1, passage, f"{who}在哪裡？", *PLACES, i % 4 + 1])
     book.save(folder / "bank.xlsx")
-    sizes = ["--questions", "8", "--held-out", "6", "--rank", "2"]
+    sizes = ["--questions", "8", "--validation", "6", "--rank", "2"]
     return ["--model", str(folder / "model"), "--train", str(folder / "bank.xlsx"), *sizes]
 
 
 def test_the_two_sets_share_no_passage_and_can_be_asked_in_any_order(given: list[str]) -> None:
-    told = tuning.arguments("").parse_args(given)
-    train, held_out = tuning.draw_sets(told)
-    assert (len(train), len(held_out)) == (8, 6)
-    assert not {one.passage for one in train} & {one.passage for one in held_out}
+    parsed = tuning.arguments("").parse_args(given)
+    train, validation = tuning.draw_sets(parsed)
+    assert (len(train), len(validation)) == (8, 6)
+    assert not {one.passage for one in train} & {one.passage for one in validation}
 
 
 def test_a_turned_question_has_its_key_moved_along() -> None:
@@ -53,9 +53,9 @@ def test_a_turned_question_has_its_key_moved_along() -> None:
 
 
 def test_answers_by_text_are_the_same_in_every_order(given: list[str]) -> None:
-    told = tuning.arguments("").parse_args(given)
-    _, held_out = tuning.draw_sets(told)
-    answered = tuning.answer(told, held_out, "zh-cloze")
+    parsed = tuning.arguments("").parse_args(given)
+    _, validation = tuning.draw_sets(parsed)
+    answered = tuning.answer(parsed, validation, "zh-cloze")
     assert answered.stability.share == 1.0
     assert len({one.evaluate().accuracy for one in answered.orders}) == 1
 
@@ -74,8 +74,8 @@ def test_answering_always_with_the_first_label_is_not_stable(
 
     monkeypatch.setattr(zhmcq, "MCQPredictor", First)
     bank = QuestionBank([Question("q", "？", PLACES, answer=(1,))])
-    told = argparse.Namespace(model="none", max_length=64)
-    answered = tuning.answer(told, bank, "zh-exam")
+    parsed = argparse.Namespace(model="none", max_length=64)
+    answered = tuning.answer(parsed, bank, "zh-exam")
     assert answered.stability.share == 0.0
     assert [one.label for one in answered.stability.outcomes()] == ["changed"]
 

@@ -54,11 +54,11 @@ def test_the_tables_give_share_and_rate() -> None:
         Event("aten::mm", [[10, 20], [20, 50]], 3e6, count=2),  # 40,000 operations in 3 s
         Event("aten::mul", [[10, 50], [10, 50]], 1e6),
     ]
-    told = profile_training.tables(events, 4.5, rank=32, vocabulary=99, rate=20_000)
-    assert "| frozen projections | 3.00 | 75 % | 67 % |" in told
-    assert "| all else | 1.00 | 25 % | – |" in told
-    assert "| together | 4.00 | of 4.50 s on the clock |  |" in told
-    assert "| aten::mul | 1.00 | 25.0 % |" in told
+    output = profile_training.tables(events, 4.5, rank=32, vocabulary=99, rate=20_000)
+    assert "| frozen projections | 3.00 | 75 % | 67 % |" in output
+    assert "| all else | 1.00 | 25 % | – |" in output
+    assert "| together | 4.00 | of 4.50 s on the clock |  |" in output
+    assert "| aten::mul | 1.00 | 25.0 % |" in output
 
 
 def test_it_runs_on_a_tiny_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +66,7 @@ def test_it_runs_on_a_tiny_model(tmp_path: Path, capsys: pytest.CaptureFixture[s
     model = tiny_llama(tmp_path / "base")
     arguments = ["--model", str(model), "--train", str(workbook), "--questions", "23"]
     assert profile_training.main(arguments) == 0
-    told = capsys.readouterr().out
-    assert "## tree, 2 steps" in told
-    assert "## flat, 2 steps" in told
-    assert told.count("| frozen projections | ") == 2
+    output = capsys.readouterr().out
+    assert "## tree, 2 steps" in output
+    assert "## flat, 2 steps" in output
+    assert output.count("| frozen projections | ") == 2

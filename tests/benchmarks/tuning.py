@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 ORDERS = 4
-HELD_OUT_SHARE = 0.4  # of the workbook, from which the held-out questions are drawn
+VALIDATION_SHARE = 0.4  # of the workbook, from which the validation questions are drawn
 
 
 @register_prompt("listed-texts")
@@ -48,12 +48,12 @@ class ListedTexts:
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """What every benchmark of training is told."""
+    """The command line that every benchmark of training has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model", required=True, help="the folder of a causal language model")
     parser.add_argument("--train", required=True, help="a workbook of questions with keys")
     parser.add_argument("--questions", type=int, default=800, help="to train on")
-    parser.add_argument("--held-out", type=int, default=400, help="to answer, of other passages")
+    parser.add_argument("--validation", type=int, default=400, help="to answer, of other passages")
     parser.add_argument("--epochs", type=float, default=1)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--rank", type=int, default=16)
@@ -62,32 +62,33 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def describe(told: argparse.Namespace) -> str:
+def describe(parsed: argparse.Namespace) -> str:
     """One line on what is run, for the top of the output."""
     return (
-        f"{told.questions} training questions, {told.epochs:g} epochs, learning rate "
-        f"{told.learning_rate:g}, rank {told.rank}, {told.held_out} held-out questions of other "
-        f"passages, seed {told.seed}; {os.environ.get('OMP_NUM_THREADS', os.cpu_count())} threads, "
+        f"{parsed.questions} training questions, {parsed.epochs:g} epochs, learning rate "
+        f"{parsed.learning_rate:g}, rank {parsed.rank}, {parsed.validation} validation questions "
+        f"of other passages, seed {parsed.seed}; "
+        f"{os.environ.get('OMP_NUM_THREADS', os.cpu_count())} threads, "
         f"{platform.machine()}, Python {platform.python_version()}"
     )
 
 
-def draw_sets(told: argparse.Namespace) -> tuple[QuestionBank, QuestionBank]:
-    """Training questions and held-out ones, which share no passage and no near-copy of one.
+def draw_sets(parsed: argparse.Namespace) -> tuple[QuestionBank, QuestionBank]:
+    """Training and validation questions, which share no passage and no near-copy of one.
 
     Held-out questions whose options have to stay in their order are left out, so that all of
-    them can be asked in every order.
+    them can be shown in every order.
     """
-    builder = zhmcq.DatasetBuilder(valid_fraction=HELD_OUT_SHARE, seed=told.seed)
-    splits = builder.split(builder.read(told.train))
+    builder = zhmcq.DatasetBuilder(valid_fraction=VALIDATION_SHARE, seed=parsed.seed)
+    splits = builder.split(builder.read(parsed.train))
     movable = splits.valid.filter(lambda one: fixed_order_reason(one) is None)
-    (train,) = draw(splits.train, [told.questions], told.seed)
-    (held_out,) = draw(movable, [told.held_out], told.seed)
-    return train, held_out
+    (train,) = draw(splits.train, [parsed.questions], parsed.seed)
+    (validation,) = draw(movable, [parsed.validation], parsed.seed)
+    return train, validation
 
 
 def tuned_adapter(
-    told: argparse.Namespace,
+    parsed: argparse.Namespace,
     train: Sequence[Question],
     prompt: str | Prompt,
     folder: Path,
@@ -96,29 +97,29 @@ def tuned_adapter(
     """Train an adapter without validation questions; its folder.
 
     Args:
-        told: Model and recipe.
+        parsed: Model and recipe.
         train: What to train on.
-        prompt: How it is asked.
+        prompt: The prompt that renders the questions.
         folder: Where the adapter goes.
         settings: Further fields of ``TrainingSettings``.
     """
     recipe = zhmcq.TrainingSettings(
-        num_train_epochs=told.epochs,
-        learning_rate=told.learning_rate,
+        num_train_epochs=parsed.epochs,
+        learning_rate=parsed.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=8,
         per_device_train_batch_size=2,
         gradient_accumulation_steps=8,
-        max_length=told.max_length,
-        seed=told.seed,
+        max_length=parsed.max_length,
+        seed=parsed.seed,
         logging_steps=10,
         disable_tqdm=True,
         **settings,
     )
     lora = zhmcq.LoraSettings(
-        r=told.rank, lora_alpha=2 * told.rank, lora_dropout=0.0, target_modules="all-linear"
+        r=parsed.rank, lora_alpha=2 * parsed.rank, lora_dropout=0.0, target_modules="all-linear"
     )
-    trainer = zhmcq.LoraTrainer(told.model, lora=lora, training=recipe, prompt=prompt)
+    trainer = zhmcq.LoraTrainer(parsed.model, lora=lora, training=recipe, prompt=prompt)
     return trainer.train(train, output_dir=folder).adapter_dir
 
 
@@ -157,7 +158,7 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answers of one model to the held-out questions.
+    """The answers of one model to the validation questions.
 
     Attributes:
         orders: Its predictions in each order of the options, the questions' own first.
@@ -169,8 +170,8 @@ class Answered:
 
 
 def answer(
-    told: argparse.Namespace,
-    held_out: QuestionBank,
+    parsed: argparse.Namespace,
+    validation: QuestionBank,
     prompt: str | Prompt,
     adapter: Path | None = None,
     orders: int = ORDERS,
@@ -178,23 +179,23 @@ def answer(
     """Answer questions in their own order of options and in turned ones.
 
     Args:
-        told: The model.
-        held_out: Questions with keys.
-        prompt: How they are asked.
+        parsed: The model.
+        validation: Questions with keys.
+        prompt: The prompt that renders them.
         adapter: An adapter's folder; ``None`` for the model as it is.
         orders: How many orders.
     """
     predictor = zhmcq.MCQPredictor(
-        told.model, adapter=adapter, prompt=prompt, max_length=told.max_length
+        parsed.model, adapter=adapter, prompt=prompt, max_length=parsed.max_length
     )
     found = []
-    chosen: dict[str, set[int]] = {one.id: set() for one in held_out}
+    chosen: dict[str, set[int]] = {one.id: set() for one in validation}
     for turn in range(orders):
         predictions = predictor.predict(
-            QuestionBank([turned(question, turn) for question in held_out])
+            QuestionBank([turned(question, turn) for question in validation])
         )
         found.append(predictions)
-        for question, prediction in zip(held_out, predictions, strict=True):
+        for question, prediction in zip(validation, predictions, strict=True):
             if prediction.answer is None:
                 raise SystemExit(f"no answer to {question.id!r}: {prediction.reason}")
             chosen[question.id].add((prediction.answer[0] + turn) % len(question.options))
@@ -203,13 +204,13 @@ def answer(
 
 
 def train_and_answer(
-    told: argparse.Namespace,
+    parsed: argparse.Namespace,
     sets: tuple[QuestionBank, QuestionBank],
     prompt: str | Prompt,
     orders: int = ORDERS,
     **settings: Any,
 ) -> Answered:
-    """Train in a folder that is thrown away, and answer the held-out questions."""
+    """Train in a folder that is thrown away, and answer the validation questions."""
     with tempfile.TemporaryDirectory() as folder:
-        adapter = tuned_adapter(told, sets[0], prompt, Path(folder) / "run", **settings)
-        return answer(told, sets[1], prompt, adapter, orders)
+        adapter = tuned_adapter(parsed, sets[0], prompt, Path(folder) / "run", **settings)
+        return answer(parsed, sets[1], prompt, adapter, orders)

@@ -64,7 +64,7 @@ def test_padding_sees_only_itself_and_predicts_nothing(side: Any, start: int) ->
     ((short,),) = pack([question("a", (1, 10), (30, 2))], [[0]], 100)
     ((long,),) = pack([question("b", (1, 10, 11, 12), (30, 2))], [[0]], 100)
     batch = collate([short, long], 99, side)
-    pads = [place for place in range(6) if not start <= place < start + 4]
+    pads = [index for index in range(6) if not start <= index < start + 4]
     assert batch.input_ids[0, pads].tolist() == [99, 99]
     for pad in pads:
         assert batch.visible[0, 0, pad].nonzero().flatten().tolist() == [pad]
@@ -151,14 +151,14 @@ def test_no_other_grouping_costs_less(lengths: list[int], budget: int, cost: int
     def total(groups: Sequence[Sequence[int]]) -> int:
         return sum(max(group) * len(group) + cost for group in groups)
 
-    found = [[len(row) for row in group] for group in batches(rows_of(lengths), budget, cost)]
+    grouping = [[len(row) for row in group] for group in batches(rows_of(lengths), budget, cost)]
     ordered = sorted(lengths, reverse=True)
-    assert [length for group in found for length in group] == ordered
+    assert [length for group in grouping for length in group] == ordered
     for cuts in itertools.product((False, True), repeat=max(0, len(lengths) - 1)):
-        starts = [0, *(place + 1 for place, cut in enumerate(cuts) if cut), len(ordered)]
+        starts = [0, *(index + 1 for index, cut in enumerate(cuts) if cut), len(ordered)]
         groups = [ordered[a:b] for a, b in itertools.pairwise(starts) if a < b]
         if all(len(group) == 1 or max(group) * len(group) <= budget for group in groups):
-            assert total(found) <= total(groups)
+            assert total(grouping) <= total(groups)
 
 
 sequences = st.lists(st.integers(3, 6), min_size=1, max_size=6).map(tuple)
@@ -178,11 +178,11 @@ def test_every_path_spells_its_sequence_and_sees_nothing_else(
             row
         )
         for branch in row.branches:
-            asked = questions[branch.question]
-            whole = asked.prompt + asked.candidates[branch.candidate]
+            packed = questions[branch.question]
+            sequence = packed.prompt + packed.candidates[branch.candidate]
             path = np.flatnonzero(seen[branch.nodes[-1]])
-            assert tuple(row.ids[path]) == whole
-            assert row.positions[path].tolist() == list(range(len(whole)))
+            assert tuple(row.ids[path]) == sequence
+            assert row.positions[path].tolist() == list(range(len(sequence)))
             assert tuple(path[-len(branch.nodes) :]) == branch.nodes
 
 

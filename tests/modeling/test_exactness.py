@@ -25,7 +25,7 @@ def tokens(rng: random.Random, count: int) -> tuple[int, ...]:
 
 
 def make_questions(depth: int, branches: int, prefix: int = 20) -> list[EncodedQuestion]:
-    """Questions whose prompts part at ``depth`` - 1 places before their candidates part.
+    """Questions whose prompts part at ``depth`` - 1 indexes before their candidates part.
 
     The first shared piece is longer than the window, and so are the branches after it.
     """
@@ -115,9 +115,9 @@ def test_eager_attention_gives_the_same_logits(family: str) -> None:
 def test_a_window_over_places_in_the_row_would_be_wrong(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def over_places(batch: PackedBatch, config: Any, dtype: torch.dtype) -> Any:
-        places = torch.arange(batch.input_ids.shape[1])
-        near = places[None, :] > places[:, None] - WINDOW
+    def over_indexes(batch: PackedBatch, config: Any, dtype: torch.dtype) -> Any:
+        indexes = torch.arange(batch.input_ids.shape[1])
+        near = indexes[None, :] > indexes[:, None] - WINDOW
         masks = {"full_attention": batch.visible, "sliding_attention": batch.visible & near}
         by_layer = getattr(config, "layer_types", None)
         return masks if by_layer else masks["sliding_attention"]
@@ -125,7 +125,7 @@ def test_a_window_over_places_in_the_row_would_be_wrong(
     model = make_model(family)
     questions = make_questions(3, 4)
     assert largest_difference(model, questions) < 1e-4
-    monkeypatch.setitem(globals(), "attention_masks", over_places)
+    monkeypatch.setitem(globals(), "attention_masks", over_indexes)
     assert largest_difference(model, questions) > 1e-2
 
 
@@ -254,7 +254,7 @@ def test_a_branch_score_is_the_sum_or_mean_of_its_tokens() -> None:
         ({"attn_implementation": "flash_attention_2"}, "flash_attention_2"),
     ],
 )
-def test_a_model_that_cannot_read_a_tree_is_told_by_rule(
+def test_a_model_that_cannot_read_a_tree_is_known_by_rule(
     change: dict[str, Any], words: str
 ) -> None:
     model = make_model("llama")
@@ -275,8 +275,8 @@ def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
     expected = ScoringEngine(model, 0, "flat").scores(questions)
     monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
     engine = ScoringEngine(model, 0, "tree")
-    found = engine.scores(questions)
+    scores = engine.scores(questions)
     assert engine.packing == "flat"
     assert "prefix-tree packing is off" in caplog.text
-    for one, other in zip(found, expected, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
+    for tree_scores, other in zip(scores, expected, strict=True):
+        assert tree_scores == pytest.approx(other, abs=1e-4)

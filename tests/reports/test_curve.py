@@ -62,7 +62,7 @@ def test_loss_accuracy_interval_and_the_kept_step_are_in_the_picture(
 
     monkeypatch.setattr(Figure, "savefig", look)
     plot_history(HISTORY, tmp_path / "curve.png", best_step=4)
-    expected = ["training loss", "validation accuracy", "95 % interval", "kept: step 4, 70.0%"]
+    expected = ["training loss", "validation accuracy", "95 % interval", "best: step 4, 70.0%"]
     assert drawn == [expected]
 
 

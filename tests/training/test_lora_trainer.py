@@ -66,12 +66,14 @@ def test_tree_and_flat_training_have_the_same_loss_curve(base: Path, tmp_path: P
 
 
 def test_the_same_seed_gives_the_same_adapter_bytes(base: Path, tmp_path: Path) -> None:
-    for name in ("one", "two"):
+    for name in ("first", "second"):
         trainer(base).train(BANK, BANK[:2], tmp_path / name)
-    one, two = ((tmp_path / n / "adapter_model.safetensors").read_bytes() for n in ("one", "two"))
-    assert one == two
-    trainer(base, seed=7).train(BANK, BANK[:2], tmp_path / "three")
-    assert one != (tmp_path / "three" / "adapter_model.safetensors").read_bytes()
+    first, second = (
+        (tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("first", "second")
+    )
+    assert first == second
+    trainer(base, seed=7).train(BANK, BANK[:2], tmp_path / "third")
+    assert first != (tmp_path / "third" / "adapter_model.safetensors").read_bytes()
 
 
 def test_the_manifest_says_what_the_adapter_is(base: Path, tmp_path: Path) -> None:
@@ -96,22 +98,22 @@ def test_the_adapter_of_the_best_evaluation_is_kept(
     from zhmcq.training.loop import TrainingLoop
 
     accuracies = iter([0.25, 0.75, 0.5])
-    kept: list[dict[str, torch.Tensor]] = []
+    stored: list[dict[str, torch.Tensor]] = []
 
     def pretend(self: Any) -> dict[str, float]:
         from peft import get_peft_model_state_dict
 
         state = get_peft_model_state_dict(self.model)
-        kept.append({name: tensor.clone() for name, tensor in state.items()})
+        stored.append({name: tensor.clone() for name, tensor in state.items()})
         return {"accuracy": next(accuracies), "loss": 1.0}
 
     monkeypatch.setattr(TrainingLoop, "_validation_figures", pretend)
     result = trainer(base, num_train_epochs=3).train(BANK, BANK[:2], tmp_path / "run")
     assert (result.best_step, result.steps, result.accuracy) == (2, 3, 0.75)
     saved = weights(tmp_path / "run")
-    assert saved.keys() == kept[1].keys()
-    assert all(torch.equal(saved[name], kept[1][name]) for name in saved)
-    assert not all(torch.equal(saved[name], kept[2][name]) for name in saved)
+    assert saved.keys() == stored[1].keys()
+    assert all(torch.equal(saved[name], stored[1][name]) for name in saved)
+    assert not all(torch.equal(saved[name], stored[2][name]) for name in saved)
 
 
 def test_without_validation_questions_the_last_adapter_is_kept(base: Path, tmp_path: Path) -> None:

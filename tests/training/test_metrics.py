@@ -12,66 +12,68 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.training.metrics import ValidationAnswer, score_questions, summarise
 
 
-class Told:
-    """An engine that says the scores it was told."""
+class FixedScores:
+    """An engine whose scores are given."""
 
     def __init__(self, *scores: list[float]) -> None:
         self._scores = scores
 
     def scores(self, questions: Any) -> list[Any]:
         assert len(questions) == len(self._scores)
-        return [np.array(one, dtype=np.float32) for one in self._scores]
+        return [np.array(values, dtype=np.float32) for values in self._scores]
 
 
-def asked(
+def question_of(
     candidates: tuple[tuple[int, ...], ...], target: int, normalization: Any = "sum"
 ) -> EncodedQuestion:
-    answers = tuple((place,) for place in range(len(candidates)))
+    answers = tuple((index,) for index in range(len(candidates)))
     return EncodedQuestion("q", "", (1,), candidates, answers, target, normalization)
 
 
-def told(*scores: list[float]) -> Any:
-    return Told(*scores)
+def engine(*scores: list[float]) -> Any:
+    return FixedScores(*scores)
 
 
 def test_loss_and_mass_are_of_the_candidates_probabilities() -> None:
-    question = asked(((5, 2), (6, 2)), target=1)
-    (found,) = score_questions(told([math.log(0.1), math.log(0.3)]), [question], [0])
-    assert (found.index, found.key, found.answer) == (0, (1,), (1,))
-    assert found.loss == pytest.approx(-math.log(0.75), abs=1e-6)
-    assert found.mass == pytest.approx(0.4, abs=1e-6)
+    question = question_of(((5, 2), (6, 2)), target=1)
+    (answer,) = score_questions(engine([math.log(0.1), math.log(0.3)]), [question], [0])
+    assert (answer.index, answer.key, answer.answer) == (0, (1,), (1,))
+    assert answer.loss == pytest.approx(-math.log(0.75), abs=1e-6)
+    assert answer.mass == pytest.approx(0.4, abs=1e-6)
 
 
 def test_mass_is_of_sums_where_answers_go_by_means() -> None:
-    question = asked(((5, 2), (6, 7, 8, 2)), target=0, normalization="mean")
-    (found,) = score_questions(told([math.log(0.2), math.log(0.5)]), [question], [0])
-    assert found.answer == (1,)
-    assert found.mass == pytest.approx(0.2**2 + 0.5**4, abs=1e-6)
+    question = question_of(((5, 2), (6, 7, 8, 2)), target=0, normalization="mean")
+    (answer,) = score_questions(engine([math.log(0.2), math.log(0.5)]), [question], [0])
+    assert answer.answer == (1,)
+    assert answer.mass == pytest.approx(0.2**2 + 0.5**4, abs=1e-6)
 
 
 def test_candidates_that_are_the_same_tokens_have_their_mass_once() -> None:
-    question = asked(((5, 2), (6, 2), (6, 2)), target=0)
-    (found,) = score_questions(told([math.log(0.1), math.log(0.2), math.log(0.2)]), [question], [0])
-    assert found.mass == pytest.approx(0.3, abs=1e-6)
+    question = question_of(((5, 2), (6, 2), (6, 2)), target=0)
+    (answer,) = score_questions(
+        engine([math.log(0.1), math.log(0.2), math.log(0.2)]), [question], [0]
+    )
+    assert answer.mass == pytest.approx(0.3, abs=1e-6)
 
 
-def test_only_the_questions_asked_for_are_scored_and_keep_their_index() -> None:
-    questions = [asked(((5, 2), (6, 2)), target) for target in (0, 1, 0)]
-    found = score_questions(told([-1.0, -2.0], [-1.0, -2.0]), questions, [1, 2])
-    assert [(one.index, one.key) for one in found] == [(1, (1,)), (2, (0,))]
+def test_only_the_questions_named_are_scored_and_keep_their_index() -> None:
+    questions = [question_of(((5, 2), (6, 2)), target) for target in (0, 1, 0)]
+    answers = score_questions(engine([-1.0, -2.0], [-1.0, -2.0]), questions, [1, 2])
+    assert [(answer.index, answer.key) for answer in answers] == [(1, (1,)), (2, (0,))]
 
 
-def test_figures_have_wilsons_interval_and_recall_by_place() -> None:
+def test_figures_have_wilsons_interval_and_recall_by_position() -> None:
     scored = [
         ValidationAnswer(0, (0,), (0,), 0.5, 0.2),
         ValidationAnswer(1, (0,), (2,), 1.5, 0.4),
         ValidationAnswer(2, (2,), (2,), 0.5, 0.6),
         ValidationAnswer(3, (1, 2), (1,), 1.5, 0.8),
     ]
-    found = summarise(scored)
-    assert found.pop("accuracy_low") == pytest.approx(0.1500, abs=1e-4)
-    assert found.pop("accuracy_high") == pytest.approx(0.8500, abs=1e-4)
-    assert found == {
+    figures = summarise(scored)
+    assert figures.pop("accuracy_low") == pytest.approx(0.1500, abs=1e-4)
+    assert figures.pop("accuracy_high") == pytest.approx(0.8500, abs=1e-4)
+    assert figures == {
         "accuracy": 0.5,
         "loss": 1.0,
         "candidate_mass": pytest.approx(0.5),
@@ -79,4 +81,4 @@ def test_figures_have_wilsons_interval_and_recall_by_place() -> None:
         "recall_2": 1.0,
         "recall_3": 0.5,
     }
-    assert list(found)[-3:] == ["recall_1", "recall_2", "recall_3"]
+    assert list(figures)[-3:] == ["recall_1", "recall_2", "recall_3"]

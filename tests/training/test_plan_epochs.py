@@ -36,13 +36,13 @@ def epochs(
 
 def test_each_epoch_has_orders_of_its_own_the_first_one_too(tokenizer: Any) -> None:
     shuffled = epochs(tokenizer, [*BANK, FIXED])
-    own = Encoder(tokenizer, get_prompt("zh-exam")).encode([*BANK, FIXED])[0]
+    unshuffled = Encoder(tokenizer, get_prompt("zh-exam")).encode([*BANK, FIXED])[0]
     first, second = list(shuffled(0)), list(shuffled(1))
     for epoch in (first, second):
-        assert [q.id for q in epoch] == [q.id for q in own]
-        assert [q.passage for q in epoch] == [q.passage for q in own]
-        assert sum(a != b for a, b in zip(epoch, own, strict=True)) >= 4
-        assert epoch[-1] == own[-1]
+        assert [q.id for q in epoch] == [q.id for q in unshuffled]
+        assert [q.passage for q in epoch] == [q.passage for q in unshuffled]
+        assert sum(a != b for a, b in zip(epoch, unshuffled, strict=True)) >= 4
+        assert epoch[-1] == unshuffled[-1]
     assert first != second
     assert list(epochs(tokenizer, [*BANK, FIXED])(0)) == first
 
@@ -60,7 +60,7 @@ def test_what_no_longer_fits_in_another_order_is_shuffled_its_own(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shuffled = epochs(tokenizer, BANK)
-    own = list(shuffled._encoded)
+    unshuffled = list(shuffled._encoded)
     from zhmcq.encoding import EncodingProblem
 
     encode = Encoder.encode
@@ -70,10 +70,10 @@ def test_what_no_longer_fits_in_another_order_is_shuffled_its_own(
         return [*encoded[:1], *encoded[2:]], [EncodingProblem(1, encoded[1].id, "too long")]
 
     monkeypatch.setattr(Encoder, "encode", tight)
-    found = list(shuffled(0))
-    assert [q.id for q in found] == [q.id for q in own]
-    assert found[1] == own[1]
-    assert found[2:] != own[2:]
+    questions = list(shuffled(0))
+    assert [q.id for q in questions] == [q.id for q in unshuffled]
+    assert questions[1] == unshuffled[1]
+    assert questions[2:] != unshuffled[2:]
 
 
 @pytest.mark.parametrize(("prompt", "says"), [("zh-exam", False), ("zh-cloze", True)])

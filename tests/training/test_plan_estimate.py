@@ -91,23 +91,23 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
     (rows,) = StepPlan.of(settings()).groups(encoded)
     run = StepPlan.of(settings(num_train_epochs=1)).estimate(encoded)
-    assert run.widest == len(rows) * max(map(len, rows))
+    assert run.largest_pass == len(rows) * max(map(len, rows))
     memory = estimate_memory(tuned, settings(), run)
 
-    own = {p.untyped_storage().data_ptr() for p in tuned.parameters()}
-    kept: dict[int, Any] = {}
+    parameters = {p.untyped_storage().data_ptr() for p in tuned.parameters()}
+    stored: dict[int, Any] = {}
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
+    def store(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage
+        if storage.data_ptr() not in parameters:
+            stored[storage.data_ptr()] = storage
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
         loss = objective_sum(tuned, collate(rows, 0), encoded, "next_token")
     assert torch.isfinite(loss)
-    measured = sum(storage.nbytes() for storage in kept.values())
-    logits = run.heads * 21_000 * 4  # kept once of the three that are counted for the head
+    measured = sum(storage.nbytes() for storage in stored.values())
+    logits = run.head_positions * 21_000 * 4  # one of the three that are counted
     assert memory.activations == pytest.approx(measured - logits, rel=0.25)
     trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     assert memory.adapter == 16 * trained

@@ -53,9 +53,9 @@ def test_questions_of_a_passage_are_shuffled_among_themselves() -> None:
 
 
 def test_a_passage_longer_than_a_step_goes_on_in_the_next() -> None:
-    found = steps(["p"] * 5 + [""] * 3, 4)
-    assert [len(step) for step in found] == [4, 4]
-    assert sum(any(index < 5 for index in step) for step in found) == 2
+    drawn = steps(["p"] * 5 + [""] * 3, 4)
+    assert [len(step) for step in drawn] == [4, 4]
+    assert sum(any(index < 5 for index in step) for step in drawn) == 2
 
 
 def test_questions_without_a_passage_are_not_kept_together() -> None:
@@ -72,9 +72,9 @@ def test_most_passages_stay_whole_where_steps_have_room() -> None:
     """200 passages of 1 to 3 questions, 8 a step: few are cut, though steps must be full."""
     sizes = [1 + number % 3 for number in range(200)]
     passages = [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)]
-    found = steps(passages, 8)
+    drawn = steps(passages, 8)
     home: dict[str, set[int]] = {}
-    for number, step in enumerate(found):
+    for number, step in enumerate(drawn):
         for index in step:
             home.setdefault(passages[index], set()).add(number)
     cut = sum(len(numbers) > 1 for numbers in home.values())
@@ -89,11 +89,11 @@ PASSAGE_LISTS = st.lists(st.sampled_from(["", "p", "q", "r", "s"]), max_size=40)
 def test_every_question_comes_once_an_epoch_in_full_steps(
     passages: list[str], size: int, epoch: int
 ) -> None:
-    found = steps(passages, size, epoch=epoch)
-    assert sorted(chain(*found)) == list(range(len(passages)))
-    assert all(len(step) == size for step in found[:-1])
-    assert all(found)
-    assert len(found) == len(StepSampler(passages, size, 42))
+    drawn = steps(passages, size, epoch=epoch)
+    assert sorted(chain(*drawn)) == list(range(len(passages)))
+    assert all(len(step) == size for step in drawn[:-1])
+    assert all(drawn)
+    assert len(drawn) == len(StepSampler(passages, size, 42))
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)

@@ -138,7 +138,7 @@ CASES = [
 ]
 
 
-def found(
+def broken_rules(
     base: Path,
     question: Question = GOOD,
     prompt: Prompt | None = None,
@@ -166,10 +166,10 @@ def found(
 def test_a_broken_input_is_refused_by_its_rules_name(
     base: Path, rule: str, passing: dict[str, Any], broken: dict[str, Any]
 ) -> None:
-    assert found(base, **passing) == set()
+    assert broken_rules(base, **passing) == set()
     # A prompt that knows the key renders differently, whatever else it does with it.
     also = {"renders_differently"} if broken == exam(key_alone) else set()
-    assert found(base, **broken) == {rule} | also
+    assert broken_rules(base, **broken) == {rule} | also
 
 
 def test_every_rule_has_a_broken_input() -> None:
@@ -199,7 +199,7 @@ def test_the_documents_list_every_rule() -> None:
 def test_odd_options_that_can_be_read_are_let_through(
     base: Path, question: Question, prompt: str
 ) -> None:
-    assert found(base, question, prompt=get_prompt(prompt)) == set()
+    assert broken_rules(base, question, prompt=get_prompt(prompt)) == set()
 
 
 def test_a_prompt_that_is_remembered_wrongly_renders_differently(base: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_prompt_whose_options_cannot_be_seen_is_refused_before_any_step(base: 
 
 
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
-    assert found(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
+    assert broken_rules(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
 
 
 def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_pat
         zhmcq.LoraTrainer(base).train([GOOD, *bank], None, tmp_path / "run")
     assert f"question 'k0' ({origin}): expected a key, found none" in str(caught.value)
     assert "… and 4 more" in str(caught.value)
-    assert [one.id for one in caught.value.report.findings] == [one.id for one in bank]
+    assert [f.id for f in caught.value.report.findings] == [q.id for q in bank]
 
 
 def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
@@ -261,6 +261,16 @@ def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     assert report.lengths.longest == 140
     assert report.lengths.median == (45 + 140) // 2
     assert "longest 140; 1 questions with a shortened passage, 1 for validation" in str(report)
+
+
+def test_questions_without_keys_are_reported_and_not_estimated(base: Path) -> None:
+    keyless = replace(GOOD, id="k", answer=None)
+    trainer = zhmcq.LoraTrainer(base)
+    report = trainer.preflight([keyless])
+    assert [finding.rule for finding in report.findings] == ["no_key"]
+    assert report.run is None
+    both, good = trainer.preflight([keyless, GOOD]), trainer.preflight([GOOD])
+    assert both.run == good.run is not None
 
 
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
@@ -288,9 +298,11 @@ def test_the_predictor_scores_the_very_ids_that_were_supervised(
     run = trainer.train(bank, bank, tmp_path / "run")
     predictor = zhmcq.MCQPredictor(base, adapter=run.adapter_dir)
     predictor.predict([replace(question, answer=None) for question in bank])
-    trained, asked = seen[-2], seen[-1]
-    assert [(q.prompt, q.candidates) for q in trained] == [(q.prompt, q.candidates) for q in asked]
-    assert [q.target for q in asked] == [None] * 4
+    trained, predicted = seen[-2], seen[-1]
+    assert [(q.prompt, q.candidates) for q in trained] == [
+        (q.prompt, q.candidates) for q in predicted
+    ]
+    assert [q.target for q in predicted] == [None] * 4
 
 
 def test_the_report_reads_as_a_page(base: Path) -> None:

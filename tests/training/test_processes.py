@@ -1,4 +1,4 @@
-"""Two processes train as one does: the same losses, no question lost or told twice."""
+"""Two processes train as one does: the same losses, no question lost or counted twice."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zhmcq.errors import CheckpointError
+from zhmcq.errors import CheckpointError, OutputExistsError
 from zhmcq.testing import tiny_llama
-from zhmcq.training.run_folder import NEEDED, Checkpoints
+from zhmcq.training.run_folder import NEEDED, Checkpoints, RunFolder
 
 
 def make(folder: Path, step: int, *, whole: bool = True) -> Path:
@@ -81,6 +81,45 @@ def test_older_ones_are_removed_and_unfinished_ones_do_not_count(
         "checkpoint-3",
         "checkpoint-4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "resume", "expected"),
+    [
+        (False, "auto", "the same call resumes from it (resume='auto')"),
+        (False, True, "the same call resumes from it (resume='auto')"),
+        (True, "auto", "the same call without overwrite=True resumes from it"),
+        (False, False, "the same call with resume='auto' resumes from it"),
+        (
+            True,
+            False,
+            "the same call without overwrite=True and with resume='auto' resumes from it",
+        ),
+    ],
+)
+def test_a_folder_says_how_its_run_is_resumed(
+    tmp_path: Path, overwrite: bool, resume: str | bool, expected: str
+) -> None:
+    folder = RunFolder(tmp_path, overwrite=overwrite, resume=resume)
+    assert folder.resume_instruction == expected
+
+
+def test_a_new_folder_gets_the_record_and_the_same_record_resumes(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert RunFolder(out).begin({"seed": 1}) is None
+    assert (out / "run.json").read_text(encoding="utf-8") == '{\n  "seed": 1\n}'
+    newest = make(out / "checkpoints", 3)
+    assert RunFolder(out).begin({"seed": 1}) == newest
+    with pytest.raises(CheckpointError, match="interrupted run with other seed"):
+        RunFolder(out).begin({"seed": 2})
+    with pytest.raises(OutputExistsError, match="pass resume='auto' to resume it"):
+        RunFolder(out, resume=False).begin({"seed": 1})
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no run that could be resumed"):
+        RunFolder(tmp_path / "run", resume=True).begin({})
+    assert not (tmp_path / "run").exists()
 
 
 # One process imports everything once; its children are the runs, and kill themselves as the

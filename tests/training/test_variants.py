@@ -137,9 +137,9 @@ def test_a_variant_is_trained_kept_resumed_and_merged(
     interrupted = trainer(base, variant, [Keep(1).callback])
     with pytest.raises(KeyboardInterrupt):
         interrupted.train(BANK, BANK[:4], tmp_path / "cut")
-    assert "going on from" not in caplog.text
+    assert "resuming from" not in caplog.text
     trainer(base, variant).train(BANK, BANK[:4], tmp_path / "cut")
-    assert "going on from" in caplog.text
+    assert "resuming from" in caplog.text
     names = ("run", "cut")
     straight, resumed = (load_file(tmp_path / n / "adapter_model.safetensors") for n in names)
     assert straight.keys() == resumed.keys()

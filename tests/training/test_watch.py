@@ -74,13 +74,13 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(base: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt) as caught:
         stopped.train(BANK, BANK[:4], tmp_path / "run")
     assert str(caught.value) == (
-        "training was stopped after step 3 of 6; a checkpoint was saved, and the same call goes "
-        "on from it (resume='auto')"
+        "training was stopped after step 3 of 6; a checkpoint was saved, and the same call "
+        "resumes from it (resume='auto')"
     )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    found = Checkpoints(tmp_path / "run" / "checkpoints").newest()
-    assert found is not None
-    assert found.name == "checkpoint-3"
+    checkpoint = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert checkpoint is not None
+    assert checkpoint.name == "checkpoint-3"
     resumed = trainer(base).train(BANK, BANK[:4], tmp_path / "run")
     assert adapter_bytes(tmp_path / "run") == adapter_bytes(tmp_path / "straight")
     assert (resumed.best_step, resumed.accuracy) == (straight.best_step, straight.accuracy)
@@ -90,9 +90,9 @@ def test_a_stopped_call_that_would_start_anew_is_told_how_to_go_on(
     base: Path, tmp_path: Path
 ) -> None:
     stopped = trainer(base, At(2, press_ctrl_c))
-    with pytest.raises(KeyboardInterrupt, match=r"the same call without overwrite=True goes on"):
+    with pytest.raises(KeyboardInterrupt, match=r"the same call without overwrite=True resumes"):
         stopped.train(BANK, None, tmp_path / "run", overwrite=True)
-    with pytest.raises(errors.SettingsError, match=r"give one of them"):
+    with pytest.raises(errors.SettingsError, match=r"give only one of them"):
         trainer(base).train(BANK, None, tmp_path / "run", overwrite=True, resume=True)
     assert trainer(base).train(BANK, None, tmp_path / "run", resume=True).steps == 6
 
@@ -146,11 +146,11 @@ def spoil_gradient(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "found"),
+    ("spoil", "problem"),
     [(spoil_weight, "the loss is nan"), (spoil_gradient, "is not finite")],
 )
 def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
-    base: Path, tmp_path: Path, spoil: Any, found: str
+    base: Path, tmp_path: Path, spoil: Any, problem: str
 ) -> None:
     seen: list[str] = []
 
@@ -161,9 +161,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop_module, "TrainingLoop", Watched)
-        with pytest.raises(errors.TrainingError, match=f"step 4: .*{found}") as caught:
+        with pytest.raises(errors.TrainingError, match=f"step 4: .*{problem}") as caught:
             trainer(base, At(3, spoil), save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
-    assert f"questions of it: {', '.join(seen)}. Look" in str(caught.value)
+    assert f"questions of the step: {', '.join(seen)}. Check" in str(caught.value)
     assert len(seen) == 4
     last = Checkpoints(tmp_path / "run" / "checkpoints").newest()
     assert last is not None
@@ -194,8 +194,8 @@ def test_the_time_of_a_run_is_told_from_its_first_steps(
 ) -> None:
     caplog.set_level(logging.INFO)
     trainer(base).train(BANK, None, tmp_path / "run")
-    (told,) = [record for record in caplog.records if "minutes" in record.msg]
-    minutes, left, each, timed = cast("tuple[float, int, float, int]", told.args)
+    (record,) = [entry for entry in caplog.records if "minutes" in entry.msg]
+    minutes, left, each, timed = cast("tuple[float, int, float, int]", record.args)
     assert (left, timed) == (2, 3)
     assert minutes == pytest.approx(left * each / 60)
 
@@ -282,7 +282,7 @@ def test_a_refused_run_leaves_no_folder(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_loss_is_looked_at_before_the_step_is_taken(base: Path) -> None:
-    from zhmcq.training.watch import refuse_non_finite
+    from zhmcq.training.watch import refuse_non_finite_step
 
     class Pretended:
         class accelerator:  # noqa: N801
@@ -295,6 +295,6 @@ def test_a_loss_is_looked_at_before_the_step_is_taken(base: Path) -> None:
 
     Pretended.model.weight.grad = torch.tensor([[float("inf")]])
     # A scaler of fp16 losses looks for infinite gradients itself, and skips the step.
-    refuse_non_finite(torch.tensor(1.0), Pretended(), [])
+    refuse_non_finite_step(torch.tensor(1.0), Pretended(), [])
     with pytest.raises(errors.TrainingError, match="step 8: the loss is inf"):
-        refuse_non_finite(torch.tensor(float("inf")), Pretended(), [])
+        refuse_non_finite_step(torch.tensor(float("inf")), Pretended(), [])

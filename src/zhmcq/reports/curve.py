@@ -152,7 +152,7 @@ def _draw_accuracies(
             markerfacecolor="none",
             markeredgewidth=1.8,
             color="#c2410c",
-            label=f"kept: step {best_step}, {values[at]:.1%}",
+            label=f"best: step {best_step}, {values[at]:.1%}",
         )
     return drawn
 

@@ -23,9 +23,9 @@ from zhmcq.training.plan import StepPlan
 from zhmcq.training.run_folder import Checkpoints
 from zhmcq.training.watch import (
     EarlyStopping,
-    refuse_non_finite,
-    refuse_spoilt_scores,
-    refuse_spoilt_weights,
+    refuse_non_finite_scores,
+    refuse_non_finite_step,
+    refuse_non_finite_weights,
 )
 
 __all__ = ["TrainingLoop", "objective_sum"]
@@ -161,7 +161,7 @@ class TrainingLoop(Trainer):
         return super().train(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """One item a step: the indexes of its questions, for this process."""
+        """One item for each step: the indexes of its questions, for this process."""
         sampler = self.plan.sampler(
             self.train_questions,
             processes=self.args.world_size,
@@ -191,7 +191,7 @@ class TrainingLoop(Trainer):
         batches = [collate(rows, self.engine.pad_id) for rows in self.plan.groups(questions)]
         self.tokens_given += sum(batch.given for batch in batches)
         self.tokens_computed += sum(batch.computed for batch in batches)
-        total = torch.tensor(self.plan.supervised(questions) * weight, device=self.args.device)
+        total = torch.tensor(self.plan.loss_terms(questions) * weight, device=self.args.device)
         if self.args.world_size > 1:
             torch.distributed.all_reduce(total)
         loss = torch.zeros((), device=self.args.device)
@@ -202,12 +202,12 @@ class TrainingLoop(Trainer):
                     part = objective_sum(
                         model, batch.to(self.args.device), questions, self.plan.objective
                     )
-                    # Data-parallel gradients are averaged over processes: times their number
-                    # makes that the sum that the division by the whole step's total needs.
+                    # Data-parallel gradients are averaged over processes. Times their number
+                    # that is the sum, as the division by the whole step's total needs it.
                     part = part / total * (self.args.world_size * weight)
                 self.accelerator.backward(part)
             loss += part.detach()
-        refuse_non_finite(loss, self, questions)
+        refuse_non_finite_step(loss, self, questions)
         self.questions_seen += len(inputs["indexes"])
         return loss
 
@@ -234,7 +234,7 @@ class TrainingLoop(Trainer):
         mine = set(passages[self.args.process_index :: self.args.world_size])
         indexes = [i for i, q in enumerate(questions) if (q.passage or q.id) in mine]
         answers = score_questions(self.engine, questions, indexes)
-        refuse_spoilt_scores(self.state.global_step, answers, [q.id for q in questions])
+        refuse_non_finite_scores(self.state.global_step, answers, [q.id for q in questions])
         if self.args.world_size > 1:
             answers = gather_object(answers)
         if sorted(answer.index for answer in answers) != list(range(len(questions))):
@@ -246,7 +246,7 @@ class TrainingLoop(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save as transformers does, mark it complete, and only then remove older ones."""
-        refuse_spoilt_weights(model, self.state.global_step)
+        refuse_non_finite_weights(model, self.state.global_step)
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
         self.args.save_total_limit = limit

@@ -19,6 +19,7 @@ from zhmcq.modeling.load import (
     load_model,
     load_skeleton,
     load_tokenizer,
+    pad_id,
     quantization_config,
     torch_dtype,
 )
@@ -145,8 +146,8 @@ class LoraTrainer:
             output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
                 ``checkpoints/`` below it.
             overwrite: Whether an earlier run in ``output_dir`` is removed.
-            resume: ``"auto"`` goes on with an interrupted run of the same settings, data and
-                number of processes; ``False`` never does; ``True`` insists on it.
+            resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
+                processes; ``False`` never does; ``True`` insists on it.
 
         Returns:
             What the run came to; the adapter itself is in ``output_dir``.
@@ -231,14 +232,15 @@ class LoraTrainer:
         """
         from transformers import set_seed
 
-        from zhmcq.training.watch import StopOnInterrupt, refuse_spoilt_weights, resuming
+        from zhmcq.training.watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
         set_seed(run.settings.seed)
         peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
+        tokenizer = run.encoder.codec.tokenizer
         engine = ScoringEngine(
-            peft_model, run.encoder.codec.pad_id, run.settings.packing, run.settings.eval_budget
+            peft_model, pad_id(tokenizer), run.settings.packing, run.settings.eval_budget
         )
         best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
@@ -253,12 +255,12 @@ class LoraTrainer:
         seconds = time.perf_counter() - start - engine.stats.seconds
         steps = loop.state.global_step
         best_step, metrics = best.restore() if run.validation else (steps, {})
-        refuse_spoilt_weights(peft_model, best_step)
+        refuse_non_finite_weights(peft_model, best_step)
         manifest = run.manifest(steps=steps, best_step=best_step, metrics=metrics)
         if loop.is_world_process_zero():
             run.folder.save(
                 peft_model,
-                run.encoder.codec.tokenizer,
+                tokenizer,
                 manifest,
                 model_card(manifest, report),
                 subtract_start=run.lora.changes_base,

@@ -39,7 +39,7 @@ GB = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
-    """What each optimizer step computes. The training loop and the estimate both go by it.
+    """What each optimizer step computes, for the training loop and for its estimate alike.
 
     Attributes:
         objective: ``"next_token"`` computes the key alone, ``"contrastive"`` all candidates.
@@ -80,7 +80,13 @@ class StepPlan:
     def sampler(
         self, questions: Sequence[EncodedQuestion], *, processes: int = 1, process: int = 0
     ) -> StepSampler:
-        """Draws the questions of each step, for one process; see :class:`StepSampler`."""
+        """Draws the questions of each step.
+
+        Args:
+            questions: Encoded training questions.
+            processes: How many processes share the run.
+            process: The 0-based index of this process.
+        """
         passages = [question.passage for question in questions]
         return StepSampler(passages, self.questions_per_step, self.seed, processes, process)
 
@@ -94,7 +100,7 @@ class StepPlan:
             return self.passes.groups(questions, [[q.key_index] for q in questions])
         return self.passes.groups(questions)
 
-    def supervised(self, questions: Sequence[EncodedQuestion]) -> int:
+    def loss_terms(self, questions: Sequence[EncodedQuestion]) -> int:
         """How many terms the loss of one step has: tokens of keys, or questions.
 
         Args:
@@ -126,15 +132,15 @@ class StepPlan:
         sampler = self.sampler(questions)
         steps = self.steps(len(questions), processes)
         stride = math.ceil(steps * processes / MAX_PACKED)
-        given = computed = widest = longest = heads = packed = 0
+        given = computed = largest = longest = positions = packed = 0
         for step in islice(_all_steps(sampler), 0, steps * processes, stride):
             packed += 1
             for rows in self.groups([questions[index] for index in step]):
                 given += sum(row.given for row in rows)
                 computed += sum(map(len, rows))
                 longest = max(longest, *map(len, rows))
-                widest = max(widest, len(rows) * max(map(len, rows)))
-                heads = max(heads, sum(map(_predictors, rows)))
+                largest = max(largest, len(rows) * max(map(len, rows)))
+                positions = max(positions, sum(map(_predicting_positions, rows)))
         share = steps * processes / packed
         return RunEstimate(
             steps=steps,
@@ -142,9 +148,9 @@ class StepPlan:
             tokens_computed=round(computed * share),
             # Options in another order have other tokens in common.
             exact=stride == 1 and processes == 1 and not self.shuffles_options,
-            widest=widest,
-            row=longest,
-            heads=heads,
+            largest_pass=largest,
+            longest_row=longest,
+            head_positions=positions,
         )
 
 
@@ -154,7 +160,7 @@ def _all_steps(sampler: StepSampler) -> Iterator[list[int]]:
         yield from sampler
 
 
-def _predictors(row: PackedRow) -> int:
+def _predicting_positions(row: PackedRow) -> int:
     """How many positions of a row predict a token of a candidate."""
     return len({int(row.parents[node]) for branch in row.branches for node in branch.nodes})
 
@@ -307,7 +313,7 @@ def _teach_the_same(first: EncodedQuestion, second: EncodedQuestion) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes that training needs at its widest forward pass; see :func:`estimate_memory`.
+    """Bytes that training needs in its largest forward pass; see :func:`estimate_memory`.
 
     Attributes:
         weights: The frozen weights of the base model.
@@ -343,13 +349,13 @@ class RunEstimate:
     """What a run will compute.
 
     Attributes:
-        steps: Optimizer steps.
-        tokens_given: Tokens of the sequences in rows of their own.
+        steps: Optimizer steps in all.
+        tokens_given: Tokens of the supervised sequences, each in a row of its own.
         tokens_computed: Tokens that go through the model, padding left out.
         exact: Whether tokens were counted by packing all steps, not only some of them.
-        widest: Tokens of the largest forward pass, padding included.
-        row: Tokens of its longest row.
-        heads: The most positions of a forward pass that go through the output head.
+        largest_pass: Tokens of the largest forward pass, padding included.
+        longest_row: Tokens of the longest row.
+        head_positions: The most positions of a forward pass that go through the output head.
         memory: The memory it needs; ``None`` where there was no model to count it from.
     """
 
@@ -357,9 +363,9 @@ class RunEstimate:
     tokens_given: int
     tokens_computed: int
     exact: bool
-    widest: int
-    row: int
-    heads: int
+    largest_pass: int
+    longest_row: int
+    head_positions: int
     memory: MemoryEstimate | None = None
 
     def text(self) -> str:
@@ -367,7 +373,7 @@ class RunEstimate:
         about = "" if self.exact else "about "
         line = (
             f"{self.steps} steps; {about}{self.tokens_given:,} tokens given, {about}"
-            f"{self.tokens_computed:,} computed, at most {self.widest:,} at once"
+            f"{self.tokens_computed:,} computed, at most {self.largest_pass:,} at once"
         )
         return line if self.memory is None else f"{line}\n{self.memory.text()}"
 
@@ -391,7 +397,7 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
     Args:
         model: A model with its adapter attached; its parameters may be on the meta device.
         settings: Settings of the run: whether activations are checkpointed.
-        run: The estimate of the run's steps: how wide its forward passes are.
+        run: The estimate of the run's steps: how large its forward passes are.
     """
     frozen = trained = 0
     dtype_bytes = 2
@@ -406,7 +412,7 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
     lora = next(iter(model.peft_config.values()))
     hidden = config.hidden_size
     feed = getattr(config, "intermediate_size", None) or 4 * hidden
-    layer = 8 * hidden + 4 * feed + 7 * lora.r + run.row
+    layer = 8 * hidden + 4 * feed + 7 * lora.r + run.longest_row
     if lora.lora_dropout:
         layer += 12 * hidden + 2 * feed
     stored = config.num_hidden_layers * layer
@@ -418,6 +424,6 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
     return MemoryEstimate(
         weights=frozen,
         adapter=16 * trained,
-        activations=run.widest * stored * dtype_bytes,
-        head=3 * 4 * run.heads * config.vocab_size,
+        activations=run.largest_pass * stored * dtype_bytes,
+        head=3 * 4 * run.head_positions * config.vocab_size,
     )

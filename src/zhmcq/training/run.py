@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +16,9 @@ from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training.preflight import PreflightReport
 from zhmcq.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 __all__ = ["Run"]
 
@@ -28,11 +31,11 @@ class Run:
     """One training run.
 
     Attributes:
-        folder: Where it writes to.
+        folder: Its output folder.
         lora: Settings of the adapter.
         settings: Settings of the run.
-        quantization: How the base model is quantised, if it is.
-        identity: Which base model it is.
+        quantization: How the base model is quantised; ``None`` for full precision.
+        identity: Hashes that identify the base model.
         prompt: What is remembered of its prompt.
         arguments: transformers' ``TrainingArguments``, which know device and processes.
         dtype: The dtype that the model computes in.
@@ -50,7 +53,7 @@ class Run:
     quantization: QuantizationSettings | None
     identity: BaseIdentity
     prompt: PromptRecord
-    arguments: Any
+    arguments: TrainingArguments
     dtype: torch.dtype
     encoder: Encoder
     train: Sequence[EncodedQuestion]
@@ -60,7 +63,7 @@ class Run:
 
     @functools.cached_property
     def record(self) -> dict[str, Any]:
-        """What makes two runs the same run, so that one can go on where the other ended.
+        """What makes two runs the same run, so that one can resume the other.
 
         Another number of processes gives a step other questions; another kind of device or dtype
         gives other numbers. Access tokens are left out.

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 LOCK = ".lock"
 HASHES = "zhmcq_checkpoint.json"
-# Without these a resumed run would go on silently with another optimizer, rate or order.
+# Without these a resumed run would silently continue with another optimizer, rate or order.
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", "adapter_model.safetensors")
 # Temporary names of zhmcq.files: what a run that was killed while it wrote leaves in its folder
 # and in checkpoints/.
@@ -45,8 +45,8 @@ class RunFolder:
     Args:
         path: The output folder.
         overwrite: Whether an earlier run in it is removed.
-        resume: Whether an interrupted run in it is resumed: ``"auto"`` (if there is one),
-            ``True`` (there must be one) or ``False`` (never).
+        resume: Whether an interrupted run in it is resumed: ``"auto"`` (if there is such a
+            run), ``True`` (there must be) or ``False`` (never).
 
     Attributes:
         checkpoints: The run's checkpoints.
@@ -65,8 +65,8 @@ class RunFolder:
             raise SettingsError(f"train(resume={resume!r}): expected 'auto', True or False")
         if resume is True and overwrite:
             raise SettingsError(
-                "train(resume=True, overwrite=True): the one goes on with a run, the other removes "
-                "it; give one of them"
+                "train(resume=True, overwrite=True): resume continues an earlier run and overwrite "
+                "removes it; give only one of them"
             )
         self.path = Path(path)
         self.checkpoints = Checkpoints(self.path / "checkpoints")
@@ -77,12 +77,12 @@ class RunFolder:
 
     @property
     def resume_instruction(self) -> str:
-        """What to call after an interruption, to go on from the checkpoint; part of a sentence."""
+        """How to resume the run after an interruption, as the end of a sentence."""
         changes = ["without overwrite=True"] if self._overwrite else []
         changes += ["with resume='auto'"] if self._resume is False else []
         if not changes:
-            return "the same call goes on from it (resume='auto')"
-        return f"the same call {' and '.join(changes)} goes on from it"
+            return "the same call resumes from it (resume='auto')"
+        return f"the same call {' and '.join(changes)} resumes from it"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -166,7 +166,7 @@ class RunFolder:
             )
         if self._resume is False:
             raise OutputExistsError(
-                f"{self.path} holds an interrupted run: pass resume='auto' to go on with it, or "
+                f"{self.path} holds an interrupted run: pass resume='auto' to resume it, or "
                 "overwrite=True to start anew"
             )
         checkpoint = self.checkpoints.newest()
@@ -250,8 +250,7 @@ class RunFolder:
                 tokenizer.save_pretrained(temporary)
                 (temporary / "README.md").unlink(missing_ok=True)  # peft's
                 manifest.write(temporary)
-                # After the manifest, which keeps what it names from being changed: cards are
-                # edited.
+                # After the manifest, which lists hashes of the files before it: users edit cards.
                 (temporary / "README.md").write_text(card, encoding="utf-8")
             for path in sorted(finished.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
                 path.replace(self.path / path.name)
@@ -301,7 +300,7 @@ class Checkpoints:
                 continue
             fault = _fault(path)
             if fault is None:
-                logger.info("going on from %s", path)
+                logger.info("resuming from %s", path)
                 return path
             logger.warning("%s is not resumed from: %s", path, fault)
             damaged.append(f"{path.name}: {fault}")
@@ -347,8 +346,8 @@ class BestAdapter:
     def consider(self, step: int, metrics: dict[str, float]) -> None:
         """Store the adapter as it is now, if its evaluation is the best so far."""
         stored = self._read()
-        # A resumed run repeats evaluations. One with the same result as before is not better, so
-        # that the adapter of the run before it stays.
+        # A resumed run repeats evaluations. With the same result as before they are no better, so
+        # that the adapter of the interrupted run stays.
         if stored is None or self._rank(metrics) > self._rank(stored["metrics"]):
             with atomic_folder(self._folder, overwrite=True) as temporary:
                 self._model.save_pretrained(temporary)
@@ -374,7 +373,7 @@ class BestAdapter:
 
         stored = self._read()
         if stored is None:
-            raise CheckpointError(f"{self._folder} was removed while the run was going on")
+            raise CheckpointError(f"{self._folder} was removed during the run")
         weights = load_file(self._folder / "adapter_model.safetensors")
         set_peft_model_state_dict(self._model, weights)
         return stored["step"], stored["metrics"]

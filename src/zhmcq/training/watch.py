@@ -25,15 +25,15 @@ __all__ = [
     "EarlyStopping",
     "StopOnInterrupt",
     "TimedSteps",
-    "refuse_non_finite",
-    "refuse_spoilt_scores",
-    "refuse_spoilt_weights",
+    "refuse_non_finite_scores",
+    "refuse_non_finite_step",
+    "refuse_non_finite_weights",
     "resuming",
 ]
 
 logger = logging.getLogger(__name__)
 
-TIMED = 3  # steps, after a first one that warms up
+TIMED_STEPS = 3  # after a first step that warms up
 MAX_SHOWN = 20
 REMEDY = (
     "lower learning_rate, or train in dtype='float32' (another run: overwrite=True, or another "
@@ -54,17 +54,17 @@ class TimedSteps(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Stop the clock, and log the time once enough steps were timed."""
-        if 0 < self._done <= TIMED:
+        if 0 < self._done <= TIMED_STEPS:
             self._seconds += time.perf_counter() - self._start
-        if self._done == TIMED and state.is_world_process_zero:
-            each, left = self._seconds / TIMED, state.max_steps - state.global_step
+        if self._done == TIMED_STEPS and state.is_world_process_zero:
+            each, left = self._seconds / TIMED_STEPS, state.max_steps - state.global_step
             logger.info(
                 "about %.3g minutes for the %d steps that are left (%.3g s each, timed on %d), "
                 "evaluations not counted",
                 left * each / 60,
                 left,
                 each,
-                TIMED,
+                TIMED_STEPS,
             )
         self._done += 1
 
@@ -72,8 +72,8 @@ class TimedSteps(TrainerCallback):
 class StopOnInterrupt(TrainerCallback):
     """While the block runs, Ctrl-C ends training after the present step, with a checkpoint.
 
-    A second Ctrl-C ends it at once. Where Ctrl-C has been given another meaning, or in a launched
-    run of several processes (whose launcher ends them), it keeps that.
+    A second Ctrl-C ends it at once. Nothing is changed where SIGINT has another handler than
+    Python's own, nor in a launched run of several processes, which their launcher ends.
 
     Args:
         trainer: The transformers ``Trainer`` to stop.
@@ -131,19 +131,19 @@ class StopOnInterrupt(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Leave out what belongs to the end of a whole epoch."""
+        """Leave out the evaluation and checkpoint of an epoch's end, if Ctrl-C was pressed."""
         if self._requested:
-            # The epoch is cut short: what the uninterrupted run does not evaluate, this one
-            # must not either, or another adapter might be kept.
+            # The epoch is cut short. An evaluation that the uninterrupted run does not have could
+            # make another adapter the best one.
             control.should_evaluate = control.should_save = False
 
 
 class EarlyStopping(TrainerCallback):
     """Stops after ``patience`` evaluations in a row without a better value of a metric.
 
-    It counts in the history of evaluations, which checkpoints keep: a resumed run goes on
-    counting where the interrupted one was. transformers' own callback counts by what it calls
-    the best checkpoint, which is not how the best adapter is chosen here.
+    Evaluations are counted in the history, which is part of each checkpoint, so that a resumed run
+    continues the interrupted run's count. transformers' own callback counts by what it calls the
+    best checkpoint, which is not how the best adapter is chosen here.
 
     Args:
         patience: How many evaluations to wait for a better one.
@@ -161,13 +161,13 @@ class EarlyStopping(TrainerCallback):
         return bool(values) and len(values) - 1 - values.index(max(values)) >= self._patience
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Ask transformers to stop, if it is time, with a checkpoint that knows why."""
+        """Request the end of training, with a checkpoint, if the evaluations are reason to stop."""
         if self.is_over(state.log_history):
-            # A run that is cut off between here and its adapter must not train on when resumed.
+            # A run that is cut off before its adapter is saved must not train on when resumed.
             control.should_save = control.should_training_stop = True
 
 
-def refuse_non_finite(
+def refuse_non_finite_step(
     loss: torch.Tensor, trainer: Any, questions: Sequence[EncodedQuestion]
 ) -> None:
     """Stop a run before a step that would spoil its weights.
@@ -192,12 +192,12 @@ def refuse_non_finite(
         return
     raise TrainingError(
         f"step {trainer.state.global_step + 1}: {problem}. The step was not taken, and the "
-        "checkpoints before it are complete. This process's questions of it: "
-        f"{_shown([question.id for question in questions])}. Look at them; else {REMEDY}"
+        "checkpoints before it are complete. This process's questions of the step: "
+        f"{_shown([question.id for question in questions])}. Check them, or {REMEDY}"
     )
 
 
-def refuse_spoilt_scores(
+def refuse_non_finite_scores(
     step: int, answers: Sequence[ValidationAnswer], ids: Sequence[str]
 ) -> None:
     """Stop a run whose validation scores are not finite: their accuracy would look like one.
@@ -210,16 +210,16 @@ def refuse_spoilt_scores(
     Raises:
         TrainingError: If a question's scores are not finite.
     """
-    spoilt = [ids[answer.index] for answer in answers if not math.isfinite(answer.loss)]
-    if spoilt:
+    affected = [ids[answer.index] for answer in answers if not math.isfinite(answer.loss)]
+    if affected:
         raise TrainingError(
-            f"after step {step}, the scores of {len(spoilt)} validation questions are not finite "
-            f"({_shown(spoilt)}). The checkpoints before it are complete. Look at the questions; "
-            f"else {REMEDY}"
+            f"after step {step}, the scores of {len(affected)} validation questions are not finite "
+            f"({_shown(affected)}). The checkpoints before it are complete. Check the questions, "
+            f"or {REMEDY}"
         )
 
 
-def refuse_spoilt_weights(model: Any, step: int) -> None:
+def refuse_non_finite_weights(model: Any, step: int) -> None:
     """Stop a run before weights that are not finite are saved.
 
     Args:
@@ -257,5 +257,5 @@ def resuming(checkpoint: Path | None) -> Iterator[None]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{checkpoint} holds more than tensors and plain values, and was not loaded: {error}. "
-            "It was not written by this run: remove it, or pass overwrite=True to start anew"
+            "This run did not write it: remove it, or pass overwrite=True to start anew"
         ) from error

@@ -15,11 +15,11 @@ from prefix_tree.plan import Job
 def main() -> None:
     """Run the function that the first file names, and write what it gives to the second."""
     given, result = map(Path, sys.argv[1:])
-    told: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
-    module, _, function = told["run"].rpartition(".")
+    request: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
+    module, _, function = request["run"].rpartition(".")
     run = getattr(importlib.import_module(f"prefix_tree.{module}"), function)
-    arguments = [Job.from_record(told["job"])] if told["job"] else []
-    record = run(*arguments, **told["options"])
+    arguments = [Job.from_record(request["job"])] if request["job"] else []
+    record = run(*arguments, **request["options"])
     record["peak"] = peak_memory()
     result.write_text(json.dumps(record), encoding="utf-8")
 

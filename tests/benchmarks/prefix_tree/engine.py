@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import zhmcq
-from prefix_tree.asked import ask, candidate_tokens, supervised_tokens
+from prefix_tree.encoded_job import candidate_tokens, job_questions, supervised_tokens
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
-from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, encode_all
-from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
+from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
+from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer, pad_id
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.settings import Packing
@@ -24,7 +24,7 @@ __all__ = ["audit", "orders", "score", "train"]
 
 def train(job: Job, packing: Packing) -> dict[str, Any]:
     """Train with ``LoraTrainer``, as anybody would, and time its steps."""
-    asked = ask(job, load_tokenizer(ModelSource(job.model)))
+    questions = job_questions(job, load_tokenizer(ModelSource(job.model)))
     clock = StepClock()
     settings = zhmcq.TrainingSettings(
         per_device_train_batch_size=job.batch,
@@ -45,7 +45,7 @@ def train(job: Job, packing: Packing) -> dict[str, Any]:
     return {
         **clock.to_record(),
         "tokens": result.tokens_computed,
-        "given": supervised_tokens(asked),
+        "given": supervised_tokens(questions),
         "loss": sum(losses) / len(losses),
     }
 
@@ -53,8 +53,8 @@ def train(job: Job, packing: Packing) -> dict[str, Any]:
 def score(job: Job, packing: Packing) -> dict[str, Any]:
     """Answer with the scoring engine at the predictor's settings."""
     model, tokenizer = load_model(ModelSource(job.model))
-    asked = ask(job, tokenizer)
-    engine = _engine(model, tokenizer, job, [one.encoded for one in asked], packing)
+    questions = job_questions(job, tokenizer)
+    engine = _engine(model, tokenizer, job, [one.encoded for one in questions], packing)
     meter = Meter()
     handle = meter.watch(model)
     peak_before = peak_memory()
@@ -68,7 +68,7 @@ def score(job: Job, packing: Packing) -> dict[str, Any]:
         "tokens": engine.stats.computed,
         "seconds": seconds,
         "peak_before": peak_before,
-        "given": candidate_tokens(asked),
+        "given": candidate_tokens(questions),
         "scores": [one.tolist() for one in scores],
     }
 
@@ -108,7 +108,7 @@ def audit(job: Job, sequences: list[tuple[list[int], list[list[int]]]]) -> dict[
         whether both are the same tokens.
     """
     model, tokenizer = load_model(ModelSource(job.model))
-    encoded = [one.encoded for one in ask(job, tokenizer)]
+    encoded = [one.encoded for one in job_questions(job, tokenizer)]
     bare = [replace(q, candidates=tuple(ids[:-1] for ids in q.candidates)) for q in encoded]
     theirs = [
         replace(q, prompt=tuple(prompt), candidates=tuple(map(tuple, candidates)))
@@ -131,8 +131,7 @@ def _engine(
 ) -> ScoringEngine:
     """An engine as ``MCQPredictor`` makes it, its self-check done: it also warms the weights."""
     budget = job.batch * min(MAX_LENGTH["predict"], max(one.length for one in encoded))
-    pad_id = TokenCodec(tokenizer).pad_id
-    engine = ScoringEngine(model, pad_id, packing, budget)
+    engine = ScoringEngine(model, pad_id(tokenizer), packing, budget)
     if engine.resolve(encoded) != packing:
         raise SystemExit("the engine fell back to flat rows for this model: see its warning")
     if packing == "flat":

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from prefix_tree.asked import ask, candidate_tokens
+from prefix_tree.encoded_job import candidate_tokens, job_questions
 from prefix_tree.meter import Meter, peak_memory
 from prefix_tree.plan import MAX_LENGTH, Job
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
@@ -30,7 +30,7 @@ def harness(job: Job) -> dict[str, Any]:
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.models.huggingface import HFLM
 
-    asked = ask(job, load_tokenizer(ModelSource(job.model)))
+    questions = job_questions(job, load_tokenizer(ModelSource(job.model)))
     rows = [
         {
             "place": place,
@@ -38,7 +38,7 @@ def harness(job: Job) -> dict[str, Any]:
             "choices": [candidate.text for candidate in one.rendered.candidates],
             "gold": one.encoded.target,
         }
-        for place, one in enumerate(asked)
+        for place, one in enumerate(questions)
     ]
     task = ConfigurableTask(
         config={
@@ -75,13 +75,13 @@ def harness(job: Job) -> dict[str, Any]:
             total / length if one.encoded.normalization == "mean" else total
             for total, length in zip(totals, counts, strict=True)
         ]
-        for one, totals, counts in zip(asked, sums, lengths, strict=True)
+        for one, totals, counts in zip(questions, sums, lengths, strict=True)
     ]
     return {
         **lm.meter.to_record(),
         "seconds": lm.seconds,
         "peak_before": lm.peak_before,
-        "given": candidate_tokens(asked),
+        "given": candidate_tokens(questions),
         "scores": scores,
         "sequences": sequences,
     }
@@ -115,7 +115,7 @@ def pipeline(job: Job) -> dict[str, Any]:
     import transformers
 
     model, tokenizer = load_model(ModelSource(job.model))
-    asked = ask(job, tokenizer)
+    questions = job_questions(job, tokenizer)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -128,15 +128,15 @@ def pipeline(job: Job) -> dict[str, Any]:
     peak_before = peak_memory()
     start = time.perf_counter()
     # Of like length one after another, as the other sides have them.
-    order = sorted(range(len(asked)), key=lambda place: len(asked[place].encoded.prompt))
-    found = generate([asked[place].prompt for place in order], **options)
+    order = sorted(range(len(questions)), key=lambda place: len(questions[place].encoded.prompt))
+    found = generate([questions[place].prompt for place in order], **options)
     parser = get_parser("zh")
-    replies: list[str] = ["" for _ in asked]
+    replies: list[str] = ["" for _ in questions]
     for place, reply in zip(order, found, strict=True):
         replies[place] = reply[0]["generated_text"]
     answers = [
         parser.parse(reply, one.rendered.question).answer
-        for reply, one in zip(replies, asked, strict=True)
+        for reply, one in zip(replies, questions, strict=True)
     ]
     seconds = time.perf_counter() - start
     handle.remove()
@@ -145,7 +145,7 @@ def pipeline(job: Job) -> dict[str, Any]:
         "tokens": None,
         "seconds": seconds,
         "peak_before": peak_before,
-        "given": sum(len(one.encoded.prompt) + NEW_TOKENS for one in asked),
+        "given": sum(len(one.encoded.prompt) + NEW_TOKENS for one in questions),
         "answers": [None if answer is None else answer[0] for answer in answers],
         "replies": replies,
     }

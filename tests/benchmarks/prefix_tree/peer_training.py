@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from prefix_tree.asked import Asked, ask, supervised_tokens
+from prefix_tree.encoded_job import JobQuestion, job_questions, supervised_tokens
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
@@ -37,8 +37,8 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
     if supervised_only:
         trl.trainer.utils._use_triton = lambda _device: True
     model, tokenizer = load_model(ModelSource(job.model))
-    asked = ask(job, tokenizer)
-    rows = [{"prompt": one.prompt, "completion": one.answer} for one in asked]
+    questions = job_questions(job, tokenizer)
+    rows = [{"prompt": one.prompt, "completion": one.answer} for one in questions]
     clock = StepClock(supervised_only=supervised_only)
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
@@ -57,7 +57,7 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
             callbacks=[clock],
         )
         trainer.train()
-    return _record(trainer, clock, asked)
+    return _record(trainer, clock, questions)
 
 
 def padded(job: Job) -> dict[str, Any]:
@@ -66,17 +66,17 @@ def padded(job: Job) -> dict[str, Any]:
     from transformers import Trainer, TrainingArguments
 
     model, tokenizer = load_model(ModelSource(job.model))
-    asked = ask(job, tokenizer)
+    questions = job_questions(job, tokenizer)
     clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=get_peft_model(model, lora_config(LoraSettings())),
             args=TrainingArguments(**_shared_arguments(job, folder)),
-            train_dataset=[_padded(one, tokenizer) for one in asked],
+            train_dataset=[_padded(one, tokenizer) for one in questions],
             callbacks=[clock],
         )
         trainer.train()
-    return _record(trainer, clock, asked)
+    return _record(trainer, clock, questions)
 
 
 def _shared_arguments(job: Job, folder: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _shared_arguments(job: Job, folder: str) -> dict[str, Any]:
     }
 
 
-def _padded(one: Asked, tokenizer: Any) -> dict[str, list[int]]:
+def _padded(one: JobQuestion, tokenizer: Any) -> dict[str, list[int]]:
     answer = list(one.encoded.candidates[one.encoded.target or 0])
     ids = [*one.encoded.prompt, *answer]
     rest = MAX_LENGTH["train"] - len(ids)
@@ -109,10 +109,10 @@ def _padded(one: Asked, tokenizer: Any) -> dict[str, list[int]]:
     }
 
 
-def _record(trainer: Any, clock: StepClock, asked: list[Asked]) -> dict[str, Any]:
+def _record(trainer: Any, clock: StepClock, questions: list[JobQuestion]) -> dict[str, Any]:
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
         **clock.to_record(),
-        "given": supervised_tokens(asked),
+        "given": supervised_tokens(questions),
         "loss": sum(losses) / len(losses),
     }

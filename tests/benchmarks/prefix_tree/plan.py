@@ -36,7 +36,7 @@ class Side:
     Attributes:
         name: What the tables call it.
         kind: Whether it trains or predicts.
-        prompt: How it is asked.
+        prompt: The prompt that renders its questions.
         run: The function that runs it, as ``module.function``.
         options: Further arguments of that function.
         batch: Its batch size, in questions (sequences, for the peers); 0 if the fastest is to be
@@ -88,14 +88,14 @@ SIDES = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one process is told to do.
+    """What one process has to do.
 
     Attributes:
         model: The model's folder.
         kind: Whether it trains or predicts; decides the length limit.
-        prompt: How it is asked.
+        prompt: The prompt that renders its questions.
         batch: Sequences of a forward pass.
-        questions: What it is asked.
+        questions: The questions to train on or to answer.
     """
 
     model: str

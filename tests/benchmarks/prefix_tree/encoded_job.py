@@ -10,11 +10,11 @@ from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
 from zhmcq.prompts import RenderedPrompt, get_prompt
 from zhmcq.questions import Question
 
-__all__ = ["Asked", "ask", "candidate_tokens", "supervised_tokens"]
+__all__ = ["JobQuestion", "candidate_tokens", "job_questions", "supervised_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class JobQuestion:
     """A question in every form a side may want.
 
     Attributes:
@@ -38,31 +38,31 @@ class Asked:
         return self.rendered.target_text or ""
 
 
-def ask(job: Job, tokenizer: Any) -> list[Asked]:
+def job_questions(job: Job, tokenizer: Any) -> list[JobQuestion]:
     """Render and encode a job's questions.
 
     Peers cut a sequence that is too long at its end, which would cut off the answer: they get
     the passages as this engine shortened them, so that all sides read the same text.
     """
     encoder = Encoder(tokenizer, get_prompt(job.prompt), MAX_LENGTH[job.kind])
-    asked = []
+    questions = []
     for question, encoded in zip(job.questions, encode_all(encoder, job.questions), strict=True):
         kept = len(question.passage) - encoded.cut
         shown = replace(question, passage=question.passage[:kept])
-        asked.append(Asked(shown, encoder.render(shown), encoded))
-    return asked
+        questions.append(JobQuestion(shown, encoder.render(shown), encoded))
+    return questions
 
 
-def supervised_tokens(asked: list[Asked]) -> int:
+def supervised_tokens(questions: list[JobQuestion]) -> int:
     """Tokens of the prompts with their right answers, in rows of their own."""
     return sum(
         len(one.encoded.prompt) + len(one.encoded.candidates[one.encoded.key_index])
-        for one in asked
+        for one in questions
     )
 
 
-def candidate_tokens(asked: list[Asked]) -> int:
+def candidate_tokens(questions: list[JobQuestion]) -> int:
     """Tokens of all candidates with their prompts, in rows of their own."""
     return sum(
-        len(one.encoded.prompt) + len(ids) for one in asked for ids in one.encoded.candidates
+        len(one.encoded.prompt) + len(ids) for one in questions for ids in one.encoded.candidates
     )
