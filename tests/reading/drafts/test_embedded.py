@@ -73,7 +73,7 @@ def test_a_stem_may_number_its_options(
     ],
 )
 def test_numbers_in_a_stem_need_not_be_options(stem: str, key: str) -> None:
-    assert find_numbered(stem, key, asks_key=True) is None
+    assert find_numbered(stem, key, has_key_field=True) is None
 
 
 @pytest.mark.parametrize(

@@ -59,18 +59,18 @@ def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, 
     names = [option_label(str(name)) for name in value]
     whole = all(names) and len(set(names)) == len(names)
     if not whole and _is_run([name for name in names if name]):
-        # What has another name beside A, B, C is no option: an explanation, a note.
-        kept = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
-        return [text_of(text) for _, text in kept], tuple(name for name, _ in kept)
+        # What has another name than A, B, C is no option: an explanation, a note.
+        labelled = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
+        return [text_of(text) for _, text in labelled], tuple(name for name, _ in labelled)
     return [text_of(text) for text in value.values()], tuple(names) if whole else ()
 
 
 def _is_run(labels: Sequence[str]) -> bool:
     """Whether labels follow one another from A, from 1 or from 0."""
-    places = [label_index(label) for label in labels]
-    return len(places) > 1 and places in (
-        list(range(len(places))),
-        list(range(-1, len(places) - 1)),
+    indexes = [label_index(label) for label in labels]
+    return len(indexes) > 1 and indexes in (
+        list(range(len(indexes))),
+        list(range(-1, len(indexes) - 1)),
     )
 
 

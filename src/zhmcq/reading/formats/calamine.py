@@ -58,8 +58,8 @@ def calamine_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             child.kill()
             child.wait()
             errors.seek(0)
-            said = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
-            detail = said[-1][:200] if said else f"it ended with {child.returncode}"
+            messages = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
+            detail = messages[-1][:200] if messages else f"it ended with {child.returncode}"
             raise ReadError(
                 f"{name}: expected an {path.suffix} workbook, but it is damaged, hostile or too "
                 f"large ({detail}); open it in a spreadsheet program and save it as .xlsx"
