@@ -180,11 +180,11 @@ def test_a_builder_reads_as_read_bank_does(write_xlsx: WriteXlsx) -> None:
         [2, "誰？", "一", "二", 2],
         [3, "何？", "一", "二", 0],
     ]
-    path = write_xlsx(first, second=[header, [9, "哪？", "一", "二", 1]])
+    path = write_xlsx([], sheets={"上": first, "下": [header, [9, "哪？", "一", "二", 1]]})
     columns = {"option1": "甲欄", "option2": "乙欄"}
-    builder = DatasetBuilder(columns=columns, answer_base=1, sheets=["sheet1"])
+    builder = DatasetBuilder(columns=columns, answer_base=1, sheets=["上"])
     bank = builder.read(path)
-    assert bank == read_bank(path, columns=columns, answer_base=1, sheets=["sheet1"])
+    assert bank == read_bank(path, columns=columns, answer_base=1, sheets=["上"])
     assert [problem.code for problem in bank.problems] == [
         "two_keys", "two_keys", "answer_out_of_range",
     ]  # fmt: skip
