@@ -18,12 +18,11 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 from rich.console import Console
 
 import zhmcq
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.modeling.load import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
@@ -34,6 +33,7 @@ console = Console(highlight=False)
 VALID = 150  # questions at most that the adapter is chosen by; no passage of theirs is tested on
 
 
+@zhmcq.register_prompt("recipe-text")
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
     """The answer is an option's text, compared by its sum; the options are listed, or not.
@@ -43,7 +43,6 @@ class TextPrompt:
     """
 
     listed: bool
-    name: ClassVar[str] = "recipe-text"
 
     def render(self, question: Question) -> RenderedPrompt:
         """Ask ``question``; its candidates are those of ``zh-cloze``."""

@@ -9,9 +9,7 @@ import torch
 
 import make_sample
 import refresh_outputs
-import zhmcq.parsers.base
-import zhmcq.prompts
-from zhmcq.testing import tiny_llama
+from zhmcq.testing import isolated_plugins, tiny_llama
 
 ROOT = refresh_outputs.ROOT
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -37,12 +35,9 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def workplace(
     model_cache: Path, one_thread: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The present folder: small workbooks by the documents' names, registries of its own."""
+) -> Iterator[Path]:
+    """The current folder: small workbooks by the documents' names, isolated plugins."""
     monkeypatch.setenv("ZHMCQ_CACHE", str(model_cache))
-    registries = (zhmcq.prompts._registry, zhmcq.parsers.base._PARSERS)
-    for registry in registries:
-        monkeypatch.setattr(registry, "_factories", dict(registry._factories))
     folder = tmp_path / "workplace"
     folder.mkdir()
     refresh_outputs.write_workbooks(folder)
@@ -50,7 +45,8 @@ def workplace(
     monkeypatch.setattr(make_sample, "UNANSWERED_PASSAGES", 4)
     make_sample.write_sample(folder / "sample.xlsx")
     monkeypatch.chdir(folder)
-    return folder
+    with isolated_plugins():
+        yield folder
 
 
 def shape(text: str) -> list[list[str]]:

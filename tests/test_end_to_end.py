@@ -14,13 +14,14 @@ import torch
 
 import zhmcq
 from zhmcq.questions import Question, QuestionBank
+from zhmcq.settings import GenerateSettings, ScoreSettings
 from zhmcq.testing import tiny_llama
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 
 
 def toy_questions(count: int, start: int = 0) -> list[Question]:
-    """Who is where, with the place said in the passage; two questions each."""
+    """Who is where, as the passage says; two questions for each passage."""
     rng = random.Random(5 + start)
     questions = []
     for number in range(start, start + count):
@@ -111,9 +112,9 @@ def test_the_merged_model_answers_as_the_adapter_did(run: Any) -> None:
     attached = zhmcq.MCQPredictor(folder / "base", adapter=result.adapter_dir).predict(bank)
     predictor = zhmcq.MCQPredictor(folder / "merged")
     predictor.use_adapter(None)  # there is none, and what the folder remembers stays
-    whole = predictor.predict(bank)
-    assert [one.answer for one in attached] == [one.answer for one in whole]
-    assert whole.evaluate().accuracy == 1.0
+    joined = predictor.predict(bank)
+    assert [item.answer for item in attached] == [item.answer for item in joined]
+    assert joined.evaluate().accuracy == 1.0
 
 
 def test_the_merged_folder_loads_without_peft(run: Any) -> None:
@@ -154,39 +155,39 @@ def test_generated_replies_are_read_by_the_parser(run: Any) -> None:
     folder, bank, *_ = run
     predictor = zhmcq.MCQPredictor(folder / "merged", batch_size=3)
     scored = predictor.predict(bank)
-    replies = predictor.predict(bank, mode="generate", max_new_tokens=4)
-    assert [one.reply for one in replies] == [one.label for one in scored]
-    assert [one.answer for one in replies] == [one.answer for one in scored]
+    replies = predictor.predict(bank, mode=GenerateSettings(max_new_tokens=4))
+    assert [item.reply for item in replies] == [item.label for item in scored]
+    assert [item.answer for item in replies] == [item.answer for item in scored]
 
 
 def test_replies_can_be_limited_to_the_candidate_answers(run: Any) -> None:
     folder, bank, *_ = run
     predictor = zhmcq.MCQPredictor(folder / "merged", batch_size=3)
-    limited = predictor.predict(bank, mode="generate", constrain=True)
-    assert [one.reply for one in limited] == [one.label for one in predictor.predict(bank)]
+    limited = predictor.predict(bank, mode=GenerateSettings(constrain=True))
+    assert [item.reply for item in limited] == [item.label for item in predictor.predict(bank)]
     untrained = zhmcq.MCQPredictor(folder / "base", batch_size=3)
-    free = untrained.predict(bank, mode="generate", max_new_tokens=5)
-    assert {one.status for one in free} == {"none"}
-    thought = untrained.predict(bank, mode="generate", constrain=True, reasoning_tokens=5)
-    assert {one.status for one in thought} == {"answered"}
-    for one, before in zip(thought, free, strict=True):
-        assert one.reply == f"{before.reply}\n答案：{one.label}"
-        assert one.label in {"1", "2", "3", "4"}
+    free = untrained.predict(bank, mode=GenerateSettings(max_new_tokens=5))
+    assert {item.status for item in free} == {"none"}
+    reasoned = untrained.predict(bank, mode=GenerateSettings(constrain=True, reasoning_tokens=5))
+    assert {item.status for item in reasoned} == {"answered"}
+    for item, before in zip(reasoned, free, strict=True):
+        assert item.reply == f"{before.reply}\n答案：{item.label}"
+        assert item.label in {"1", "2", "3", "4"}
 
 
 def test_adapters_come_and_go_and_leave_the_base_as_it_was(run: Any) -> None:
     folder, bank, _, result, _ = run
     predictor = zhmcq.MCQPredictor(folder / "base", prompt="zh-exam")
-    before = {name: p.clone() for name, p in predictor._model.named_parameters()}
+    before = {name: p.clone() for name, p in predictor._state.model.named_parameters()}
     base = predictor.predict(bank)
     predictor.use_adapter(result.adapter_dir)
     tuned = predictor.predict(bank)
     predictor.use_adapter(result.adapter_dir)
     predictor.use_adapter(None)
     again = predictor.predict(bank)
-    assert [one.scores for one in again] == [one.scores for one in base]
-    assert [one.scores for one in tuned] != [one.scores for one in base]
-    after = dict(predictor._model.named_parameters())
+    assert [item.scores for item in again] == [item.scores for item in base]
+    assert [item.scores for item in tuned] != [item.scores for item in base]
+    after = dict(predictor._state.model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     comparison = zhmcq.compare(base, tuned)
@@ -197,9 +198,10 @@ def test_adapters_come_and_go_and_leave_the_base_as_it_was(run: Any) -> None:
 def test_packing_and_batch_size_change_no_answer(run: Any) -> None:
     folder, bank, *_ = run
     tree = zhmcq.MCQPredictor(folder / "merged", batch_size=1).predict(bank)
-    flat = zhmcq.MCQPredictor(folder / "merged", packing="flat", batch_size=8).predict(bank)
-    for one, other in zip(tree, flat, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=1e-4)
+    predictor = zhmcq.MCQPredictor(folder / "merged", batch_size=8)
+    flat = predictor.predict(bank, mode=ScoreSettings(packing="flat"))
+    for packed, separate in zip(tree, flat, strict=True):
+        assert packed.scores == pytest.approx(separate.scores, abs=1e-4)
     assert tree.stats.tokens_computed < flat.stats.tokens_computed == flat.stats.tokens_given
 
 
@@ -207,13 +209,13 @@ def test_an_interrupted_prediction_goes_on_from_its_journal(run: Any) -> None:
     folder, bank, *_ = run
     journal = folder / "journal.jsonl"
     predictor = zhmcq.MCQPredictor(folder / "merged")
-    whole = predictor.predict(bank, journal=journal)
+    uncut = predictor.predict(bank, journal=journal)
     lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
     assert len(lines) == 9
     journal.write_text("".join(lines[:4]) + lines[4][:9], encoding="utf-8")
     resumed = predictor.predict(bank, journal=journal)
     assert resumed.stats.questions == 5
-    assert [one.answer for one in resumed] == [one.answer for one in whole]
+    assert [item.answer for item in resumed] == [item.answer for item in uncut]
     with pytest.raises(zhmcq.errors.PredictionError, match="of another run"):
         predictor.predict(bank[:3], journal=journal)
 
@@ -274,6 +276,6 @@ def test_a_multiple_answer_question_is_scored_over_every_subset(run: Any) -> Non
     folder, *_ = run
     question = Question("m", "哪些？", ("甲", "乙", "丙"), kind="multiple", answer=(0, 2))
     bank = QuestionBank([question])
-    (found,) = zhmcq.MCQPredictor(folder / "merged").predict(bank)
-    assert len(found.scores) == 7
-    assert found.label in {"A", "B", "C", "AB", "AC", "BC", "ABC"}
+    (prediction,) = zhmcq.MCQPredictor(folder / "merged").predict(bank)
+    assert len(prediction.scores) == 7
+    assert prediction.label in {"A", "B", "C", "AB", "AC", "BC", "ABC"}

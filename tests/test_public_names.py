@@ -12,13 +12,17 @@ import zhmcq
 
 PROMISED = [
     "DatasetBuilder",
+    "GenerateSettings",
     "LoraSettings",
     "LoraTrainer",
     "MCQPredictor",
     "Merger",
+    "Prediction",
+    "Predictions",
     "QuantizationSettings",
     "Question",
     "QuestionBank",
+    "ScoreSettings",
     "TrainingSettings",
     "compare",
     "demo_model",

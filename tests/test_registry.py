@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import pytest
 
 from zhmcq.errors import PluginError, UnknownNameError
-from zhmcq.parsers import get_parser, parser_names
-from zhmcq.prompts import get_prompt, prompt_names
+from zhmcq.parsers import ZhParser, get_parser, parser_names, register_parser
+from zhmcq.prompts import ExamPrompt, describe_prompt, get_prompt, prompt_names, register_prompt
 from zhmcq.questions import Question
 from zhmcq.registry import Registry
-from zhmcq.testing import check_parser, check_prompt
+from zhmcq.testing import check_parser, check_prompt, isolated_plugins
 
 QUESTION = Question("q", "誰？", ("甲", "乙"), answer=(1,))
 
@@ -102,25 +103,114 @@ def test_things_without_the_method_are_refused() -> None:
         registry.get(Greeter)
 
 
+@pytest.mark.parametrize("wrong", [7, None, "zhmcq.prompts:ExamPrompt"])
+def test_what_cannot_be_called_is_not_registered(wrong: Any) -> None:
+    registry = made_registry()
+    with pytest.raises(PluginError, match="expected a class or function as greeter 'other', found"):
+        registry.register("other")(wrong)
+    assert registry.names() == ["polite-greeter"]
+
+
+@pytest.mark.parametrize("wrong", [123, 1.5, b"polite-greeter", ["polite-greeter"]])
+def test_a_name_that_is_no_text_is_refused_by_its_type(wrong: Any) -> None:
+    registry = made_registry()
+    with pytest.raises(PluginError, match=f"of type {type(wrong).__name__}$"):
+        registry.get(wrong)
+    with pytest.raises(PluginError, match="expected the name of a greeter as text"):
+        registry.register(wrong)
+
+
+def test_an_instance_is_named_by_its_class_and_not_by_a_base_class() -> None:
+    class Louder(Greeter):
+        pass
+
+    registry = made_registry()
+    assert registry.name_of(Greeter("嗨")) == "polite-greeter"
+    assert registry.name_of(Louder("嗨")) is None
+    registry.register("loud-greeter")(Louder)
+    assert registry.name_of(Louder("嗨")) == "loud-greeter"
+
+
+def test_what_a_function_makes_has_no_name() -> None:
+    registry: Registry[Any] = Registry("greeter", "zhmcq.tests.greeters", "greet")
+    registry.register("made")(lambda: Greeter("好"))
+    assert registry.name_of(registry.get("made")) is None
+
+
+def test_a_class_has_one_name() -> None:
+    registry = made_registry()
+    for replace in (False, True):
+        with pytest.raises(PluginError, match=r"Greeter is registered already as greeter 'polite"):
+            registry.register("second-name", replace=replace)(Greeter)
+    assert registry.names() == ["polite-greeter"]
+    registry.register("polite-greeter", replace=True)(Greeter)
+    registry.register("second-name")(lambda word="早": Greeter(word + "！"))
+    assert registry.get("second-name").greet() == "早！"
+
+
+def test_what_is_registered_in_isolation_is_undone_afterwards() -> None:
+    registry = made_registry()
+    with registry.isolated() as inside:
+        assert inside is registry
+        registry.register("other")(lambda: Greeter("喂"))
+        registry.register("polite-greeter", replace=True)(lambda: Greeter("新"))
+        assert registry.names() == ["other", "polite-greeter"]
+        assert registry.get("polite-greeter").greet() == "新"
+    assert registry.names() == ["polite-greeter"]
+    assert registry.get("polite-greeter").greet() == "你好"
+
+
+def test_isolation_can_be_nested_and_ends_after_an_error_too() -> None:
+    registry = made_registry()
+
+    def register_and_fail() -> None:
+        with registry.isolated():
+            registry.register("inner")(lambda: Greeter("內"))
+            registry.get("neither")
+
+    with registry.isolated():
+        registry.register("outer")(lambda: Greeter("外"))
+        with pytest.raises(UnknownNameError, match="known: inner, outer, polite-greeter"):
+            register_and_fail()
+        assert registry.names() == ["outer", "polite-greeter"]
+    assert registry.names() == ["polite-greeter"]
+
+
+def test_prompts_and_parsers_are_isolated_together() -> None:
+    with isolated_plugins():
+        register_prompt("mine")(lambda: ExamPrompt("甲乙"))
+        register_parser("mine")(lambda: ZhParser(reasoning=True))
+        assert "mine" in prompt_names()
+        assert "mine" in parser_names()
+    assert "mine" not in prompt_names()
+    assert "mine" not in parser_names()
+
+
 # --- plugins of installed packages -------------------------------------------------------
 
 PLUGIN = """
 from zhmcq.parsers import ParsedAnswer
-from zhmcq.prompts import Candidate, RenderedPrompt
+from zhmcq.prompts import Candidate, RenderedPrompt, answer_sets, register_prompt
 
 
 class Shout:
-    name = "tiny-shout"
-
     def __init__(self, mark="！"):
         self.mark = mark
 
     def render(self, question):
-        from zhmcq.prompts.rendered import answer_sets
-
         text = f"{question.passage}\\n{question.stem}{self.mark}\\n"
         candidates = tuple(Candidate(question.label_of(a), a) for a in answer_sets(question))
         return RenderedPrompt(question, text, candidates)
+
+
+class Bare:
+    def render(self, question):
+        return Shout("？").render(question)
+
+
+@register_prompt("tiny-twice", replace=True)
+class Twice(Bare):
+    pass
 
 
 class Last:
@@ -132,6 +222,9 @@ class Last:
 ENTRY_POINTS = """
 [zhmcq.prompts]
 tiny-shout = tiny_zhmcq_plugin:Shout
+tiny-bare = tiny_zhmcq_plugin:Bare
+tiny-twice = tiny_zhmcq_plugin:Twice
+tiny-third = tiny_zhmcq_plugin:Twice
 tiny-missing = tiny_zhmcq_plugin:Missing
 tiny-raises = tiny_zhmcq_broken:Prompt
 
@@ -154,14 +247,10 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "METADATA").write_text(metadata, encoding="utf-8")
     (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield
+    with isolated_plugins():  # a look-up registers what it loads
+        yield
     for name in ("tiny_zhmcq_plugin", "tiny_zhmcq_broken"):
         sys.modules.pop(name, None)
-    # A look-up keeps what it loaded; the next test must not find it.
-    from zhmcq import parsers, prompts
-
-    prompts._registry._factories.pop("tiny-shout", None)
-    parsers.base._PARSERS._factories.pop("tiny-last", None)
 
 
 @pytest.mark.usefixtures("plugins")
@@ -202,6 +291,25 @@ def test_a_parser_whose_module_is_gone_is_named_and_the_others_work() -> None:
 def test_a_plugins_name_is_suggested_like_any_other() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'tiny-shout'"):
         get_prompt("tiny_shout")
+
+
+@pytest.mark.usefixtures("plugins")
+def test_an_instance_of_an_installed_class_is_named_before_anybody_asked_for_the_name() -> None:
+    plugin = importlib.import_module("tiny_zhmcq_plugin")
+    assert describe_prompt(plugin.Bare()).name == "tiny-bare"
+
+
+@pytest.mark.usefixtures("plugins")
+def test_the_decorator_and_the_entry_point_of_a_package_may_say_the_same_name() -> None:
+    assert get_prompt("tiny-twice").render(QUESTION).target_text == "B"
+    assert describe_prompt("tiny-twice").name == "tiny-twice"
+
+
+@pytest.mark.usefixtures("plugins")
+def test_an_entry_point_with_a_second_name_for_a_class_is_refused() -> None:
+    get_prompt("tiny-twice")
+    with pytest.raises(PluginError, match=r"'tiny-third' .*registered already as prompt 'tiny-twi"):
+        get_prompt("tiny-third")
 
 
 def test_plugins_are_gone_when_their_package_is() -> None:

@@ -16,7 +16,7 @@ from zhmcq.testing import check_parser, check_prompt, tiny_llama
 
 
 class Twisted:
-    """A good prompt, but for one thing."""
+    """A good prompt with one thing changed."""
 
     def __init__(self, twist: Callable[[RenderedPrompt], Any]) -> None:
         self.twist = twist
@@ -31,17 +31,17 @@ class Fixed:
     def __init__(self, parsed: Any) -> None:
         self.parsed = parsed
 
-    def parse(self, *_asked: Any) -> Any:
+    def parse(self, *_arguments: Any) -> Any:
         return self.parsed
 
 
 @pytest.mark.parametrize("name", prompt_names())
-def test_the_prompts_that_come_along_keep_the_contract(name: str) -> None:
+def test_the_built_in_prompts_keep_the_contract(name: str) -> None:
     check_prompt(name)
 
 
 @pytest.mark.parametrize("name", parser_names())
-def test_the_parsers_that_come_along_keep_the_contract(name: str) -> None:
+def test_the_built_in_parsers_keep_the_contract(name: str) -> None:
     check_parser(name)
 
 
@@ -54,7 +54,7 @@ def with_explanation_shown(rendered: RenderedPrompt) -> RenderedPrompt:
 
 
 def with_alike_candidates(rendered: RenderedPrompt) -> RenderedPrompt:
-    same = tuple(Candidate("A", one.answer) for one in rendered.candidates)
+    same = tuple(Candidate("A", candidate.answer) for candidate in rendered.candidates)
     return replace(rendered, candidates=same)
 
 
@@ -67,47 +67,56 @@ numbers = count()
 
 
 @pytest.mark.parametrize(
-    ("twist", "promise"),
+    ("twist", "expectation"),
     [
-        (lambda rendered: rendered.prompt, r"'t1': expected that render\(\) gives a RenderedPr"),
+        (lambda rendered: rendered.prompt, r"'t1': expected that render\(\) returns a RenderedPr"),
         (lambda r: replace(r, prompt=f"{r.prompt}{next(numbers)}"), "deterministic"),
-        (lambda r: replace(r, prompt=[{"role": "user"}]), "a prompt is text or Messages"),
-        (lambda r: replace(r, candidates=r.candidates[:2]), "every answer is there"),
-        (with_alike_candidates, "candidates differ in text"),
+        (
+            lambda r: replace(r, prompt=[{"role": "user"}]),
+            "a prompt is text or a tuple of Messages",
+        ),
+        (
+            lambda r: replace(r, candidates=r.candidates[:2]),
+            "the candidates have every answer once",
+        ),
+        (with_alike_candidates, "the candidates differ in text"),
         (lambda r: replace(r, prompt="問：" + r.question.passage), "the stem is shown"),
         (lambda r: replace(r, prompt=r.question.stem), "the passage is shown"),
         (with_turned_options, "the rendered question differs in its labels only"),
-        (with_key_shown, "it is asked alike without key and explanation"),
-        (with_explanation_shown, "it is asked alike without key and explanation"),
+        (with_key_shown, "it renders alike without key and explanation"),
+        (with_explanation_shown, "it renders alike without key and explanation"),
     ],
 )
-def test_a_prompt_that_breaks_a_promise_is_caught(
-    twist: Callable[[RenderedPrompt], Any], promise: str
+def test_a_prompt_that_breaks_an_expectation_is_caught(
+    twist: Callable[[RenderedPrompt], Any], expectation: str
 ) -> None:
-    with pytest.raises(AssertionError, match=promise):
+    with pytest.raises(AssertionError, match=expectation):
         check_prompt(Twisted(twist))
 
 
 @pytest.mark.parametrize(
-    ("parsed", "promise"),
+    ("parsed", "expectation"),
     [
-        ("A", r"question 't1': expected that parse\(''\) is typed"),
-        (ParsedAnswer((0,), "none"), "status fits the answer"),
-        (ParsedAnswer(None, "answered"), "status fits the answer"),
-        (ParsedAnswer(None, "unsure"), "a status is of"),  # type: ignore[arg-type]
+        ("A", r"question 't1': expected that parse\(''\) returns a ParsedAnswer"),
+        (ParsedAnswer((0,), "none"), "an answer if and only if the status is 'answered'"),
+        (ParsedAnswer(None, "answered"), "an answer if and only if the status is 'answered'"),
+        (
+            ParsedAnswer(None, "unsure"),  # type: ignore[arg-type]
+            "the status is one of answered, none, ambiguous, out_of_range",
+        ),
         (ParsedAnswer((7,), "answered"), "sorted indexes that its kind allows"),
         (ParsedAnswer((), "answered"), "sorted indexes that its kind allows"),
         (ParsedAnswer((0, 1), "answered"), "'t1': .* that its kind allows"),
     ],
 )
-def test_a_parser_that_breaks_a_promise_is_caught(parsed: Any, promise: str) -> None:
-    with pytest.raises(AssertionError, match=promise):
+def test_a_parser_that_breaks_an_expectation_is_caught(parsed: Any, expectation: str) -> None:
+    with pytest.raises(AssertionError, match=expectation):
         check_parser(Fixed(parsed))
 
 
-def test_a_parser_that_answers_otherwise_each_time_is_caught() -> None:
+def test_a_parser_that_answers_differently_each_time_is_caught() -> None:
     class Counting:
-        def parse(self, *_asked: Any) -> ParsedAnswer:
+        def parse(self, *_arguments: Any) -> ParsedAnswer:
             return ParsedAnswer(None, "none", reason=str(next(numbers)))
 
     with pytest.raises(AssertionError, match=r"parse\(\) is deterministic"):
@@ -119,12 +128,13 @@ def test_a_parser_that_abstains_from_everything_is_one() -> None:
 
 
 def test_what_is_no_plugin_at_all_is_refused() -> None:
+    nothing: Any = object()
     with pytest.raises(PluginError, match="render"):
-        check_prompt(object())
+        check_prompt(nothing)
     with pytest.raises(UnknownNameError, match="Did you mean 'zh-exam'"):
         check_prompt("zh_exam")
     with pytest.raises(PluginError, match="parse"):
-        check_parser(object())
+        check_parser(nothing)
 
 
 @pytest.fixture(scope="module")

@@ -15,27 +15,33 @@ if TYPE_CHECKING:
     from zhmcq.dataset import DatasetBuilder
     from zhmcq.evaluation import compare
     from zhmcq.merging import Merger
-    from zhmcq.modeling.demo import demo_model
+    from zhmcq.modeling import demo_model
     from zhmcq.parsers import get_parser, register_parser
-    from zhmcq.prediction import MCQPredictor
+    from zhmcq.prediction import MCQPredictor, Prediction, Predictions
     from zhmcq.prompts import get_prompt, register_prompt
     from zhmcq.questions import Question, QuestionBank
-    from zhmcq.training import (
+    from zhmcq.settings import (
+        GenerateSettings,
         LoraSettings,
-        LoraTrainer,
         QuantizationSettings,
+        ScoreSettings,
         TrainingSettings,
     )
+    from zhmcq.training import LoraTrainer
 
 __all__ = [
     "DatasetBuilder",
+    "GenerateSettings",
     "LoraSettings",
     "LoraTrainer",
     "MCQPredictor",
     "Merger",
+    "Prediction",
+    "Predictions",
     "QuantizationSettings",
     "Question",
     "QuestionBank",
+    "ScoreSettings",
     "TrainingSettings",
     "compare",
     "demo_model",
@@ -50,29 +56,34 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DatasetBuilder": "zhmcq.dataset",
-    "LoraSettings": "zhmcq.training",
+    "GenerateSettings": "zhmcq.settings",
+    "LoraSettings": "zhmcq.settings",
     "LoraTrainer": "zhmcq.training",
     "MCQPredictor": "zhmcq.prediction",
     "Merger": "zhmcq.merging",
-    "QuantizationSettings": "zhmcq.training",
+    "Prediction": "zhmcq.prediction",
+    "Predictions": "zhmcq.prediction",
+    "QuantizationSettings": "zhmcq.settings",
     "Question": "zhmcq.questions",
     "QuestionBank": "zhmcq.questions",
-    "TrainingSettings": "zhmcq.training",
+    "ScoreSettings": "zhmcq.settings",
+    "TrainingSettings": "zhmcq.settings",
     "compare": "zhmcq.evaluation",
-    "demo_model": "zhmcq.modeling.demo",
+    "demo_model": "zhmcq.modeling",
     "get_parser": "zhmcq.parsers",
     "get_prompt": "zhmcq.prompts",
     "register_parser": "zhmcq.parsers",
     "register_prompt": "zhmcq.prompts",
 }
 
+if not TYPE_CHECKING:  # with it, type checkers would take any name to be there
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'zhmcq' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'zhmcq' has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -34,8 +34,8 @@ class Splits:
 
     Attributes:
         train: The questions to train on.
-        valid: The questions to measure with.
-        without_key: How many questions were left out of both because they have no key.
+        valid: The questions of validation.
+        without_key: How many questions are in neither part because they have no key.
     """
 
     train: QuestionBank
@@ -54,7 +54,7 @@ class Splits:
         "group", "subject"}``; the third holds both banks without loss, for :meth:`load`.
 
         Args:
-            folder: Where to write; all of it is written beside and then renamed.
+            folder: Where to write. The files appear there together, or not at all.
             prompt: The name of a prompt or an instance of one; ``None`` for ``"zh-exam"``.
             overwrite: Whether a folder that is not empty may be replaced.
 
@@ -65,26 +65,26 @@ class Splits:
             OutputExistsError: If the folder holds something and ``overwrite`` is false.
             OutputError: If it can't be written.
             UnknownNameError: If no prompt has that name.
-            PluginError: If the prompt cannot be made, or cannot ask one of the questions.
+            PluginError: If the prompt cannot be made, or cannot render one of the questions.
         """
-        records = {name: _rendered(bank, prompt) for name, bank in self._parts().items()}
-        whole = {
+        rows_by_name = {name: _rendered(bank, prompt) for name, bank in self._parts().items()}
+        both_banks = {
             "format": SPLITS_FORMAT,
             "version": 1,
             "without_key": self.without_key,
             **{name: bank_to_record(bank) for name, bank in self._parts().items()},
         }
         with atomic_folder(folder, overwrite=overwrite) as temporary:
-            for name, rows in records.items():
+            for name, rows in rows_by_name.items():
                 text = to_json(rows, indent=1) + "\n"
                 (temporary / f"{name}.json").write_text(text, encoding="utf-8")
-            text = to_json(whole, indent=1) + "\n"
+            text = to_json(both_banks, indent=1) + "\n"
             (temporary / QUESTIONS_FILE).write_text(text, encoding="utf-8")
         return Path(folder)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Splits:
-        """Read back what :meth:`save` wrote.
+        """Load what :meth:`save` wrote.
 
         Args:
             folder: The folder that was written.
@@ -94,18 +94,18 @@ class Splits:
         """
         path = Path(folder) / QUESTIONS_FILE
         try:
-            whole = json.loads(path.read_text(encoding="utf-8"))
+            both_banks = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ReadError(
                 f"{path}: expected what Splits.save() wrote; it can't be read ({error})"
             ) from error
-        if not isinstance(whole, Mapping) or whole.get("format") != SPLITS_FORMAT:
+        if not isinstance(both_banks, Mapping) or both_banks.get("format") != SPLITS_FORMAT:
             raise ReadError(f"{path}: expected what Splits.save() wrote, found other json")
         banks = {
-            name: bank_from_record(whole.get(name) or {}, f"{path}, {name}")
+            name: bank_from_record(both_banks.get(name) or {}, f"{path}, {name}")
             for name in ("train", "valid")
         }
-        return cls(banks["train"], banks["valid"], int(whole.get("without_key") or 0))
+        return cls(banks["train"], banks["valid"], int(both_banks.get("without_key") or 0))
 
     def to_datasets(self, prompt: Any = None) -> Any:
         """A ``datasets.DatasetDict`` with ``"train"`` and ``"valid"``, rows as in :meth:`save`.
@@ -115,9 +115,9 @@ class Splits:
 
         Raises:
             UnknownNameError: If no prompt has that name.
-            PluginError: If the prompt cannot be made, or cannot ask one of the questions.
+            PluginError: If the prompt cannot be made, or cannot render one of the questions.
         """
-        from datasets import Dataset, DatasetDict
+        from datasets import Dataset, DatasetDict  # here alone: importing it takes seconds
 
         return DatasetDict(
             {
@@ -131,12 +131,13 @@ class Splits:
 
 
 def _rendered(bank: QuestionBank, prompt: Any) -> list[dict[str, Any]]:
+    """The rows of ``train.json`` or ``valid.json``: each question as the prompt renders it."""
     from zhmcq.prompts import get_prompt
 
-    renderer = get_prompt(DEFAULT_PROMPT if prompt is None else prompt)
+    template = get_prompt(DEFAULT_PROMPT if prompt is None else prompt)
     rows = []
     for question in bank:
-        rendered = renderer.render(question)
+        rendered = template.render(question)
         rows.append(
             {
                 "id": question.id,
@@ -196,17 +197,17 @@ class DatasetBuilder:
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:
-        """Split so that no passage, and no near-copy of one, is on both sides.
+        """Split so that no passage, and no near-copy of one, is in both parts.
 
         Questions of one source item stay together, and so do questions without a passage whose
         stems are near-copies, and questions that repeat another. Questions without a key go to
-        neither side.
+        neither part.
 
         Args:
             bank: The questions.
 
         Raises:
-            SplitError: If ``valid_fraction`` is not between 0 and 1, or a side would be empty.
+            SplitError: If ``valid_fraction`` is not between 0 and 1, or a part would be empty.
         """
         if not 0 < self.valid_fraction < 1:
             raise SplitError(
@@ -220,57 +221,67 @@ class DatasetBuilder:
                 f"expected at least 2 questions with keys to split, found {len(answered)} "
                 f"({without_key} without a key, {len(bank.problems)} problems: see bank.problems)"
             )
-        clusters = self._clusters(answered)
+        clusters = _clusters(answered)
         if len(clusters) < 2:
             raise SplitError(
                 f"all {len(answered)} questions are about one passage or near-copies of it, so "
                 "that no split keeps passages apart; add questions about other passages"
             )
-        chosen = self._choose(clusters, len(answered))
-        rest = sorted(set(range(len(answered))) - chosen)
-        splits = Splits(answered.select(rest), answered.select(sorted(chosen)), without_key)
+        validation = self._draw_validation(clusters, len(answered))
+        training = sorted(set(range(len(answered))) - validation)
+        splits = Splits(answered.select(training), answered.select(sorted(validation)), without_key)
         logger.info(
-            "%d questions to train on, %d to measure with, %d without a key",
+            "%d questions to train on, %d for validation, %d without a key",
             len(splits.train), len(splits.valid), without_key,
         )  # fmt: skip
         return splits
 
-    def _clusters(self, bank: QuestionBank) -> list[list[int]]:
-        """Indexes of questions that must stay together."""
-        from scipy.cluster.hierarchy import DisjointSet
+    def _draw_validation(self, clusters: list[list[int]], count: int) -> set[int]:
+        """Draw clusters at random until the fraction is reached, skipping those that exceed it.
 
-        joined = DisjointSet(range(len(bank)))
-        passages = near_copy_clusters([question.passage for question in bank])
-        stems = near_copy_clusters(["" if q.passage else q.stem for q in bank])
-        firsts: dict[tuple[str, ...], int] = {}
-        for index, question in enumerate(bank):
-            joined.merge(index, passages[index])
-            joined.merge(index, stems[index])
-            for key in _identities(question):
-                joined.merge(index, firsts.setdefault(key, index))
-        clusters: dict[int, list[int]] = {}
-        for index in range(len(bank)):
-            clusters.setdefault(joined[index], []).append(index)
-        return list(clusters.values())
+        Args:
+            clusters: Indexes of questions that must stay together.
+            count: The number of questions in all.
 
-    def _choose(self, clusters: list[list[int]], count: int) -> set[int]:
-        """Draw clusters until the fraction is reached; one that would overshoot is passed by."""
+        Returns:
+            The indexes of the validation questions: those of one cluster at least.
+        """
         order = list(range(len(clusters)))
         random.Random(self.seed).shuffle(order)
         wanted = max(1, round(count * self.valid_fraction))
-        chosen: set[int] = set()
-        for place in order:
-            if len(chosen) + len(clusters[place]) <= wanted:
-                chosen.update(clusters[place])
-        if not chosen:
-            chosen.update(clusters[min(order, key=lambda place: len(clusters[place]))])
-        return chosen
+        drawn: set[int] = set()
+        for number in order:
+            if len(drawn) + len(clusters[number]) <= wanted:
+                drawn.update(clusters[number])
+        if not drawn:
+            drawn.update(clusters[min(order, key=lambda number: len(clusters[number]))])
+        return drawn
 
 
-def _identities(question: Question) -> list[tuple[str, ...]]:
+def _clusters(bank: QuestionBank) -> list[list[int]]:
+    """Indexes of questions that must stay together, in the order of their first ones."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    sets = DisjointSet(range(len(bank)))
+    passages = near_copy_clusters([question.passage for question in bank])
+    stems = near_copy_clusters(["" if question.passage else question.stem for question in bank])
+    first_index: dict[tuple[str, ...], int] = {}
+    for index, question in enumerate(bank):
+        sets.merge(index, passages[index])
+        sets.merge(index, stems[index])
+        for key in _shared_keys(question):
+            sets.merge(index, first_index.setdefault(key, index))
+    clusters: dict[int, list[int]] = {}
+    for index in range(len(bank)):
+        clusters.setdefault(sets[index], []).append(index)
+    return list(clusters.values())
+
+
+def _shared_keys(question: Question) -> list[tuple[str, ...]]:
+    """Keys that a question shares with its repetitions, and with those of its source item."""
     options = sorted(fold_text(option) for option in question.options)
-    same: list[tuple[str, ...]] = [("text", fold_text(question.stem), *options)]
+    keys: list[tuple[str, ...]] = [("text", fold_text(question.stem), *options)]
     if question.group:
         file = question.origin.file if question.origin else ""
-        same.append(("group", file, question.group))
-    return same
+        keys.append(("group", file, question.group))
+    return keys

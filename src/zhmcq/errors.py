@@ -16,7 +16,7 @@ Each message says what was expected, what was found and what to do about it::
     │   └── GatedModelError     its owner has to grant access first
     ├── ManifestError           a folder does not say what it holds, or says it wrongly
     │   ├── AdapterMismatchError  an adapter was trained on another base model
-    │   └── PromptMismatchError   the prompt it was trained with is gone or asks otherwise now
+    │   └── PromptMismatchError   the prompt it was trained with is gone or renders differently
     ├── TrainingError           a run went wrong: its loss is not finite
     ├── CheckpointError         no checkpoint can be resumed as asked
     ├── MergeError              an adapter cannot be merged
@@ -94,7 +94,7 @@ class PreflightError(ZhmcqError):
     """Training was refused because its questions would teach the model nonsense.
 
     Attributes:
-        report: All that was found: the :class:`zhmcq.training.preflight.PreflightReport`, or
+        report: All that was found: the :class:`zhmcq.training.PreflightReport`, or
             ``None`` if there was nothing to look at.
     """
 
@@ -118,7 +118,7 @@ class AdapterMismatchError(ManifestError):
 
 
 class PromptMismatchError(ManifestError):
-    """The prompt an adapter was trained with is not known here, or asks otherwise now."""
+    """The prompt an adapter was trained with is not known here, or renders differently now."""
 
 
 class TrainingError(ZhmcqError):

@@ -7,30 +7,41 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from zhmcq.errors import PredictionError
 
-__all__ = ["Comparison", "Evaluation", "Outcome", "compare", "evaluate_outcomes"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "HasOutcomes",
+    "Outcome",
+    "SubjectAccuracy",
+    "compare",
+    "evaluate_outcomes",
+    "wilson",
+]
 
-Interval = tuple[float, float]
+Interval = tuple[float, float]  # its lower and its upper end
 
 CALIBRATION_BINS = 10
+NORMAL_QUANTILE = 1.959964  # of 0.975: a standard normal value is within ± this in 95 % of cases
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one question with a key.
+    """The answer to one question that has a key.
 
     Attributes:
         id: The question's id.
-        stem: What was asked.
-        subject: Its subject, ``""`` without one.
+        stem: The question's stem.
+        subject: Its subject; ``""`` without one.
         key: The key, in the question's labels.
         label: The answer, in the question's labels; ``""`` without one.
-        confidence: The answer's probability among the candidates; ``None`` where it has none.
+        confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` where
+            there is none.
     """
 
     id: str
@@ -46,17 +57,29 @@ class Outcome:
         return self.label == self.key
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Figures of answers to questions with keys.
+class SubjectAccuracy(NamedTuple):
+    """The accuracy on the questions of one subject.
 
     Attributes:
-        count: Questions.
-        correct: Right answers; a question without an answer is not right.
-        accuracy: Their share.
+        accuracy: The share of right answers, 0 to 1.
+        questions: The number of questions.
+    """
+
+    accuracy: float
+    questions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well questions with keys were answered.
+
+    Attributes:
+        count: The number of questions.
+        correct: The number of right answers; a question without an answer is not right.
+        accuracy: The share of right answers, 0 to 1.
         interval: 95 % Wilson interval of the accuracy. It takes questions as independent; those
-            of one passage are less so, which makes it somewhat narrow.
-        by_subject: For each subject its accuracy and number of questions.
+            of one passage are less so, which makes it somewhat too narrow.
+        by_subject: For each subject its accuracy and its number of questions.
         invalid_rate: The share of questions without an answer.
         calibration_error: Expected calibration error over ten bins of equal width: the mean gap
             between confidence and accuracy (Naeini et al., 2015). ``None`` without confidences.
@@ -68,7 +91,7 @@ class Evaluation:
     correct: int
     accuracy: float
     interval: Interval
-    by_subject: dict[str, tuple[float, int]]
+    by_subject: dict[str, SubjectAccuracy]
     invalid_rate: float
     calibration_error: float | None
     answers: dict[str, int]
@@ -83,7 +106,10 @@ class Evaluation:
 
 
 def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
-    """Figures of outcomes.
+    """Accuracy, interval and calibration of outcomes.
+
+    Args:
+        outcomes: One for each question with a key.
 
     Raises:
         PredictionError: If there are none.
@@ -104,7 +130,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         accuracy=correct / count,
         interval=wilson(correct, count),
         by_subject={
-            subject: (sum(marks) / len(marks), len(marks))
+            subject: SubjectAccuracy(sum(marks) / len(marks), len(marks))
             for subject, marks in sorted(subjects.items())
         },
         invalid_rate=sum(not outcome.label for outcome in outcomes) / count,
@@ -115,24 +141,30 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
 
 
 def wilson(correct: int, count: int) -> Interval:
-    """95 % Wilson score interval of a proportion (Wilson, 1927)."""
+    """95 % Wilson score interval of a proportion (Wilson, 1927).
+
+    Args:
+        correct: How many of the questions were answered rightly.
+        count: The number of questions.
+    """
     from scipy.stats import binomtest
 
-    found = binomtest(correct, count).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(correct, count).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _calibration_error(outcomes: Sequence[Outcome]) -> float | None:
-    pairs = [(o.confidence, o.correct) for o in outcomes if o.confidence is not None]
-    if not pairs:
+    """Expected calibration error: the gaps of the bins, weighted by their shares of answers."""
+    scored = [outcome for outcome in outcomes if outcome.confidence is not None]
+    if not scored:
         return None
-    confidence = np.array([pair[0] for pair in pairs])
-    correct = np.array([pair[1] for pair in pairs], dtype=float)
+    confidence = np.array([outcome.confidence for outcome in scored], dtype=float)
+    correct = np.array([outcome.correct for outcome in scored], dtype=float)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].mean() - correct[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
+    gaps = []
+    for number in np.unique(bins):
+        within = bins == number
+        gaps.append(abs(confidence[within].mean() - correct[within].mean()) * within.mean())
     return float(sum(gaps))
 
 
@@ -144,24 +176,24 @@ class HasOutcomes(Protocol):
     """Answers whose outcomes can be compared, such as ``Predictions``."""
 
     def outcomes(self) -> list[Outcome]:
-        """One outcome for each question with a key."""
+        """One outcome for each question that has a key."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sets of answers to the same questions.
+    """Two sets of answers to the same questions, compared question by question.
 
     Attributes:
-        base: Figures of the first.
-        tuned: Figures of the second.
-        difference: Accuracy of the second less that of the first.
+        base: The evaluation of the first set, say of the base model.
+        tuned: The evaluation of the second set, say of the tuned model.
+        difference: The accuracy of the second less that of the first.
         interval: 95 % interval of the difference for paired answers, with half an answer added
             to each cell of the table of agreement (Agresti and Min, 2005).
         p_value: Of McNemar's exact test: how often chance alone would make a difference at least
             this large.
-        gained: Outcomes that only the second has right.
-        lost: Outcomes, of the second, that only the first has right.
+        gained: Outcomes of the second set where it alone is right.
+        lost: Outcomes of the second set where the first alone is right.
     """
 
     base: Evaluation
@@ -189,55 +221,52 @@ class Comparison:
         Raises:
             OutputError: If it cannot be written.
         """
-        from zhmcq.reports.html import Bar, write_comparison
+        from zhmcq.reports.html import Bar, ChangedAnswer, FigureRow, write_comparison
 
         sides = {"base": self.base, "tuned": self.tuned}
+
+        def changed(outcomes: Sequence[Outcome]) -> list[ChangedAnswer]:
+            return [ChangedAnswer(o.id, o.stem, o.key, o.label or "—") for o in outcomes]
+
+        base, tuned = self._figures(self.base), self._figures(self.tuned)
         write_comparison(
             path,
             summary=str(self),
             bars=[Bar(name, side.accuracy, side.interval) for name, side in sides.items()],
-            figures=[(name, (first, second)) for name, first, second in self._figures()],
+            figures=[FigureRow(name, figure, tuned[name]) for name, figure in base.items()],
             changes={
-                "Right only after tuning": [_change(outcome) for outcome in self.gained],
-                "Right only before tuning": [_change(outcome) for outcome in self.lost],
+                "Right only after tuning": changed(self.gained),
+                "Right only before tuning": changed(self.lost),
             },
         )
 
-    def _figures(self) -> list[tuple[str, str, str]]:
-        sides = (self.base, self.tuned)
-        rows = [
-            ("Questions", *(f"{side.count:,}" for side in sides)),
-            ("Right", *(f"{side.correct:,}" for side in sides)),
-            ("Accuracy", *(f"{side.accuracy:.1%}" for side in sides)),
-            ("95 % interval", *("{:.1%} – {:.1%}".format(*side.interval) for side in sides)),
-            ("Without an answer", *(f"{side.invalid_rate:.1%}" for side in sides)),
-            ("Calibration error", *(_three_digits(side.calibration_error) for side in sides)),
-        ]
-        if len(self.base.by_subject) > 1:
-            for subject, (_, count) in self.base.by_subject.items():
-                # The second bank may name its subjects otherwise.
-                shares = (
-                    f"{side.by_subject[subject][0]:.1%}" if subject in side.by_subject else "—"
-                    for side in sides
-                )
-                rows.append((f"{subject or 'No subject'} ({count:,})", *shares))
-        return [(name, first, second) for name, first, second in rows]
-
-
-def _three_digits(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3f}"
-
-
-def _change(outcome: Outcome) -> tuple[str, str, str, str]:
-    return (outcome.id, outcome.stem, outcome.key, outcome.label or "—")
+    def _figures(self, side: Evaluation) -> dict[str, str]:
+        """The figures of one side as they are shown, by their names."""
+        error = side.calibration_error
+        figures = {
+            "Questions": f"{side.count:,}",
+            "Right": f"{side.correct:,}",
+            "Accuracy": f"{side.accuracy:.1%}",
+            "95 % interval": "{:.1%} – {:.1%}".format(*side.interval),
+            "Without an answer": f"{side.invalid_rate:.1%}",
+            "Calibration error": "—" if error is None else f"{error:.3f}",
+        }
+        subjects = self.base.by_subject
+        if len(subjects) > 1:
+            for subject, (_, count) in subjects.items():
+                # The second bank may have other subjects.
+                on_this_side = side.by_subject.get(subject)
+                share = "—" if on_this_side is None else f"{on_this_side.accuracy:.1%}"
+                figures[f"{subject or 'No subject'} ({count:,})"] = share
+        return figures
 
 
 def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
-    """Compare two predictors' answers to the same questions, question by question.
+    """Compare two sets of answers to the same questions, question by question.
 
     Args:
-        base: Answers of the first, say of the base model.
-        tuned: Answers of the second to the same questions.
+        base: The first set, say the base model's predictions.
+        tuned: The second set, say the tuned model's predictions for the same questions.
 
     Raises:
         PredictionError: If the questions or their keys are not the same, or none has a key.
@@ -247,17 +276,17 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
     first = {outcome.id: outcome for outcome in base.outcomes()}
     second = {outcome.id: outcome for outcome in tuned.outcomes()}
     if first.keys() != second.keys():
-        odd = sorted(first.keys() ^ second.keys())
+        unmatched = sorted(first.keys() ^ second.keys())
         raise PredictionError(
-            f"expected answers to the same questions, found {len(odd)} answered by one side only "
-            f"({', '.join(odd[:5])}): predict the same bank with both"
+            f"expected answers to the same questions, found {len(unmatched)} answered by one side "
+            f"only ({', '.join(unmatched[:5])}): predict the same bank with both"
         )
-    for name, one in first.items():
-        other = second[name]
-        if (one.stem, one.key) != (other.stem, other.key):
+    for name, left in first.items():
+        right = second[name]
+        if (left.stem, left.key) != (right.stem, right.key):
             raise PredictionError(
-                f"expected answers to the same questions, but {name!r} is {one.stem[:30]!r} (key "
-                f"{one.key}) on one side and {other.stem[:30]!r} (key {other.key}) on the other: "
+                f"expected answers to the same questions, but {name!r} is {left.stem[:30]!r} (key "
+                f"{left.key}) on one side and {right.stem[:30]!r} (key {right.key}) on the other: "
                 "predict the same bank with both"
             )
     gained = tuple(o for i, o in second.items() if o.correct and not first[i].correct)
@@ -276,7 +305,8 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
 
 
 def _paired_interval(gained: int, lost: int, count: int) -> Interval:
+    """Wald interval of a paired difference, with 0.5 added to each of the four cells."""
     total = count + 2
     up, down = (gained + 0.5) / total, (lost + 0.5) / total
-    spread = 1.959964 * math.sqrt((up + down - (up - down) ** 2) / total)
+    spread = NORMAL_QUANTILE * math.sqrt((up + down - (up - down) ** 2) / total)
     return max(-1.0, up - down - spread), min(1.0, up - down + spread)

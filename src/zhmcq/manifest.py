@@ -36,7 +36,15 @@ class BaseIdentity(BaseModel):
 
 
 class PromptRecord(BaseModel):
-    """Which prompt: its name, its options, and a hash of how it asks."""
+    """Which prompt, as :func:`zhmcq.prompts.describe_prompt` describes it.
+
+    Attributes:
+        name: The name it is registered under; ``""`` if it has none, and then it cannot be made
+            again.
+        options: The keyword arguments that make it again, as JSON values.
+        sha256: Hash of a few made-up questions as the prompt renders them, by which a later
+            change of its template is noticed.
+    """
 
     model_config = ConfigDict(frozen=True)
 

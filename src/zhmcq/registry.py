@@ -1,10 +1,11 @@
-"""Named factories with near-name suggestions and plugins from other packages."""
+"""Plugins of one kind by their names: those registered here and those of installed packages."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
 
 from zhmcq.errors import PluginError, UnknownNameError
@@ -18,14 +19,14 @@ Factory = TypeVar("Factory", bound=Callable[..., Any])
 class Registry(Generic[T]):
     """Factories of one kind of plugin, by name.
 
-    Names come from two places: :meth:`register` in this process, and the entry-point group of
-    installed packages, which is read at the first look-up and loaded one entry at a time, so that
-    a broken plugin breaks only the one who asks for it.
+    Names come from two sources: :meth:`register` in this process, and an entry-point group of
+    the installed packages. An entry point is loaded when its name is asked for and not before, so
+    that a broken plugin disturbs nobody who does not use it.
 
     Args:
         kind: What is registered, in the singular, for error messages (``"prompt"``).
         group: The entry-point group (``"zhmcq.prompts"``).
-        method: The method every instance must have (``"render"``).
+        method: The method that every instance must have (``"render"``).
     """
 
     def __init__(self, kind: str, group: str, method: str) -> None:
@@ -39,10 +40,12 @@ class Registry(Generic[T]):
 
         Args:
             name: The name by which :meth:`get` finds the factory.
-            replace: Whether a factory of the same name may be replaced.
+            replace: Whether another factory of the same name may be replaced.
 
         Raises:
-            PluginError: If the name is taken and ``replace`` is false, or is no name.
+            PluginError: If ``name`` is not a name, or is taken and ``replace`` is false. The
+                decorator raises it for anything that cannot be called, and for a class that has
+                another name already.
         """
         if not isinstance(name, str) or not name:
             raise PluginError(
@@ -56,7 +59,7 @@ class Registry(Generic[T]):
             )
 
         def decorate(factory: Factory) -> Factory:
-            self._factories[name] = cast("Callable[..., T]", factory)
+            self._add(name, factory)
             return factory
 
         return decorate
@@ -66,7 +69,7 @@ class Registry(Generic[T]):
         return sorted({*self._factories, *(entry.name for entry in entry_points(group=self.group))})
 
     def get(self, name_or_instance: str | T, **options: Any) -> T:
-        """Build the plugin of that name, or hand an instance back as it is.
+        """Make the plugin of that name, or return an instance as it is.
 
         Args:
             name_or_instance: A registered name, or an object with the method of this kind.
@@ -74,7 +77,8 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: If nothing is registered under the name.
-            PluginError: If the factory breaks, refuses the options, or makes something else.
+            PluginError: If an instance lacks the method or is given with options, or if the
+                factory breaks, refuses the options, or makes something without the method.
         """
         if not isinstance(name_or_instance, str):
             if options:
@@ -85,41 +89,105 @@ class Registry(Generic[T]):
             return self._checked(name_or_instance, f"the {self.kind} that was given")
         factory = self._find(name_or_instance)
         try:
-            made = factory(**options)
+            instance = factory(**options)
         except Exception as error:
             raise PluginError(
                 f"{self.kind} {name_or_instance!r} could not be made with options "
                 f"{options!r}: {type(error).__name__}: {error}"
             ) from error
-        return self._checked(made, f"{self.kind} {name_or_instance!r}")
+        return self._checked(instance, f"{self.kind} {name_or_instance!r}")
+
+    def name_of(self, instance: T) -> str | None:
+        """The name under which the class of ``instance`` is registered.
+
+        The class itself has to be registered: a subclass does not inherit the name, since it
+        would be found again as its base class. What a registered function made has no name.
+
+        Args:
+            instance: A plugin, however it was made.
+
+        Returns:
+            The name, or ``None`` if the class has none.
+        """
+        cls = type(instance)
+        for name, factory in self._factories.items():
+            if factory is cls:
+                return name
+        package = cls.__module__.partition(".")[0]
+        for entry in entry_points(group=self.group):
+            same_package = entry.module.partition(".")[0] == package
+            if same_package and entry.name not in self._factories:
+                try:
+                    factory = self._load(entry)
+                except PluginError:
+                    continue  # another plugin of the package is broken, which does not matter here
+                if factory is cls:
+                    return entry.name
+        return None
+
+    @contextmanager
+    def isolated(self) -> Iterator[Registry[T]]:
+        """Undo at the end of a ``with`` block whatever was registered or replaced in it.
+
+        Inside the block the registry starts with the names that it had before. Plugins of
+        installed packages that were loaded inside are forgotten with the rest.
+        """
+        before = dict(self._factories)
+        try:
+            yield self
+        finally:
+            self._factories = before
+
+    def _add(self, name: str, factory: Callable[..., Any]) -> None:
+        if not callable(factory):
+            raise PluginError(
+                f"expected a class or function as {self.kind} {name!r}, found {factory!r} of type "
+                f"{type(factory).__name__}"
+            )
+        if isinstance(factory, type):
+            for other_name, other in self._factories.items():
+                if other is factory and other_name != name:
+                    raise PluginError(
+                        f"the class {factory.__qualname__} is registered already as {self.kind} "
+                        f"{other_name!r}: a class has one name, by which its instances are found; "
+                        f"for {name!r} register a subclass, or a function that makes one"
+                    )
+        self._factories[name] = factory
 
     def _find(self, name: str) -> Callable[..., T]:
         if name in self._factories:
             return self._factories[name]
         for entry in entry_points(group=self.group):
             if entry.name == name:
-                try:
-                    factory = cast("Callable[..., T]", entry.load())
-                except Exception as error:
-                    raise PluginError(
-                        f"{self.kind} {name!r} ({entry.value}) could not be loaded: "
-                        f"{type(error).__name__}: {error}; the other {self.kind}s still work"
-                    ) from error
-                self._factories[name] = factory
-                return factory
-        known = {one.casefold(): one for one in self.names()}
-        near = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
-        hint = f" Did you mean {known[near[0]]!r}?" if near else ""
+                return self._load(entry)
+        names = self.names()
+        by_folded_name = {known.casefold(): known for known in names}
+        near = difflib.get_close_matches(name.casefold(), by_folded_name, n=1, cutoff=0.5)
+        hint = f" Did you mean {by_folded_name[near[0]]!r}?" if near else ""
         raise UnknownNameError(
-            f"no {self.kind} is named {name!r}; known: {', '.join(self.names())}.{hint}"
+            f"no {self.kind} is named {name!r}; known: {', '.join(names)}.{hint}"
         )
 
-    def _checked(self, made: T, what: str) -> T:
-        if isinstance(made, type) and hasattr(made, self.method):
-            raise PluginError(f"{what} must be an object, but it is a class: {made.__name__}(…)")
-        if isinstance(made, type) or not callable(getattr(made, self.method, None)):
+    def _load(self, entry: EntryPoint) -> Callable[..., T]:
+        try:
+            factory = cast("Callable[..., T]", entry.load())
+            # The module may use the decorator as well, with the same name.
+            self._add(entry.name, factory)
+        except Exception as error:
             raise PluginError(
-                f"{what} must be an object with a {self.method}() method, "
-                f"but it is {made!r} of type {type(made).__name__}"
+                f"{self.kind} {entry.name!r} ({entry.value}) could not be loaded: "
+                f"{type(error).__name__}: {error}; the other {self.kind}s still work"
+            ) from error
+        return factory
+
+    def _checked(self, instance: T, description: str) -> T:
+        if isinstance(instance, type) and hasattr(instance, self.method):
+            raise PluginError(
+                f"{description} must be an object, but it is a class: {instance.__name__}(…)"
             )
-        return made
+        if isinstance(instance, type) or not callable(getattr(instance, self.method, None)):
+            raise PluginError(
+                f"{description} must be an object with a {self.method}() method, "
+                f"but it is {instance!r} of type {type(instance).__name__}"
+            )
+        return instance

@@ -1,38 +1,44 @@
-"""A tiny model and contract checks, for the tests of those who build on zhmcq."""
+"""For the tests of plugins: checks of what zhmcq expects of them, isolation, and a tiny model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from zhmcq.files import atomic_folder
 from zhmcq.questions import Question
 
-__all__ = ["check_parser", "check_prompt", "tiny_llama"]
+if TYPE_CHECKING:
+    from zhmcq.parsers import Parser
+    from zhmcq.prompts import Prompt, RenderedPrompt
+
+__all__ = ["check_parser", "check_prompt", "isolated_plugins", "tiny_llama"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 MARKS = "，。、：；？！「」（）《》…—,.:;?!()[]{}<>|_-+*/=\"'\n 　①②③④⑤⑥⑦⑧⑨⑩"
-# Every Big5 and GB2312 character is in the first of these blocks.
-CJK = (0x4E00, 0x9FFF)
+# The block of CJK Unified Ideographs; every character of Big5 and GB2312 is in it.
+CJK = range(0x4E00, 0xA000)
 
 
 def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **config: Any) -> Path:
     """Write a tiny random LLaMA with a tokenizer that knows Chinese.
 
-    The tokenizer gives one token a character: its id can be told from
-    ``tokenizer.convert_tokens_to_ids``, and tests can spell ids out. BOS is ``<s>`` (1) and
-    written before a text, EOS is ``</s>`` (2), padding ``<pad>`` (0), unknown ``<unk>`` (3).
+    The tokenizer makes one token of each character, so that tests can spell out token ids
+    (``tokenizer.convert_tokens_to_ids`` gives them). The beginning of a text is ``<s>`` (1), its
+    end ``</s>`` (2), padding ``<pad>`` (0), an unknown character ``<unk>`` (3).
 
     Args:
-        folder: Where to write it; it must not hold anything yet.
-        seed: Of the random weights.
-        chat: Give the tokenizer a chat template with ``<|user|>``, ``<|assistant|>``,
+        folder: Where to write it: a folder that is empty or does not exist yet.
+        seed: The seed of the random weights.
+        chat: Whether the tokenizer gets a chat template, with ``<|user|>``, ``<|assistant|>``,
             ``<|system|>`` and ``<|end|>``.
-        config: Fields of ``LlamaConfig`` to change (64 wide, 2 layers, 4 heads by default).
+        config: Fields of ``LlamaConfig`` to change; by default 64 wide, 2 layers, 4 heads.
 
     Returns:
-        The folder, to be loaded like any base model.
+        The folder, which loads like any base model.
 
     Raises:
         OutputExistsError: If the folder holds something.
@@ -43,14 +49,17 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
 
     specials = ["<pad>", "<s>", "</s>", "<unk>"]
     turns = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    characters = [*LETTERS, *MARKS, *map(chr, range(CJK[0], CJK[1] + 1))]
+    characters = [*LETTERS, *MARKS, *map(chr, CJK)]
     words = [*specials, *turns, *dict.fromkeys(characters)]
-    raw = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))  # noqa: S106
-    raw.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    raw.decoder = decoders.Fuse()
-    raw.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    ids = {word: i for i, word in enumerate(words)}
+    backend = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))  # noqa: S106
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    backend.decoder = decoders.Fuse()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=raw,
+        tokenizer_object=backend,
         pad_token="<pad>",  # noqa: S106
         bos_token="<s>",  # noqa: S106
         eos_token="</s>",  # noqa: S106
@@ -80,13 +89,111 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(**values))
-    with atomic_folder(folder) as beside:
-        model.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
+    with atomic_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
     return Path(folder)
 
 
-def _sample_questions() -> list[Question]:
+@contextmanager
+def isolated_plugins() -> Iterator[None]:
+    """Undo at the end of a ``with`` block what was registered in it, prompts and parsers alike.
+
+    Inside the block every plugin is there that was known before. What is registered or replaced
+    inside is forgotten at the end, as are plugins of installed packages that were loaded inside.
+    A module that registers plugins when it is imported is best imported before.
+    """
+    from zhmcq.parsers.registry import PARSERS
+    from zhmcq.prompts.registry import PROMPTS
+
+    with PROMPTS.isolated(), PARSERS.isolated():
+        yield
+
+
+def check_prompt(prompt: str | Prompt) -> None:
+    """Assert what zhmcq expects of a prompt, on made-up questions of every kind.
+
+    Args:
+        prompt: A registered name, or an instance.
+
+    Raises:
+        AssertionError: If the prompt does not do what is expected; the message names the question
+            and the expectation.
+        UnknownNameError: If no prompt has the name.
+        PluginError: If it is no prompt at all.
+    """
+    from zhmcq.prompts import get_prompt
+
+    instance = get_prompt(prompt)
+    for question in _made_up_questions():
+        rendered = instance.render(question)
+        _check_rendered(rendered, question)
+        _expect(rendered == instance.render(question), question, "render() is deterministic")
+        unanswered = instance.render(replace(question, answer=None, explanation=""))
+        _expect(
+            (unanswered.prompt, unanswered.candidates) == (rendered.prompt, rendered.candidates),
+            question,
+            "it renders alike without key and explanation",
+        )
+
+
+def _check_rendered(rendered: RenderedPrompt, question: Question) -> None:
+    from zhmcq.prompts import Message, RenderedPrompt, answer_sets
+
+    is_rendered = isinstance(rendered, RenderedPrompt)
+    _expect(is_rendered, question, "render() returns a RenderedPrompt")
+    shown = rendered.prompt
+    is_chat = isinstance(shown, tuple) and all(isinstance(turn, Message) for turn in shown)
+    _expect(isinstance(shown, str) or is_chat, question, "a prompt is text or a tuple of Messages")
+    same = replace(rendered.question, labels=question.labels) == question
+    _expect(same, question, "the rendered question differs in its labels only")
+    answers = [candidate.answer for candidate in rendered.candidates]
+    complete = sorted(answers) == sorted(answer_sets(question))
+    _expect(complete, question, "the candidates have every answer once")
+    texts = {candidate.text for candidate in rendered.candidates}
+    _expect(len(texts) == len(answers), question, "the candidates differ in text")
+    _expect(question.stem in rendered.input_text, question, "the stem is shown")
+    _expect(question.passage in rendered.input_text, question, "the passage is shown")
+
+
+def check_parser(parser: str | Parser) -> None:
+    """Assert what zhmcq expects of a parser, on plain and hostile replies.
+
+    Args:
+        parser: A registered name, or an instance.
+
+    Raises:
+        AssertionError: If the parser does not do what is expected; the message names the question
+            and the expectation.
+        UnknownNameError: If no parser has the name.
+        PluginError: If it is no parser at all.
+    """
+    from zhmcq.parsers import ParsedAnswer, ParseStatus, get_parser
+    from zhmcq.prompts import answer_sets
+
+    instance = get_parser(parser)
+    statuses = get_args(ParseStatus)
+    for question in _made_up_questions():
+        answer = f"答案：{question.labels[-1]}"
+        for reply in ("", question.labels[0], answer, "\x00" * 10, "（" * 999):
+            parsed = instance.parse(reply, question)
+            is_parsed = isinstance(parsed, ParsedAnswer)
+            _expect(is_parsed, question, f"parse({reply[:9]!r}) returns a ParsedAnswer")
+            again = instance.parse(reply, question)
+            _expect(parsed == again, question, "parse() is deterministic")
+            known = parsed.status in statuses
+            _expect(known, question, f"the status is one of {', '.join(statuses)}")
+            answered = parsed.status == "answered"
+            _expect(
+                answered == (parsed.answer is not None),
+                question,
+                "there is an answer if and only if the status is 'answered'",
+            )
+            allowed = parsed.answer is None or parsed.answer in answer_sets(question)
+            _expect(allowed, question, "an answer is sorted indexes that its kind allows")
+
+
+def _made_up_questions() -> list[Question]:
     return [
         Question(
             "t1",
@@ -102,74 +209,6 @@ def _sample_questions() -> list[Question]:
     ]
 
 
-def check_prompt(prompt: Any) -> None:
-    """Assert what zhmcq asks of a prompt plugin, on made-up questions of every kind.
-
-    Args:
-        prompt: An instance, or a registered name.
-
-    Raises:
-        AssertionError: If a promise is broken; the message names the question.
-        ZhmcqError: If it is no prompt at all.
-    """
-    from zhmcq.prompts import Message, RenderedPrompt, get_prompt
-    from zhmcq.prompts.rendered import answer_sets
-
-    made = get_prompt(prompt)
-    for question in _sample_questions():
-        rendered = made.render(question)
-        _ensure(isinstance(rendered, RenderedPrompt), question, "render() gives a RenderedPrompt")
-        _ensure(rendered == made.render(question), question, "render() is deterministic")
-        shown = rendered.prompt
-        messages = isinstance(shown, tuple) and all(isinstance(one, Message) for one in shown)
-        _ensure(isinstance(shown, str) or messages, question, "a prompt is text or Messages")
-        same = replace(rendered.question, labels=question.labels) == question
-        _ensure(same, question, "the rendered question differs in its labels only")
-        answers = [candidate.answer for candidate in rendered.candidates]
-        _ensure(sorted(answers) == sorted(answer_sets(question)), question, "every answer is there")
-        texts = {candidate.text for candidate in rendered.candidates}
-        _ensure(len(texts) == len(answers), question, "candidates differ in text")
-        _ensure(question.stem in rendered.input_text, question, "the stem is shown")
-        _ensure(question.passage in rendered.input_text, question, "the passage is shown")
-        unanswered = made.render(replace(question, answer=None, explanation=""))
-        asked = (unanswered.prompt, unanswered.candidates)
-        hidden = asked == (rendered.prompt, rendered.candidates)
-        _ensure(hidden, question, "it is asked alike without key and explanation")
-
-
-def check_parser(parser: Any) -> None:
-    """Assert what zhmcq asks of a parser plugin, on plain and hostile replies.
-
-    Args:
-        parser: An instance, or a registered name.
-
-    Raises:
-        AssertionError: If a promise is broken; the message names the question and reply.
-        ZhmcqError: If it is no parser at all.
-    """
-    from zhmcq.parsers import ParsedAnswer, Status, get_parser
-    from zhmcq.prompts.rendered import answer_sets
-
-    made = get_parser(parser)
-    for question in _sample_questions():
-        for reply in (
-            "",
-            question.labels[0],
-            "答案：" + question.labels[-1],
-            "\x00" * 10,
-            "（" * 999,
-        ):
-            parsed = made.parse(reply, question)
-            _ensure(isinstance(parsed, ParsedAnswer), question, f"parse({reply[:9]!r}) is typed")
-            _ensure(parsed == made.parse(reply, question), question, "parse() is deterministic")
-            _ensure(parsed.status in get_args(Status), question, f"a status is of {Status}")
-            answered = parsed.status == "answered"
-            _ensure(answered == (parsed.answer is not None), question, "status fits the answer")
-            if parsed.answer is not None:
-                allowed = parsed.answer in answer_sets(question)
-                _ensure(allowed, question, "an answer is sorted indexes that its kind allows")
-
-
-def _ensure(holds: bool, question: Question, promise: str) -> None:
+def _expect(holds: bool, question: Question, expectation: str) -> None:
     if not holds:
-        raise AssertionError(f"question {question.id!r}: expected that {promise}")
+        raise AssertionError(f"question {question.id!r}: expected that {expectation}")

@@ -110,9 +110,9 @@ def per_rule(rows: Sequence[Row]) -> list[tuple[str, int, int, int, int]]:
     fired, named, decided, right = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     read = get_parser("zh")
     for row in rows:
-        found = [c for c in explain(row.text, row.question) if c.weight >= LEAST]
-        fired.update({c.rule for c in found})
-        named.update({c.rule for c in found if c.answer == row.gold})
+        mentions = [m for m in explain(row.text, row.question) if m.weight >= LEAST]
+        fired.update({m.rule for m in mentions})
+        named.update({m.rule for m in mentions if m.answer == row.gold})
         parsed = read.parse(row.text, row.question)
         rule = next((r.name for r in RULES if f" {r.name} " in f" {parsed.reason} "), "")
         decided[rule] += 1

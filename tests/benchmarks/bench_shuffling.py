@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 
-from tuning import Answered, ListedTexts, answer, arguments, describe, draw_sets, train_and_answer
+from tuning import Answered, answer, arguments, describe, draw_sets, train_and_answer
 from zhmcq.evaluation import compare
 
 
@@ -45,15 +45,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--objective", default="next_token", choices=("next_token", "contrastive"))
     told = parser.parse_args(argv)
     sets = draw_sets(told)
-    prompt = ListedTexts() if told.prompt == ListedTexts.name else told.prompt
     print(f"{describe(told)}; prompt {told.prompt}, objective {told.objective}\n")
     print("| | as it is | 1 moved | 2 moved | 3 moved | spread, points | same in all four |")
     print("|---|---|---|---|---|---|---|")
-    print(row("untrained", answer(told, sets[1], prompt)), flush=True)
+    print(row("untrained", answer(told, sets[1], told.prompt)), flush=True)
     done = []
     for name, shuffle in (("not shuffled", False), ("shuffled", True)):
         settings = {"objective": told.objective, "shuffle_options": shuffle}
-        done.append(train_and_answer(told, sets, prompt, **settings))
+        done.append(train_and_answer(told, sets, told.prompt, **settings))
         print(row(name, done[-1]), flush=True)
     print(f"\nNot shuffled → shuffled:\n\n{differences(*done)}")
     return 0

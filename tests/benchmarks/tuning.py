@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import zhmcq
 from prefix_tree.plan import draw
 from zhmcq.evaluation import Outcome
 from zhmcq.prediction import Predictions
-from zhmcq.prompts import Prompt, RenderedPrompt, get_prompt
+from zhmcq.prompts import Prompt, RenderedPrompt, get_prompt, register_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.zh import fixed_order_reason
 
@@ -36,11 +36,10 @@ ORDERS = 4
 HELD_OUT_SHARE = 0.4  # of the workbook, from which the held-out questions are drawn
 
 
+@register_prompt("listed-texts")
 @dataclass(frozen=True, slots=True)
 class ListedTexts:
     """The options are listed as in ``zh-exam``, and answered with texts as in ``zh-cloze``."""
-
-    name: ClassVar[str] = "listed-texts"
 
     def render(self, question: Question) -> RenderedPrompt:
         """Ask ``question``."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.encoding.tokens import TokenCodec
 from zhmcq.errors import EncodingError
 from zhmcq.prompts import get_prompt
@@ -156,3 +156,11 @@ def test_a_tokenizer_without_eos_is_refused(tokenizer: Any) -> None:
     endless.eos_token = None
     with pytest.raises(EncodingError, match="expected a tokenizer with an EOS token"):
         TokenCodec(endless)
+
+
+def test_a_question_without_a_key_has_no_key_index(tokenizer: Any) -> None:
+    encoder = Encoder(tokenizer, get_prompt("zh-exam"))
+    (with_key, without), _ = encoder.encode([QUESTION, replace(QUESTION, id="k", answer=None)])
+    assert with_key.key_index == 1
+    with pytest.raises(EncodingError, match="question 'k': expected a key, found none"):
+        without.key_index  # noqa: B018

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.encoding.tokens import TokenCodec
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question

@@ -12,9 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zhmcq.encoding.batch import batches, collate
-from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.encoding.tree import Row, RowBuilder, pack, pack_flat
+from zhmcq.encoding import EncodedQuestion, PackedRow, PrefixTree, batches, collate, pack, pack_flat
 
 
 def question(
@@ -28,7 +26,7 @@ FIRST = question("a", (1, 10, 11, 20), (30, 2), (31, 32, 2))
 SECOND = question("b", (1, 10, 11, 21), (30, 2), (31, 2))
 
 
-def both() -> Row:
+def both() -> PackedRow:
     ((row,),) = pack([FIRST, SECOND], [range(2), range(2)], 100)
     return row
 
@@ -49,9 +47,9 @@ def test_two_questions_of_a_passage_are_one_row() -> None:
 
 def test_a_token_sees_its_ancestors_and_itself() -> None:
     row = question("a", (1, 10), (30, 2), (31, 2))
-    builder = RowBuilder()
-    builder.add(0, row, range(2))
-    assert builder.build().ancestors().astype(int).tolist() == [
+    tree = PrefixTree()
+    tree.add(0, row, range(2))
+    assert tree.row().ancestors().astype(int).tolist() == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
         [1, 1, 1, 0, 0, 0],
@@ -114,7 +112,7 @@ def test_flat_rows_hold_one_candidate_each_and_stay_together() -> None:
     assert [[len(row) for row in group] for group in groups] == [[6, 7], [6]]
 
 
-def rows_of(lengths: Sequence[int]) -> list[tuple[Row, ...]]:
+def rows_of(lengths: Sequence[int]) -> list[tuple[PackedRow, ...]]:
     return [
         unit
         for number, length in enumerate(lengths)

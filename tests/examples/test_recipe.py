@@ -8,7 +8,7 @@ import pytest
 
 import recipe
 from make_sample import write_sample
-from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding import EncodedQuestion
 from zhmcq.prediction import Prediction, Predictions
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama

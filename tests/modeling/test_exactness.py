@@ -10,14 +10,12 @@ import pytest
 import torch
 from families import FAMILIES, VOCABULARY, WINDOW, make_model
 
-from zhmcq.encoding.batch import PackedBatch, collate
-from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.encoding.tree import Row, pack, pack_flat
+from zhmcq.encoding import EncodedQuestion, PackedBatch, PackedRow, collate, pack, pack_flat
 from zhmcq.modeling import forward
 from zhmcq.modeling.forward import attention_masks, branch_scores, token_log_likelihoods
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.modeling.support import unsupported_reason
-from zhmcq.training.trainer import objective_sum
+from zhmcq.training.loop import objective_sum
 
 PROMISED = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
 
@@ -53,7 +51,7 @@ def every(questions: Sequence[EncodedQuestion]) -> list[range]:
     return [range(len(question.candidates)) for question in questions]
 
 
-def one_row(questions: Sequence[EncodedQuestion]) -> Row:
+def one_row(questions: Sequence[EncodedQuestion]) -> PackedRow:
     ((row,),) = pack(questions, every(questions), budget=10_000)
     return row
 
@@ -145,11 +143,18 @@ def test_the_engine_shares_and_scores_as_separate_rows_do(family: str) -> None:
     assert flat.stats.computed == flat.stats.given == tree.stats.given
 
 
+def test_progress_counts_scored_questions_of_all() -> None:
+    engine = ScoringEngine(make_model("llama"), 0, "flat", budget=1)
+    calls: list[tuple[int, int, str]] = []
+    engine.scores(make_questions(2, 2), lambda *call: calls.append(call))
+    assert calls == [(1, 2, "scoring"), (2, 2, "scoring")]
+
+
 def loss_and_gradient(
     model: Any, questions: list[EncodedQuestion], objective: Any, *, tree: bool
 ) -> tuple[float, torch.Tensor]:
     if objective == "next_token":
-        chosen: list[Sequence[int]] = [[question.target or 0] for question in questions]
+        chosen: list[Sequence[int]] = [[question.key_index] for question in questions]
     else:
         chosen = list(every(questions))
     units = pack(questions, chosen, 10_000) if tree else pack_flat(questions, chosen)

@@ -14,16 +14,16 @@ QUESTION = Question("q", "一年中哪個季節最熱？", ("春天", "夏天", 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_the_example_of_a_rule_is_read_as_it_says(rule: Rule) -> None:
     parsed = get_parser("zh").parse(rule.example, QUESTION)
-    assert QUESTION.label_of(parsed.answer) == rule.reads
+    assert QUESTION.label_of(parsed.answer) == rule.answer
 
 
 @pytest.mark.parametrize(
     "rule", [rule for rule in RULES if rule.name != "statement_is"], ids=lambda rule: rule.name
 )
 def test_the_example_of_a_rule_is_found_by_that_rule(rule: Rule) -> None:
-    found = explain(rule.example, QUESTION)
-    assert rule.name in {candidate.rule for candidate in found}
-    if rule.reads:
+    mentions = explain(rule.example, QUESTION)
+    assert rule.name in {mention.rule for mention in mentions}
+    if rule.answer:
         assert get_parser("zh").parse(rule.example, QUESTION).reason == f"decided by {rule.name}"
 
 
@@ -37,18 +37,20 @@ def test_a_statement_is_judged_in_true_false_questions() -> None:
 def test_names_differ_and_links_exist() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert {rule.link for rule in RULES} <= set(LINKS)
-    assert all((rule.place == "form") == (rule.words == "") for rule in RULES)
+    assert all((rule.position == "form") == (rule.words == "") for rule in RULES)
     assert all(1 <= rule.weight <= 100 for rule in RULES)
 
 
 def test_no_two_rules_claim_one_word() -> None:
-    words = [word for rule in RULES if rule.place == "before" for word in rule.words.split("|")]
+    words = [word for rule in RULES if rule.position == "before" for word in rule.words.split("|")]
     assert len(words) == len(set(words))
 
 
-def test_explain_gives_every_candidate_the_weightiest_first() -> None:
-    found = explain("可以排除A。如果選D就太冷。C項錯誤。大概是 (B) 夏天。答案：B", QUESTION)
-    assert [(c.rule, QUESTION.label_of(c.answer), c.weight) for c in found] == [
+def test_explain_gives_every_mention_the_weightiest_first() -> None:
+    mentions = explain("可以排除A。如果選D就太冷。C項錯誤。大概是 (B) 夏天。答案：B", QUESTION)
+    assert [
+        (mention.rule, QUESTION.label_of(mention.answer), mention.weight) for mention in mentions
+    ] == [
         ("answer", "B", 90),
         ("label_and_text", "B", 60),
         ("text_once", "B", 40),
@@ -56,13 +58,13 @@ def test_explain_gives_every_candidate_the_weightiest_first() -> None:
         ("is_wrong", "C", 0),
         ("rules_out", "A", 0),
     ]
-    assert [c.evidence for c in found[:2]] == ["答案：B", "(B) 夏天"]
+    assert [mention.evidence for mention in mentions[:2]] == ["答案：B", "(B) 夏天"]
 
 
 def test_explain_is_a_method_of_the_parser_too() -> None:
     parser = get_parser("zh", reasoning=True)
-    found = parser.explain("<think>選A</think>選B", QUESTION)  # type: ignore[attr-defined]
-    assert [(c.rule, c.answer) for c in found] == [("choose", (1,))]
+    mentions = parser.explain("<think>選A</think>選B", QUESTION)  # type: ignore[attr-defined]
+    assert [(mention.rule, mention.answer) for mention in mentions] == [("choose", (1,))]
 
 
 def test_strict_reads_final_answers_and_nothing_weaker() -> None:
@@ -83,15 +85,15 @@ def documented_replies() -> list[tuple[str, str, str, str]]:
     return [(c[0].strip("`"), c[1], c[2].replace("⏎", "\n"), c[3]) for c in cells]
 
 
-@pytest.mark.parametrize(("name", "weight", "reply", "reads"), documented_replies())
+@pytest.mark.parametrize(("name", "weight", "reply", "expected"), documented_replies())
 def test_the_docs_page_reads_replies_as_the_parser_does(
-    name: str, weight: str, reply: str, reads: str
+    name: str, weight: str, reply: str, expected: str
 ) -> None:
     parsed = get_parser("zh").parse(reply, QUESTION)
-    assert (QUESTION.label_of(parsed.answer) or parsed.status) == reads
+    assert (QUESTION.label_of(parsed.answer) or parsed.status) == expected
     assert int(weight) == next(rule.weight for rule in RULES if rule.name == name)
-    assert name in {candidate.rule for candidate in explain(reply, QUESTION)}
-    if reads != "none":
+    assert name in {mention.rule for mention in explain(reply, QUESTION)}
+    if expected != "none":
         assert parsed.reason == f"decided by {name}"
 
 

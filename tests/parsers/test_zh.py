@@ -485,6 +485,26 @@ def test_any_pair_of_words_for_yes_and_no_may_be_labels(
     assert label(false, question) == next(other for other in labels if other != yes)
 
 
+BOPOMOFO = Question("q", STEM, SEASONS, labels=("ㄅ", "ㄆ", "ㄇ", "ㄈ"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("答案：ㄆ", "ㄆ"),
+        ("（ㄆ）", "ㄆ"),
+        ("故選ㄆ。", "ㄆ"),
+        ("ㄆ選項正確", "ㄆ"),
+        ("ㄅ. 春天\nㄆ. 夏天\nㄇ. 秋天\nㄈ. 冬天\n答案是 (ㄇ)", "ㄇ"),
+        ("ㄅ. 春天\nㄆ. 夏天\nㄇ. 秋天\nㄈ. 冬天", "none"),
+        ("答案：ㄎ", "out_of_range"),
+        ("答案：ㄆㄧㄥˊ", "none"),
+    ],
+)
+def test_every_alphabet_that_papers_write_before_options_is_read(reply: str, expected: str) -> None:
+    assert label(reply, BOPOMOFO) == expected
+
+
 def test_letters_and_words_both_name_the_options_of_a_true_false_question() -> None:
     question = Question("q", "夏天熱。", ("對", "錯"), kind="true_false")
     assert label("B", question) == "B"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zhmcq.errors import OutputError
-from zhmcq.reports.html import Bar, write_comparison
+from zhmcq.reports.html import Bar, ChangedAnswer, FigureRow, write_comparison
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -45,8 +45,8 @@ def written(
         path,
         summary=summary,
         bars=[Bar(names[0], 0.0, (0.0, 0.25)), Bar(names[1], 0.5, (0.25, 1.0))],
-        figures=[(figure, (figure, figure))],
-        changes={heading: [cells], "Right only before tuning": []},
+        figures=[FigureRow(figure, figure, figure)],
+        changes={heading: [ChangedAnswer(*cells)], "Right only before tuning": []},
     )
     return path.read_text(encoding="utf-8")
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from zhmcq.errors import OutputError
 from zhmcq.reports import tables
-from zhmcq.reports.tables import escape_csv_text, write_csv, write_json, write_xlsx
+from zhmcq.reports.tables import Sheet, escape_csv_text, write_csv, write_json, write_xlsx
 
 RISKY = "=+-@\t\r\n＝＋－＠"
 
 
 def sheet_of(path: Path, rows: list[dict[str, Any]], headers: tuple[str, ...] = ("x",)) -> Any:
-    write_xlsx(path, {"S": (headers, rows)})
+    write_xlsx(path, {"S": Sheet(headers, rows)})
     return openpyxl.load_workbook(path)["S"]
 
 
@@ -180,7 +180,7 @@ def test_a_cell_beyond_excels_limit_is_cut_and_told(
 def test_sheet_names_are_made_what_excel_allows(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     names = ["", "a/b:c'", "長" * 40, "長" * 35, "CASE", "case", "CASE (2)"]
-    write_xlsx(path, {name: (("x",), [{"x": 1}]) for name in names})
+    write_xlsx(path, {name: Sheet(("x",), [{"x": 1}]) for name in names})
     assert openpyxl.load_workbook(path).sheetnames == [
         "Sheet",
         "a_b_c_",
@@ -218,9 +218,9 @@ def test_more_rows_than_excel_takes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "MAX_ROWS", 3)
-    write_xlsx(tmp_path / "a.xlsx", {"S": (("x",), [{}] * 2)})
+    write_xlsx(tmp_path / "a.xlsx", {"S": Sheet(("x",), [{}] * 2)})
     with pytest.raises(OutputError, match=r"'S' would have 3 rows.* takes 2: write csv instead"):
-        write_xlsx(tmp_path / "b.xlsx", {"S": (("x",), [{}] * 3)})
+        write_xlsx(tmp_path / "b.xlsx", {"S": Sheet(("x",), [{}] * 3)})
     assert [path.name for path in tmp_path.iterdir()] == ["a.xlsx"]
 
 
@@ -229,7 +229,7 @@ def test_more_rows_than_excel_takes_are_refused(
     [
         lambda path: write_csv(path, ("x",), []),
         lambda path: write_json(path, []),
-        lambda path: write_xlsx(path, {"S": (("x",), [])}),
+        lambda path: write_xlsx(path, {"S": Sheet(("x",), [])}),
     ],
 )
 def test_a_place_that_cannot_be_written_is_an_output_error(
@@ -249,5 +249,5 @@ def test_a_full_disk_is_an_output_error_for_workbooks_too(
     path.write_text("old", encoding="utf-8")
     monkeypatch.setattr("xlsxwriter.workbook.ZipFile", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        write_xlsx(path, {"S": (("x",), [{"x": 1}])})
+        write_xlsx(path, {"S": Sheet(("x",), [{"x": 1}])})
     assert path.read_text(encoding="utf-8") == "old"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zhmcq.training.dropout import FastDropout, use_fast_dropout
+from zhmcq.training.lora import FastDropout, use_fast_dropout
 
 
 def test_drops_as_many_as_it_says_and_scales_up_the_others() -> None:
@@ -57,6 +57,6 @@ def test_takes_the_place_of_the_adapters_dropout_only() -> None:
     model = torch.nn.ModuleDict({"layer": layer, "own": torch.nn.Dropout(0.1)})
     use_fast_dropout(model)
     assert isinstance(layer.lora_dropout["default"], FastDropout)
-    assert layer.lora_dropout["default"].dropped == 3277
+    assert layer.lora_dropout["default"].threshold == 3277
     assert isinstance(layer.lora_dropout["none"], torch.nn.Identity)
     assert type(model["own"]) is torch.nn.Dropout

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.training.metrics import Scored, score, summarise
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.training.metrics import ValidationAnswer, score_questions, summarise
 
 
 class Told:
@@ -36,7 +36,7 @@ def told(*scores: list[float]) -> Any:
 
 def test_loss_and_mass_are_of_the_candidates_probabilities() -> None:
     question = asked(((5, 2), (6, 2)), target=1)
-    (found,) = score(told([math.log(0.1), math.log(0.3)]), [question], [0])
+    (found,) = score_questions(told([math.log(0.1), math.log(0.3)]), [question], [0])
     assert (found.index, found.key, found.answer) == (0, (1,), (1,))
     assert found.loss == pytest.approx(-math.log(0.75), abs=1e-6)
     assert found.mass == pytest.approx(0.4, abs=1e-6)
@@ -44,29 +44,29 @@ def test_loss_and_mass_are_of_the_candidates_probabilities() -> None:
 
 def test_mass_is_of_sums_where_answers_go_by_means() -> None:
     question = asked(((5, 2), (6, 7, 8, 2)), target=0, normalization="mean")
-    (found,) = score(told([math.log(0.2), math.log(0.5)]), [question], [0])
+    (found,) = score_questions(told([math.log(0.2), math.log(0.5)]), [question], [0])
     assert found.answer == (1,)
     assert found.mass == pytest.approx(0.2**2 + 0.5**4, abs=1e-6)
 
 
 def test_candidates_that_are_the_same_tokens_have_their_mass_once() -> None:
     question = asked(((5, 2), (6, 2), (6, 2)), target=0)
-    (found,) = score(told([math.log(0.1), math.log(0.2), math.log(0.2)]), [question], [0])
+    (found,) = score_questions(told([math.log(0.1), math.log(0.2), math.log(0.2)]), [question], [0])
     assert found.mass == pytest.approx(0.3, abs=1e-6)
 
 
 def test_only_the_questions_asked_for_are_scored_and_keep_their_index() -> None:
     questions = [asked(((5, 2), (6, 2)), target) for target in (0, 1, 0)]
-    found = score(told([-1.0, -2.0], [-1.0, -2.0]), questions, [1, 2])
+    found = score_questions(told([-1.0, -2.0], [-1.0, -2.0]), questions, [1, 2])
     assert [(one.index, one.key) for one in found] == [(1, (1,)), (2, (0,))]
 
 
 def test_figures_have_wilsons_interval_and_recall_by_place() -> None:
     scored = [
-        Scored(0, (0,), (0,), 0.5, 0.2),
-        Scored(1, (0,), (2,), 1.5, 0.4),
-        Scored(2, (2,), (2,), 0.5, 0.6),
-        Scored(3, (1, 2), (1,), 1.5, 0.8),
+        ValidationAnswer(0, (0,), (0,), 0.5, 0.2),
+        ValidationAnswer(1, (0,), (2,), 1.5, 0.4),
+        ValidationAnswer(2, (2,), (2,), 0.5, 0.6),
+        ValidationAnswer(3, (1, 2), (1,), 1.5, 0.8),
     ]
     found = summarise(scored)
     assert found.pop("accuracy_low") == pytest.approx(0.1500, abs=1e-4)

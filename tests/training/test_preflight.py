@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from tokenizers.normalizers import Replace
@@ -13,11 +13,16 @@ from transformers import AutoTokenizer
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, Unfit
+from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
-from zhmcq.testing import tiny_llama
-from zhmcq.training.preflight import RULES, check_questions, preflight
+from zhmcq.testing import isolated_plugins, tiny_llama
+from zhmcq.training.preflight import (
+    RULES,
+    CheckedQuestions,
+    check_questions,
+    preflight_report,
+)
 
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
 
@@ -45,7 +50,9 @@ def same(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
 class Spoiling(Encoder):
     """An encoder that forgets the end of its answers."""
 
-    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
         encoded, unfit = super().encode(questions)
         short = [replace(q, candidates=tuple((*c[:-1], 5) for c in q.candidates)) for q in encoded]
         return short, unfit
@@ -54,7 +61,9 @@ class Spoiling(Encoder):
 class Beheading(Encoder):
     """An encoder that forgets the beginning of its prompts."""
 
-    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
         encoded, unfit = super().encode(questions)
         return [replace(q, prompt=q.prompt[1:]) for q in encoded], unfit
 
@@ -118,7 +127,7 @@ CASES = [
     ("no_key", {"question": GOOD}, {"question": replace(GOOD, answer=None)}),
     ("answer_not_scored", exam(same), exam(key_alone)),
     ("answer_not_scored", exam(same), exam(without_key)),
-    ("asked_otherwise", exam(same), exam(knowing)),
+    ("renders_differently", exam(same), exam(knowing)),
     ("option_missing", exam(same), exam(cut)),
     ("option_missing", exam(same), exam(first_in_passage_only)),
     ("answer_not_unique", exam(same), exam(alike)),
@@ -142,8 +151,9 @@ def found(
     tokenizer.chat_template = chat
     template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
     made = encoder(tokenizer, template, max_length)
-    encoded, findings = check_questions([question], made, template)
-    report = preflight(encoded, [], findings, (1, 0), made.codec)
+    checked = check_questions([question], made, template)
+    findings = checked.findings
+    report = preflight_report(checked, CheckedQuestions(0, [], []), made.codec)
     if findings:
         with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: .*'q'"):
             report.raise_if_broken()
@@ -157,8 +167,8 @@ def test_a_broken_input_is_refused_by_its_rules_name(
     base: Path, rule: str, passing: dict[str, Any], broken: dict[str, Any]
 ) -> None:
     assert found(base, **passing) == set()
-    # A prompt that knows the key asks otherwise, whatever else it does with it.
-    also = {"asked_otherwise"} if broken == exam(key_alone) else set()
+    # A prompt that knows the key renders differently, whatever else it does with it.
+    also = {"renders_differently"} if broken == exam(key_alone) else set()
     assert found(base, **broken) == {rule} | also
 
 
@@ -166,7 +176,7 @@ def test_every_rule_has_a_broken_input() -> None:
     assert {case[0] for case in CASES} == set(RULES)
 
 
-def test_the_documents_tell_every_rule() -> None:
+def test_the_documents_list_every_rule() -> None:
     page = Path(__file__).parents[2] / "docs" / "training.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
     assert [row for row in rows if row[3:].split("`")[0] in RULES] == [
@@ -192,15 +202,9 @@ def test_odd_options_that_can_be_read_are_let_through(
     assert found(base, question, prompt=get_prompt(prompt)) == set()
 
 
-def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import zhmcq.prompts
-
+def test_a_prompt_that_is_remembered_wrongly_renders_differently(base: Path) -> None:
     class Hinting:
         """Keeps its hints where nothing remembers them."""
-
-        name: ClassVar[str] = "hinting"
 
         def __init__(self) -> None:
             self.hints: dict[str, str] = {}
@@ -209,14 +213,14 @@ def test_a_prompt_that_is_remembered_wrongly_asks_otherwise(
             rendered = get_prompt("zh-exam").render(question)
             return replace(rendered, prompt=self.hints.get(question.id, "") + rendered.input_text)
 
-    registry = zhmcq.prompts._registry
-    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
-    zhmcq.prompts.register_prompt("hinting")(Hinting)
-    prompt = Hinting()
-    trainer = zhmcq.LoraTrainer(base, prompt=prompt)
-    assert trainer.preflight([GOOD]).findings == ()
-    prompt.hints["q"] = "想一想。"
-    assert [one.rule for one in trainer.preflight([GOOD]).findings] == ["asked_otherwise"]
+    with isolated_plugins():
+        zhmcq.register_prompt("hinting")(Hinting)
+        prompt = Hinting()
+        trainer = zhmcq.LoraTrainer(base, prompt=prompt)
+        assert trainer.preflight([GOOD]).findings == ()
+        prompt.hints["q"] = "想一想。"
+        (finding,) = trainer.preflight([GOOD]).findings
+        assert finding.rule == "renders_differently"
 
 
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
@@ -233,14 +237,14 @@ def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_pat
     assert [one.id for one in caught.value.report.findings] == [one.id for one in bank]
 
 
-def test_lengths_are_told_before_passages_are_shortened(base: Path) -> None:
+def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     settings = zhmcq.TrainingSettings(max_length=60)
     long = replace(GOOD, id="long", passage="小明在家。" * 20)
     report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], [long])
-    assert (report.shortened, report.held_out_shortened) == (1, 1)
-    assert report.lengths[3] == 140
-    assert report.lengths[0] == (45 + 140) // 2
-    assert "longest 140; 1 questions with a shortened passage, 1 held out" in str(report)
+    assert (report.shortened, report.validation_shortened) == (1, 1)
+    assert report.lengths.longest == 140
+    assert report.lengths.median == (45 + 140) // 2
+    assert "longest 140; 1 questions with a shortened passage, 1 for validation" in str(report)
 
 
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
@@ -278,7 +282,7 @@ def test_the_report_reads_as_a_page(base: Path) -> None:
     bank = [replace(GOOD, id=f"q{i}", answer=(i,)) for i in range(3)]
     report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, bank[:1])
     lines = str(report).splitlines()
-    assert lines[0] == "3 questions to train on, 1 held out"
+    assert lines[0] == "3 questions to train on, 1 for validation"
     assert lines[1].startswith("tokens of a prompt with its answer: median 45, 90 % up to 45, 99 %")
     # Two questions share their prompt of 43 tokens; the third has a step of its own.
     assert lines[2] == "4 steps; 270 tokens given, 184 computed, at most 47 at once"

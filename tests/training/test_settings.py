@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from zhmcq.errors import SettingsError
-from zhmcq.training.settings import (
+from zhmcq.modeling.load import quantization_config
+from zhmcq.settings import (
     REFUSED,
     LoraSettings,
     QuantizationSettings,
     TrainingSettings,
 )
+from zhmcq.training.arguments import training_arguments
+from zhmcq.training.lora import lora_config
 
 PROJECTIONS = {
     "q_proj",
@@ -27,7 +30,7 @@ PROJECTIONS = {
 
 
 def test_lora_defaults_are_the_recipes() -> None:
-    config = LoraSettings().config()
+    config = lora_config(LoraSettings())
     assert (config.r, config.lora_alpha, config.lora_dropout) == (32, 16, 0.05)
     assert config.target_modules == PROJECTIONS
     assert config.task_type == "CAUSAL_LM"
@@ -42,7 +45,7 @@ def test_training_defaults_are_the_recipes(tmp_path: Any) -> None:
     assert settings.max_length == 512
     assert (settings.packing, settings.objective) == ("tree", "next_token")
     assert (settings.valid_metric, settings.dtype) == ("accuracy", "auto")
-    found = settings.arguments(str(tmp_path))
+    found = training_arguments(settings, str(tmp_path))
     assert found.num_train_epochs == 2
     assert found.learning_rate == 1e-4
     assert (found.save_steps, found.eval_steps, found.logging_steps) == (1000, 500, 100)
@@ -54,7 +57,7 @@ def test_training_defaults_are_the_recipes(tmp_path: Any) -> None:
 
 def test_transformers_is_told_of_one_batch_a_step() -> None:
     settings = TrainingSettings(per_device_train_batch_size=4, gradient_accumulation_steps=6)
-    found = settings.arguments("x")
+    found = training_arguments(settings, "x")
     assert found.per_device_train_batch_size == 24
     assert found.gradient_accumulation_steps == 1
     assert found.remove_unused_columns is False
@@ -63,37 +66,42 @@ def test_transformers_is_told_of_one_batch_a_step() -> None:
 
 def test_without_validation_questions_nothing_is_evaluated() -> None:
     settings = TrainingSettings(eval_strategy="epoch")
-    assert settings.arguments("x").eval_strategy.value == "epoch"
-    assert settings.arguments("x", evaluate=False).eval_strategy.value == "no"
+    assert training_arguments(settings, "x").eval_strategy.value == "epoch"
+    assert training_arguments(settings, "x", evaluate=False).eval_strategy.value == "no"
 
 
 def test_other_fields_of_peft_are_passed_on() -> None:
-    config = LoraSettings(
-        r=4,
-        target_modules="all-linear",
-        use_dora=True,
-        use_rslora=True,
-        modules_to_save=["lm_head"],
-        rank_pattern={"q_proj": 2},
-    ).config()
+    config = lora_config(
+        LoraSettings(
+            r=4,
+            target_modules="all-linear",
+            use_dora=True,
+            use_rslora=True,
+            modules_to_save=["lm_head"],
+            rank_pattern={"q_proj": 2},
+        )
+    )
     assert config.r == 4
     assert config.target_modules == "all-linear"
     assert (config.use_dora, config.use_rslora) == (True, True)
     assert config.modules_to_save == ["lm_head"]
     assert config.rank_pattern == {"q_proj": 2}
-    assert LoraSettings(target_modules=["q_proj"]).config().target_modules == {"q_proj"}
+    assert lora_config(LoraSettings(target_modules=["q_proj"])).target_modules == {"q_proj"}
 
 
 def test_other_fields_of_transformers_are_passed_on() -> None:
-    found = TrainingSettings(
-        weight_decay=0.01,
-        optim="adafactor",
-        max_steps=7,
-        eval_strategy="no",
-        lr_scheduler_type="cosine",
-        report_to=("tensorboard",),
-        use_cpu=True,
-    ).arguments("x")
+    found = training_arguments(
+        TrainingSettings(
+            weight_decay=0.01,
+            optim="adafactor",
+            max_steps=7,
+            eval_strategy="no",
+            lr_scheduler_type="cosine",
+            report_to=("tensorboard",),
+            use_cpu=True,
+        ),
+        "x",
+    )
     assert (found.weight_decay, found.max_steps) == (0.01, 7)
     assert found.optim.value == "adafactor"
     assert found.eval_strategy.value == "no"
@@ -116,7 +124,7 @@ def test_other_fields_of_transformers_are_passed_on() -> None:
 def test_an_unknown_lora_field_is_refused_with_the_one_that_is_meant(name: str, meant: str) -> None:
     message = f"^LoraSettings has no field '{name}'; did you mean '{meant}'"
     with pytest.raises(SettingsError, match=message):
-        LoraSettings(**{name: 1}).config()
+        LoraSettings(**{name: 1})
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_an_unknown_training_field_is_refused_with_the_one_that_is_meant(
 ) -> None:
     message = f"^TrainingSettings has no field '{name}'; did you mean '{meant}'"
     with pytest.raises(SettingsError, match=message):
-        TrainingSettings(**{name: 1}).arguments("x")
+        TrainingSettings(**{name: 1})
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -145,12 +153,12 @@ def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(name: str) -
     with pytest.raises(
         SettingsError, match=f"^TrainingSettings: {name} is not taken: {re.escape(REFUSED[name])}"
     ):
-        TrainingSettings(**{name: 1}).arguments("x")
+        TrainingSettings(**{name: 1})
 
 
 def test_a_name_like_no_field_gets_no_suggestion() -> None:
     with pytest.raises(SettingsError, match=r"^LoraSettings has no field 'zzz'$"):
-        LoraSettings(zzz=1).config()
+        LoraSettings(zzz=1)
 
 
 def test_quantization_has_no_other_fields() -> None:
@@ -189,19 +197,19 @@ def test_impossible_values_are_refused_when_they_are_given(
     [
         ({"optim": "adamx"}, "transformers refuses them: adamx is not a valid OptimizerNames"),
         ({"lr_scheduler_type": "lineer"}, "transformers refuses them: lineer is not a valid Sched"),
-        ({"output_dir": "x"}, r"output_dir is given to LoraTrainer\.train\(\)"),
+        ({"output_dir": "x"}, r"output_dir is not taken: give it to LoraTrainer\.train\(\)"),
     ],
 )
 def test_what_transformers_refuses_is_a_settings_error(
     values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message):
-        TrainingSettings(**values).arguments("y")
+        training_arguments(TrainingSettings(**values), "y")
 
 
 def test_what_peft_refuses_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match="peft refuses them: Invalid task type: 'SEQ'"):
-        LoraSettings(task_type="SEQ").config()
+        lora_config(LoraSettings(task_type="SEQ"))
 
 
 def test_settings_are_not_changed_in_place_and_compare_by_value() -> None:
@@ -221,9 +229,9 @@ def test_settings_come_back_from_what_a_manifest_keeps() -> None:
 def test_quantization_becomes_bitsandbytes_configs() -> None:
     import torch
 
-    four = QuantizationSettings().config(torch.float32)
+    four = quantization_config(QuantizationSettings(), torch.float32)
     assert (four.load_in_4bit, four.bnb_4bit_quant_type) == (True, "nf4")
     assert four.bnb_4bit_use_double_quant is True
     assert four.bnb_4bit_compute_dtype == torch.float32
-    eight = QuantizationSettings(kind="int8").config(torch.float32)
+    eight = quantization_config(QuantizationSettings(kind="int8"), torch.float32)
     assert (eight.load_in_8bit, eight.load_in_4bit) == (True, False)

@@ -13,16 +13,14 @@ from safetensors.torch import load_file
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.encoding.batch import PackedBatch, collate
-from zhmcq.encoding.encode import Encoder
-from zhmcq.encoding.tree import pack_flat
+from zhmcq.encoding import Encoder, PackedBatch, collate, pack_flat
 from zhmcq.modeling.adapters import attach_trained, read_adapter
 from zhmcq.modeling.forward import token_logits
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.trainer import PackedTrainer
+from zhmcq.training.loop import TrainingLoop
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -66,7 +64,7 @@ def batch_of(base: Path) -> PackedBatch:
 def logits_on_pristine_base(base: Path, adapter: Path) -> torch.Tensor:
     source = ModelSource(str(base))
     model, _ = load_model(source)
-    tuned = attach_trained(model, adapter, read_adapter(adapter), source.identity())
+    tuned = attach_trained(model, read_adapter(adapter), source.identity())
     with torch.inference_mode():
         return token_logits(tuned, batch_of(base))
 
@@ -105,7 +103,7 @@ def test_a_variant_is_trained_kept_resumed_and_merged(
             seen.append(token_logits(self.model.eval(), batch_of(base)))
         return {"accuracy": 0.5 if self.state.global_step == 1 else 0.25, "loss": 1.0}
 
-    monkeypatch.setattr(PackedTrainer, "_evaluate_share", first_is_best)
+    monkeypatch.setattr(TrainingLoop, "_validation_figures", first_is_best)
     keep = Keep()
     before = (base / "model.safetensors").read_bytes()
     run = trainer(base, variant, [keep.callback]).train(BANK, BANK[:4], tmp_path / "run")

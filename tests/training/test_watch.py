@@ -19,8 +19,8 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training import trainer as trainer_module
-from zhmcq.training.checkpoints import LIST, complete, find_checkpoint
+from zhmcq.training import loop as loop_module
+from zhmcq.training.run_folder import HASHES, Checkpoints
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -78,7 +78,7 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(base: Path, tmp_path: 
         "on from it (resume='auto')"
     )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    found = find_checkpoint(tmp_path / "run" / "checkpoints")
+    found = Checkpoints(tmp_path / "run" / "checkpoints").newest()
     assert found is not None
     assert found.name == "checkpoint-3"
     resumed = trainer(base).train(BANK, BANK[:4], tmp_path / "run")
@@ -154,18 +154,18 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
 ) -> None:
     seen: list[str] = []
 
-    class Watched(trainer_module.PackedTrainer):
+    class Watched(loop_module.TrainingLoop):
         def training_step(self, model: Any, inputs: Any, *args: Any) -> Any:
             seen[:] = [self.train_questions[index].id for index in inputs["indexes"]]
             return super().training_step(model, inputs, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer_module, "PackedTrainer", Watched)
+        patch.setattr(loop_module, "TrainingLoop", Watched)
         with pytest.raises(errors.TrainingError, match=f"step 4: .*{found}") as caught:
             trainer(base, At(3, spoil), save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
     assert f"questions of it: {', '.join(seen)}. Look" in str(caught.value)
     assert len(seen) == 4
-    last = find_checkpoint(tmp_path / "run" / "checkpoints")
+    last = Checkpoints(tmp_path / "run" / "checkpoints").newest()
     assert last is not None
     assert last.name == "checkpoint-3"
     trainer(base, save_steps=1).train(BANK, BANK[:4], tmp_path / "straight")
@@ -215,8 +215,8 @@ def test_code_in_a_checkpoint_is_not_run(
     checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-2"
     # Whoever can write the file can write its hash as well.
     (checkpoint / name).write_bytes(pickle.dumps(Harmful()))
-    (checkpoint / LIST).unlink()
-    complete(checkpoint)
+    (checkpoint / HASHES).unlink()
+    Checkpoints(checkpoint.parent).mark_complete(2)
     with pytest.raises(errors.CheckpointError, match="more than tensors and plain values"):
         trainer(base, save_steps=2).train(BANK, None, tmp_path / "run")
     assert not (tmp_path / "harm").exists()
@@ -242,8 +242,8 @@ def test_models_are_written_as_safetensors_only(base: Path, tmp_path: Path) -> N
 HOLDER = """
 import sys, time
 from pathlib import Path
-from zhmcq.training.folder import locked_output
-with locked_output(Path(sys.argv[1])):
+from zhmcq.training.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
     print("held", flush=True)
     time.sleep(60)
 """

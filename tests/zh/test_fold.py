@@ -14,10 +14,14 @@ from zhmcq.zh import fold_characters, fold_name, fold_text, fold_texts, half_wid
         ("①②", "①②"),
         ("⒝Ⓑ𝐁", "BBB"),
         ("→✓✗", ">√×"),
+        ("【答案】Ｂ．", "[答案]B."),
+        ("「甲」\u3000『乙』\u00a0丙", '"甲" "乙" 丙'),
+        ("為爲麼麽着著", "为为么么着着"),
     ],
 )
 def test_characters_are_folded_one_by_one(text: str, folded: str) -> None:
     assert fold_characters(text).text == folded
+    assert len(fold_characters(text).text) == len(text)
 
 
 def test_a_span_of_the_folded_text_is_a_span_of_the_original() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from zhmcq.encoding.tree import Row
+from zhmcq.encoding.tree import PackedRow
 
 __all__ = ["PackedBatch", "batches", "collate"]
 
@@ -20,7 +20,7 @@ PASS_COST = 64
 
 @dataclass(slots=True)
 class PackedBatch:
-    """Rows of one forward pass, and where their candidates' log-likelihoods are read.
+    """Rows of one forward pass, and the positions that their candidates' scores are read from.
 
     Attributes:
         input_ids: Token ids, ``(rows, tokens)``.
@@ -52,21 +52,24 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> PackedBatch:
         """The same batch with its tensors on ``device``."""
-        names = ("input_ids", "position_ids", "visible", "predicts", "predictor", "target")
-        moved = {name: getattr(self, name).to(device) for name in (*names, "branch")}
-        rest = {name: getattr(self, name) for name in ("questions", "candidates")}
-        return PackedBatch(**moved, **rest, computed=self.computed, given=self.given)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors: dict[str, Any] = {
+            name: value.to(device)
+            for name, value in values.items()
+            if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **tensors)
 
 
 def collate(
-    rows: Sequence[Row], pad_id: int, padding_side: Literal["left", "right"] = "right"
+    rows: Sequence[PackedRow], pad_id: int, padding_side: Literal["left", "right"] = "right"
 ) -> PackedBatch:
-    """Pad rows to one length and find where their candidates are read.
+    """Pad rows to one length and find the positions that predict their candidates' tokens.
 
     Args:
         rows: One or more rows.
         pad_id: The id to pad with; nothing sees it.
-        padding_side: Where the padding stands.
+        padding_side: The side of each row that is padded.
     """
     width = max(map(len, rows))
     shape = (len(rows), width)
@@ -79,22 +82,22 @@ def collate(
     branch_of: list[int] = []
     questions: list[int] = []
     candidates: list[int] = []
-    for place, row in enumerate(rows):
+    for number, row in enumerate(rows):
         start = width - len(row) if padding_side == "left" else 0
-        where = slice(start, start + len(row))
-        ids[place, where] = row.ids
-        positions[place, where] = row.positions
-        visible[place, 0, where, where] = row.ancestors()
+        span = slice(start, start + len(row))
+        ids[number, span] = row.ids
+        positions[number, span] = row.positions
+        visible[number, 0, span, span] = row.ancestors()
         for branch in row.branches:
             for node in branch.nodes:
-                predictors.append(place * width + start + int(row.parents[node]))
+                predictors.append(number * width + start + int(row.parents[node]))
                 targets.append(int(row.ids[node]))
                 branch_of.append(len(questions))
             questions.append(branch.question)
             candidates.append(branch.candidate)
-    kept, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)
+    distinct, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)
     predicts = np.zeros(shape[0] * shape[1], dtype=np.bool_)
-    predicts[kept] = True
+    predicts[distinct] = True
     return PackedBatch(
         input_ids=torch.from_numpy(ids),
         position_ids=torch.from_numpy(positions),
@@ -111,12 +114,12 @@ def collate(
 
 
 def batches(
-    units: Iterable[tuple[Row, ...]], budget: int, pass_cost: int = PASS_COST
-) -> Iterator[list[Row]]:
+    units: Iterable[tuple[PackedRow, ...]], budget: int, pass_cost: int = PASS_COST
+) -> Iterator[list[PackedRow]]:
     """Group rows of like length into forward passes, so that little is padded.
 
-    Of all ways to cut the rows, sorted by length, into groups within the budget, the one is taken
-    whose padded tokens and passes cost least.
+    Of all ways to cut the rows, sorted by length, into groups within the budget, the cheapest is
+    taken: the one with the least padded tokens and passes together.
 
     Args:
         units: Rows that belong in one forward pass, as :func:`pack` and :func:`pack_flat` give
@@ -148,5 +151,5 @@ def batches(
         yield [row for unit in ordered[start:end] for row in unit]
 
 
-def _width(unit: tuple[Row, ...]) -> int:
+def _width(unit: tuple[PackedRow, ...]) -> int:
     return max(map(len, unit))

@@ -14,7 +14,14 @@ from zhmcq.questions import Question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["EncodedQuestion", "Encoder", "Unfit", "name_of", "render"]
+__all__ = [
+    "EncodedQuestion",
+    "Encoder",
+    "EncodingProblem",
+    "encode_all",
+    "question_name",
+    "render_prompt",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class EncodedQuestion:
 
     Attributes:
         id: The question's id.
-        passage: What its prompt shares with others; questions of one passage are packed together.
+        passage: The whole passage, before any shortening; the questions of one passage are packed
+            together, since their prompts begin alike.
         prompt: Ids of the prompt, BOS included where the tokenizer writes one.
         candidates: For each candidate, the ids that follow the prompt, its end (EOS) included.
         answers: For each candidate, the 0-based indexes of the options it stands for.
@@ -46,17 +54,28 @@ class EncodedQuestion:
 
     @property
     def length(self) -> int:
-        """Ids of the prompt with its longest candidate."""
+        """The number of ids of the prompt with its longest candidate."""
         return len(self.prompt) + max(map(len, self.candidates))
+
+    @property
+    def key_index(self) -> int:
+        """The index of the candidate that is the key, where there has to be one.
+
+        Raises:
+            EncodingError: If the question has no key.
+        """
+        if self.target is None:
+            raise EncodingError(f"question {self.id!r}: expected a key, found none")
+        return self.target
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """A question that cannot be encoded.
+class EncodingProblem:
+    """Why a question cannot be encoded.
 
     Attributes:
-        index: Its place in the sequence that was to be encoded.
-        id: Its id.
+        index: The question's 0-based index in the sequence that was to be encoded.
+        id: The question's id.
         reason: What was expected and found.
     """
 
@@ -65,18 +84,18 @@ class Unfit:
     reason: str
 
 
-def render(prompt: Prompt, question: Question) -> RenderedPrompt:
-    """What a prompt makes of a question.
+def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
+    """Render a question, with any failure reported as an error of the prompt plugin.
 
     Args:
-        prompt: Of zhmcq or of a plugin.
+        prompt: A prompt of zhmcq or of a plugin.
         question: With or without a key.
 
     Raises:
-        PluginError: Whatever goes wrong in it; the message names the question and where it was
-            read.
+        PluginError: If the prompt raises any error or returns something else than a
+            ``RenderedPrompt``; the message names the question and where it was read.
     """
-    name, where = type(prompt).__name__, name_of(question)
+    name, where = type(prompt).__name__, question_name(question)
     try:
         rendered = prompt.render(question)
     except PluginError:
@@ -93,8 +112,8 @@ def render(prompt: Prompt, question: Question) -> RenderedPrompt:
     return rendered
 
 
-def name_of(question: Question) -> str:
-    """The question's id, and where it was read."""
+def question_name(question: Question) -> str:
+    """How messages name a question: its id, and where it was read."""
     return f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
 
 
@@ -103,9 +122,9 @@ class Encoder:
 
     Args:
         tokenizer: A tokenizer of transformers.
-        prompt: How questions are asked.
+        prompt: Renders the questions.
         max_length: The most tokens that a prompt with its longest candidate may have. Longer
-            ones lose the end of their passage, and never any of an option or an answer.
+            prompts lose the end of their passage, and never any of an option or an answer.
     """
 
     def __init__(
@@ -121,46 +140,48 @@ class Encoder:
         Raises:
             PluginError: If the prompt refuses the question, or fails.
         """
-        return render(self.template, question)
+        return render_prompt(self.template, question)
 
-    def encode(self, questions: Iterable[Question]) -> tuple[list[EncodedQuestion], list[Unfit]]:
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
         """Encode questions, shortening a passage alike for all the questions that share it.
 
         Returns:
             The encoded questions in order, and those that cannot be encoded: too long even
             without their passage, or refused by the prompt or the chat template.
         """
-        given = list(questions)
-        unfit: list[Unfit] = []
-        kept: dict[str, int] = {}  # passage → characters that fit all of its questions
-        first_pass: dict[int, EncodedQuestion] = {}
-        for index, question in enumerate(given):
+        questions = list(questions)
+        problems: list[EncodingProblem] = []
+        fitting: dict[str, int] = {}  # passage → characters that fit all of its questions
+        whole: dict[int, EncodedQuestion] = {}  # by index, with the whole passage
+        for index, question in enumerate(questions):
             try:
                 encoded = self._encode(question)
                 if encoded.length > self.max_length:
                     fits = self._characters_that_fit(question)
-                    kept[question.passage] = min(kept.get(question.passage, fits), fits)
-                first_pass[index] = encoded
+                    fitting[question.passage] = min(fitting.get(question.passage, fits), fits)
+                whole[index] = encoded
             except (EncodingError, PluginError) as error:
-                unfit.append(Unfit(index, question.id, str(error)))
+                problems.append(EncodingProblem(index, question.id, str(error)))
         result = []
-        for index, encoded in first_pass.items():
-            fits_all = kept.get(given[index].passage)
-            shown = encoded
-            if fits_all is not None:
+        for index, encoded in whole.items():
+            characters = fitting.get(questions[index].passage)
+            shortened = encoded
+            if characters is not None:
                 try:
-                    shown = self._encode(given[index], fits_all)
+                    shortened = self._encode(questions[index], characters)
                 except (EncodingError, PluginError) as error:  # it refuses the shorter passage
-                    unfit.append(Unfit(index, given[index].id, str(error)))
+                    problems.append(EncodingProblem(index, questions[index].id, str(error)))
                     continue
-            result.append(replace(shown, uncut_length=encoded.length))
-        return result, unfit
+            result.append(replace(shortened, uncut_length=encoded.length))
+        return result, problems
 
     def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:
         shown = question
         if characters is not None:
             shown = replace(question, passage=question.passage[:characters])
-        rendered = render(self.template, shown)
+        rendered = render_prompt(self.template, shown)
         return EncodedQuestion(
             id=question.id,
             passage=question.passage,
@@ -179,7 +200,7 @@ class Encoder:
         if not question.passage or self._encode(question, 0).length > self.max_length:
             bare = self._encode(question, 0).length
             raise EncodingError(
-                f"{name_of(question)} has {bare} tokens without its passage; expected "
+                f"{question_name(question)} has {bare} tokens without its passage; expected "
                 f"{self.max_length} or fewer: raise max_length or shorten its stem and options"
             )
         low, high = 0, len(question.passage)
@@ -198,9 +219,9 @@ def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQ
     Raises:
         EncodingError: If any cannot be encoded; the message names them.
     """
-    encoded, unfit = encoder.encode(questions)
-    if unfit:
-        shown = "; ".join(problem.reason for problem in unfit[:5])
-        more = f" (and {len(unfit) - 5} more)" if len(unfit) > 5 else ""
-        raise EncodingError(f"{len(unfit)} questions cannot be encoded: {shown}{more}")
+    encoded, problems = encoder.encode(questions)
+    if problems:
+        shown = "; ".join(problem.reason for problem in problems[:5])
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise EncodingError(f"{len(problems)} questions cannot be encoded: {shown}{more}")
     return encoded

@@ -1,4 +1,4 @@
-"""Text → token ids, with nothing in a question's text taken for a control token."""
+"""Text → token ids, where nothing in a question's text becomes a control token."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class TokenCodec:
     Attributes:
         prefix: The ids that the tokenizer itself writes before a text (BOS, or nothing).
         end: The id that ends an answer to a plain-text prompt (EOS).
+        pad_id: The id to pad rows with.
 
     Raises:
         EncodingError: If the tokenizer has no EOS token: no answer could ever end.
@@ -36,6 +37,8 @@ class TokenCodec:
                 "end: set tokenizer.eos_token"
             )
         self.end = int(tokenizer.eos_token_id)
+        # Nothing sees padding, so any id does where the tokenizer names none.
+        self.pad_id = int(tokenizer.pad_token_id or 0)
         self._unmarked = _control_tokens_not_marked_special(tokenizer)
         self.prefix = self._written_before_text()
         self._newline = self.text("\n")
@@ -116,7 +119,7 @@ class TokenCodec:
         if not self.tokenizer.chat_template:
             raise EncodingError(
                 "expected a tokenizer with a chat template for this prompt, found none; a base "
-                "model is better asked with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
+                "model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
             )
         chat = [{"role": m.role, "content": m.content} for m in messages]
         try:
@@ -147,13 +150,13 @@ class TokenCodec:
     def _end_of_turn(self) -> int:
         """The id that the chat template writes after an answer (``<|eot_id|>``, ``<|im_end|>``)."""
         if self._turn_end is None:
-            ask = (Message("user", "字"),)
-            before = self._chat(ask, add_generation_prompt=True)
-            told = self._chat((*ask, Message("assistant", "字")), add_generation_prompt=False)
+            turn = (Message("user", "字"),)
+            before = self._chat(turn, add_generation_prompt=True)
+            chat = self._chat((*turn, Message("assistant", "字")), add_generation_prompt=False)
             reply = self._continuation("字")
             start = len(before)
-            found = told[:start] == before and told[start : start + len(reply)] == reply
-            rest = told[start + len(reply) :] if found else []
+            as_expected = chat[:start] == before and chat[start : start + len(reply)] == reply
+            rest = chat[start + len(reply) :] if as_expected else []
             special = set(self.tokenizer.all_special_ids)
             self._turn_end = rest[0] if rest and rest[0] in special else self.end
         return self._turn_end

@@ -1,9 +1,9 @@
-"""Token sequences → prefix-tree rows: what sequences share is held, and computed, once.
+"""Token sequences → prefix-tree rows: what sequences share is stored, and computed, once.
 
 A row is a trie laid out flat. Every node is a token with a parent; a sequence is a path from a
 root to a leaf. A token's position is its depth, so that each branch goes on counting where it
 left the shared prefix, and a token may attend to its ancestors and itself: then each path sees
-just what it would see in a row of its own. One parent array says all of it, at any depth.
+exactly what it would see in a row of its own. One parent array describes all of it, at any depth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zhmcq.encoding.encode import EncodedQuestion
 
-__all__ = ["Branch", "Row", "RowBuilder", "pack", "pack_flat"]
+__all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PackedRow:
     """Sequences packed as a trie.
 
     Attributes:
@@ -69,8 +69,8 @@ class Row:
         return seen
 
 
-class RowBuilder:
-    """A trie that grows by one question at a time."""
+class PrefixTree:
+    """A trie of token sequences that grows by one question at a time."""
 
     def __init__(self) -> None:
         self._children: dict[tuple[int, int], int] = {}
@@ -84,16 +84,16 @@ class RowBuilder:
         return len(self._ids)
 
     def added_by(self, sequences: Iterable[Sequence[int]]) -> int:
-        """How many tokens the row would grow by, were these sequences added."""
+        """How many tokens the trie would grow by if these sequences were added."""
         new: dict[tuple[int, int], int] = {}
         for sequence in sequences:
             node = -1
             for token in sequence:
                 key = (node, token)
-                found = self._children.get(key, new.get(key))
-                if found is None:
-                    found = new[key] = -2 - len(new)
-                node = found
+                child = self._children.get(key, new.get(key))
+                if child is None:
+                    child = new[key] = -2 - len(new)
+                node = child
         return len(new)
 
     def add(self, index: int, question: EncodedQuestion, candidates: Iterable[int]) -> None:
@@ -124,9 +124,9 @@ class RowBuilder:
             path.append(node)
         return path
 
-    def build(self) -> Row:
-        """The row as arrays."""
-        return Row(
+    def row(self) -> PackedRow:
+        """The trie as arrays."""
+        return PackedRow(
             np.array(self._ids, dtype=np.int64),
             np.array(self._parents, dtype=np.int64),
             np.array(self._positions, dtype=np.int64),
@@ -137,7 +137,7 @@ class RowBuilder:
 
 def pack(
     questions: Sequence[EncodedQuestion], candidates: Sequence[Sequence[int]], budget: int
-) -> Iterator[tuple[Row, ...]]:
+) -> Iterator[tuple[PackedRow, ...]]:
     """Pack questions into prefix-tree rows, one passage a row, in the order of the passages.
 
     Args:
@@ -154,23 +154,23 @@ def pack(
         # A question without a passage shares nothing worth sharing: it gets a row of its own.
         by_passage.setdefault(question.passage or index, []).append(index)
     for members in by_passage.values():
-        builder = RowBuilder()
+        tree = PrefixTree()
         for index in members:
             question = questions[index]
             sequences = [
                 question.prompt + question.candidates[candidate] for candidate in candidates[index]
             ]
-            if len(builder) and len(builder) + builder.added_by(sequences) > budget:
-                yield (builder.build(),)
-                builder = RowBuilder()
-            builder.add(index, question, candidates[index])
-        yield (builder.build(),)
+            if len(tree) and len(tree) + tree.added_by(sequences) > budget:
+                yield (tree.row(),)
+                tree = PrefixTree()
+            tree.add(index, question, candidates[index])
+        yield (tree.row(),)
 
 
 def pack_flat(
     questions: Sequence[EncodedQuestion], candidates: Sequence[Sequence[int]]
-) -> Iterator[tuple[Row, ...]]:
-    """Give every candidate a row of its own, prompt and all: what sharing is compared with.
+) -> Iterator[tuple[PackedRow, ...]]:
+    """Give every candidate a row of its own, with its prompt: what sharing is compared with.
 
     Args:
         questions: Encoded questions.
@@ -182,7 +182,7 @@ def pack_flat(
     for index, question in enumerate(questions):
         rows = []
         for candidate in candidates[index]:
-            builder = RowBuilder()
-            builder.add(index, question, [candidate])
-            rows.append(builder.build())
+            tree = PrefixTree()
+            tree.add(index, question, [candidate])
+            rows.append(tree.row())
         yield tuple(rows)

@@ -1,1 +1,5 @@
 """Models: loading them, telling them apart, and scoring and generating answers with them."""
+
+from zhmcq.modeling.demo import demo_model
+
+__all__ = ["demo_model"]

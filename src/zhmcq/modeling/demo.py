@@ -8,8 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import torch
-
 from zhmcq.errors import ModelError
 from zhmcq.files import atomic_folder
 
@@ -44,6 +42,8 @@ def demo_model() -> Path:
 
 
 def _convert(folder: Path) -> None:
+    import torch
+
     from zhmcq.modeling.load import ModelSource, bars_on_terminals_only, load_model
 
     try:
@@ -65,8 +65,8 @@ def _convert(folder: Path) -> None:
         model, tokenizer = load_model(
             ModelSource(str(gguf)), dtype="float32", device=torch.device("cpu")
         )
-        with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as beside:
-            model.save_pretrained(beside)
-            tokenizer.save_pretrained(beside)
+        with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as temporary:
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
             for name in ("GEMMA_TERMS.html", "NOTICE.md"):
-                shutil.copyfile(Path(package.__file__).parent / "data" / name, beside / name)
+                shutil.copyfile(Path(package.__file__).parent / "data" / name, temporary / name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zhmcq.encoding.batch import PackedBatch
+from zhmcq.encoding import PackedBatch
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -21,7 +21,7 @@ def attention_masks(
 
     A sliding window is measured in positions: a token sees the ancestors fewer than ``window``
     positions before it. In a packed row its neighbours may be other branches, so a window over
-    the places in the row would cut off the wrong tokens.
+    the indexes in the row would cut off the wrong tokens.
 
     Args:
         batch: Packed rows.
@@ -102,8 +102,9 @@ def branch_scores(token_scores: torch.Tensor, batch: PackedBatch, *, mean: bool)
     """Scores of the branches, from those of their tokens.
 
     Args:
-        token_scores: ``(scored,)``, of :func:`token_log_likelihoods`.
-        batch: The rows they come from.
+        token_scores: Log-likelihoods of the scored tokens, ``(scored,)``, as
+            :func:`token_log_likelihoods` returns them.
+        batch: The rows that the tokens are in.
         mean: Divide each branch's sum by its number of tokens.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Base models and their tokenizers, loaded from folders, the hub or GGUF; nothing else does."""
+"""The one place that loads base models and tokenizers: from folders, the hub or GGUF files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
-from zhmcq.errors import GatedModelError, ModelError
+from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.identity import identify
+from zhmcq.settings import QuantizationSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,10 +26,13 @@ __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
     "choose_device",
-    "choose_dtype",
     "load_model",
     "load_skeleton",
     "load_tokenizer",
+    "load_weights",
+    "pad_id",
+    "quantization_config",
+    "torch_dtype",
 ]
 
 logger = logging.getLogger(__name__)
@@ -126,17 +130,50 @@ def choose_device() -> torch.device:
     return torch.device("cpu")
 
 
-def choose_dtype(device: torch.device) -> torch.dtype:
-    """A dtype the device is fast in.
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The dtype of that name; ``"auto"`` is one that the device is fast in.
 
     CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
     lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
     slower there.
+
+    Args:
+        name: A name of a dtype, or ``"auto"``.
+        device: The device that the model is to be on.
+
+    Raises:
+        SettingsError: If there is no such name.
     """
+    if name != "auto":
+        if name not in get_args(DtypeName):
+            raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
+        named: torch.dtype = getattr(torch, name)
+        return named
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
     return torch.float32
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """An id to fill rows with; the attention mask hides it, so that any id will do."""
+    known = tokenizer.pad_token_id
+    return known if isinstance(known, int) else 0
+
+
+def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
+    """The ``BitsAndBytesConfig`` of these settings, computing in ``compute_dtype``."""
+    from transformers import BitsAndBytesConfig
+
+    values: dict[str, Any] = {"load_in_8bit": True}
+    if settings.kind == "nf4":
+        values = {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": settings.double_quant,
+            "bnb_4bit_compute_dtype": compute_dtype,
+        }
+    return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
 def load_model(
@@ -146,26 +183,42 @@ def load_model(
     device: torch.device | None = None,
     quantization: Any = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a causal language model and its tokenizer.
-
-    Args:
-        source: Where it comes from.
-        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
-        device: Where to put it; the fastest device by default.
-        quantization: A quantisation config of transformers, or ``None``.
+    """Load a causal language model and its tokenizer; see :func:`load_weights`.
 
     Raises:
         ModelError: If either cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
+    tokenizer = load_tokenizer(source)
+    model = load_weights(source, dtype=dtype, device=device, quantization=quantization)
+    return model, tokenizer
+
+
+def load_weights(
+    source: ModelSource,
+    *,
+    dtype: DtypeName = "auto",
+    device: torch.device | None = None,
+    quantization: Any = None,
+) -> PreTrainedModel:
+    """Load a causal language model without its tokenizer.
+
+    Args:
+        source: Where it comes from.
+        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
+        device: Where to put it; the fastest device by default.
+        quantization: What :func:`quantization_config` returns, or ``None``.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
     from transformers import AutoModelForCausalLM
 
     device = device or choose_device()
-    torch_dtype = choose_dtype(device) if dtype == "auto" else getattr(torch, dtype)
-    tokenizer = load_tokenizer(source)
-    folder, options = _where(source)
+    folder, options = _location(source)
     from_gguf = "gguf_file" in options
-    options["dtype"] = torch_dtype
+    options["dtype"] = torch_dtype(dtype, device)
     if quantization is not None:
         options |= {"quantization_config": quantization, "device_map": {"": device}}
     if not from_gguf:
@@ -176,11 +229,11 @@ def load_model(
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
     if from_gguf:
-        model = _unquantized(model)
+        model = _rebuilt(model)
     if quantization is None:
         model = model.to(device)
-    model.eval()
-    return model, tokenizer
+    loaded: PreTrainedModel = model.eval()
+    return loaded
 
 
 def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:
@@ -192,13 +245,14 @@ def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrain
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    torch_dtype = choose_dtype(choose_device()) if dtype == "auto" else getattr(torch, dtype)
-    folder, options = _where(source, weights=False)
+    folder, options = _location(source, weights=False)
     try:
         config = AutoConfig.from_pretrained(folder, **options)
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config, dtype=torch_dtype, trust_remote_code=source.trust_remote_code
+                config,
+                dtype=torch_dtype(dtype, choose_device()),
+                trust_remote_code=source.trust_remote_code,
             )
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
@@ -214,7 +268,7 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    folder, options = _where(source, weights=False)
+    folder, options = _location(source, weights=False)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
@@ -237,7 +291,7 @@ def bars_on_terminals_only() -> Iterator[None]:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _where(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
+def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder to load from, and the options that go with it."""
     path = source.path(weights=weights)
     options: dict[str, Any] = {
@@ -250,9 +304,9 @@ def _where(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str
     return path, options
 
 
-def _unloadable(source: ModelSource, what: str, error: Exception) -> ModelError:
+def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:
     return ModelError(
-        f"{source.name!r} cannot be loaded as a {what}: {type(error).__name__}: {error}"
+        f"{source.name!r} cannot be loaded as a {kind}: {type(error).__name__}: {error}"
     )
 
 
@@ -265,8 +319,8 @@ def _require_gguf(path: Path) -> None:
         ) from error
 
 
-def _unquantized(model: Any) -> Any:
-    """Rebuild a model read from GGUF: transformers marks it quantised and would not save it."""
+def _rebuilt(model: Any) -> Any:
+    """The same model unmarked: transformers takes one from GGUF for quantised and won't save it."""
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

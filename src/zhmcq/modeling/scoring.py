@@ -5,24 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zhmcq.encoding.batch import batches, collate
-from zhmcq.encoding.encode import EncodedQuestion
-from zhmcq.encoding.tree import Row, pack, pack_flat
+from zhmcq.encoding import EncodedQuestion, PackedRow, PassPlan, collate
 from zhmcq.modeling.forward import base_of, branch_scores, token_log_likelihoods
 from zhmcq.modeling.support import unsupported_reason
+from zhmcq.settings import Packing
 
-__all__ = ["Packing", "ScoringEngine", "ScoringStats"]
+__all__ = ["ScoringEngine", "ScoringStats"]
 
 logger = logging.getLogger(__name__)
-
-Packing = Literal["tree", "flat"]
 
 # Two orders of the same fp32 sums differ by about 1e-5 here; a wrong mask by 1e-2 and more.
 SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
@@ -50,7 +47,6 @@ class ScoringStats:
         return self.questions / self.seconds if self.seconds else 0.0
 
 
-@dataclass(slots=True)
 class ScoringEngine:
     """Log-likelihoods of any candidates of any questions, shared text computed once.
 
@@ -60,36 +56,46 @@ class ScoringEngine:
         packing: ``"tree"`` shares prefixes where the model is known to support it, ``"flat"``
             gives each candidate a row of its own.
         budget: The most tokens of a forward pass, padding included.
+
+    Attributes:
+        packing: As given; ``"flat"`` once the model was seen not to support trees.
+        stats: What scoring took so far.
     """
 
-    model: Any
-    pad_id: int
-    packing: Packing = "tree"
-    budget: int = 2048
-    stats: ScoringStats = field(default_factory=ScoringStats)
-    _checked: bool = False
+    def __init__(
+        self, model: Any, pad_id: int, packing: Packing = "tree", budget: int = 2048
+    ) -> None:
+        self.model = model
+        self.pad_id = pad_id
+        self.packing: Packing = packing
+        self.budget = budget
+        self.stats = ScoringStats()
+        self._checked = False
 
     def scores(
         self,
         questions: Sequence[EncodedQuestion],
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
     ) -> list[NDArray[np.float32]]:
         """Score every candidate of every question.
 
         Args:
             questions: Encoded questions.
-            progress: Called with the number of questions done, after each forward pass.
+            progress: Called after each forward pass as ``progress(done, total, "scoring")``, with
+                the number of questions scored so far and of all questions.
 
         Returns:
             For each question its candidates' scores, shape ``(candidates,)``: the sum or the
             mean of the log-likelihoods of a candidate's tokens, as the prompt says.
         """
         result = [np.zeros(len(q.candidates), dtype=np.float32) for q in questions]
-        for done in self.stream(questions):
-            for index, scores in done:
+        done = 0
+        for scored in self.stream(questions):
+            for index, scores in scored:
                 result[index] = scores
+            done += len(scored)
             if progress is not None:
-                progress(len(done))
+                progress(done, len(questions), "scoring")
         return result
 
     def stream(
@@ -100,15 +106,9 @@ class ScoringEngine:
         Yields:
             Pairs of a question's index and its candidates' scores.
         """
-        packing = self.resolve(questions)
-        every = [range(len(question.candidates)) for question in questions]
+        plan = PassPlan(self.resolve(questions), self.budget)
         start = time.perf_counter()
-        units = (
-            pack(questions, every, self.budget)
-            if packing == "tree"
-            else pack_flat(questions, every)
-        )
-        for rows in batches(units, self.budget):
+        for rows in plan.groups(questions):
             sums = self._forward(rows)
             done = []
             for index, values in sums.items():
@@ -125,7 +125,7 @@ class ScoringEngine:
             yield done
             start = time.perf_counter()
 
-    def _forward(self, rows: Sequence[Row]) -> dict[int, NDArray[np.float64]]:
+    def _forward(self, rows: Sequence[PackedRow]) -> dict[int, NDArray[np.float64]]:
         """For each question in the rows, its candidates' summed log-likelihoods."""
         batch = collate(rows, self.pad_id).to(self.model.device)
         training = self.model.training
@@ -145,10 +145,10 @@ class ScoringEngine:
         return sums
 
     def resolve(self, questions: Sequence[EncodedQuestion]) -> Packing:
-        """The packing to use: what was asked for, unless the model cannot read it.
+        """The packing to use: the one that was given, unless the model cannot read it.
 
         Args:
-            questions: Of which the first is tried packed and unpacked, once.
+            questions: The first of them is scored packed and unpacked, once.
         """
         if self.packing == "flat" or self._checked or not questions:
             return self.packing
@@ -165,11 +165,14 @@ class ScoringEngine:
 
     def _self_check(self, question: EncodedQuestion) -> str | None:
         """Compare one question packed and unpacked; why they differ too much, else ``None``."""
-        every = [range(len(question.candidates))]
-        (unit,) = pack([question], every, self.budget)
-        packed = self._forward(unit)[0]
+        (rows,) = PassPlan("tree", self.budget).groups([question])
+        packed = self._forward(rows)[0]
         flat = np.concatenate(
-            [self._forward([row])[0][-1:] for unit in pack_flat([question], every) for row in unit]
+            [
+                self._forward([row])[0][-1:]
+                for rows in PassPlan("flat", self.budget).groups([question])
+                for row in rows
+            ]
         )
         lengths = np.array([len(ids) for ids in question.candidates])
         difference = float(np.abs((packed - flat) / lengths).max())

@@ -36,7 +36,7 @@ def unsupported_reason(model: PreTrainedModel) -> str | None:
     if "position_ids" not in inspect.signature(model.base_model.forward).parameters:
         return "no position_ids in its forward method"
     if getattr(config, "alibi", False) or getattr(config, "attention_layers", None):
-        return "attention that goes by a token's place in the row (ALiBi, local layers)"
+        return "attention that goes by a token's index in the row (ALiBi, local layers)"
     if getattr(config, "output_router_logits", False):
         return "a router loss that counts tokens (output_router_logits)"
     if getattr(config, "use_bidirectional_attention", False):
@@ -57,8 +57,8 @@ def _rope(config: object) -> str | None:
     if parameters is None:
         return "none" if getattr(config, "position_embedding_type", None) else None
     nested = parameters.values() if "rope_type" not in parameters else [parameters]
-    for one in nested:
-        kind = one.get("rope_type", "default") if isinstance(one, dict) else "default"
+    for scaling in nested:
+        kind = scaling.get("rope_type", "default") if isinstance(scaling, dict) else "default"
         if kind not in FIXED_ROPE:
             return str(kind)
     return None

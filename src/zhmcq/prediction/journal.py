@@ -1,4 +1,4 @@
-"""A journal of finished answers: an interrupted prediction goes on where it stopped."""
+"""A journal of finished answers, from which an interrupted prediction is resumed."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """An append-only file of answers, one json line each, after a line that says of what run.
+    """An append-only file: a line that identifies the run, then one json line for each answer.
 
     Args:
         path: The file; it and its folder are made where there is none.
-        run: What the answers depend on. A journal of another run is refused.
+        run: What the answers depend on; only its hash is kept. A journal of another run is
+            refused.
 
     Attributes:
-        finished: The answers that the file held, by id.
+        finished: The answers that the file held when it was opened, by the question's id.
 
     Raises:
-        PredictionError: If the file is the journal of another run, or no journal. It is left as
-            it was.
+        PredictionError: If the file is the journal of another run, or no journal at all; it is
+            left as it was.
         OutputError: If it cannot be read or written, or another prediction is writing to it.
     """
 
     def __init__(self, path: str | Path, run: dict[str, Any]) -> None:
         self._path = Path(path)
         digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-        self._head = _line({"zhmcq_journal": 1, "run": digest})
-        taken = (
+        self._first_line = _line({"zhmcq_journal": 1, "run": digest})
+        busy = (
             f"another prediction is writing to the journal {self._path}: wait until it has ended, "
             "or give another file"
         )
@@ -44,14 +45,14 @@ class Journal:
         try:
             with contextlib.ExitStack() as stack:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(lock, taken))
+                stack.enter_context(locked(lock, busy))
                 # Unbuffered, so that closing after a failed write does not write again.
                 self._file = stack.enter_context(self._path.open("ab", buffering=0))
                 empty = self._path.stat().st_size == 0
                 self.finished = {} if empty else self._read()
                 if self._path.stat().st_size == 0:
-                    self._write(self._head)
-                self._held = stack.pop_all()
+                    self._write(self._first_line)
+                self._open_files = stack.pop_all()
         except OutputError:
             raise
         except OSError as error:
@@ -66,10 +67,10 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._held.close()
+        self._open_files.close()
 
     def add(self, records: list[dict[str, Any]]) -> None:
-        """Append answers and see them onto the disk.
+        """Append answers and wait until they are on the disk.
 
         Args:
             records: Answers, each with an ``"id"``.
@@ -88,19 +89,19 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def _read(self) -> dict[str, dict[str, Any]]:
-        """The answers by id; a last line torn by an interruption is cut off."""
+        """The answers by id; a last line that an interruption left incomplete is cut off."""
         raw = self._path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if not raw.startswith(self._head) and not self._head.startswith(raw):
-            what = "of another run (other questions, model, prompt or mode)"
+        complete = raw[: raw.rfind(b"\n") + 1]
+        if not raw.startswith(self._first_line) and not self._first_line.startswith(raw):
+            problem = "of another run (other questions, model, prompt or mode)"
             if not raw.startswith(b'{"zhmcq_journal"'):
-                what = "none"
+                problem = "none"
             raise PredictionError(
-                f"expected {self._path} to be the journal of this run, but it is {what}: give "
+                f"expected {self._path} to be the journal of this run, but it is {problem}: give "
                 "another file, or remove this one to start anew"
             )
         finished: dict[str, dict[str, Any]] = {}
-        for number, line in enumerate(whole.split(b"\n")[1:-1], start=2):
+        for number, line in enumerate(complete.split(b"\n")[1:-1], start=2):
             try:
                 record = json.loads(line)
                 finished[record["id"]] = record
@@ -109,8 +110,8 @@ class Journal:
                     f"{self._path}, line {number}: expected an answer as json, found "
                     f"{line[:60]!r}: remove the line to have its question answered again"
                 ) from error
-        if len(whole) != len(raw):
-            os.truncate(self._path, len(whole))
+        if len(complete) != len(raw):
+            os.truncate(self._path, len(complete))
         return finished
 
     def _unwritable(self, error: OSError) -> OutputError:

@@ -1,4 +1,4 @@
-"""What a predictor answered: one prediction a question, with every row of the input kept."""
+"""Predictions: one for each question, written to files together with the input's other rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
-from zhmcq.questions import Question, QuestionBank, RowProblem, SourceId
-from zhmcq.reports.tables import write_csv, write_json, write_xlsx
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
+from zhmcq.reports.tables import Sheet, write_csv, write_json, write_xlsx
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prediction", "PredictionStats", "Predictions", "Status"]
+__all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 
-Status = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
+PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
 
-ADDED = ("Predicted", "Confidence", "Status", "Reason")
+ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,16 @@ class Prediction:
         id: The question's id.
         answer: 0-based indexes of the chosen options, sorted; ``None`` without an answer.
         label: The answer in the style of the question's labels; ``""`` without an answer.
-        confidence: The answer's share of probability among the candidates' scores; ``None`` for
+        confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` for
             generated replies, which have none.
-        scores: The candidates' scores, in the prompt's order; empty for generated replies.
+        scores: The candidates' log-likelihoods, in the prompt's order; empty for generated
+            replies.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
-            commits to no option; ``"unusable"`` where the question could not be asked.
-        reply: What the model wrote; ``""`` if it was scored.
-        reason: Why there is no answer.
-        source_id: The source's own id cell.
+            commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
+            not be put to the model.
+        reply: What the model wrote; ``""`` if the candidates were scored.
+        reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
+        source_id: The id cell of the question's source, as it is there.
     """
 
     id: str
@@ -45,7 +47,7 @@ class Prediction:
     label: str
     confidence: float | None = None
     scores: tuple[float, ...] = ()
-    status: Status = "answered"
+    status: PredictionStatus = "answered"
     reply: str = ""
     reason: str = ""
     source_id: SourceId = None
@@ -58,8 +60,9 @@ class PredictionStats:
     Attributes:
         questions: Questions answered in this call.
         seconds: Wall-clock time spent in the model.
-        tokens_given: Tokens of all candidates with their prompts in rows of their own.
-        tokens_computed: Tokens that went through the model.
+        tokens_given: Tokens of all candidates with their prompts, if each had a row of its own;
+            0 for generated replies.
+        tokens_computed: Tokens that went through the model; 0 for generated replies.
     """
 
     questions: int = 0
@@ -69,7 +72,7 @@ class PredictionStats:
 
     @property
     def questions_per_second(self) -> float:
-        """Questions answered in a second; 0.0 if none was."""
+        """Questions answered in a second; 0.0 if none were."""
         return self.questions / self.seconds if self.seconds else 0.0
 
 
@@ -88,8 +91,8 @@ class Predictions(Sequence[Prediction]):
 
     def __post_init__(self) -> None:
         pairs = zip(self.bank, self._items, strict=True)
-        named = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
-        object.__setattr__(self, "_items", named)
+        items = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
+        object.__setattr__(self, "_items", items)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -111,7 +114,7 @@ class Predictions(Sequence[Prediction]):
         return f"<Predictions: {answered} of {len(self)} questions answered>"
 
     def outcomes(self) -> list[Outcome]:
-        """What came of each question that has a key."""
+        """The outcome of each question that has a key."""
         return [
             Outcome(
                 id=question.id,
@@ -135,11 +138,11 @@ class Predictions(Sequence[Prediction]):
 
     def answer_counts(self) -> dict[str, int]:
         """How often each label was answered; ``""`` counts rows without an answer."""
-        rows = [item.label for _, item in self._rows()]
-        return dict(sorted(Counter(rows).items()))
+        labels = [item.label for _, item in self._rows()]
+        return dict(sorted(Counter(labels).items()))
 
     def to_csv(self, path: str | Path) -> None:
-        """Write ``ID,Answer``: one line a row of the input, in its order, usable or not.
+        """Write ``ID,Answer``: one line for each row of the input, in its order, usable or not.
 
         Args:
             path: The file; an older one is replaced.
@@ -147,7 +150,7 @@ class Predictions(Sequence[Prediction]):
         Raises:
             OutputError: If it cannot be written.
         """
-        rows = [{"ID": _own_id(item), "Answer": item.label} for _, item in self._rows()]
+        rows = [{"ID": _written_id(item), "Answer": item.label} for _, item in self._rows()]
         write_csv(path, ("ID", "Answer"), rows)
 
     def to_xlsx(self, path: str | Path) -> None:
@@ -163,14 +166,14 @@ class Predictions(Sequence[Prediction]):
         table = self.bank.table
         headers = list(table.headers)
         if not headers or any(source.origin not in table.rows for source in sources):
-            # Questions made in code, or read from json: their cells are made up.
+            # Questions made in code or read from json have no cells: they get plain ones.
             headers += [name for name in _plain_headers(self.bank) if name not in headers]
-        added = _unlike(ADDED, headers)
+        added = _distinct_from(headers, ADDED_HEADERS)
         rows = []
         for source, item in self._rows():
             values = (item.label, item.confidence, item.status, item.reason)
             rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
-        write_xlsx(path, {"Predictions": ([*headers, *added], rows)})
+        write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
 
     def to_json(self, path: str | Path) -> None:
         """Write every prediction with all its fields.
@@ -184,17 +187,17 @@ class Predictions(Sequence[Prediction]):
         write_json(path, [asdict(item) for _, item in self._rows()])
 
     def to_pandas(self) -> pd.DataFrame:
-        """One line a row of the input, in its order, usable or not.
+        """A pandas frame with one line for each row of the input, in its order, usable or not.
 
         Returns:
             Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
             ``key`` (likewise), ``confidence``, ``status`` and ``reason``.
         """
-        import pandas as pd
+        import pandas as pd  # here alone: importing it takes half a second
 
         rows = [
             {
-                "id": _own_id(item),
+                "id": _written_id(item),
                 "answer": item.label,
                 "key": source.answer_label if isinstance(source, Question) else "",
                 "confidence": item.confidence,
@@ -212,32 +215,36 @@ class Predictions(Sequence[Prediction]):
         return _plain_cells(source) if cells is None else dict(cells)
 
     def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
-        """Answers and unusable rows, in the order of the input; a row is told of once."""
-        waiting: dict[int, dict[Any, list[RowProblem]]] = {}
+        """Answers and unusable rows, in the order of the input; a row with two problems once."""
+        unusable: dict[int, dict[Origin, list[RowProblem]]] = {}
         for problem in self.bank.problems:
             if problem.severity == "error" and problem.row:
-                by_row = waiting.setdefault(problem.position, {})
+                by_row = unusable.setdefault(problem.position, {})
                 by_row.setdefault(problem.origin, []).append(problem)
         pairs = list(zip(self.bank, self._items, strict=True))
         for position in range(len(pairs) + 1):
-            for problems in waiting.get(position, {}).values():
+            for problems in unusable.get(position, {}).values():
                 reason = "; ".join(problem.message for problem in problems)
-                own = problems[0].source_id
-                empty = Prediction("", None, "", status="unusable", reason=reason, source_id=own)
+                name = problems[0].source_id
+                empty = Prediction("", None, "", status="unusable", reason=reason, source_id=name)
                 yield problems[0], empty
             if position < len(pairs):
                 question, item = pairs[position]
                 yield question, item
 
 
-def _own_id(item: Prediction) -> SourceId:
+def _written_id(item: Prediction) -> SourceId:
+    """The source's own id cell, or the question's id where there is none."""
     return item.id if item.source_id is None else item.source_id
 
 
-def _unlike(names: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """The names, marked where the input has such a column: it may be such a file itself."""
-    marks = ["", " (zhmcq)", *(f" (zhmcq {number})" for number in range(2, len(taken) + 2))]
-    return [next(name + mark for mark in marks if name + mark not in taken) for name in names]
+def _distinct_from(headers: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names, each with a mark where the input has such a column.
+
+    The input may be a file of predictions itself, whose answers are then kept.
+    """
+    marks = ["", " (zhmcq)", *(f" (zhmcq {number})" for number in range(2, len(headers) + 2))]
+    return [next(name + mark for mark in marks if name + mark not in headers) for name in names]
 
 
 def _plain_headers(bank: QuestionBank) -> list[str]:
@@ -249,6 +256,6 @@ def _plain_cells(source: Question | RowProblem) -> dict[str, Any]:
     """Cells for what was not read from a table; of a row that is unusable only the id is known."""
     if isinstance(source, RowProblem):
         return {"ID": source.source_id}
-    own = source.id if source.source_id is None else source.source_id
+    shown_id = source.id if source.source_id is None else source.source_id
     options = {f"選項{number}": option for number, option in enumerate(source.options, start=1)}
-    return {"ID": own, "文章": source.passage, "問題": source.stem, **options}
+    return {"ID": shown_id, "文章": source.passage, "問題": source.stem, **options}

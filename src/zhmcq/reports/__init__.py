@@ -1,5 +1,6 @@
-"""Reports: plain rows in; xlsx, csv, json and html out; and a bank's problems in its workbook."""
+"""Rows and histories → xlsx, csv, json, html and png; a bank's problems in its workbook."""
 
+from zhmcq.reports.curve import plot_history
 from zhmcq.reports.problems import write_problems
 
-__all__ = ["write_problems"]
+__all__ = ["plot_history", "write_problems"]

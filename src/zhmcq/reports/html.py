@@ -1,17 +1,18 @@
-"""Reports as html pages that stand alone: no script, nothing fetched, every text escaped."""
+"""Reports as self-contained html pages: no script, nothing fetched, every text escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from zhmcq.files import atomic_write
 
-__all__ = ["Bar", "write_comparison"]
+__all__ = ["Bar", "ChangedAnswer", "FigureRow", "write_comparison"]
 
-BAR_LEFT = 90  # pixels, as in the page's bars
-BAR_WIDTH = 400
+BAR_LEFT = 90  # where bars begin, in units of the picture's viewBox, as in the page below
+BAR_WIDTH = 400  # the width of a bar whose value is 1
 
 PAGE = """<!doctype html>
 <html lang="zh-Hant">
@@ -51,9 +52,9 @@ svg text { font-size: 13px; fill: #1c2733; }
 <h2>Figures</h2>
 <table>
 <tr><th></th><th class="number">base</th><th class="number">tuned</th></tr>
-{% for name, pair in figures %}
-<tr><td>{{ name }}</td><td class="number">{{ pair[0] }}</td>
-<td class="number">{{ pair[1] }}</td></tr>
+{% for row in figures %}
+<tr><td>{{ row.name }}</td><td class="number">{{ row.base }}</td>
+<td class="number">{{ row.tuned }}</td></tr>
 {% endfor %}
 </table>
 {% for heading, questions in changes.items() %}
@@ -74,12 +75,12 @@ svg text { font-size: 13px; fill: #1c2733; }
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One accuracy in the picture.
+    """The bar of one accuracy in the picture.
 
     Attributes:
-        name: What it is the accuracy of.
-        value: A share, 0 to 1.
-        interval: Its interval.
+        name: Whose accuracy it is.
+        value: The accuracy, 0 to 1.
+        interval: The lower and the upper end of its interval.
     """
 
     name: str
@@ -87,22 +88,52 @@ class Bar:
     interval: tuple[float, float]
 
 
+class FigureRow(NamedTuple):
+    """One row of the table of figures.
+
+    Attributes:
+        name: What the figure is.
+        base: The base model's figure, as text.
+        tuned: The tuned model's figure, as text.
+    """
+
+    name: str
+    base: str
+    tuned: str
+
+
+class ChangedAnswer(NamedTuple):
+    """A question that only one of the two models answers rightly.
+
+    Attributes:
+        id: The question's id.
+        stem: Its stem.
+        key: Its key, in its labels.
+        answer: The tuned model's answer, likewise.
+    """
+
+    id: str
+    stem: str
+    key: str
+    answer: str
+
+
 def write_comparison(
     path: str | Path,
     *,
     summary: str,
     bars: Sequence[Bar],
-    figures: Sequence[tuple[str, tuple[str, str]]],
-    changes: Mapping[str, Sequence[tuple[str, str, str, str]]],
+    figures: Sequence[FigureRow],
+    changes: Mapping[str, Sequence[ChangedAnswer]],
 ) -> None:
     """Write a comparison of two sets of answers as one page.
 
     Args:
-        path: The file to write; an older one is replaced when the new one is whole.
-        summary: One line that says it all.
-        bars: What to draw, base first.
-        figures: Rows of a table: a name, and the base's and the tuned model's figure.
-        changes: For each heading the questions below it: id, stem, key, answer.
+        path: The file to write; an older one is replaced when the new one is complete.
+        summary: The result in one line.
+        bars: The accuracies to draw, that of the base model first.
+        figures: The rows of the table of figures.
+        changes: The questions to list, by the heading that they stand under.
 
     Raises:
         OutputError: If it cannot be written.
@@ -112,13 +143,13 @@ def write_comparison(
     drawn = [
         {
             "name": bar.name,
-            "y": 10 + 50 * place,
+            "y": 10 + 50 * position,
             "width": round(BAR_WIDTH * bar.value, 1),
             "low": round(BAR_LEFT + BAR_WIDTH * bar.interval[0], 1),
             "high": round(BAR_LEFT + BAR_WIDTH * bar.interval[1], 1),
             "value": f"{bar.value:.1%}",
         }
-        for place, bar in enumerate(bars)
+        for position, bar in enumerate(bars)
     ]
     page = Environment(autoescape=True).from_string(PAGE)
     text = page.render(

@@ -1,13 +1,19 @@
-"""Training: settings, preflight, and LoraTrainer with a transformers Trainer underneath."""
+"""Training: preflight, and LoraTrainer with a transformers Trainer underneath."""
 
+from zhmcq.training.lora_trainer import LoraTrainer
+from zhmcq.training.metrics import summarise
+from zhmcq.training.plan import MemoryEstimate, RunEstimate, estimate_memory
+from zhmcq.training.preflight import Finding, PreflightReport, TokenLengths
 from zhmcq.training.result import TrainingResult
-from zhmcq.training.run import LoraTrainer
-from zhmcq.training.settings import LoraSettings, QuantizationSettings, TrainingSettings
 
 __all__ = [
-    "LoraSettings",
+    "Finding",
     "LoraTrainer",
-    "QuantizationSettings",
+    "MemoryEstimate",
+    "PreflightReport",
+    "RunEstimate",
+    "TokenLengths",
     "TrainingResult",
-    "TrainingSettings",
+    "estimate_memory",
+    "summarise",
 ]

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, name_of, render
+from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, question_name, render_prompt
 from zhmcq.errors import EncodingError, PluginError, PreflightError
 from zhmcq.prompts import Prompt, RenderedPrompt
 from zhmcq.questions import Question
 
 if TYPE_CHECKING:
-    from zhmcq.encoding.tokens import TokenCodec
-    from zhmcq.training.estimate import RunEstimate
+    from zhmcq.training.plan import RunEstimate
 
-__all__ = ["RULES", "Finding", "PreflightReport", "check_questions", "preflight"]
+__all__ = [
+    "RULES",
+    "CheckedQuestions",
+    "Finding",
+    "PreflightReport",
+    "TokenLengths",
+    "check_questions",
+    "preflight_report",
+]
 
 MAX_SHOWN = 5
 
 RULES = {
-    "prompt_fails": "the prompt raised an error, or gave something else than a RenderedPrompt",
+    "prompt_fails": "the prompt raised an error, or returned something else than a RenderedPrompt",
     "not_encodable": "the tokenizer or its chat template refuses the prompt",
     "too_long": "stem, options and answer alone have more tokens than max_length",
     "no_key": "the question has no key",
     "answer_not_scored": "its key is not among the candidates that the predictor would score",
-    "asked_otherwise": "the predictor, which sees no key or explanation, asks otherwise",
+    "renders_differently": "the predictor, which sees no key or explanation, renders differently",
     "option_missing": "an option is neither in what the model reads nor in its candidate",
     "answer_not_unique": "its key and another candidate are the same tokens",
     "answer_not_supervised": "its answer has no token of its own",
@@ -53,27 +60,64 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLengths:
+    """Token lengths of prompts with their longest candidate, before any shortening.
+
+    Attributes:
+        median: Half of the questions have no more tokens.
+        p90: The 90th percentile.
+        p99: The 99th percentile.
+        longest: The most tokens of a question.
+    """
+
+    median: int
+    p90: int
+    p99: int
+    longest: int
+
+    @classmethod
+    def of(cls, questions: Sequence[EncodedQuestion]) -> Self:
+        """The lengths of some questions; all 0 without any."""
+        lengths = [max(question.length, question.uncut_length) for question in questions] or [0]
+        return cls(*(int(value) for value in np.quantile(lengths, [0.5, 0.9, 0.99, 1.0])))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedQuestions:
+    """Questions of one part of the data, encoded and checked.
+
+    Attributes:
+        count: How many questions there are, whether they could be encoded or not.
+        encoded: Those that could be encoded, in order.
+        findings: What is wrong with which of them.
+    """
+
+    count: int
+    encoded: list[EncodedQuestion]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class PreflightReport:
     """What training would see. ``print(report)`` shows it.
 
     Attributes:
         questions: How many training questions there are.
-        held_out: How many validation questions.
+        validation_questions: How many validation questions there are.
         findings: What is wrong with which of them.
-        shortened: How many training questions lose the end of their passage to the length limit.
-        held_out_shortened: How many validation questions do.
-        lengths: The training questions' token lengths (prompt with longest candidate) before any
-            shortening: the median, the 90th and 99th percentile and the longest.
+        shortened: How many training questions lose the end of their passage to the maximum length.
+        validation_shortened: How many validation questions do.
+        lengths: The training questions' token lengths, before any shortening.
         example: One question decoded, what is supervised between ``⟦`` and ``⟧``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
     """
 
     questions: int
-    held_out: int
+    validation_questions: int
     findings: tuple[Finding, ...]
     shortened: int
-    held_out_shortened: int
-    lengths: tuple[int, int, int, int]
+    validation_shortened: int
+    lengths: TokenLengths
     example: str
     run: RunEstimate | None = None
 
@@ -87,8 +131,8 @@ class PreflightReport:
             return
         ids = {finding.id for finding in self.findings}
         error = PreflightError(
-            f"{len(ids)} of {self.questions + self.held_out} questions would teach the model "
-            f"nonsense:\n{self._shown()}\n"
+            f"{len(ids)} of {self.questions + self.validation_questions} questions would teach the "
+            f"model nonsense:\n{self._shown()}\n"
             "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's "
             "report.findings has all of them"
         )
@@ -97,11 +141,13 @@ class PreflightReport:
 
     def text(self) -> str:
         """The report for people to read, a few lines and the example."""
-        median, p90, p99, longest = self.lengths
-        lines = [f"{self.questions} questions to train on, {self.held_out} held out"]
+        lengths = self.lengths
+        lines = [
+            f"{self.questions} questions to train on, {self.validation_questions} for validation"
+        ]
         lines.append(
-            f"tokens of a prompt with its answer: median {median}, 90 % up to {p90}, 99 % up to "
-            f"{p99}, longest {longest}; {self._cuts()}"
+            f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
+            f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; {self._cuts()}"
         )
         if self.run is not None:
             lines.append(self.run.text())
@@ -116,8 +162,10 @@ class PreflightReport:
         return self.text()
 
     def _cuts(self) -> str:
-        told = f"{self.shortened} questions with a shortened passage"
-        return f"{told}, {self.held_out_shortened} held out" if self.held_out_shortened else told
+        text = f"{self.shortened} questions with a shortened passage"
+        if not self.validation_shortened:
+            return text
+        return f"{text}, {self.validation_shortened} for validation"
 
     def _shown(self) -> str:
         shown = "\n".join(f"  {f.rule}: {f.reason}" for f in self.findings[:MAX_SHOWN])
@@ -126,74 +174,72 @@ class PreflightReport:
 
 
 def check_questions(
-    questions: Sequence[Question], encoder: Encoder, asker: Prompt
-) -> tuple[list[EncodedQuestion], list[Finding]]:
+    questions: Sequence[Question], encoder: Encoder, predictor_prompt: Prompt
+) -> CheckedQuestions:
     """Encode questions and check what each would teach.
 
     Args:
         questions: Questions with keys.
-        encoder: With the prompt to train with.
-        asker: The prompt as the predictor will have it.
-
-    Returns:
-        Those that could be encoded, in order, and what is wrong with which.
+        encoder: Encodes with the prompt to train with.
+        predictor_prompt: The prompt as the predictor will have it.
     """
     findings: list[Finding] = []
-    kept: list[Question] = []
+    renderable: list[Question] = []
     rendered: list[RenderedPrompt] = []
     for question in questions:
         try:
-            told = encoder.render(question)
-            asked = render(asker, replace(question, answer=None, explanation=""))
+            trained = encoder.render(question)
+            blind = replace(question, answer=None, explanation="")
+            predicted = render_prompt(predictor_prompt, blind)
         except PluginError as error:
             findings.append(Finding("prompt_fails", question.id, str(error)))
             continue
-        kept.append(question)
-        rendered.append(told)
-        findings += _check_asking(question, told, asked)
-    encoded, unfit = encoder.encode(kept)
-    for one in unfit:
-        if _encodable(rendered[one.index], encoder.codec):
-            findings.append(Finding("too_long", one.id, one.reason))
+        renderable.append(question)
+        rendered.append(trained)
+        findings += _check_predicted(question, trained, predicted)
+    encoded, problems = encoder.encode(renderable)
+    for problem in problems:
+        if _encodable(rendered[problem.index], encoder.codec):
+            findings.append(Finding("too_long", problem.id, problem.reason))
         else:
-            reason = f"{name_of(kept[one.index])}: {one.reason}"
-            findings.append(Finding("not_encodable", one.id, reason))
-    places = {one.index for one in unfit}
+            reason = f"{question_name(renderable[problem.index])}: {problem.reason}"
+            findings.append(Finding("not_encodable", problem.id, reason))
+    unencoded = {problem.index for problem in problems}
     pairs = [
-        pair for index, pair in enumerate(zip(kept, rendered, strict=True)) if index not in places
+        pair
+        for index, pair in enumerate(zip(renderable, rendered, strict=True))
+        if index not in unencoded
     ]
-    for (question, told), ids in zip(pairs, encoded, strict=True):
-        findings += _check_options(question, told, ids, encoder.codec)
-        findings += _check_ids(question, told, ids, encoder.codec)
-    return encoded, findings
+    for (question, trained), ids in zip(pairs, encoded, strict=True):
+        findings += _check_options(question, trained, ids, encoder.codec)
+        findings += _check_ids(question, trained, ids, encoder.codec)
+    return CheckedQuestions(len(questions), encoded, findings)
 
 
-def preflight(
-    encoded: Sequence[EncodedQuestion],
-    held_out: Sequence[EncodedQuestion],
-    findings: Sequence[Finding],
-    counts: tuple[int, int],
-    codec: TokenCodec,
+def preflight_report(
+    training: CheckedQuestions, validation: CheckedQuestions, codec: TokenCodec
 ) -> PreflightReport:
     """Sum up what was found.
 
     Args:
-        encoded: The training questions that could be encoded.
-        held_out: The validation questions that could be.
-        findings: What :func:`check_questions` found in both.
-        counts: How many training and validation questions there are.
+        training: The training questions.
+        validation: The validation questions. Their keys need not be unique: a candidate of the
+            same tokens does no harm where nothing is learned from it.
         codec: How the tokenizer writes.
     """
-    lengths = [max(question.length, question.uncut_length) for question in encoded] or [0]
-    quantiles = [int(value) for value in np.quantile(lengths, [0.5, 0.9, 0.99, 1.0])]
+    findings = training.findings + [
+        replace(finding, reason=f"validation {finding.reason}")
+        for finding in validation.findings
+        if finding.rule != "answer_not_unique"
+    ]
     return PreflightReport(
-        questions=counts[0],
-        held_out=counts[1],
+        questions=training.count,
+        validation_questions=validation.count,
         findings=tuple(findings),
-        shortened=sum(question.cut > 0 for question in encoded),
-        held_out_shortened=sum(question.cut > 0 for question in held_out),
-        lengths=(quantiles[0], quantiles[1], quantiles[2], quantiles[3]),
-        example=_example(encoded, codec),
+        shortened=sum(question.cut > 0 for question in training.encoded),
+        validation_shortened=sum(question.cut > 0 for question in validation.encoded),
+        lengths=TokenLengths.of(training.encoded),
+        example=_example(training.encoded, codec),
     )
 
 
@@ -205,59 +251,64 @@ def _encodable(rendered: RenderedPrompt, codec: TokenCodec) -> bool:
     return True
 
 
-def _check_asking(
-    question: Question, told: RenderedPrompt, asked: RenderedPrompt
+def _check_predicted(
+    question: Question, trained: RenderedPrompt, predicted: RenderedPrompt
 ) -> Iterator[Finding]:
-    """Whether the predictor, which knows no key, asks and scores what is supervised here.
+    """Whether the predictor, which knows no key, renders and scores what is supervised here.
 
     Token ids need no comparison: both sides get theirs from the same texts by ``Encoder``.
     """
 
     def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"{name_of(question)}: {reason}")
+        return Finding(rule, question.id, f"{question_name(question)}: {reason}")
 
-    target = told.target
+    target = trained.target
     if question.answer is None:
         yield finding("no_key", "expected a key, found none")
-    elif target is None or told.candidates[target] not in asked.candidates:
+    elif target is None or trained.candidates[target] not in predicted.candidates:
         key = "".join(question.labels[index] for index in question.answer)
-        scored = [candidate.text for candidate in asked.candidates[:MAX_SHOWN]]
+        scored = [candidate.text for candidate in predicted.candidates[:MAX_SHOWN]]
         yield finding(
             "answer_not_scored",
             f"expected its key {key!r} among the candidates that the predictor scores, found "
             f"{scored!r}",
         )
-    same = (told.prompt, told.candidates, told.normalization)
-    if same != (asked.prompt, asked.candidates, asked.normalization):
+    expected = (trained.prompt, trained.candidates, trained.normalization)
+    if expected != (predicted.prompt, predicted.candidates, predicted.normalization):
         yield finding(
-            "asked_otherwise",
-            "expected the same prompt and candidates when it is asked without key and explanation",
+            "renders_differently",
+            "expected the same prompt and candidates when it is rendered without key and "
+            "explanation",
         )
 
 
 def _check_options(
-    question: Question, told: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
+    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
 ) -> Iterator[Finding]:
     """Whether each option can be read in the prompt's ids, or in those of its candidates."""
     read = _read(ids.prompt, codec)
     # An option that is a word of the passage is not thereby listed.
     read = read.replace(_squeezed(question.passage[: len(question.passage) - ids.cut]), "\0", 1)
-    options = told.question.options
-    # The longest first, each place counted once: 甲 is not listed because 甲乙 is.
-    for index in sorted(range(len(options)), key=lambda place: -len(options[place])):
+    options = rendered.question.options
+    # The longest first, each occurrence counted once: 甲 is not listed because 甲乙 is.
+    for index in sorted(range(len(options)), key=lambda index: -len(options[index])):
         text = _squeezed(options[index])
-        if text not in read:  # the tokenizer may write it otherwise, or have no token for it
+        if text not in read:  # the tokenizer may normalise it, or have no token for it
             text = _read(codec.text(options[index]), codec)
         if text in read:
             read = read.replace(text, "\0", 1)
             continue
-        own = [c for c, answer in zip(ids.candidates, ids.answers, strict=True) if index in answer]
-        if own and all(text in _read(c, codec) for c in own):
+        candidates = [
+            candidate
+            for candidate, answer in zip(ids.candidates, ids.answers, strict=True)
+            if index in answer
+        ]
+        if candidates and all(text in _read(candidate, codec) for candidate in candidates):
             continue
         yield Finding(
             "option_missing",
             question.id,
-            f"{name_of(question)}: expected its option {question.labels[index]} "
+            f"{question_name(question)}: expected its option {question.labels[index]} "
             f"({options[index][:20]!r}) in the prompt or in its candidate, as the model reads them",
         )
 
@@ -271,12 +322,12 @@ def _squeezed(text: str) -> str:
 
 
 def _check_ids(
-    question: Question, told: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
+    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
 ) -> Iterator[Finding]:
-    """Whether the answer's ids can be learned and end, and the prompt's begin as they have to."""
+    """Whether the answer's ids can be learned and end, and the prompt's ids begin correctly."""
 
     def finding(rule: str, reason: str) -> Finding:
-        return Finding(rule, question.id, f"{name_of(question)}: {reason}")
+        return Finding(rule, question.id, f"{question_name(question)}: {reason}")
 
     if ids.target is not None:
         supervised = ids.candidates[ids.target]
@@ -296,7 +347,7 @@ def _check_ids(
             )
     bos, prefix = codec.tokenizer.bos_token_id, codec.prefix
     # What a chat begins with is its template's to say, and some templates write no BOS.
-    if isinstance(told.prompt, str) and list(ids.prompt[: len(prefix)]) != prefix:
+    if isinstance(rendered.prompt, str) and list(ids.prompt[: len(prefix)]) != prefix:
         yield finding(
             "bos_missing",
             f"expected its prompt to begin with {prefix}, as the tokenizer begins a text, found "

@@ -1,16 +1,22 @@
-"""What a training run came to."""
+"""What a training run came to: its result, and the model card of its adapter."""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zhmcq.errors import OutputError
-from zhmcq.training.curve import plot_history
-from zhmcq.training.preflight import PreflightReport
+from zhmcq.evaluation import wilson
+from zhmcq.manifest import Manifest, versions
+from zhmcq.reports import plot_history
+from zhmcq.training.preflight import PreflightReport, TokenLengths
 
-__all__ = ["TrainingResult"]
+__all__ = ["TrainingResult", "model_card"]
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +25,15 @@ class TrainingResult:
 
     Attributes:
         adapter_dir: The folder of the adapter, its tokenizer and manifest.
-        accuracy: Of the kept adapter on the validation questions, exact; ``None`` without any.
+        accuracy: The share of validation questions that the saved adapter answers exactly;
+            ``None`` without any.
         steps: Optimizer steps in all.
-        best_step: The step whose adapter was kept.
-        history: What transformers' Trainer logged, in order; what an evaluation's record says is
-            under :func:`zhmcq.training.metrics.summarise`, each name after ``eval_``.
-        questions_per_second: Training questions a second in this call, evaluations left out.
-        tokens_given: Tokens of the supervised sequences in rows of their own.
-        tokens_computed: Tokens that went through the model.
+        best_step: The step whose adapter was saved.
+        history: What transformers' Trainer logged, in order. The figures of an evaluation are
+            described under :func:`zhmcq.training.summarise`, each name after ``eval_``.
+        questions_per_second: Training questions per second in this call, evaluations left out.
+        tokens_given: Tokens of the supervised sequences, each in a row of its own.
+        tokens_computed: Tokens that went through the model in training.
         preflight: What was checked before the first step.
     """
 
@@ -43,8 +50,8 @@ class TrainingResult:
     def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
         """Upload the adapter's folder to the hub, without checkpoints and the run's record.
 
-        The manifest, which is among the files, holds the base model's name as it was given: a
-        path of this machine, if it was one.
+        The manifest, which is among the files, names the base model as it was given: by a path of
+        this machine, if it was one.
 
         Args:
             repo_id: ``"owner/name"``; made if it is not there yet.
@@ -56,14 +63,11 @@ class TrainingResult:
 
         Raises:
             OutputError: If the hub cannot be reached or refuses, or if a private repository is
-                asked for and ``repo_id`` is a public one.
+                requested and ``repo_id`` is a public one.
         """
+        from httpx2 import HTTPError
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-        # Its bases up to those of the http library in use, which has errors of no answer as well.
-        http = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
-        refused: tuple[type[BaseException], ...] = (*http, HFValidationError, OSError, ValueError)
+        from huggingface_hub.errors import HFValidationError
 
         hub = HfApi(token=token)
         try:
@@ -73,24 +77,103 @@ class TrainingResult:
                     f"{repo_id!r} is there already and can be seen by everyone: pass "
                     "private=False to upload to it all the same"
                 )
-            done = hub.upload_folder(
+            address = hub.upload_folder(
                 repo_id=repo_id,
                 folder_path=self.adapter_dir,
                 ignore_patterns=["checkpoints/*", "run.json", ".*"],
                 commit_message="LoRA adapter trained with zhmcq",
             )
-        except refused as error:
+        except (HTTPError, HFValidationError, OSError, ValueError) as error:
             raise OutputError(
                 f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
                 "login`, or pass token='hf_…' with a token that may write there"
             ) from error
-        return str(done)
+        return str(address)
 
     def plot(self, path: str | Path, title: str = "") -> None:
-        """Draw the run as png: see :func:`zhmcq.training.curve.plot_history`.
+        """Draw the run as png: see :func:`zhmcq.reports.plot_history`.
 
         Raises:
             OutputError: If matplotlib is missing, nothing was recorded, or the file cannot be
                 written.
         """
         plot_history(self.history, path, best_step=self.best_step, title=title)
+
+
+def model_card(manifest: Manifest, report: PreflightReport) -> str:
+    """The model card of an adapter, made of what its manifest remembers.
+
+    Markdown for people and, in its head, metadata for the hub.
+
+    Args:
+        manifest: The adapter's manifest.
+        report: The report on the questions it was trained on.
+    """
+    base = manifest.base.name
+    on_hub = HUB_ID.fullmatch(base) is not None and not Path(base).exists()
+    shown = base if on_hub else Path(base).name
+    head = ["library_name: peft", "tags: [zhmcq, lora, multiple-choice]", "language: [zh]"]
+    if on_hub:
+        head.insert(0, f"base_model: {base}")
+    training = manifest.training
+    options = json.dumps(manifest.prompt.options, ensure_ascii=False)
+    settings = json.dumps(manifest.settings, ensure_ascii=False, indent=2)
+    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return f"""---
+{chr(10).join(head)}
+---
+
+# LoRA adapter for {shown}
+
+Answers Chinese multiple-choice questions. Trained with zhmcq.
+
+## Accuracy
+
+{_accuracy(training)}
+
+## Data
+
+- {training["questions"]} questions to train on, {training["held_out_questions"]} for validation
+- tokens of a prompt with its answer: {_lengths(report.lengths)};
+  {report.shortened} questions with a passage shortened to fit {manifest.max_length}
+- SHA-256 of the encoded questions: `{training["train_sha256"]}` (training),
+  `{training["valid_sha256"]}` (validation)
+
+## Use
+
+```python
+import zhmcq
+
+predictor = zhmcq.MCQPredictor({json.dumps(shown)}, adapter="THIS FOLDER")
+predictions = predictor.predict("questions.xlsx")
+```
+
+Trained with the prompt `{manifest.prompt.name}`, options `{options}`, which this folder remembers.
+The base model's weights have the SHA-256 `{manifest.base.weights_sha256}`.
+
+## Settings
+
+```json
+{settings}
+```
+
+Made with {made_with}.
+"""
+
+
+def _lengths(lengths: TokenLengths) -> str:
+    return f"median {lengths.median}, 90 % up to {lengths.p90}, longest {lengths.longest}"
+
+
+def _accuracy(training: dict[str, Any]) -> str:
+    count, share = training["held_out_questions"], training["metrics"].get("accuracy")
+    step, steps = training["best_step"], training["steps"]
+    if not count or share is None:
+        return f"Not measured: there were no validation questions. Step {step} was saved."
+    right = round(share * count)
+    low, high = wilson(right, count)
+    return (
+        f"{share:.1%} of {count} validation questions ({right} right; 95 % interval {low:.1%} to "
+        f"{high:.1%}), exact, at step {step} of {steps}. The step was chosen by these same "
+        "questions, so the figure is a little too high."
+    )

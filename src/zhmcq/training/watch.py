@@ -1,4 +1,4 @@
-"""What is watched while a run goes on: its time, its numbers, and Ctrl-C."""
+"""What is watched while a run goes on: time, Ctrl-C, non-finite numbers, and when to stop early."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from transformers import TrainerCallback
 
-from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import CheckpointError, TrainingError
-from zhmcq.training.metrics import Scored
+from zhmcq.training.metrics import ValidationAnswer
 
 __all__ = [
+    "EarlyStopping",
     "StopOnInterrupt",
     "TimedSteps",
     "refuse_non_finite",
@@ -52,7 +53,7 @@ class TimedSteps(TrainerCallback):
         self._start = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Stop the clock, and tell once it has been read often enough."""
+        """Stop the clock, and log the time once enough steps were timed."""
         if 0 < self._done <= TIMED:
             self._seconds += time.perf_counter() - self._start
         if self._done == TIMED and state.is_world_process_zero:
@@ -75,28 +76,28 @@ class StopOnInterrupt(TrainerCallback):
     run of several processes (whose launcher ends them), it keeps that.
 
     Args:
-        trainer: The trainer to stop.
-        go_on: How a call goes on from the checkpoint.
+        trainer: The transformers ``Trainer`` to stop.
+        resume_instruction: What to call to go on from the checkpoint, as part of a sentence.
 
     Raises:
         KeyboardInterrupt: At the block's end, if the run was stopped; it says how to resume.
     """
 
-    def __init__(self, trainer: Any, go_on: str) -> None:
+    def __init__(self, trainer: Any, resume_instruction: str) -> None:
         self._trainer = trainer
-        self._go_on = go_on
-        self._asked = False
-        self._ours = False
+        self._resume_instruction = resume_instruction
+        self._requested = False
+        self._installed = False
 
     def __enter__(self) -> Self:
-        self._ours = (
+        self._installed = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
             and self._trainer.args.world_size == 1
         )
-        if self._ours:
+        if self._installed:
             self._trainer.add_callback(self)
-            signal.signal(signal.SIGINT, self._ask)
+            signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(
@@ -105,36 +106,65 @@ class StopOnInterrupt(TrainerCallback):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._ours:
+        if not self._installed:
             return
         signal.signal(signal.SIGINT, signal.default_int_handler)
         state = self._trainer.state
-        if self._asked and kind is None and state.global_step < state.max_steps:
+        if self._requested and kind is None and state.global_step < state.max_steps:
             raise KeyboardInterrupt(
                 f"training was stopped after step {state.global_step} of {state.max_steps}; a "
-                f"checkpoint was saved, and {self._go_on}"
+                f"checkpoint was saved, and {self._resume_instruction}"
             )
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._asked:
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._requested = True
         logger.warning(
             "training stops after the present step, with a checkpoint; Ctrl-C once more stops it "
             "at once, without one"
         )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Have the step saved and training stopped, if that was asked for."""
-        if self._asked:
+        """Have the step saved and training stopped, if Ctrl-C was pressed."""
+        if self._requested:
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Leave out what belongs to the end of a whole epoch."""
-        if self._asked:
+        if self._requested:
             # The epoch is cut short: what the uninterrupted run does not evaluate, this one
             # must not either, or another adapter might be kept.
             control.should_evaluate = control.should_save = False
+
+
+class EarlyStopping(TrainerCallback):
+    """Stops after ``patience`` evaluations in a row without a better value of a metric.
+
+    It counts in the history of evaluations, which checkpoints keep: a resumed run goes on
+    counting where the interrupted one was. transformers' own callback counts by what it calls
+    the best checkpoint, which is not how the best adapter is chosen here.
+
+    Args:
+        patience: How many evaluations to wait for a better one.
+        metric: ``"accuracy"`` or ``"loss"``.
+    """
+
+    def __init__(self, patience: int, metric: Literal["accuracy", "loss"]) -> None:
+        self._patience = patience
+        self._name = f"eval_{metric}"
+        self._sign = 1 if metric == "accuracy" else -1
+
+    def is_over(self, history: Sequence[dict[str, Any]]) -> bool:
+        """Whether the evaluations in ``history`` are reason to stop."""
+        values = [self._sign * entry[self._name] for entry in history if self._name in entry]
+        return bool(values) and len(values) - 1 - values.index(max(values)) >= self._patience
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Ask transformers to stop, if it is time, with a checkpoint that knows why."""
+        if self.is_over(state.log_history):
+            # A run that is cut off between here and its adapter must not train on when resumed.
+            control.should_save = control.should_training_stop = True
 
 
 def refuse_non_finite(
@@ -143,46 +173,48 @@ def refuse_non_finite(
     """Stop a run before a step that would spoil its weights.
 
     Args:
-        loss: Of the step.
-        trainer: Whose model has the step's gradients.
-        questions: What the step learns from.
+        loss: The step's loss.
+        trainer: The transformers ``Trainer``; its model has the step's gradients.
+        questions: The questions that the step learns from.
 
     Raises:
         TrainingError: If the loss or, without a scaler of fp16 losses, a gradient is not finite.
     """
-    found = None
+    problem = None
     if not torch.isfinite(loss):
-        found = f"the loss is {float(loss)}"
+        problem = f"the loss is {float(loss)}"
     elif trainer.accelerator.scaler is None:
         for name, parameter in trainer.model.named_parameters():
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                found = f"a gradient of {name} is not finite"
+                problem = f"a gradient of {name} is not finite"
                 break
-    if found is None:
+    if problem is None:
         return
     raise TrainingError(
-        f"step {trainer.state.global_step + 1}: {found}. The step was not taken, and the "
-        "checkpoints before it are whole. This process's questions of it: "
+        f"step {trainer.state.global_step + 1}: {problem}. The step was not taken, and the "
+        "checkpoints before it are complete. This process's questions of it: "
         f"{_shown([question.id for question in questions])}. Look at them; else {REMEDY}"
     )
 
 
-def refuse_spoilt_scores(step: int, scored: Sequence[Scored], ids: Sequence[str]) -> None:
-    """Stop a run whose validation scores are no numbers: their accuracy would be one.
+def refuse_spoilt_scores(
+    step: int, answers: Sequence[ValidationAnswer], ids: Sequence[str]
+) -> None:
+    """Stop a run whose validation scores are not finite: their accuracy would look like one.
 
     Args:
-        step: After which they were scored.
-        scored: Validation questions, answered.
-        ids: Of all validation questions, by ``Scored.index``.
+        step: The step after which they were scored.
+        answers: The answers to validation questions.
+        ids: The ids of all validation questions, by ``ValidationAnswer.index``.
 
     Raises:
         TrainingError: If a question's scores are not finite.
     """
-    spoilt = [ids[one.index] for one in scored if not math.isfinite(one.loss)]
+    spoilt = [ids[answer.index] for answer in answers if not math.isfinite(answer.loss)]
     if spoilt:
         raise TrainingError(
             f"after step {step}, the scores of {len(spoilt)} validation questions are not finite "
-            f"({_shown(spoilt)}). The checkpoints before it are whole. Look at the questions; "
+            f"({_shown(spoilt)}). The checkpoints before it are complete. Look at the questions; "
             f"else {REMEDY}"
         )
 
@@ -191,17 +223,17 @@ def refuse_spoilt_weights(model: Any, step: int) -> None:
     """Stop a run before weights that are not finite are saved.
 
     Args:
-        model: Whose trained weights are looked at.
-        step: That they come from.
+        model: The model with the trained weights.
+        step: The optimizer step that made them.
 
     Raises:
-        TrainingError: If one is not finite.
+        TrainingError: If a trained weight is not finite.
     """
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and not torch.isfinite(parameter).all():
             raise TrainingError(
                 f"step {step} made weights that are not finite ({name}): they are not saved, and "
-                f"the checkpoints before it are whole; {REMEDY}"
+                f"the checkpoints before it are complete; {REMEDY}"
             )
 
 
@@ -212,7 +244,7 @@ def _shown(ids: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def resuming(checkpoint: Path | None) -> Iterator[None]:
-    """Say which checkpoint cannot be read, where torch refuses what is in it.
+    """Name the checkpoint in the error, where torch refuses to load what is in it.
 
     transformers loads optimizer, scheduler and random states with ``weights_only``: tensors and
     plain values, never code.

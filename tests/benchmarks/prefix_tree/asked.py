@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefix_tree.plan import MAX_LENGTH, Job
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
 from zhmcq.prompts import RenderedPrompt, get_prompt
 from zhmcq.questions import Question
 
@@ -56,7 +56,7 @@ def ask(job: Job, tokenizer: Any) -> list[Asked]:
 def supervised_tokens(asked: list[Asked]) -> int:
     """Tokens of the prompts with their right answers, in rows of their own."""
     return sum(
-        len(one.encoded.prompt) + len(one.encoded.candidates[one.encoded.target or 0])
+        len(one.encoded.prompt) + len(one.encoded.candidates[one.encoded.key_index])
         for one in asked
     )
 

@@ -13,10 +13,11 @@ import zhmcq
 from prefix_tree.asked import ask, candidate_tokens, supervised_tokens
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
-from zhmcq.encoding.encode import EncodedQuestion, Encoder, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, encode_all
 from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
-from zhmcq.modeling.scoring import Packing, ScoringEngine
+from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
+from zhmcq.settings import Packing
 
 __all__ = ["audit", "orders", "score", "train"]
 
@@ -130,7 +131,7 @@ def _engine(
 ) -> ScoringEngine:
     """An engine as ``MCQPredictor`` makes it, its self-check done: it also warms the weights."""
     budget = job.batch * min(MAX_LENGTH["predict"], max(one.length for one in encoded))
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    pad_id = TokenCodec(tokenizer).pad_id
     engine = ScoringEngine(model, pad_id, packing, budget)
     if engine.resolve(encoded) != packing:
         raise SystemExit("the engine fell back to flat rows for this model: see its warning")

@@ -9,7 +9,8 @@ from prefix_tree.asked import Asked, ask, supervised_tokens
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
-from zhmcq.modeling.load import ModelSource, load_model
+from zhmcq.modeling.load import ModelSource, load_model, pad_id
+from zhmcq.training.lora import lora_config
 
 __all__ = ["padded", "trl"]
 
@@ -51,7 +52,7 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
-            peft_config=LoraSettings().config(),
+            peft_config=lora_config(LoraSettings()),
             callbacks=[clock],
         )
         trainer.train()
@@ -68,7 +69,7 @@ def padded(job: Job) -> dict[str, Any]:
     clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=get_peft_model(model, LoraSettings().config()),
+            model=get_peft_model(model, lora_config(LoraSettings())),
             args=TrainingArguments(**_shared_arguments(job, folder)),
             train_dataset=[_padded(one, tokenizer) for one in asked],
             callbacks=[clock],
@@ -100,9 +101,8 @@ def _padded(one: Asked, tokenizer: Any) -> dict[str, list[int]]:
     answer = list(one.encoded.candidates[one.encoded.target or 0])
     ids = [*one.encoded.prompt, *answer]
     rest = MAX_LENGTH["train"] - len(ids)
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     return {
-        "input_ids": ids + [pad_id] * rest,
+        "input_ids": ids + [pad_id(tokenizer)] * rest,
         "attention_mask": [1] * len(ids) + [0] * rest,
         "labels": [-100] * len(one.encoded.prompt) + answer + [-100] * rest,
     }

@@ -124,8 +124,9 @@ def tracked(items: Iterable[T], expected: int, what: str) -> Iterator[T]:
     if expected < LONG:
         yield from items
         return
-    with progress_bar(what, expected) as advance:
+    with progress_bar() as report:
+        report(0, expected, what)
         for number, item in enumerate(items, 1):
             if number % _STEP == 0:
-                advance(_STEP)
+                report(number, expected, what)
             yield item

@@ -1,0 +1,181 @@
+"""The fields that settings take over from peft and transformers, frozen so that neither is loaded.
+
+Type checkers and editors read them as arguments of the settings. ``tests/test_library_fields.py``
+compares them with the installed versions and prints the lines to add or to delete. Fields with a
+reason to be refused are not here but in :data:`zhmcq.settings.REFUSED`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+__all__ = ["LoraConfigFields", "TrainingArgumentsFields", "fields_in_source"]
+
+
+class LoraConfigFields(TypedDict, total=False):
+    """Fields of peft's ``LoraConfig`` (0.21) that ``LoraSettings`` does not have itself."""
+
+    alora_invocation_tokens: Sequence[int] | None
+    alpha_pattern: Mapping[str, Any] | None
+    arrow_config: Any
+    auto_mapping: Any
+    base_model_name_or_path: str | None
+    bias: Literal["none", "all", "lora_only"]
+    corda_config: Any
+    ensure_weight_tying: bool
+    eva_config: Any
+    exclude_modules: Sequence[str] | str | None
+    fan_in_fan_out: bool
+    inference_mode: bool
+    kasa_config: Any
+    layer_replication: Any
+    layers_pattern: Sequence[str] | str | None
+    layers_to_transform: Sequence[int] | int | None
+    loftq_config: Any
+    lora_bias: bool
+    lora_ga_config: Any
+    megatron_config: Any
+    megatron_core: str | None
+    modules_to_save: Sequence[str] | None
+    monteclora_config: Any
+    peft_type: Any
+    peft_version: str | None
+    qalora_group_size: int
+    rank_pattern: Mapping[str, Any] | None
+    revision: str | None
+    runtime_config: Any
+    target_parameters: Sequence[str] | None
+    task_type: Any
+    trainable_token_indices: Any
+    use_bdlora: Any
+    use_dora: bool
+    use_qalora: bool
+    use_rslora: bool
+    velora_config: Any
+
+
+class TrainingArgumentsFields(TypedDict, total=False):
+    """Fields of transformers' ``TrainingArguments`` (5.23) that ``TrainingSettings`` passes on."""
+
+    accelerator_config: Any
+    activation_checkpointing: bool | None
+    activation_checkpointing_kwargs: Any
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    average_tokens_across_devices: bool
+    batch_eval_metrics: bool
+    bf16: bool
+    bf16_full_eval: bool
+    dataloader_in_order: bool
+    dataloader_multiprocessing_context: str | None
+    dataloader_persistent_workers: bool
+    dataloader_pin_memory: bool
+    dataloader_prefetch_factor: int | None
+    ddp_backend: str | None
+    ddp_broadcast_buffers: bool | None
+    ddp_bucket_cap_mb: int | None
+    ddp_find_unused_parameters: bool | None
+    ddp_static_graph: bool | None
+    ddp_timeout: int
+    debug: Any
+    deepspeed: Any
+    disable_tqdm: bool | None
+    do_eval: bool
+    do_predict: bool
+    do_train: bool
+    enable_jit_checkpoint: bool
+    eval_accumulation_steps: int | None
+    eval_delay: float
+    eval_do_concat_batches: bool
+    eval_on_start: bool
+    eval_strategy: str
+    eval_use_gather_object: bool
+    fp16: bool
+    fp16_full_eval: bool
+    fsdp: Any
+    fsdp_config: Any
+    full_determinism: bool
+    gradient_checkpointing: bool | None
+    gradient_checkpointing_kwargs: Any
+    greater_is_better: bool | None
+    hub_always_push: bool
+    hub_model_id: str | None
+    hub_private_repo: bool | None
+    hub_revision: str | None
+    hub_strategy: str
+    hub_token: str | None
+    include_for_metrics: Sequence[str]
+    include_num_input_tokens_seen: bool | str
+    label_names: Sequence[str] | None
+    length_column_name: str
+    liger_kernel_config: Any
+    local_rank: int
+    log_level: str
+    log_level_replica: str
+    log_on_each_node: bool
+    logging_first_step: bool
+    logging_nan_inf_filter: bool
+    logging_strategy: str
+    lr_scheduler_kwargs: Any
+    max_steps: int
+    neftune_noise_alpha: float | None
+    optim: str
+    optim_args: str | None
+    optim_target_modules: Sequence[str] | str | None
+    parallelism_config: Any
+    prediction_loss_only: bool
+    project: str
+    restore_callback_states_from_checkpoint: bool
+    run_name: str | None
+    save_on_each_node: bool
+    save_strategy: str
+    save_total_limit: int | None
+    skip_memory_metrics: bool
+    tf32: bool | None
+    torch_compile: bool
+    torch_compile_backend: str | None
+    torch_compile_mode: str | None
+    torch_empty_cache_steps: int | None
+    trackio_bucket_id: str | None
+    trackio_space_id: str | None
+    trackio_static_space_id: Any
+    use_cache: bool
+    use_cpu: bool
+    use_liger_kernel: bool
+    weight_decay: float
+
+
+def fields_in_source(package: str, file: str, class_name: str) -> set[str]:
+    """Annotated names in the body of a class of an installed package, read without importing it.
+
+    A newer version of a library may have fields that the lists above lack: this finds them, so
+    that they are taken nevertheless. It reads about a hundred kilobytes, so it is called only
+    where a name is on no list.
+
+    Args:
+        package: A top-level package, such as ``"peft"``.
+        file: The file within the package.
+        class_name: The class in it.
+
+    Returns:
+        The names; none if the package, the file or the class is not there.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return set()
+    path = Path(spec.submodule_search_locations[0], file)
+    if not path.is_file():
+        return set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            return {
+                statement.target.id
+                for statement in node.body
+                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+            }
+    return set()

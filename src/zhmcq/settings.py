@@ -1,0 +1,412 @@
+"""Settings of training, quantisation and the two modes of prediction, refused where they are made.
+
+Nothing here loads torch, transformers or peft. Fields of peft's ``LoraConfig`` and transformers'
+``TrainingArguments`` are taken by their own names, which :mod:`zhmcq._library_fields` lists; the
+libraries themselves check the values of those fields when a trainer is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from zhmcq._library_fields import (
+    LoraConfigFields,
+    TrainingArgumentsFields,
+    fields_in_source,
+)
+from zhmcq.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+    from zhmcq.parsers import Parser
+else:
+    Parser = Any  # the field is checked by its method, so that no parser has to be loaded
+
+__all__ = [
+    "GenerateSettings",
+    "LoraSettings",
+    "Objective",
+    "Packing",
+    "QuantizationSettings",
+    "ScoreSettings",
+    "TrainingSettings",
+]
+
+Objective = Literal["next_token", "contrastive"]
+Packing = Literal["tree", "flat"]
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as well
+
+# Ways of initialising an adapter that need no data and leave the base model as it was.
+INITIALISATIONS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
+
+# Fields of TrainingArguments that would be passed over, or would undo what is promised here.
+REFUSED = {
+    "auto_find_batch_size": "lower per_device_train_batch_size or max_length instead",
+    "data_seed": "the order of the questions comes from seed",
+    "dataloader_drop_last": "no question is left out",
+    "dataloader_num_workers": "questions are encoded once, before the first step",
+    "ignore_data_skip": "a resumed run goes on in the order of its data",
+    "label_smoothing_factor": "the objectives have no smoothing",
+    "load_best_model_at_end": "the best adapter is always the one that is kept",
+    "metric_for_best_model": "give valid_metric",
+    "output_dir": "give it to LoraTrainer.train()",
+    "push_to_hub": "call push_to_hub() of the result",
+    "remove_unused_columns": "questions have no columns to remove",
+    "resume_from_checkpoint": "give resume to LoraTrainer.train()",
+    "save_only_model": "a checkpoint without its optimizer cannot be resumed from",
+    "train_sampling_strategy": "questions of one passage are always taken together",
+}
+
+# What people call them elsewhere, where the names are not alike.
+OTHER_NAMES = {"lr": "learning_rate", "rank": "r", "bits": "kind"}
+
+
+class _Settings(BaseModel):
+    """Values that never change, and whose mistakes are :class:`zhmcq.errors.SettingsError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # type checkers see the fields of each class as its arguments
+
+        def __init__(self, **values: Any) -> None:
+            problems = self._problems_of_names(values)
+            if problems:
+                raise SettingsError("; ".join(problems))
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise SettingsError("; ".join(self._refusals(error))) from error
+            self._check()
+
+    @classmethod
+    def _problems_of_names(cls, values: Mapping[str, Any]) -> list[str]:
+        return [
+            _no_field(cls, name, set(cls.model_fields))
+            for name in values
+            if name not in cls.model_fields
+        ]
+
+    @classmethod
+    def _refusals(cls, error: ValidationError) -> list[str]:
+        """What pydantic refuses: each field once, though it be a union of several types."""
+        messages: dict[str, list[str]] = {}
+        for problem in error.errors():
+            call = f"{cls.__name__}({problem['loc'][0]}={problem['input']!r})"
+            messages.setdefault(call, []).append(problem["msg"])
+        return [f"{call}: {' or '.join(reasons)}" for call, reasons in messages.items()]
+
+    def _check(self) -> None:
+        """Refuse values that contradict each other."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed, which are checked as if it were made anew.
+
+        Raises:
+            SettingsError: If ``update`` has an unknown name or a wrong value.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return super(_Settings, type(self)(**{**given, **(update or {})})).model_copy(deep=deep)
+
+
+class _LibrarySettings(_Settings):
+    """Settings that also take the fields of a class of another library."""
+
+    model_config = ConfigDict(extra="allow")
+
+    library_fields: ClassVar[type]
+    library_source: ClassVar[tuple[str, str, str]]
+    refused_fields: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def _problems_of_names(cls, values: Mapping[str, Any]) -> list[str]:
+        problems = []
+        known = {*cls.model_fields, *cls.library_fields.__annotations__}
+        for name in values:
+            if name in cls.refused_fields:
+                # Their defaults are no harm: settings may be made of a whole dump.
+                if values[name] not in (None, False):
+                    problems.append(
+                        f"{cls.__name__}: {name} is not taken: {cls.refused_fields[name]}"
+                    )
+            elif name not in known and name not in fields_in_source(*cls.library_source):
+                problems.append(_no_field(cls, name, known))
+        return problems
+
+    def _check(self) -> None:
+        listed = self.library_fields.__annotations__
+        given = {k: v for k, v in (self.model_extra or {}).items() if k in listed}
+        if not given:
+            return
+        try:
+            _checker_of(self.library_fields)(**given)
+        except ValidationError as error:
+            raise SettingsError("; ".join(self._refusals(error))) from error
+
+
+@cache
+def _checker_of(fields: type) -> type[BaseModel]:
+    """A model that has these fields, none of them required, to check their types only."""
+    types: dict[str, Any] = {name: (kind, None) for name, kind in get_type_hints(fields).items()}
+    return create_model(
+        fields.__name__, __config__=ConfigDict(strict=True, protected_namespaces=()), **types
+    )
+
+
+class LoraSettings(_LibrarySettings):
+    """LoRA by the names of peft's ``LoraConfig``; its other fields are taken as well.
+
+    Attributes:
+        r: Rank of the update matrices.
+        lora_alpha: Scale of the update: it is multiplied by ``lora_alpha / r``.
+        lora_dropout: Probability of dropout on the adapter's input, from 0 to below 1. In a row
+            of a prefix tree the branches share their prefix, and so its dropout mask.
+        target_modules: Names of the layers to adapt, whole or their ends after a dot, or
+            ``"all-linear"``. Where a model has none of the default names, or not those of its
+            attention, all its linear layers are adapted, and the log says so; a name that was
+            given and that the model lacks is refused.
+        init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
+            ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
+            the base model's. The adapter is saved so that it fits the base model as it was; it
+            then has twice the rank. Ways that first have to look at data, or that change the
+            base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused.
+        loraplus_lr_ratio: LoRA+: the learning rate of ``B`` divided by that of ``A``, at least 1;
+            ``None`` gives both the same.
+    """
+
+    library_fields = LoraConfigFields
+    library_source = ("peft", "tuners/lora/config.py", "LoraConfig")
+
+    r: int = Field(default=32, gt=0)
+    lora_alpha: int = Field(default=16, gt=0)
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    target_modules: Names | str = Field(
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+    )
+    init_lora_weights: bool | str = True
+    loraplus_lr_ratio: float | None = Field(default=None, ge=1)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            r: int = 32,
+            lora_alpha: int = 16,
+            lora_dropout: float = 0.05,
+            target_modules: Sequence[str] | str = (
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ),
+            init_lora_weights: bool | str = True,
+            loraplus_lr_ratio: float | None = None,
+            **library_fields: Unpack[LoraConfigFields],
+        ) -> None: ...
+
+    @property
+    def changes_base(self) -> bool:
+        """Whether the adapter's first weights are taken out of the base model's."""
+        return str(self.init_lora_weights).startswith(("pissa", "olora"))
+
+    def _check(self) -> None:
+        super()._check()
+        if not INITIALISATIONS.fullmatch(str(self.init_lora_weights)):
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={self.init_lora_weights!r}): expected True, "
+                "False, 'gaussian', 'orthogonal', 'pissa', 'pissa_niter_4' (any number) or 'olora'"
+            )
+        if self.changes_base and (lost := self._lost_by_conversion()):
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={self.init_lora_weights!r}) cannot be joined "
+                f"with {', '.join(lost)}: the saved adapter would be another model than was trained"
+            )
+
+    def _lost_by_conversion(self) -> list[str]:
+        """Fields that peft's conversion drops: it keeps A and B only, and scales them all alike."""
+        extra = self.model_extra or {}
+        lost = ["use_dora", "modules_to_save", "trainable_token_indices", "use_qalora"]
+        if extra.get("use_rslora"):
+            lost += ["rank_pattern", "alpha_pattern"]
+        named = [name for name in lost if extra.get(name)]
+        return [*named, "bias"] if extra.get("bias", "none") != "none" else named
+
+
+class TrainingSettings(_LibrarySettings):
+    """A run by the names of transformers' ``TrainingArguments``; its other fields work as well.
+
+    The few that would be passed over, or would undo what is promised here, are refused with a
+    reason. The first eight fields below are meant for models of about 3 billion parameters.
+
+    Attributes:
+        per_device_train_batch_size: With ``max_length``, the token budget of a forward pass: it
+            has at most this many times ``max_length`` tokens, however many questions that is.
+        gradient_accumulation_steps: Times the batch size, how many questions a step learns from.
+        num_train_epochs: How often the training questions are gone through.
+        learning_rate: The highest learning rate, which is reached after the warm-up.
+        save_steps: Steps between checkpoints.
+        eval_steps: Steps between evaluations on the validation questions. Each epoch's end has
+            one besides, and the only one with ``eval_strategy="no"``.
+        logging_steps: Steps between records in the history.
+        max_length: The most tokens of a prompt with its answer; longer ones lose the end of
+            their passage.
+        per_device_eval_batch_size: The same as ``per_device_train_batch_size``, for evaluation.
+        lr_scheduler_type: How the learning rate falls after the warm-up, by transformers' name.
+        warmup_steps: Warm-up steps: the learning rate rises to its highest value during these.
+        max_grad_norm: Gradients with a larger norm are scaled down to it.
+        report_to: Names of transformers' logging integrations, or ``"none"``.
+        seed: Decides the order of the passages, dropout and the adapter's first weights.
+        packing: ``"tree"`` computes what questions share once, ``"flat"`` gives each sequence a
+            row of its own. Loss and gradients are the same.
+        objective: ``"next_token"``: cross-entropy of the right answer's tokens and its end.
+            ``"contrastive"``: cross-entropy of the right candidate among all candidates of its
+            question, by the scores that the predictor compares.
+        valid_metric: What the best adapter is chosen by, on the validation questions.
+        early_stopping_patience: Stop after this many evaluations in a row without a better
+            ``valid_metric``; ``None`` never stops early.
+        shuffle_options: Whether each epoch shows the options of a question in another order, the
+            key moved along.
+        dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
+    """
+
+    library_fields = TrainingArgumentsFields
+    library_source = ("transformers", "training_args.py", "TrainingArguments")
+    refused_fields = REFUSED
+
+    per_device_train_batch_size: int = Field(default=1, gt=0)
+    gradient_accumulation_steps: int = Field(default=8, gt=0)
+    num_train_epochs: float = Field(default=2, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    save_steps: int = Field(default=1000, gt=0)
+    eval_steps: int = Field(default=500, gt=0)
+    logging_steps: int = Field(default=100, gt=0)
+    max_length: int = Field(default=512, gt=8)
+    per_device_eval_batch_size: int = Field(default=4, gt=0)
+    lr_scheduler_type: str = "linear"
+    warmup_steps: int = Field(default=0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    report_to: str | Names = "none"
+    seed: int = 42
+    packing: Packing = "tree"
+    objective: Objective = "next_token"
+    valid_metric: Literal["accuracy", "loss"] = "accuracy"
+    early_stopping_patience: int | None = Field(default=None, gt=0)
+    shuffle_options: bool = False
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            per_device_train_batch_size: int = 1,
+            gradient_accumulation_steps: int = 8,
+            num_train_epochs: float = 2,
+            learning_rate: float = 1e-4,
+            save_steps: int = 1000,
+            eval_steps: int = 500,
+            logging_steps: int = 100,
+            max_length: int = 512,
+            per_device_eval_batch_size: int = 4,
+            lr_scheduler_type: str = "linear",
+            warmup_steps: int = 0,
+            max_grad_norm: float = 1.0,
+            report_to: str | Sequence[str] = "none",
+            seed: int = 42,
+            packing: Packing = "tree",
+            objective: Objective = "next_token",
+            valid_metric: Literal["accuracy", "loss"] = "accuracy",
+            early_stopping_patience: int | None = None,
+            shuffle_options: bool = False,
+            dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto",
+            **library_fields: Unpack[TrainingArgumentsFields],
+        ) -> None: ...
+
+    @property
+    def questions_per_step(self) -> int:
+        """Questions that one optimizer step of one process learns from."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def train_budget(self) -> int:
+        """Token budget of a forward pass in training."""
+        return self.per_device_train_batch_size * self.max_length
+
+    @property
+    def eval_budget(self) -> int:
+        """Token budget of a forward pass in evaluation on the validation questions."""
+        return self.per_device_eval_batch_size * self.max_length
+
+
+class QuantizationSettings(_Settings):
+    """Loading the base model in 4 or 8 bits, to train LoRA on it with less memory.
+
+    Attributes:
+        kind: ``"nf4"`` (4 bits, as in QLoRA) or ``"int8"``.
+        double_quant: Whether the scales of nf4 are quantised as well.
+    """
+
+    kind: Literal["nf4", "int8"] = "nf4"
+    double_quant: bool = True
+
+
+class ScoreSettings(_Settings):
+    """Answering by the scores of all candidates: what belongs to that mode alone.
+
+    Attributes:
+        packing: ``"tree"`` computes what questions share once, ``"flat"`` gives each candidate a
+            row of its own. The scores are the same.
+    """
+
+    packing: Packing = "tree"
+
+
+class GenerateSettings(_Settings):
+    """Answering by a generated reply that a parser reads: what belongs to that mode alone.
+
+    Attributes:
+        parser: How replies are read: a registered name or an instance.
+        max_new_tokens: The most tokens of a reply.
+        constrain: Whether a reply may only be one of the question's candidates.
+        reasoning_tokens: With ``constrain``, the most tokens that the model may write freely
+            before its answer.
+    """
+
+    parser: str | Parser = "zh"
+    max_new_tokens: int = Field(default=256, gt=0)
+    constrain: bool = False
+    reasoning_tokens: int = Field(default=0, ge=0)
+
+    def _check(self) -> None:
+        if not isinstance(self.parser, str) and not callable(getattr(self.parser, "parse", None)):
+            raise SettingsError(
+                f"GenerateSettings(parser={self.parser!r}): expected the name of a parser or an "
+                "object with a method parse(text, question)"
+            )
+        if self.reasoning_tokens and not self.constrain:
+            raise SettingsError(
+                f"GenerateSettings(reasoning_tokens={self.reasoning_tokens}) needs "
+                "constrain=True: a reply that is not constrained may reason as it likes, within "
+                "max_new_tokens"
+            )
+
+
+def _no_field(settings: type[_Settings], name: str, known: set[str]) -> str:
+    """That ``name`` is no field, and which may be meant; the documented ones come first."""
+    usual = OTHER_NAMES.get(name, "")
+    own = [field for field in settings.model_fields if field == usual or name in field]
+    near = own or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{settings.__name__} has no field {name!r}{hint}"

@@ -1,0 +1,75 @@
+"""TrainingSettings as transformers' TrainingArguments."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+from zhmcq.errors import SettingsError
+from zhmcq.settings import REFUSED, TrainingSettings
+
+__all__ = ["training_arguments"]
+
+# Fields that transformers never sees.
+OWN_FIELDS = {
+    "dtype",
+    "early_stopping_patience",
+    "max_length",
+    "objective",
+    "packing",
+    "shuffle_options",
+    "valid_metric",
+}
+
+
+def training_arguments(
+    settings: TrainingSettings, output_dir: str, *, evaluate: bool = True
+) -> Any:
+    """The ``TrainingArguments`` of these settings.
+
+    Accumulation happens within a step of the trainer, since how many forward passes a step
+    needs depends on what its questions share; transformers sees one batch for each step.
+
+    Args:
+        settings: Settings of the run.
+        output_dir: Where transformers writes checkpoints.
+        evaluate: Whether there are validation questions.
+
+    Raises:
+        SettingsError: If the installed transformers lacks a field, or refuses a value; if the
+            settings stop early and there are no validation questions.
+    """
+    import transformers
+
+    if settings.early_stopping_patience is not None and not evaluate:
+        raise SettingsError(
+            "TrainingSettings: early_stopping_patience needs validation questions: give "
+            "them to train(), or leave it out"
+        )
+    values = settings.model_dump(exclude=OWN_FIELDS | set(REFUSED))
+    known = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
+    if lacking := sorted(set(values) - known):
+        raise SettingsError(
+            f"TrainingSettings: transformers {transformers.__version__} has no field "
+            f"{', '.join(lacking)}: leave it out, or install a version that has it"
+        )
+    values |= {
+        "per_device_train_batch_size": settings.questions_per_step,
+        "gradient_accumulation_steps": 1,
+        "remove_unused_columns": False,
+    }
+    values.setdefault("eval_strategy", "steps")
+    if not evaluate:
+        values["eval_strategy"] = "no"
+    values.setdefault("disable_tqdm", not sys.stderr.isatty())
+    if not isinstance(settings.report_to, str):
+        values["report_to"] = list(settings.report_to)
+    try:
+        arguments = transformers.TrainingArguments(output_dir=output_dir, **values)
+    except (TypeError, ValueError, ImportError) as error:
+        raise SettingsError(f"TrainingSettings: transformers refuses them: {error}") from error
+    # One process with several GPUs would have its rows cut up by DataParallel, which knows
+    # nothing of masks; a launcher gives each GPU a process of its own.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

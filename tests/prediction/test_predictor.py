@@ -1,0 +1,289 @@
+"""MCQPredictor: what it takes and refuses, what it passes on, and how often it reads files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zhmcq
+from zhmcq import manifest
+from zhmcq.errors import (
+    AdapterMismatchError,
+    ManifestError,
+    ModelError,
+    PredictionError,
+    PromptMismatchError,
+    UnknownNameError,
+)
+from zhmcq.modeling.load import ModelSource
+from zhmcq.parsers import ParsedAnswer
+from zhmcq.prediction import predictor as predictor_module
+from zhmcq.prompts import ClozePrompt, ExamPrompt
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.settings import GenerateSettings, ScoreSettings
+from zhmcq.testing import tiny_llama
+
+QUESTIONS = [
+    Question(f"q{n}", f"第{n}題？", ("甲", "乙", "丙"), "文章。" * n, answer=(0,)) for n in range(4)
+]
+BANK = QuestionBank(QUESTIONS)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("predictor") / "base")
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path) -> Path:
+    trainer = zhmcq.LoraTrainer(
+        base,
+        lora=zhmcq.LoraSettings(r=4, lora_dropout=0.0),
+        training=zhmcq.TrainingSettings(
+            num_train_epochs=1, learning_rate=1e-2, max_length=600, disable_tqdm=True
+        ),
+        prompt="zh-cloze",
+    )
+    return trainer.train(BANK, None, base.parent / "adapter").adapter_dir
+
+
+@pytest.fixture(scope="module")
+def predictor(base: Path) -> zhmcq.MCQPredictor:
+    return zhmcq.MCQPredictor(base, prompt="zh-exam")
+
+
+class AlwaysB:
+    def parse(self, text: str, question: Question) -> ParsedAnswer:
+        return ParsedAnswer((1,), "answered", reason=f"{len(question.options)} options")
+
+
+# --- modes -------------------------------------------------------------------------------
+
+
+def test_settings_say_what_the_name_says(predictor: zhmcq.MCQPredictor) -> None:
+    by_name, by_settings = predictor.predict(BANK), predictor.predict(BANK, ScoreSettings())
+    assert [item.scores for item in by_name] == [item.scores for item in by_settings]
+
+
+def test_the_parser_of_the_short_form_and_of_the_settings_read_alike(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    short = predictor.predict(BANK, mode="generate", parser=AlwaysB())
+    settings = predictor.predict(BANK, mode=GenerateSettings(parser=AlwaysB()))
+    assert list(short) == list(settings)
+    assert {(item.answer, item.reason) for item in short} == {((1,), "3 options")}
+
+
+def test_a_reply_has_at_most_max_new_tokens(predictor: zhmcq.MCQPredictor) -> None:
+    replies = predictor.predict(BANK, mode=GenerateSettings(max_new_tokens=3))
+    assert {len(item.reply) <= 3 for item in replies} == {True}
+
+
+@pytest.mark.parametrize("mode", ["score", ScoreSettings(), GenerateSettings()])
+def test_a_parser_goes_with_the_short_form_only(predictor: zhmcq.MCQPredictor, mode: Any) -> None:
+    message = r"parser='zh' goes with mode='generate' alone.*mode=GenerateSettings\(parser=…\)"
+    with pytest.raises(PredictionError, match=message):
+        predictor.predict(BANK, mode, parser="zh")
+
+
+@pytest.mark.parametrize("mode", [3, "scores", None, ScoreSettings])
+def test_another_mode_is_refused_with_what_there_is(
+    predictor: zhmcq.MCQPredictor, mode: Any
+) -> None:
+    message = r"expected mode 'score', 'generate', ScoreSettings\(…\) or GenerateSettings\(…\)"
+    with pytest.raises(PredictionError, match=message):
+        predictor.predict(BANK, mode)
+
+
+def test_an_unknown_parser_is_said_before_the_file_is_read(predictor: zhmcq.MCQPredictor) -> None:
+    with pytest.raises(UnknownNameError, match="zhh"):
+        predictor.predict("nowhere.xlsx", mode="generate", parser="zhh")
+
+
+# --- other arguments ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("questions", "expected"),
+    [
+        (3, "or the path of a file, found 3"),
+        (None, "or the path of a file, found None"),
+        (QUESTIONS[0], r"found Question\(id='q0'"),
+        ([QUESTIONS[0], "q1"], "found a list with 'q1'"),
+    ],
+)
+def test_what_is_no_questions_is_refused(
+    predictor: zhmcq.MCQPredictor, questions: Any, expected: str
+) -> None:
+    with pytest.raises(
+        PredictionError, match=f"expected questions as a QuestionBank, .*{expected}"
+    ):
+        predictor.predict(questions)
+
+
+def test_a_progress_or_journal_of_another_type_is_refused(predictor: zhmcq.MCQPredictor) -> None:
+    wrong: Any = "x"
+    message = r"progress='x': expected a function progress\(done, total, stage\), or None"
+    with pytest.raises(PredictionError, match=message):
+        predictor.predict(BANK, progress=wrong)
+    wrong = 3
+    with pytest.raises(PredictionError, match="journal=3: expected the path of a file, or None"):
+        predictor.predict(BANK, journal=wrong)
+
+
+def test_progress_begins_at_nothing_and_ends_at_all(predictor: zhmcq.MCQPredictor) -> None:
+    for mode in (ScoreSettings(), GenerateSettings(max_new_tokens=2)):
+        calls: list[tuple[int, int, str]] = []
+        predictor.predict(BANK, mode, progress=lambda *call, to=calls: to.append(call))
+        assert calls[0] == (0, 4, "answering")
+        assert calls[-1] == (4, 4, "answering")
+        assert calls == sorted(calls)
+
+
+def test_the_arguments_of_reading_go_to_the_reader_of_a_path(
+    predictor: zhmcq.MCQPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Any, dict[str, Any]]] = []
+
+    def read_bank(path: Any, **reading: Any) -> QuestionBank:
+        calls.append((path, reading))
+        return BANK
+
+    monkeypatch.setattr(predictor_module, "read_bank", read_bank)
+    predictor.predict("a.xlsx", columns={"stem": "題目"}, answer_base=0, sheets=["一"])
+    predictor.predict(Path("b.xlsx"))
+    assert calls == [
+        ("a.xlsx", {"columns": {"stem": "題目"}, "answer_base": 0, "sheets": ["一"]}),
+        (Path("b.xlsx"), {"columns": None, "answer_base": None, "sheets": None}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reading", "names"),
+    [
+        ({"columns": {"stem": "題目"}}, "columns"),
+        ({"answer_base": 0}, "answer_base"),
+        ({"answer_base": 1, "sheets": ["一"]}, "answer_base, sheets"),
+    ],
+)
+def test_the_arguments_of_reading_are_refused_with_questions_that_were_read(
+    predictor: zhmcq.MCQPredictor, reading: dict[str, Any], names: str
+) -> None:
+    message = f"{names} can be given with the path of a file only, .*DatasetBuilder\\("
+    with pytest.raises(PredictionError, match=message):
+        predictor.predict(BANK, **reading)
+
+
+def test_only_a_journal_takes_the_hashes_of_the_model(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ModelSource
+    calls: list[str] = []
+    identity = source.identity
+
+    def counted(self: Any) -> Any:
+        calls.append(self.name)
+        return identity(self)
+
+    monkeypatch.setattr(source, "identity", counted)
+    predictor = zhmcq.MCQPredictor(base)
+    predictor.predict(BANK)
+    assert calls == []
+    for name in ("1", "2"):
+        predictor.predict(BANK, journal=tmp_path / name)
+    assert calls == [str(base)]
+
+
+# --- adapters ----------------------------------------------------------------------------
+
+
+def test_the_files_of_an_adapter_are_hashed_once(
+    base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: Counter[str] = Counter()
+    file_sha256 = manifest.file_sha256
+
+    def counted(path: Path) -> str:
+        hashed[path.name] += 1
+        return file_sha256(path)
+
+    monkeypatch.setattr(manifest, "file_sha256", counted)
+    predictor = zhmcq.MCQPredictor(base, adapter)
+    assert hashed["adapter_model.safetensors"] == 1
+    assert set(hashed.values()) == {1}
+    predictor.use_adapter(adapter)
+    assert set(hashed.values()) == {2}
+
+
+def test_prompt_and_length_limit_follow_the_adapter(base: Path, adapter: Path) -> None:
+    predictor = zhmcq.MCQPredictor(base)
+    seen = []
+    for folder in (adapter, None, adapter):
+        predictor.use_adapter(folder)
+        seen.append((type(predictor.prompt), predictor._length_limit()))
+    assert seen == [(ClozePrompt, 600), (ExamPrompt, 2048), (ClozePrompt, 600)]
+    predictor = zhmcq.MCQPredictor(base, adapter, prompt="zh-exam", max_length=99)
+    assert isinstance(predictor.prompt, ExamPrompt)
+    assert predictor._length_limit() == 99
+
+
+def test_an_adapter_that_is_refused_leaves_everything_as_it_was(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    predictor = zhmcq.MCQPredictor(base, adapter)
+    before = predictor.predict(BANK)
+    with pytest.raises(ManifestError, match="has no zhmcq_manifest"):
+        predictor.use_adapter(tmp_path)
+    renamed = changed_manifest(adapter, tmp_path / "renamed", ("prompt", "name"), "gone")
+    with pytest.raises(PromptMismatchError, match="gone"):
+        predictor.use_adapter(renamed)
+    other = changed_manifest(adapter, tmp_path / "other", ("base", "weights_sha256"), "0" * 64)
+    with pytest.raises(AdapterMismatchError, match="whose weights has the SHA-256"):
+        predictor.use_adapter(other)
+    assert list(predictor.predict(BANK)) == list(before)
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_the_model_without_one(
+    base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = zhmcq.MCQPredictor(base).predict(BANK)
+    predictor = zhmcq.MCQPredictor(base, adapter)
+
+    def broken(*_arguments: Any) -> Any:
+        raise ModelError("peft cannot load it")
+
+    monkeypatch.setattr(predictor_module, "attach_trained", broken)
+    with pytest.raises(ModelError, match="peft cannot load it"):
+        predictor.use_adapter(adapter)
+    assert isinstance(predictor.prompt, ExamPrompt)
+    assert list(predictor.predict(BANK)) == list(plain)
+
+
+def changed_manifest(adapter: Path, copy: Path, names: tuple[str, str], value: str) -> Path:
+    import shutil
+
+    shutil.copytree(adapter, copy)
+    path = copy / "zhmcq_manifest.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record[names[0]][names[1]] = value
+    path.write_text(json.dumps(record), encoding="utf-8")
+    return copy
+
+
+def test_a_journal_of_another_adapter_prompt_or_mode_is_refused(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    predictor = zhmcq.MCQPredictor(base, prompt="zh-exam")
+    predictor.predict(BANK, journal=journal)
+    again = predictor.predict(BANK, ScoreSettings(packing="flat"), journal=journal)
+    assert again.stats.questions == 0  # packing changes no answer, so the run is the same
+    with pytest.raises(PredictionError, match="of another run"):
+        predictor.predict(BANK, mode="generate", journal=journal)
+    predictor.use_adapter(adapter)
+    with pytest.raises(PredictionError, match="of another run"):
+        predictor.predict(BANK, journal=journal)

@@ -1,0 +1,135 @@
+"""What a run will take, against what it took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import zhmcq
+from zhmcq.encoding import Encoder, collate
+from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
+from zhmcq.prompts import get_prompt
+from zhmcq.questions import Question
+from zhmcq.testing import tiny_llama
+from zhmcq.training import MemoryEstimate, estimate_memory, plan
+from zhmcq.training.loop import objective_sum
+from zhmcq.training.lora import attach_adapter
+from zhmcq.training.plan import StepPlan
+
+BANK = [
+    Question(
+        f"q{i}",
+        f"{who}在哪裡？",
+        ("山上", "海邊", "家裡的花園", "學校"),
+        f"{'甲乙丙丁'[i // 2] * (9 + i)}和他的朋友今天都出門了。",
+        answer=(i % 4,),
+    )
+    for i, who in enumerate("子丑寅卯辰巳午")
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Tokens enough that activations count for something beside the weights.
+    return tiny_llama(tmp_path_factory.mktemp("base") / "llama", num_hidden_layers=4)
+
+
+def settings(**values: Any) -> zhmcq.TrainingSettings:
+    return zhmcq.TrainingSettings(
+        **{"gradient_accumulation_steps": 3, "num_train_epochs": 2, **values}
+    )
+
+
+@pytest.mark.parametrize("packing", ["tree", "flat"])
+@pytest.mark.parametrize("objective", ["next_token", "contrastive"])
+def test_steps_and_tokens_are_those_of_the_run(
+    base: Path, tmp_path: Path, packing: Any, objective: Any
+) -> None:
+    trainer = zhmcq.LoraTrainer(
+        base, training=settings(packing=packing, objective=objective), prompt="zh-cloze"
+    )
+    report = trainer.preflight(BANK)
+    result = trainer.train(BANK, output_dir=tmp_path / "run")
+    assert report.run is not None
+    assert report.run.exact
+    assert report.run.steps == result.steps == 6
+    assert report.run.tokens_given == result.tokens_given
+    assert report.run.tokens_computed == result.tokens_computed
+    assert result.preflight.run == report.run
+
+
+def test_a_long_run_is_estimated_from_some_of_its_steps(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    encoded, _ = encoder.encode([replace(q, id=f"{q.id}-{i}") for i in range(9) for q in BANK])
+    whole = StepPlan.of(settings(num_train_epochs=3)).estimate(encoded)
+    monkeypatch.setattr(plan, "MAX_PACKED", 20)
+    part = StepPlan.of(settings(num_train_epochs=3)).estimate(encoded)
+    assert (whole.steps, whole.exact, part.steps, part.exact) == (63, True, 63, False)
+    assert part.tokens_given == pytest.approx(whole.tokens_given, rel=0.05)
+    assert part.text().startswith("63 steps; about ")
+
+
+def test_steps_are_counted_as_transformers_does(base: Path) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    encoded, _ = encoder.encode(BANK)
+    assert StepPlan.of(settings(num_train_epochs=0.5)).estimate(encoded).steps == 2
+    assert StepPlan.of(settings(max_steps=4)).estimate(encoded).steps == 4
+    assert StepPlan.of(settings()).estimate(encoded, processes=2).steps == 4
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None:
+    model, tokenizer = load_model(ModelSource(str(base)))
+    lora = zhmcq.LoraSettings(r=8, lora_dropout=dropout)
+    tuned = attach_adapter(model, lora).train()
+    encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
+    (rows,) = StepPlan.of(settings()).groups(encoded)
+    run = StepPlan.of(settings(num_train_epochs=1)).estimate(encoded)
+    assert run.widest == len(rows) * max(map(len, rows))
+    memory = estimate_memory(tuned, settings(), run)
+
+    own = {p.untyped_storage().data_ptr() for p in tuned.parameters()}
+    kept: dict[int, Any] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = objective_sum(tuned, collate(rows, 0), encoded, "next_token")
+    assert torch.isfinite(loss)
+    measured = sum(storage.nbytes() for storage in kept.values())
+    logits = run.heads * 21_000 * 4  # kept once of the three that are counted for the head
+    assert memory.activations == pytest.approx(measured - logits, rel=0.25)
+    trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
+    assert memory.adapter == 16 * trained
+    assert memory.weights == sum(p.numel() * 4 for p in model.parameters()) - 4 * trained
+
+
+def test_memory_is_shown_in_one_line() -> None:
+    memory = MemoryEstimate(2_000_000_000, 100_000_000, 500_000_000, 30_000_000)
+    assert memory.total == 2_630_000_000
+    assert memory.text() == (
+        "about 2.6 GB of memory (weights 2, adapter with optimizer 0.1, activations 0.5, head 0.03)"
+    )
+
+
+def test_activation_checkpointing_keeps_one_layer(base: Path) -> None:
+    plain, saving = (
+        zhmcq.LoraTrainer(base, training=settings(activation_checkpointing=on)).preflight(BANK)
+        for on in (False, True)
+    )
+    assert plain.run is not None
+    assert saving.run is not None
+    assert plain.run.memory is not None
+    assert saving.run.memory is not None
+    assert saving.run.memory.activations < plain.run.memory.activations / 2
+    assert saving.run.memory.weights == plain.run.memory.weights
