@@ -187,8 +187,8 @@ def take_embedded(draft: Draft) -> None:
 def _take_numbered(draft: Draft) -> None:
     numbered = find_numbered(draft.stem, draft.answer, has_key_field=draft.has_key_field)
     if numbered is not None:
-        draft.stem, options, draft.labels = numbered
-        draft.options = list(options)
+        draft.stem, draft.labels = numbered.stem, numbered.labels
+        draft.options = list(numbered.options)
 
 
 def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
@@ -368,10 +368,8 @@ def _shared_options(text: str, count: int) -> tuple[list[Embedded], str]:
     return parts, whole.stem
 
 
-def find_numbered(
-    text: str, answer: Any, *, has_key_field: bool
-) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """The stem, the options and their labels, where a text numbers 3 to 6 options.
+def find_numbered(text: str, answer: Any, *, has_key_field: bool) -> Embedded | None:
+    """The question of a text that numbers 3 to 6 options: ``…？①甲②乙③丙``.
 
     Numbers in a stem may also be statements or sub-questions. So the key must be such a number.
     Where the source has no keys at all, the numbers must be circled or the stem must ask for a
@@ -398,7 +396,7 @@ def find_numbered(
         else:
             fits = answer is None and _chooses(stem, circled=sign is _SIGNS[0])
         if fits:
-            return stem, options, tuple(labels)
+            return Embedded(stem, options, tuple(labels))
     return None
 
 
