@@ -43,8 +43,8 @@ FACTS = 4
 # of the passage, up to the word asked for, is easier; a sample of reworded questions only leaves
 # an untrained small model close to guessing.
 REWORDED = 0.5
-# Passages that share more than this would be taken for copies of each other and kept on one side
-# of a split; rapidfuzz's ratio, in percent.
+# Passages that share more than this would be taken for near-copies, which a split keeps in one
+# part; rapidfuzz's ratio, in percent.
 MOST_ALIKE = 65.0
 
 
@@ -63,7 +63,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """A clause of a passage: the value that holds for a subject, and the one given up, if any."""
+    """A clause of a passage: the value that holds for a subject, and the earlier one, if any."""
 
     key: str
     value: str
@@ -93,7 +93,7 @@ def sample_questions(seed: int = SEED) -> Sample:
     """Make the questions of the sample.
 
     Args:
-        seed: Fixes every choice; the same seed gives the same questions.
+        seed: Fixes every random choice; the same seed gives the same questions.
 
     Returns:
         About 450 questions on 180 passages with keys, about 40 on 16 other passages without. A
@@ -113,7 +113,7 @@ def write_sample(path: str | Path, seed: int = SEED) -> tuple[Path, Path]:
 
     Args:
         path: Where the workbook with keys goes (``sample.xlsx``). The one without keys is written
-            beside it (``sample_unanswered.xlsx``).
+            into the same folder (``sample_unanswered.xlsx``).
         seed: As for :func:`sample_questions`; the same seed gives the same bytes.
 
     Returns:
@@ -128,7 +128,7 @@ def write_sample(path: str | Path, seed: int = SEED) -> tuple[Path, Path]:
 
 
 class _Writer:
-    """Writes passages and their questions, and keeps places of the key in balance."""
+    """Writes passages and their questions, and keeps the positions of the key in balance."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -188,22 +188,22 @@ class _Writer:
             values = [other.value for other in rivals]
             values += [other.given_up for other in rivals if other.given_up]
             keys = [other.key for other in rivals]
-            asked = [
+            wordings = [
                 (scenario.ask_value, fact.value, self._wrong_values(fact.given_up, values)),
                 (scenario.ask_key, fact.key, keys),
             ]
             if fact.given_up:
                 wrong = self._wrong_values(fact.value, values)
-                asked.append((scenario.ask_old, fact.given_up, wrong))
+                wordings.append((scenario.ask_old, fact.given_up, wrong))
             else:
                 who, what = scenario.ask_words
                 template = fact.template + "？"
                 if template.index("{k}") < template.index("{v}"):
-                    echo = ((template.replace("{v}", what),), *asked[0][1:])
+                    echo = ((template.replace("{v}", what),), *wordings[0][1:])
                 else:
-                    echo = ((template.replace("{k}", who),), *asked[1][1:])
-                asked = [echo, *(asked if self.rng.random() < REWORDED else [])]
-            for stems, right, wrong in asked:
+                    echo = ((template.replace("{k}", who),), *wordings[1][1:])
+                wordings = [echo, *(wordings if self.rng.random() < REWORDED else [])]
+            for stems, right, wrong in wordings:
                 if stems:
                     stem = self.rng.choice(stems).format(k=fact.key, v=fact.value)
                     mention = sum(text.index(other) < text.index(right) for other in wrong)
@@ -245,13 +245,13 @@ def _write_workbook(path: Path, sheet: str, questions: Sequence[Question], *, ke
     headers += ["正確答案"] if keys else []
     headers += ["資料來源"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed, so that a reader never sees half a workbook.
+    # Written to a temporary file and renamed, so that no reader sees half a workbook.
     handle, name = tempfile.mkstemp(suffix=".xlsx", dir=path.parent)
     os.close(handle)
-    beside = Path(name)
+    temporary = Path(name)
     try:
         options = {"strings_to_formulas": False, "strings_to_urls": False}
-        with xlsxwriter.Workbook(str(beside), options) as book:
+        with xlsxwriter.Workbook(str(temporary), options) as book:
             # A fixed date keeps the bytes the same from run to run.
             book.set_properties(
                 {"title": "zhmcq sample", "comments": SOURCE, "created": datetime(2026, 1, 1)}
@@ -263,10 +263,10 @@ def _write_workbook(path: Path, sheet: str, questions: Sequence[Question], *, ke
                 cells += question.options
                 cells += [int(question.answer_label)] if keys else []
                 table.write_row(row, 0, [*cells, question.source])
-        beside.chmod(0o644)
-        beside.replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-r"""The whole path on one command: build, train, merge, check, answer, evaluate.
+r"""The complete path in one command: build, train, merge, check, answer, evaluate.
 
-Without arguments it makes the synthetic sample and takes the demo model (``zhmcq[demo]``). On
+Without arguments it makes the synthetic sample and uses the demo model (``zhmcq[demo]``). With
 your own files::
 
     python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx --output-dir my-run \
@@ -49,12 +49,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--train", type=Path, help="questions with keys (default: a synthetic sample)")
     add("--predict", type=Path, help="questions to answer (default: the sample's)")
     add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
-    add("--prompt", default="zh-cloze", help="how to ask (default: zh-cloze, for base models)")
+    add("--prompt", default="zh-cloze", help="the prompt (default: zh-cloze, for base models)")
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--epochs", type=float, default=1.0)
     add("--learning-rate", type=float, default=5e-4)
     add("--limit", type=int, help="use this many questions to train on, and to answer")
-    add("--valid", type=int, default=120, help="held-out questions to measure with, at most")
+    add("--valid", type=int, default=120, help="validation questions, at most")
     add("--output-dir", type=Path, default=Path("quickstart-run"))
     add("--overwrite", action="store_true", help="replace an earlier run in the output folder")
     return parser.parse_args()
@@ -66,74 +66,27 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.output_dir
     refuse_earlier_run(out, options.overwrite)
     train_file, predict_file = files(options, out)
+    # More validation questions make narrower intervals. 27 % of the sample are 121 questions, of
+    # which --valid takes 120.
+    builder = zhmcq.DatasetBuilder(valid_fraction=0.27 if options.train is None else 0.1)
     with step("base model"):
         base_model = options.base_model or str(zhmcq.demo_model())
     with step("data set"):
-        # The more is held out, the narrower the intervals. 27 % of the sample are 121 questions,
-        # of which --valid takes 120.
-        builder = zhmcq.DatasetBuilder(valid_fraction=0.27 if options.train is None else 0.1)
-        bank = builder.read(train_file)
-        splits = builder.split(bank)
-        splits.save(out / "data", prompt=options.prompt, overwrite=options.overwrite)
-        show_problems(bank)
-        train = splits.train if options.limit is None else splits.train.sample(options.limit)
-        valid = splits.valid.sample(options.valid)
-        console.print(
-            f"{len(bank)} questions: {len(train)} to train on, {len(valid)} held out "
-            "(no passage is on both sides)"
-        )
+        train, validation = build_data_set(options, builder, train_file)
     with step("base model's answers"):
-        predictor = zhmcq.MCQPredictor(base_model, prompt=options.prompt)
-        base = predictor.predict(valid)
-        del predictor
-        console.print(f"asked by {options.prompt!r}, the base model is {base.evaluate()}")
+        base = zhmcq.MCQPredictor(base_model, prompt=options.prompt).predict(validation)
+        console.print(f"with the prompt {options.prompt!r}, the base model is {base.evaluate()}")
     with step("training"):
-        trainer = zhmcq.LoraTrainer(
-            base_model,
-            lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0),
-            training=zhmcq.TrainingSettings(
-                objective=options.objective,
-                num_train_epochs=options.epochs,
-                learning_rate=options.learning_rate,
-                lr_scheduler_type="cosine",
-                warmup_steps=4,
-            ),
-            prompt=options.prompt,
-        )
-        # With one pass there is one adapter and nothing to choose. With more, the best is kept.
-        chosen_by = valid if options.epochs > 1 else None
-        result = trainer.train(train, chosen_by, out / "adapter", overwrite=options.overwrite)
-        console.print(
-            f"{result.steps} steps, {result.questions_per_second:.2f} questions/s; "
-            f"{result.tokens_given:,} tokens given, {result.tokens_computed:,} computed"
-        )
+        adapter = fine_tune(options, base_model, train, validation)
     with step("merge"):
-        merged = zhmcq.Merger().merge(
-            result.adapter_dir,
-            out / "merged",
-            verify_with=valid[:40],
-            overwrite=options.overwrite,
-        )
-        console.print(
-            f"{merged.answer_flips} of {merged.verified} answers changed by merging; "
-            f"largest logit difference {merged.max_logit_difference:.1e}"
-        )
+        merged = merge(adapter, validation, out / "merged", options.overwrite)
     with step("answers"):
-        predictor = zhmcq.MCQPredictor(merged.output_dir)
+        predictor = zhmcq.MCQPredictor(merged)
         questions = builder.read(predict_file)
         show_problems(questions)
-        if options.limit is not None:
-            questions = questions[: options.limit]
-        answers = predictor.predict(questions)
-        answers.to_xlsx(out / "predictions.xlsx")
-        answers.to_csv(out / "submission.csv")
-        shares = ", ".join(
-            f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items()
-        )
-        console.print(f"{len(answers)} questions answered ({shares})")
+        answer(predictor, questions[: options.limit], out)
     with step("evaluation"):
-        tuned = predictor.predict(valid)
-        comparison = zhmcq.compare(base, tuned)
+        comparison = zhmcq.compare(base, predictor.predict(validation))
         comparison.to_html(out / "report.html")
         show_evaluation(comparison)
     console.print(f"{time.perf_counter() - start:.0f} s in all{peak_memory()}")
@@ -142,8 +95,71 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
+def build_data_set(
+    options: argparse.Namespace, builder: zhmcq.DatasetBuilder, train_file: Path
+) -> tuple[QuestionBank, QuestionBank]:
+    """Read, split by passage and save; the questions to train on and those of validation."""
+    bank = builder.read(train_file)
+    splits = builder.split(bank)
+    splits.save(options.output_dir / "data", prompt=options.prompt, overwrite=options.overwrite)
+    show_problems(bank)
+    train = splits.train if options.limit is None else splits.train.sample(options.limit)
+    validation = splits.valid.sample(options.valid)
+    console.print(
+        f"{len(bank)} questions: {len(train)} to train on, {len(validation)} for validation "
+        "(no passage is in both)"
+    )
+    return train, validation
+
+
+def fine_tune(
+    options: argparse.Namespace, base_model: str, train: QuestionBank, validation: QuestionBank
+) -> Path:
+    """Train an adapter; its folder."""
+    trainer = zhmcq.LoraTrainer(
+        base_model,
+        lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0),
+        training=zhmcq.TrainingSettings(
+            objective=options.objective,
+            num_train_epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=4,
+        ),
+        prompt=options.prompt,
+    )
+    # One epoch gives one adapter and nothing to choose from. Of more, the best is kept.
+    chosen_by = validation if options.epochs > 1 else None
+    folder = options.output_dir / "adapter"
+    result = trainer.train(train, chosen_by, folder, overwrite=options.overwrite)
+    console.print(
+        f"{result.steps} steps, {result.questions_per_second:.2f} questions/s; "
+        f"{result.tokens_given:,} tokens given, {result.tokens_computed:,} computed"
+    )
+    return result.adapter_dir
+
+
+def merge(adapter: Path, validation: QuestionBank, folder: Path, overwrite: bool) -> Path:
+    """Merge the adapter into the base model and verify it; the merged model's folder."""
+    merged = zhmcq.Merger().merge(adapter, folder, verify_with=validation[:40], overwrite=overwrite)
+    console.print(
+        f"{merged.answer_flips} of {merged.verified} answers changed by merging; "
+        f"largest logit difference {merged.max_logit_difference:.1e}"
+    )
+    return merged.output_dir
+
+
+def answer(predictor: zhmcq.MCQPredictor, questions: QuestionBank, out: Path) -> None:
+    """Answer questions and write the answers."""
+    answers = predictor.predict(questions)
+    answers.to_xlsx(out / "predictions.xlsx")
+    answers.to_csv(out / "submission.csv")
+    shares = ", ".join(f"{label or 'none'}: {n}" for label, n in answers.answer_counts().items())
+    console.print(f"{len(answers)} questions answered ({shares})")
+
+
 def peak_memory() -> str:
-    """The most memory the process had, on systems that keep account of it in kilobytes."""
+    """The peak of the process's memory, on systems that report it in kilobytes."""
     if sys.platform != "linux":
         return ""
     import resource
@@ -160,13 +176,13 @@ def files(options: argparse.Namespace, out: Path) -> tuple[Path, Path]:
         return sample, options.predict or unanswered
     if options.predict is None:
         raise zhmcq.errors.ReadError(
-            "expected --predict with the file to answer, beside --train; found none"
+            "expected --predict with the file to answer when --train is given; found none"
         )
     return options.train, options.predict
 
 
 def refuse_earlier_run(out: Path, overwrite: bool) -> None:
-    """Look before anything is written, rather than after minutes of work."""
+    """Refuse a folder in use before anything is written, rather than after minutes of work."""
     if out.exists() and any(out.iterdir()) and not overwrite:
         raise zhmcq.errors.OutputExistsError(
             f"{out} holds an earlier run: give another --output-dir, or --overwrite to replace it"
@@ -196,8 +212,8 @@ def show_problems(bank: QuestionBank) -> None:
 
 
 def show_evaluation(comparison: zhmcq.evaluation.Comparison) -> None:
-    """Base and tuned model on the held-out passages."""
-    table = Table("held-out passages", "right", "accuracy", "95 % interval", "answers")
+    """Base and tuned model on the validation questions."""
+    table = Table("validation", "right", "accuracy", "95 % interval", "answers")
     for name, side in (("base", comparison.base), ("tuned", comparison.tuned)):
         low, high = side.interval
         answers = " ".join(f"{label}:{count}" for label, count in side.answers.items())

@@ -1,13 +1,12 @@
 r"""One hour on two cores: how far a small base model comes on one workbook, and what to trust.
 
-Trains on whole passages of a workbook, answers passages that were held out, and sets the tuned
-model beside the base model's best way of being asked without training. ``docs/recipe.md`` says what
-came of it. It needs a workbook with keys and passages::
+Trains on whole passages of a workbook, answers other passages of it, and compares the tuned model
+with the base model under the prompt that suits it best. ``docs/recipe.md`` has the results. It
+needs a workbook with keys and passages::
 
     python examples/recipe.py --train AI.xlsx
 
-A run that was cut off goes on where it was: training from its last checkpoint, answers from their
-journals.
+An interrupted run is resumed: training from its last checkpoint, answers from their journals.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from rich.console import Console
 
 import zhmcq
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.modeling.load import ModelSource, load_tokenizer
+from zhmcq.modeling import ModelSource, load_tokenizer
 from zhmcq.prediction import Predictions
 from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
 
 console = Console(highlight=False)
 
-VALID = 150  # questions at most that the adapter is chosen by; no passage of theirs is tested on
+VALIDATION = 150  # at most; the adapter is chosen by them, and no passage of theirs is tested on
 
 
 @zhmcq.register_prompt("recipe-text")
@@ -45,10 +44,10 @@ class TextPrompt:
     listed: bool
 
     def render(self, question: Question) -> RenderedPrompt:
-        """Ask ``question``; its candidates are those of ``zh-cloze``."""
+        """Render ``question``; its candidates are those of ``zh-cloze``."""
         cloze = ClozePrompt().render(question)
-        asked = get_prompt("zh-exam").render(question) if self.listed else cloze
-        return replace(cloze, prompt=asked.prompt, normalization="sum")
+        shown = get_prompt("zh-exam").render(question) if self.listed else cloze
+        return replace(cloze, prompt=shown.prompt, normalization="sum")
 
 
 def main() -> int:
@@ -58,12 +57,12 @@ def main() -> int:
     add("--train", type=Path, required=True, help="a workbook of questions with keys and passages")
     add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
     add("--questions", type=int, default=5600, help="how many to train on (default: 5600)")
-    add("--prompt", default="zh-cloze", help="how to ask in training (default: zh-cloze)")
+    add("--prompt", default="zh-cloze", help="the prompt in training (default: zh-cloze)")
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--output-dir", type=Path, default=Path("recipe-run"))
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s: %(message)s")
-    logging.getLogger("zhmcq").setLevel(logging.INFO)  # an hour is long without a word
+    logging.getLogger("zhmcq").setLevel(logging.INFO)  # an hour is long without any output
     try:
         run(options)
     except zhmcq.errors.ZhmcqError as error:
@@ -74,7 +73,7 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, then answer the held-out passages with the tuned model and the base model."""
+    """Train, then answer the test passages with the tuned model and with the base model."""
     out: Path = options.output_dir
     out.mkdir(parents=True, exist_ok=True)
     base_model = options.base_model or str(zhmcq.demo_model())
@@ -87,12 +86,12 @@ def run(options: argparse.Namespace) -> None:
     if not (adapter / "zhmcq_manifest.json").exists():
         fine_tune(options, base_model, train, valid, adapter)
     tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
-    ways = ways_of_the_base(base_model, test, out)
-    for name, answers in ways.items():
+    base = base_answers(base_model, test, out)
+    for name, answers in base.items():
         console.print(f"base, {name}: {answers.evaluate()}")
     console.print(f"tuned: {tuned.evaluate()}")
-    best = max(ways, key=lambda name: ways[name].evaluate().accuracy)
-    comparison = zhmcq.compare(ways[best], tuned)
+    best = max(base, key=lambda name: base[name].evaluate().accuracy)
+    comparison = zhmcq.compare(base[best], tuned)
     comparison.to_html(out / "report.html")
     console.print(f"tuned against base, {best}: {comparison}")
 
@@ -100,28 +99,29 @@ def run(options: argparse.Namespace) -> None:
 def draw(workbook: Path, count: int) -> tuple[QuestionBank, QuestionBank, QuestionBank]:
     """Questions to train on, to choose the adapter by, and to measure with.
 
-    Trained on are the passages with the least to read per question: what the questions of a
-    passage share is computed once, so that an hour buys more of them. Chosen and measured by is
-    any passage.
+    The training questions are those of the passages with the least to read per question: what
+    the questions of a passage share is computed once, so that an hour is enough for more of
+    them. The other two parts are of any passages.
     """
     splits = zhmcq.DatasetBuilder(valid_fraction=0.1).split(zhmcq.DatasetBuilder().read(workbook))
-    rest = zhmcq.DatasetBuilder(valid_fraction=min(0.1, VALID / len(splits.train))).split(
+    rest = zhmcq.DatasetBuilder(valid_fraction=min(0.1, VALIDATION / len(splits.train))).split(
         splits.train
     )
-    places: dict[str, list[int]] = {}
-    for place, question in enumerate(rest.train):
-        places.setdefault(question.passage, []).append(place)
-    chosen: list[int] = []
-    for group in sorted(places.values(), key=lambda group: to_read(rest.train.select(group))):
-        if len(chosen) + len(group) <= count:
-            chosen += group
-    return rest.train.select(sorted(chosen)), rest.valid, splits.valid
+    by_passage: dict[str, list[int]] = {}
+    for index, question in enumerate(rest.train):
+        by_passage.setdefault(question.passage, []).append(index)
+    selected: list[int] = []
+    for indexes in sorted(by_passage.values(), key=lambda ids: to_read(rest.train.select(ids))):
+        if len(selected) + len(indexes) <= count:
+            selected += indexes
+    return rest.train.select(sorted(selected)), rest.valid, splits.valid
 
 
 def to_read(questions: QuestionBank) -> float:
     """Characters per question of one passage, the passage itself read once."""
-    asked = sum(len(question.stem) + sum(map(len, question.options)) for question in questions)
-    return (len(questions[0].passage) + asked) / len(questions)
+    stems = sum(len(question.stem) for question in questions)
+    options = sum(sum(map(len, question.options)) for question in questions)
+    return (len(questions[0].passage) + stems + options) / len(questions)
 
 
 def fine_tune(
@@ -131,7 +131,7 @@ def fine_tune(
     valid: QuestionBank,
     adapter: Path,
 ) -> None:
-    """One pass, 16 questions a step, the best adapter by accuracy kept."""
+    """Train one epoch, 16 questions a step, and keep the adapter of the highest accuracy."""
     start = time.perf_counter()
     trainer = zhmcq.LoraTrainer(
         base_model,
@@ -160,26 +160,31 @@ def fine_tune(
     )
 
 
-def ways_of_the_base(base_model: str, test: QuestionBank, out: Path) -> dict[str, Predictions]:
-    """The base model's answers, asked for labels and for texts, by sums and by means."""
+def base_answers(base_model: str, test: QuestionBank, out: Path) -> dict[str, Predictions]:
+    """The base model's answers by labels and by the options' texts, by sums and by means."""
     labels = answer(base_model, "zh-exam", test, out / "base-labels.journal")
-    ways = {"labels, options listed": labels}
+    answers = {"labels, options listed": labels}
     tokenizer = load_tokenizer(ModelSource(base_model))
     for name, listed in (("texts", False), ("texts, options listed", True)):
         prompt = TextPrompt(listed)
         sums = answer(base_model, prompt, test, out / f"base-{name}.journal")
         encoded, _ = Encoder(tokenizer, prompt, 2048).encode(test)
-        ways |= {f"{name}, sum": sums, f"{name}, mean": by_mean(sums, encoded)}
-    return ways
+        answers |= {f"{name}, sum": sums, f"{name}, mean": by_mean(sums, encoded)}
+    return answers
 
 
 def by_mean(sums: Predictions, encoded: list[EncodedQuestion]) -> Predictions:
-    """The answers that would have been given by means over tokens: one pass serves for both."""
+    """The answers by means over tokens, from the scores that are sums: one pass gives both.
+
+    Args:
+        sums: Answers by sums.
+        encoded: The same questions as token ids, for the number of tokens of each candidate.
+    """
     items = []
-    for question, item, asked in zip(sums.bank, sums, encoded, strict=True):
-        pairs = zip(item.scores, asked.candidates, strict=True)
-        means = [score / len(ids) for score, ids in pairs]
-        best = asked.answers[means.index(max(means))]
+    for question, item, ids in zip(sums.bank, sums, encoded, strict=True):
+        pairs = zip(item.scores, ids.candidates, strict=True)
+        means = [score / len(candidate) for score, candidate in pairs]
+        best = ids.answers[means.index(max(means))]
         label = question.label_of(best)
         items.append(replace(item, answer=best, label=label, scores=(), confidence=None))
     return Predictions(sums.bank, tuple(items))
@@ -192,7 +197,7 @@ def answer(
     journal: Path,
     adapter: Path | None = None,
 ) -> Predictions:
-    """Answer by scoring the candidates of ``prompt``."""
+    """Answer by the scores of the candidates of ``prompt``, and keep them in a journal."""
     start = time.perf_counter()
     predictor = zhmcq.MCQPredictor(base_model, adapter, prompt=prompt)
     answers = predictor.predict(questions, journal=journal)

@@ -32,37 +32,38 @@ def main() -> int:
     add("--base-model", required=True, help="a folder, a .gguf file or a hub id")
     add("--output-dir", type=Path, default=Path("lora_finetuned_model"))
     add("--prompt", default="zh-exam", help="how questions are asked")
-    add("--per-process", type=int, default=8, help="questions of a step, of each process")
+    add("--per-process", type=int, default=8, help="questions of each process in a step")
     add("--epochs", type=float, default=2)
     add("--cpu", action="store_true", help="stay on the CPU")
-    told = parser.parse_args()
+    options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        train(told)
+        train(options)
     except zhmcq.errors.ZhmcqError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def train(told: argparse.Namespace) -> None:
-    """Split by passage, train, and say how the kept adapter answers held-out questions."""
+def train(options: argparse.Namespace) -> None:
+    """Split by passage, train, and print how the best adapter answers the validation questions."""
     builder = zhmcq.DatasetBuilder(valid_fraction=0.1)
-    splits = builder.split(builder.read(told.train))
+    splits = builder.split(builder.read(options.train))
     trainer = zhmcq.LoraTrainer(
-        told.base_model,
+        options.base_model,
         training=zhmcq.TrainingSettings(
-            gradient_accumulation_steps=told.per_process,
-            num_train_epochs=told.epochs,
-            use_cpu=told.cpu,
+            gradient_accumulation_steps=options.per_process,
+            num_train_epochs=options.epochs,
+            use_cpu=options.cpu,
         ),
-        prompt=told.prompt,
+        prompt=options.prompt,
     )
-    result = trainer.train(splits.train, splits.valid, told.output_dir)
-    if os.environ.get("RANK", "0") == "0":  # every process has the result; one tells it
+    result = trainer.train(splits.train, splits.valid, options.output_dir)
+    if os.environ.get("RANK", "0") == "0":  # every process has the result; the first prints it
         sys.stdout.write(
-            f"step {result.best_step} of {result.steps} kept: {result.accuracy:.1%} of "
-            f"{len(splits.valid)} held-out questions; the adapter is in {result.adapter_dir}\n"
+            f"step {result.best_step} of {result.steps} is kept: {result.accuracy:.1%} of "
+            f"{len(splits.valid)} validation questions right; the adapter is in "
+            f"{result.adapter_dir}\n"
         )
 
 

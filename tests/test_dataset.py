@@ -170,3 +170,21 @@ def fake_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("zhmcq.prompts")
     module.get_prompt = lambda prompt: prompt  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "zhmcq.prompts", module)
+
+
+def test_a_builder_reads_as_read_bank_does(write_xlsx: WriteXlsx) -> None:
+    header = ["題號", "題目", "甲欄", "乙欄", "答案"]
+    first = [
+        header,
+        [1, "誰？", "一", "二", 1],
+        [2, "誰？", "一", "二", 2],
+        [3, "何？", "一", "二", 0],
+    ]
+    path = write_xlsx([], sheets={"上": first, "下": [header, [9, "哪？", "一", "二", 1]]})
+    columns = {"option1": "甲欄", "option2": "乙欄"}
+    builder = DatasetBuilder(columns=columns, answer_base=1, sheets=["上"])
+    bank = builder.read(path)
+    assert bank == read_bank(path, columns=columns, answer_base=1, sheets=["上"])
+    assert [problem.code for problem in bank.problems] == [
+        "two_keys", "two_keys", "answer_out_of_range",
+    ]  # fmt: skip

@@ -63,7 +63,7 @@ def test_the_interval_is_wilsons(correct: int, count: int, low: float, high: flo
 
 
 def test_accuracy_counts_questions_without_an_answer_as_wrong() -> None:
-    found = evaluate_outcomes(
+    result = evaluate_outcomes(
         [
             outcome("1", True, subject="國文"),
             outcome("2", False, subject="國文"),
@@ -71,16 +71,16 @@ def test_accuracy_counts_questions_without_an_answer_as_wrong() -> None:
             outcome("4", False, label=""),
         ]
     )
-    assert (found.count, found.correct, found.accuracy) == (4, 2, 0.5)
-    assert found.invalid_rate == 0.25
-    assert found.by_subject == {"": (0.0, 1), "史": (1.0, 1), "國文": (0.5, 2)}
-    assert found.answers == {"": 1, "A": 2, "B": 1}
-    assert found.keys == {"A": 4}
-    assert found.calibration_error is None
-    assert str(found) == "50.0% right (2 of 4; 95 % interval 15.0% to 85.0%)"
+    assert (result.count, result.correct, result.accuracy) == (4, 2, 0.5)
+    assert result.invalid_rate == 0.25
+    assert result.by_subject == {"": (0.0, 1), "史": (1.0, 1), "國文": (0.5, 2)}
+    assert result.answers == {"": 1, "A": 2, "B": 1}
+    assert result.keys == {"A": 4}
+    assert result.calibration_error is None
+    assert str(result) == "50.0% right (2 of 4; 95 % interval 15.0% to 85.0%)"
 
 
-def test_nothing_to_evaluate_is_said() -> None:
+def test_evaluating_no_outcomes_is_an_error() -> None:
     with pytest.raises(PredictionError, match="expected answered questions with keys"):
         evaluate_outcomes([])
 
@@ -130,10 +130,10 @@ def test_the_test_is_mcnemars_exact_one(gained: int, lost: int, p_value: float) 
 def test_the_difference_has_an_interval_for_pairs() -> None:
     # Agresti and Min (2005): 20 and 10 changed of 100. With half an answer added to each cell
     # the difference is 10/102, its standard error sqrt(31/102 - (10/102)**2) / sqrt(102).
-    found = compare(*paired(50, 20, 10, 20))
-    assert found.difference == pytest.approx(0.1)
-    assert found.interval == pytest.approx((-0.00726, 0.20334), abs=1e-4)
-    assert str(found) == (
+    result = compare(*paired(50, 20, 10, 20))
+    assert result.difference == pytest.approx(0.1)
+    assert result.interval == pytest.approx((-0.00726, 0.20334), abs=1e-4)
+    assert str(result) == (
         "60.0% → 70.0% on 100 questions (+10.0%; 95 % interval -0.7% to +20.3%; "
         "exact McNemar p = 0.099)"
     )
@@ -153,9 +153,9 @@ def test_the_interval_stays_within_what_is_possible() -> None:
 def test_questions_that_changed_are_named_with_the_tuned_answer() -> None:
     base = Answers([outcome("1", False), outcome("2", True), outcome("3", True)])
     tuned = Answers([outcome("1", True), outcome("2", False, label=""), outcome("3", True)])
-    found = compare(base, tuned)
-    assert [one.id for one in found.gained] == ["1"]
-    assert [(one.id, one.label) for one in found.lost] == [("2", "")]
+    result = compare(base, tuned)
+    assert [item.id for item in result.gained] == ["1"]
+    assert [(item.id, item.label) for item in result.lost] == [("2", "")]
 
 
 def test_the_order_of_the_answers_does_not_matter() -> None:
@@ -165,7 +165,7 @@ def test_the_order_of_the_answers_does_not_matter() -> None:
     assert compare(base, turned).difference == pytest.approx(0.3)
 
 
-def test_answers_to_other_questions_are_refused_with_the_first_odd_ones() -> None:
+def test_answers_to_other_questions_are_refused_with_the_first_unmatched_ids() -> None:
     base = Answers([outcome(str(number), True) for number in range(9)])
     tuned = Answers([outcome(str(number), True) for number in range(2)])
     message = r"found 7 answered by one side only \(2, 3, 4, 5, 6\): predict the same bank"
@@ -189,7 +189,7 @@ def test_answers_to_questions_without_keys_cannot_be_compared() -> None:
         compare(Answers([]), Answers([]))
 
 
-def test_the_page_tells_the_figures_and_the_changes(tmp_path: Path) -> None:
+def test_the_page_shows_the_figures_and_the_changes(tmp_path: Path) -> None:
     base = Answers(
         [
             outcome("1", False, subject="國文", confidence=0.5),
@@ -208,6 +208,6 @@ def test_the_page_tells_the_figures_and_the_changes(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_not_changed_in_place() -> None:
-    found: Evaluation = evaluate_outcomes([outcome("1", True)])
+    result: Evaluation = evaluate_outcomes([outcome("1", True)])
     with pytest.raises(AttributeError):
-        found.count = 2  # type: ignore[misc]
+        result.count = 2  # type: ignore[misc]

@@ -146,7 +146,7 @@ def test_the_old_folder_is_put_back_when_the_new_one_cannot_be(
 
     monkeypatch.setattr(Path, "rename", rename)
     with (
-        pytest.raises(OutputError, match="choose a place that you may write to"),
+        pytest.raises(OutputError, match="choose a folder that you may write to"),
         atomic_folder(target, overwrite=True) as temporary,
     ):
         (temporary / "new").touch()

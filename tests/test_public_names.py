@@ -69,12 +69,26 @@ def test_the_version_is_the_one_in_pyproject() -> None:
 
 def test_an_unknown_name_is_an_attribute_error_like_any_modules() -> None:
     with pytest.raises(AttributeError, match="module 'zhmcq' has no attribute 'Trainer'"):
-        zhmcq.Trainer  # noqa: B018
+        zhmcq.Trainer  # type: ignore[attr-defined]  # noqa: B018
     assert not hasattr(zhmcq, "DatasetBuilders")
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_by("import zhmcq, zhmcq.errors; dir(zhmcq)") == ""
+
+
+def test_settings_load_nothing_heavy() -> None:
+    code = """
+import zhmcq
+zhmcq.LoraSettings(r=8, use_dora=True)
+zhmcq.TrainingSettings(weight_decay=0.01)
+zhmcq.QuantizationSettings(), zhmcq.ScoreSettings(), zhmcq.GenerateSettings()
+try:
+    zhmcq.LoraSettings(rank=8)
+except zhmcq.errors.SettingsError:
+    pass
+"""
+    assert loaded_by(code) == ""
 
 
 def test_registries_prompts_parsers_and_questions_load_nothing_heavy() -> None:

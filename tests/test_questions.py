@@ -27,7 +27,7 @@ def problem(row: int, position: int, severity: Any = "error") -> RowProblem:
 
 
 def where(bank: QuestionBank) -> list[tuple[int, int]]:
-    return [(one.row, one.position) for one in bank.problems]
+    return [(question_of.row, question_of.position) for question_of in bank.problems]
 
 
 def test_options_without_labels_get_letters() -> None:
@@ -112,10 +112,10 @@ def test_two_questions_of_one_id_are_refused_with_both_stems() -> None:
 def test_a_bank_is_a_sequence_whose_slices_are_banks() -> None:
     bank = QuestionBank([question(name) for name in "abcd"], columns={"stem": "問題"})
     assert bank[-1].id == "d"
-    assert [one.id for one in bank[1:3]] == ["b", "c"]
+    assert [question_of.id for question_of in bank[1:3]] == ["b", "c"]
     assert isinstance(bank[1:3], QuestionBank)
     assert bank[1:3].columns == {"stem": "問題"}
-    assert [one.id for one in bank[::-1]] == ["d", "c", "b", "a"]
+    assert [question_of.id for question_of in bank[::-1]] == ["d", "c", "b", "a"]
     assert question("c") in bank
     assert bank != list(bank)
     with pytest.raises(IndexError):
@@ -137,7 +137,7 @@ def test_a_problem_goes_with_the_question_that_follows_it() -> None:
     assert where(bank[:1]) == [(1, 0)]
     assert where(bank[1:2]) == [(3, 0)]
     assert where(bank[2:]) == [(5, 0), (8, 1)]
-    assert where(bank.filter(lambda one: one.id != "b")) == [(1, 0), (5, 1), (8, 2)]
+    assert where(bank.filter(lambda question_of: question_of.id != "b")) == [(1, 0), (5, 1), (8, 2)]
 
 
 def test_rows_after_the_last_question_go_with_it_wherever_it_is_put() -> None:
@@ -174,7 +174,7 @@ def test_adding_banks_keeps_columns_cells_and_the_places_of_problems() -> None:
         SourceTable(("ID", "問題"), {there: {"ID": 2}}),
     )
     both = first + second
-    assert [one.id for one in both] == ["a", "b"]
+    assert [question_of.id for question_of in both] == ["a", "b"]
     assert where(both) == [(9, 1), (4, 1)]
     assert both.columns == {"stem": "問題", "id": "ID"}
     assert both.table.headers == ("題號", "問題", "ID")
@@ -189,15 +189,15 @@ def test_a_bank_without_questions_keeps_what_was_wrong_with_its_rows() -> None:
 
 def test_answered_leaves_out_questions_without_a_key() -> None:
     bank = QuestionBank([question("a"), question("b", answer=(1,))], [problem(1, 0, "warning")])
-    assert [one.id for one in bank.answered] == ["b"]
+    assert [question_of.id for question_of in bank.answered] == ["b"]
     assert repr(bank) == "<QuestionBank: 2 questions, 0 rows left out>"
 
 
 def test_a_sample_is_drawn_by_seed_in_source_order() -> None:
     bank = QuestionBank([question(str(n)) for n in range(50)])
-    drawn = [int(one.id) for one in bank.sample(10, seed=1)]
+    drawn = [int(question_of.id) for question_of in bank.sample(10, seed=1)]
     assert drawn == sorted(drawn)
     assert len(set(drawn)) == 10
-    assert [int(one.id) for one in bank.sample(10, seed=1)] == drawn
-    assert [int(one.id) for one in bank.sample(10, seed=2)] != drawn
+    assert [int(question_of.id) for question_of in bank.sample(10, seed=1)] == drawn
+    assert [int(question_of.id) for question_of in bank.sample(10, seed=2)] != drawn
     assert bank.sample(99) == bank

@@ -40,7 +40,7 @@ def test_a_name_builds_with_options_and_an_instance_comes_back_as_it_is() -> Non
     assert registry.get(mine) is mine
 
 
-def test_the_decorator_hands_the_class_back() -> None:
+def test_the_decorator_returns_the_class() -> None:
     @made_registry().register("other")
     class Other(Greeter):
         pass
@@ -60,7 +60,7 @@ def test_functions_are_factories_too() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["polite_greeter", "Polite-Greeter", "POLITE-GREETER", "polite"])
-def test_an_unknown_name_is_answered_with_the_known_and_the_nearest(wrong: str) -> None:
+def test_an_unknown_name_raises_an_error_with_the_known_and_the_nearest(wrong: str) -> None:
     expected = f"no greeter is named '{wrong}'; known: polite-greeter. Did you mean 'polite-g"
     with pytest.raises(UnknownNameError, match=expected):
         made_registry().get(wrong)
@@ -71,7 +71,7 @@ def test_a_name_like_no_other_gets_no_suggestion() -> None:
         made_registry().get("xyz")
 
 
-def test_a_taken_name_is_replaced_only_when_told() -> None:
+def test_a_taken_name_is_replaced_only_on_request() -> None:
     registry = made_registry()
     with pytest.raises(PluginError, match=r"named 'polite-greeter' is registered.*replace=True"):
         registry.register("polite-greeter")(Greeter)
@@ -95,11 +95,13 @@ def test_options_that_do_not_fit_are_named() -> None:
 def test_things_without_the_method_are_refused() -> None:
     registry = made_registry()
     registry.register("broken")(lambda: 7)
-    with pytest.raises(PluginError, match=r"greeter 'broken' must be an object with a greet\(\)"):
+    with pytest.raises(
+        PluginError, match=r"expected greeter 'broken' to be an object with a greet\(\)"
+    ):
         registry.get("broken")
-    with pytest.raises(PluginError, match="that was given must be an object with a greet"):
+    with pytest.raises(PluginError, match="expected the greeter to be an object with a greet"):
         registry.get(None)
-    with pytest.raises(PluginError, match=r"but it is a class: Greeter\(…\)"):
+    with pytest.raises(PluginError, match=r"found the class Greeter: write Greeter\(…\)"):
         registry.get(Greeter)
 
 
@@ -294,7 +296,7 @@ def test_a_plugins_name_is_suggested_like_any_other() -> None:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_an_instance_of_an_installed_class_is_named_before_anybody_asked_for_the_name() -> None:
+def test_an_instance_of_an_installed_class_is_named_before_its_name_was_looked_up() -> None:
     plugin = importlib.import_module("tiny_zhmcq_plugin")
     assert describe_prompt(plugin.Bare()).name == "tiny-bare"
 

@@ -168,9 +168,9 @@ class DatasetBuilder:
         self,
         columns: Columns | None = None,
         answer_base: int | None = None,
+        sheets: Sequence[str] | None = None,
         valid_fraction: float = 0.1,
         seed: int = 42,
-        sheets: Sequence[str] | None = None,
     ) -> None:
         self.columns = columns
         self.answer_base = answer_base

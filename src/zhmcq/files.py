@@ -1,4 +1,4 @@
-"""Write beside, then rename: a reader never meets a half-written file or folder."""
+"""Write under a temporary name, then rename: nobody meets a half-written file or folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["atomic_folder", "atomic_write", "locked"]
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; rename it over ``path`` at the end.
+    """Give a temporary path in the folder of ``path`` to write to; rename it at the end.
 
     When the block raises, the temporary file is removed and what was at ``path`` stays as it was.
     The temporary name keeps the suffix, because some writers look at it.
@@ -51,7 +51,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder beside ``path`` to fill; rename it to ``path`` at the end.
+    """Give a temporary folder next to ``path`` to fill; rename it to ``path`` at the end.
 
     When the block raises, the temporary folder is removed and what was at ``path`` stays.
 
@@ -149,9 +149,9 @@ def _as_output_error(target: Path) -> Iterator[None]:
         remedy = {
             errno.ENOSPC: "free some space and run it again",
             errno.EDQUOT: "free some space and run it again",
-            errno.EACCES: "choose a place that you may write to",
-            errno.EPERM: "choose a place that you may write to",
-            errno.EROFS: "choose a place that you may write to",
+            errno.EACCES: "choose a folder that you may write to",
+            errno.EPERM: "choose a folder that you may write to",
+            errno.EROFS: "choose a folder that you may write to",
         }.get(error.errno or 0, "check the path")
         raise OutputError(
             f"cannot write {target}: {error.strerror or error}; {remedy} "

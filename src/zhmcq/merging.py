@@ -21,7 +21,6 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.adapters import Adapter, attach_trained, read_adapter
 from zhmcq.modeling.forward import token_logits
 from zhmcq.modeling.load import (
-    DtypeName,
     ModelSource,
     bars_on_terminals_only,
     choose_device,
@@ -33,7 +32,7 @@ from zhmcq.modeling.load import (
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
-from zhmcq.settings import QuantizationSettings
+from zhmcq.settings import DtypeName, QuantizationSettings
 
 __all__ = ["MergeResult", "Merger"]
 

@@ -57,11 +57,11 @@ def default_labels(count: int) -> tuple[str, ...]:
 class Question:
     """One multiple-choice question.
 
-    Options, labels and answer may be given as lists; they are kept as tuples.
+    Options, labels and answer may be given as lists; they are stored as tuples.
 
     Attributes:
         id: A string that is unique within a bank.
-        stem: What is asked.
+        stem: The question's own text.
         options: The texts of 2 to 26 options, in order.
         passage: The text that the question is about; ``""`` without one.
         labels: One name an option (``("1", "2", "3", "4")``), in the style of the source; letters
@@ -197,11 +197,11 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """The cells of the files a bank was read from, kept so that results can repeat them.
+    """The cells of the files a bank was read from, so that results can repeat them.
 
     Attributes:
         headers: All headers, in the order in which the sheets have them.
-        rows: For each row kept, its cells as shown, by header.
+        rows: For each row that was read, its cells as shown, by header.
     """
 
     headers: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ class QuestionBank(Sequence[Question]):
 
     Args:
         questions: The usable questions, with ids that differ.
-        problems: Errors (rows left out) and warnings (rows kept).
+        problems: Errors (rows left out) and warnings (rows that are questions all the same).
         columns: Which header was read as which field (``{"stem": "問題", …}``).
         table: The source's cells; left out where the bank was not read from a table.
 
@@ -291,10 +291,10 @@ class QuestionBank(Sequence[Question]):
         questions keeps its problems.
 
         Args:
-            indexes: Places in the bank, counted from 0, or from its end if negative.
+            indexes: Indexes in the bank, counted from 0, or from its end if negative.
 
         Raises:
-            IndexError: If there is no such place.
+            IndexError: If there is no such index.
         """
         chosen = [range(len(self))[index] for index in indexes]
         questions = [self._questions[index] for index in chosen]
@@ -302,11 +302,11 @@ class QuestionBank(Sequence[Question]):
         for problem in self.problems:
             by_position.setdefault(problem.position, []).append(problem)
         problems: list[RowProblem] = []
-        for place, index in enumerate(chosen):
-            problems += [replace(p, position=place) for p in by_position.get(index, [])]
+        for position, index in enumerate(chosen):
+            problems += [replace(p, position=position) for p in by_position.get(index, [])]
             if index == len(self) - 1:
                 tail = by_position.get(len(self), [])
-                problems += [replace(p, position=place + 1) for p in tail]
+                problems += [replace(p, position=position + 1) for p in tail]
         if not self._questions:
             problems = list(self.problems)
         return QuestionBank(questions, problems, self.columns, self.table)

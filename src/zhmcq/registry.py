@@ -86,7 +86,7 @@ class Registry(Generic[T]):
                     f"{self.kind} options {sorted(options)} can be given with a name only, "
                     f"not with an instance of {type(name_or_instance).__name__}"
                 )
-            return self._checked(name_or_instance, f"the {self.kind} that was given")
+            return self._checked(name_or_instance, f"the {self.kind}")
         factory = self._find(name_or_instance)
         try:
             instance = factory(**options)
@@ -181,13 +181,14 @@ class Registry(Generic[T]):
         return factory
 
     def _checked(self, instance: T, description: str) -> T:
+        expected = f"expected {description} to be an object with a {self.method}() method"
         if isinstance(instance, type) and hasattr(instance, self.method):
             raise PluginError(
-                f"{description} must be an object, but it is a class: {instance.__name__}(…)"
+                f"{expected}, found the class {instance.__name__}: write {instance.__name__}(…)"
             )
         if isinstance(instance, type) or not callable(getattr(instance, self.method, None)):
             raise PluginError(
-                f"{description} must be an object with a {self.method}() method, "
-                f"but it is {instance!r} of type {type(instance).__name__}"
+                f"{expected} (or a registered name), found {instance!r} of type "
+                f"{type(instance).__name__}"
             )
         return instance

@@ -31,6 +31,7 @@ else:
     Parser = Any  # the field is checked by its method, so that no parser has to be loaded
 
 __all__ = [
+    "DtypeName",
     "GenerateSettings",
     "LoraSettings",
     "Objective",
@@ -40,6 +41,7 @@ __all__ = [
     "TrainingSettings",
 ]
 
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 Objective = Literal["next_token", "contrastive"]
 Packing = Literal["tree", "flat"]
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as well
@@ -55,7 +57,7 @@ REFUSED = {
     "dataloader_num_workers": "questions are encoded once, before the first step",
     "ignore_data_skip": "a resumed run goes on in the order of its data",
     "label_smoothing_factor": "the objectives have no smoothing",
-    "load_best_model_at_end": "the best adapter is always the one that is kept",
+    "load_best_model_at_end": "the best adapter is always the one that is saved",
     "metric_for_best_model": "give valid_metric",
     "output_dir": "give it to LoraTrainer.train()",
     "push_to_hub": "call push_to_hub() of the result",
@@ -114,6 +116,11 @@ class _Settings(BaseModel):
         """
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return super(_Settings, type(self)(**{**given, **(update or {})})).model_copy(deep=deep)
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        """The same as the class itself: settings are never made without being checked."""
+        return cls(**values)
 
 
 class _LibrarySettings(_Settings):
@@ -304,7 +311,7 @@ class TrainingSettings(_LibrarySettings):
     valid_metric: Literal["accuracy", "loss"] = "accuracy"
     early_stopping_patience: int | None = Field(default=None, gt=0)
     shuffle_options: bool = False
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    dtype: DtypeName = "auto"
 
     if TYPE_CHECKING:
 
@@ -330,7 +337,7 @@ class TrainingSettings(_LibrarySettings):
             valid_metric: Literal["accuracy", "loss"] = "accuracy",
             early_stopping_patience: int | None = None,
             shuffle_options: bool = False,
-            dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto",
+            dtype: DtypeName = "auto",
             **library_fields: Unpack[TrainingArgumentsFields],
         ) -> None: ...
 

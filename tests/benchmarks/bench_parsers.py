@@ -61,9 +61,9 @@ class Row:
 
 
 def data_folder() -> Path:
-    """Where the labelled replies are, if they are anywhere."""
-    beside = Path(__file__).resolve().parents[2] / "../shared/data"
-    return Path(os.environ.get("ZHMCQ_DATA", beside)) / "extraction"
+    """The folder of the labelled replies, which need not exist."""
+    default = Path(__file__).resolve().parents[2] / "../shared/data"
+    return Path(os.environ.get("ZHMCQ_DATA", default)) / "extraction"
 
 
 def load(name: str) -> list[Row]:
@@ -71,7 +71,7 @@ def load(name: str) -> list[Row]:
     rows = []
     with (data_folder() / f"{name}.jsonl").open(encoding="utf-8") as lines:
         items = [json.loads(line) for line in lines]
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         labels = tuple(item["labels"])
         texts = item["options"] or {}
         kind = item.get("qtype", "single")
@@ -85,7 +85,7 @@ def load(name: str) -> list[Row]:
         gold = item["gold"]
         named = [gold] if isinstance(gold, str) else gold
         indexes = tuple(sorted({labels.index(label) for label in named})) if named else None
-        seen = place < len(items) / 2 if name == "labelled_replies" else place % 2 == 0
+        seen = index < len(items) / 2 if name == "labelled_replies" else index % 2 == 0
         rows.append(Row(item["text"], question, indexes, kind, seen))
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from conftest import WriteXlsx
@@ -10,7 +11,7 @@ from zhmcq.checks import (
     settle_repeats,
 )
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading import read_bank
+from zhmcq.reading import read_bank, stream_bank
 
 HEADER = ["ID", "文章", "問題", "選項1", "選項2", "選項3", "正確答案"]
 
@@ -77,3 +78,19 @@ def test_overlap_with_the_training_bank_is_found(write_xlsx: WriteXlsx) -> None:
         (2, "overlap_question", 0),
         (3, "overlap_passage", 1),
     ]
+
+
+def test_banks_that_were_put_together_are_settled_by_hand() -> None:
+    first = QuestionBank([Question("1", "誰？", ("甲", "乙"), answer=(0,))])
+    second = QuestionBank([Question("2", "誰？", ("乙", "甲"), answer=(0,))])
+    both = settle_repeats(first + second)
+    assert len(both) == 0
+    assert [problem.code for problem in both.problems] == ["two_keys", "two_keys"]
+    assert settle_repeats(QuestionBank([])) == QuestionBank([])
+
+
+def test_a_stream_cannot_look_across_rows(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,A,B,答案\n誰？,甲,乙,A\n誰？,甲,乙,B\n", encoding="utf-8")
+    assert [type(item) for item in stream_bank(path)] == [Question, Question]
+    assert len(read_bank(path)) == 0

@@ -31,7 +31,7 @@ def test_balance_counts_keys_by_label() -> None:
     assert answer_balance(bank) == {"A": 2, "B": 1, "C": 0}
 
 
-def test_an_uneven_position_is_told() -> None:
+def test_an_uneven_position_is_reported() -> None:
     def skewed(right: int) -> QuestionBank:
         return QuestionBank(
             Question(str(n), f"{n}？", ("甲", "乙"), answer=(0 if n < right else 1,))

@@ -64,8 +64,8 @@ def test_passages_are_short() -> None:
 
 
 def test_no_question_is_asked_twice() -> None:
-    asked = [(question.passage, question.stem) for question in answered()]
-    assert len(set(asked)) == len(asked)
+    pairs = [(question.passage, question.stem) for question in answered()]
+    assert len(set(pairs)) == len(pairs)
 
 
 def test_the_same_seed_gives_the_same_sample_and_another_seed_another_one() -> None:
@@ -76,8 +76,8 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another_one() -> N
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_passage_is_a_near_copy_of_another(seed: int) -> None:
     texts = passages(answered(seed) + unanswered(seed))
-    for place, text in enumerate(texts):
-        others = texts[:place]
+    for index, text in enumerate(texts):
+        others = texts[:index]
         assert process.extractOne(text, others, scorer=fuzz.ratio, score_cutoff=70) is None
     grams = [{text[i : i + 3] for i in range(len(text) - 2)} for text in texts]
     nearest = max(
@@ -96,9 +96,9 @@ def facts_read_from(passage: str, scenario: Scenario) -> dict[str, tuple[str, st
     for template in scenario.changes + scenario.facts:
         clause = pattern(template, scenario)
         for match in re.finditer(f"(?:^|(?<=[，；。])){clause}(?=[，；。])", passage):
-            found = match.groupdict()
-            assert found["k"] not in facts, (passage, found["k"])
-            facts[found["k"]] = (found["v"], found.get("x") or "")
+            parts = match.groupdict()
+            assert parts["k"] not in facts, (passage, parts["k"])
+            facts[parts["k"]] = (parts["v"], parts.get("x") or "")
             passage = passage.replace(match[0], "")
     return facts
 

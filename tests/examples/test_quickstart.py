@@ -30,10 +30,10 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
     arguments = ["--train", train, "--predict", predict, "--limit", 8, "--valid", 6]
     arguments += ["--base-model", tiny_llama(tmp_path / "base"), "--output-dir", tmp_path / "out"]
     assert run(monkeypatch, *arguments) == 0
-    told = printed(capsys)
-    assert "8 to train on, 6 held out" in told
-    assert "8 questions answered" in told
-    assert "exact McNemar p" in told
+    output = printed(capsys)
+    assert "8 to train on, 6 for validation" in output
+    assert "8 questions answered" in output
+    assert "exact McNemar p" in output
     names = ("data", "adapter", "merged", "predictions.xlsx", "submission.csv", "report.html")
     assert all((tmp_path / "out" / name).exists() for name in names)
     with (tmp_path / "out" / "submission.csv").open(encoding="utf-8") as file:
@@ -46,7 +46,7 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
     assert "holds an earlier run" in printed(capsys)
 
 
-def test_a_missing_file_is_told_in_one_line_and_nothing_is_written(
+def test_a_missing_file_is_reported_in_one_line_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--train", tmp_path / "AI.xlsx", "--predict", tmp_path / "AI1000.xlsx"]

@@ -22,18 +22,18 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     arguments += ["--base-model", tiny_llama(tmp_path / "base")]
     monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
     assert recipe.main() == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "15 questions to train on" in told
-    assert "1 steps" in told
-    assert "base, texts, options listed, mean:" in told
-    assert "tuned against base, " in told
-    assert "exact McNemar p" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "15 questions to train on" in printed
+    assert "1 steps" in printed
+    assert "base, texts, options listed, mean:" in printed
+    assert "tuned against base, " in printed
+    assert "exact McNemar p" in printed
     assert (tmp_path / "out" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "out" / "report.html").exists()
     assert recipe.main() == 0
     again = " ".join(capsys.readouterr().out.split())
     assert "trained in" not in again
-    assert again.partition("exact McNemar")[2] == told.partition("exact McNemar")[2]
+    assert again.partition("exact McNemar")[2] == printed.partition("exact McNemar")[2]
 
 
 def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
@@ -43,25 +43,25 @@ def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
     train, valid, test = recipe.draw(sample, 40)
     assert 38 <= len(train) <= 40  # whole passages, of up to three questions
     everything, *_ = recipe.draw(sample, 10_000)
-    chosen = {question.passage for question in train}
+    selected = {question.passage for question in train}
     groups: dict[str, list[Question]] = {}
     for question in everything:
         groups.setdefault(question.passage, []).append(question)
-    assert len(train) == sum(len(groups[passage]) for passage in chosen)  # none is cut
+    assert len(train) == sum(len(groups[passage]) for passage in selected)  # none is cut
     costs = {passage: recipe.to_read(QuestionBank(group)) for passage, group in groups.items()}
-    dearest = max(costs[passage] for passage in chosen)
-    assert sum(cost < dearest for cost in costs.values()) <= len(chosen)
-    for one, other in ((train, valid), (train, test), (valid, test)):
-        assert not {q.passage for q in one} & {q.passage for q in other}
+    dearest = max(costs[passage] for passage in selected)
+    assert sum(cost < dearest for cost in costs.values()) <= len(selected)
+    for left, right in ((train, valid), (train, test), (valid, test)):
+        assert not {q.passage for q in left} & {q.passage for q in right}
 
 
 def test_what_is_read_once_is_counted_once() -> None:
-    asked = [Question(name, "問？", ("短", "長長長"), "十個字的文章在這裡。") for name in "ab"]
-    assert recipe.to_read(QuestionBank(asked)) == 11.0  # (10 + 2 × (2 + 4)) / 2
+    questions = [Question(name, "問？", ("短", "長長長"), "十個字的文章在這裡。") for name in "ab"]
+    assert recipe.to_read(QuestionBank(questions)) == 11.0  # (10 + 2 × (2 + 4)) / 2
 
 
-def test_means_are_told_from_sums() -> None:
+def test_answers_by_means_may_differ_from_those_by_sums() -> None:
     question = Question("a", "問？", ("短", "長長長"), "文", answer=(1,), labels=("1", "2"))
-    asked = EncodedQuestion("a", "文", (1, 5), ((6, 2), (7, 7, 7, 2)), ((0,), (1,)), 1, "sum")
+    encoded = EncodedQuestion("a", "文", (1, 5), ((6, 2), (7, 7, 7, 2)), ((0,), (1,)), 1, "sum")
     sums = Predictions(QuestionBank([question]), (Prediction("a", (0,), "1", scores=(-4.0, -6.0)),))
-    assert [item.label for item in recipe.by_mean(sums, [asked])] == ["2"]  # -2.0 against -1.5
+    assert [item.label for item in recipe.by_mean(sums, [encoded])] == ["2"]  # -2.0 against -1.5

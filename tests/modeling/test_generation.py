@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from zhmcq.encoding.encode import EncodedQuestion
+from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling.generation import TextGenerator, stream_choices, stream_replies
 from zhmcq.modeling.load import ModelSource, load_model
 from zhmcq.testing import tiny_llama

@@ -1,4 +1,4 @@
-"""What is fetched from the hub, and that nothing is where it was switched off."""
+"""What is fetched from the hub, in which dtype models are loaded, and how they are quantised."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import zhmcq
-from zhmcq.errors import ModelError
-from zhmcq.modeling.load import ModelSource, load_skeleton, load_tokenizer
+from zhmcq.errors import ModelError, SettingsError
+from zhmcq.modeling.load import (
+    ModelSource,
+    load_skeleton,
+    load_tokenizer,
+    quantization_config,
+    torch_dtype,
+)
+from zhmcq.settings import QuantizationSettings
 from zhmcq.testing import tiny_llama
 
 
@@ -84,3 +92,28 @@ def test_a_model_that_is_not_here_is_refused_offline(
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(ModelError, match=r"Without a network, download it elsewhere"):
         ModelSource("someone/no-such-model-zhmcq", local_files_only=True).path()
+
+
+def test_quantization_becomes_bitsandbytes_configs() -> None:
+    four = quantization_config(QuantizationSettings(), torch.float32)
+    assert (four.load_in_4bit, four.bnb_4bit_quant_type) == (True, "nf4")
+    assert four.bnb_4bit_use_double_quant is True
+    assert four.bnb_4bit_compute_dtype == torch.float32
+    eight = quantization_config(QuantizationSettings(kind="int8"), torch.float32)
+    assert (eight.load_in_8bit, eight.load_in_4bit) == (True, False)
+
+
+def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert torch_dtype("auto", cpu) == torch.float32
+    for native, dtype in ((True, torch.bfloat16), (False, torch.float16)):
+
+        def supported(*, including_emulation: bool, answer: bool = native) -> bool:
+            assert not including_emulation
+            return answer
+
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        assert torch_dtype("auto", cuda) == dtype
+    assert torch_dtype("bfloat16", cpu) == torch_dtype("bfloat16", cuda) == torch.bfloat16
+    with pytest.raises(SettingsError, match=r"^dtype='fp16': expected one of \('auto', 'float32'"):
+        torch_dtype("fp16", cpu)  # type: ignore[arg-type]

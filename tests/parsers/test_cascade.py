@@ -1,4 +1,4 @@
-"""A cascade asks its parsers in turn; parsers are plugins."""
+"""A cascade tries its parsers in turn; parsers are plugins."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 from zhmcq.errors import PluginError, UnknownNameError
 from zhmcq.parsers import ParsedAnswer, Parser, get_parser, parser_names, register_parser
 from zhmcq.questions import Question
+from zhmcq.testing import isolated_plugins
 
 QUESTION = Question("q", "最熱？", ("春天", "夏天", "秋天", "冬天"))
 
@@ -32,7 +33,7 @@ def test_the_first_parser_with_an_answer_decides() -> None:
     assert cascade.parse("x: 答案是B", QUESTION) == FIRST
 
 
-def test_without_an_answer_the_first_that_found_something_is_heard() -> None:
+def test_without_an_answer_the_first_result_that_is_more_than_none_counts() -> None:
     cascade = get_parser("cascade", parsers=[Always(NOTHING), Always(BOTH)])
     assert cascade.parse("", QUESTION) == BOTH
 
@@ -66,16 +67,18 @@ def test_an_unknown_option_is_refused() -> None:
         get_parser("zh", resoning=True)
 
 
-def test_a_parser_of_ones_own_is_registered_once() -> None:
-    @register_parser("always-first", replace=True)
-    def always_first() -> Always:
-        return Always(FIRST)
+def test_a_name_of_a_parser_is_registered_once() -> None:
+    with isolated_plugins():
 
-    assert get_parser("always-first").parse("", QUESTION) == FIRST
-    instance = Always(NOTHING)
-    assert get_parser(instance) is instance
-    with pytest.raises(PluginError, match="registered already"):
-        register_parser("always-first")
+        @register_parser("always-first")
+        def always_first() -> Always:
+            return Always(FIRST)
+
+        assert get_parser("always-first").parse("", QUESTION) == FIRST
+        instance = Always(NOTHING)
+        assert get_parser(instance) is instance
+        with pytest.raises(PluginError, match="registered already"):
+            register_parser("always-first")
 
 
 def test_reading_replies_loads_no_model_library() -> None:

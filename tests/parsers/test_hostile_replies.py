@@ -10,8 +10,8 @@ from zhmcq.questions import Question
 QUESTION = Question("q", "最熱？", ("春天", "夏天", "秋天", "冬天"))
 LETTERS = Question("q", "最熱？", tuple("水火木金土日月風雨雪"), kind="multiple")
 SIZE = 1_000_000
-# Seconds of one core. The benchmark has the speed (a tenth of this); here it is told from time
-# that grows with the square of the length, which for a megabyte is hours.
+# Seconds of one core, ten times what the benchmark measures. Time that grows with the square of
+# the length would be hours for a megabyte.
 LIMIT = 5.0
 HOSTILE = {
     piece: (piece * (SIZE // len(piece) + 1))[:SIZE]

@@ -144,10 +144,10 @@ def test_unrelated_sentences_before_a_final_answer_change_nothing(before: str) -
 @given(text=hostile)
 def test_traditional_or_simplified_makes_no_difference(text: str) -> None:
     clean = text.replace("\ud800", "")
-    asked = question(OPTIONS)
-    expected = get_parser("zh").parse(clean, asked)
+    example = question(OPTIONS)
+    expected = get_parser("zh").parse(clean, example)
     for folded in (TO_SIMPLIFIED.convert(clean), TO_TRADITIONAL.convert(clean)):
-        parsed = get_parser("zh").parse(folded, asked)
+        parsed = get_parser("zh").parse(folded, example)
         assert (parsed.answer, parsed.status) == (expected.answer, expected.status)
 
 
@@ -175,9 +175,9 @@ def test_a_reply_that_is_only_a_label_reads_as_that_label(
 @settings(derandomize=True, max_examples=400, deadline=None)
 @given(text=hostile, reasoning=st.booleans(), kind=st.sampled_from(["single", "multiple"]))
 def test_any_text_gives_a_consistent_answer(text: str, reasoning: bool, kind: str) -> None:
-    asked = Question("q", "不是？", OPTIONS, kind=kind)  # type: ignore[arg-type]
+    example = Question("q", "不是？", OPTIONS, kind=kind)  # type: ignore[arg-type]
     for name in ("zh", "strict", "json", "cascade"):
-        parsed = get_parser(name, reasoning=reasoning).parse(text, asked)
+        parsed = get_parser(name, reasoning=reasoning).parse(text, example)
         assert (parsed.answer is not None) == (parsed.status == "answered")
         assert parsed.reason
         if parsed.answer is not None:

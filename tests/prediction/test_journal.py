@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "answers.jsonl"
 
 
-def kept(path: Path, run: dict[str, Any] = RUN) -> dict[str, dict[str, Any]]:
+def finished_in(path: Path, run: dict[str, Any] = RUN) -> dict[str, dict[str, Any]]:
     with Journal(path, run) as journal:
         return journal.finished
 
@@ -31,7 +31,7 @@ def fill(path: Path, *records: dict[str, Any]) -> None:
 def test_answers_are_found_again_by_the_same_run(path: Path) -> None:
     fill(path, {"id": "甲", "scores": [-1.5, -0.25]})
     fill(path, {"id": "2", "scores": [0.0, 1e-300]})
-    assert kept(path) == {
+    assert finished_in(path) == {
         "甲": {"id": "甲", "scores": [-1.5, -0.25]},
         "2": {"id": "2", "scores": [0.0, 1e-300]},
     }
@@ -49,26 +49,26 @@ def test_the_file_is_a_head_and_one_json_line_an_answer(path: Path) -> None:
 )
 def test_no_character_of_a_reply_breaks_the_journal(path: Path, reply: str) -> None:
     fill(path, {"id": "1", "reply": reply}, {"id": "2", "reply": "B"})
-    assert [record["reply"] for record in kept(path).values()] == [reply, "B"]
+    assert [record["reply"] for record in finished_in(path).values()] == [reply, "B"]
 
 
 def test_the_order_of_a_runs_fields_does_not_matter(path: Path) -> None:
     fill(path, {"id": "1"})
-    assert kept(path, dict(reversed(RUN.items()))) == {"1": {"id": "1"}}
+    assert finished_in(path, dict(reversed(RUN.items()))) == {"1": {"id": "1"}}
 
 
 def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
     fill(path, {"id": "1", "reply": "好"}, {"id": "2", "reply": "壞"})
-    whole = path.read_bytes()
-    ends = [index for index, byte in enumerate(whole) if byte == ord("\n")]
+    complete_file = path.read_bytes()
+    ends = [index for index, byte in enumerate(complete_file) if byte == ord("\n")]
     near_ends = {end + step for end in ends for step in (-1, 0, 1)}
-    for length in sorted(near_ends | set(range(0, len(whole), 9))):
-        path.write_bytes(whole[:length])
+    for length in sorted(near_ends | set(range(0, len(complete_file), 9))):
+        path.write_bytes(complete_file[:length])
         with Journal(path, RUN) as journal:
             complete = sum(end < length for end in ends)
             assert list(journal.finished) == ["1", "2"][: max(0, complete - 1)]
             journal.add([{"id": "3"}])
-        assert list(kept(path))[-1] == "3"
+        assert list(finished_in(path))[-1] == "3"
 
 
 def test_a_journal_of_another_run_is_refused_and_kept(path: Path) -> None:
@@ -102,8 +102,8 @@ def test_a_damaged_line_is_named_with_the_remedy(path: Path, line: bytes) -> Non
 def test_an_empty_file_becomes_a_journal_and_folders_are_made(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
-    assert kept(empty) == {}
-    assert kept(tmp_path / "runs" / "1" / "answers.jsonl") == {}
+    assert finished_in(empty) == {}
+    assert finished_in(tmp_path / "runs" / "1" / "answers.jsonl") == {}
 
 
 def test_answers_are_on_the_disk_before_add_returns(
@@ -149,7 +149,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(
     with journal, pytest.raises(OutputError, match="No space left on device"):
         journal.add([{"id": "2"}])
     monkeypatch.undo()
-    assert "1" in kept(path)
+    assert "1" in finished_in(path)
 
 
 def test_a_second_prediction_with_the_same_journal_is_refused(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_second_prediction_with_the_same_journal_is_refused(tmp_path: Path) ->
         Journal(path, {"mode": "score"})
     with Journal(path, {"mode": "score"}) as journal:
         assert journal.finished == {}
-    assert [one.name for one in tmp_path.iterdir()] == ["journal.jsonl"]
+    assert [file.name for file in tmp_path.iterdir()] == ["journal.jsonl"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.errors import PluginError
 from zhmcq.prediction.engines import EngineStep, PreparedQuestion, Record
 from zhmcq.prediction.journal import Journal

@@ -197,7 +197,7 @@ def test_questions_made_in_code_keep_their_text_beside_those_of_a_table(
     assert [row["ID"] for row in by_name] == [None, None, None, None, "a", "b"]
 
 
-def test_an_unusable_row_without_a_table_is_told_of_once_with_its_id(tmp_path: Path) -> None:
+def test_an_unusable_row_without_a_table_is_written_once_with_its_id(tmp_path: Path) -> None:
     problems = [
         RowProblem(2, "問題", "no_stem", "no stem", file="a.json", source_id="x-2", position=1),
         RowProblem(2, "選項", "options", "one option", file="a.json", source_id="x-2", position=1),

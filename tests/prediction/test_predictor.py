@@ -162,6 +162,19 @@ def test_the_arguments_of_reading_go_to_the_reader_of_a_path(
     ]
 
 
+def test_a_path_is_read_and_checked_as_by_the_builder_of_data_sets(
+    predictor: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    path = tmp_path / "bank.csv"
+    rows = ["甲？,是,否,A", "甲？,是,否,A", "乙？,是,否,B", "丙？,是,,A"]
+    path.write_text("題目,A,B,答案\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    bank = zhmcq.DatasetBuilder().read(path)
+    predictions = predictor.predict(path)
+    assert predictions.bank == bank
+    assert [item.id for item in predictions] == [question.id for question in bank]
+    assert [problem.code for problem in predictions.bank.problems]
+
+
 @pytest.mark.parametrize(
     ("reading", "names"),
     [

@@ -19,7 +19,7 @@ TRUE_FALSE = Question(
     "3", "地球是圓的。", ("正確", "錯誤"), labels=("O", "X"), answer=(0,), kind="true_false"
 )
 PASSAGE = "文章：小明去了圖書館。\n"
-ASKED = {
+RENDERED = {
     (
         "zh-exam",
         "1",
@@ -44,10 +44,10 @@ SUBSETS = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
 QUESTIONS = {question.id: question for question in (SINGLE, MULTIPLE, TRUE_FALSE)}
 
 
-@pytest.mark.parametrize(("name", "number"), ASKED)
-def test_each_template_asks_in_these_words(name: str, number: str) -> None:
+@pytest.mark.parametrize(("name", "number"), RENDERED)
+def test_each_template_renders_these_words(name: str, number: str) -> None:
     rendered = get_prompt(name).render(QUESTIONS[number])
-    assert rendered.prompt == ASKED[name, number]
+    assert rendered.prompt == RENDERED[name, number]
     assert rendered.input_text == rendered.prompt
 
 
@@ -56,8 +56,8 @@ def test_a_chat_has_a_system_and_a_user_message() -> None:
     user = PASSAGE + "問題：誰去了圖書館？\n選項：\nA. 小明\nB. 小華"
     assert rendered.prompt == (Message("system", SYSTEM), Message("user", user))
     assert rendered.input_text == f"system: {SYSTEM}\nuser: {user}"
-    own = get_prompt("zh-chat", system="請作答。").render(TRUE_FALSE)
-    assert own.prompt == (
+    instructed = get_prompt("zh-chat", system="請作答。").render(TRUE_FALSE)
+    assert instructed.prompt == (
         Message("system", "請作答。"),
         Message("user", "問題：地球是圓的。\n選項：\nO. 正確\nX. 錯誤"),
     )
@@ -67,24 +67,35 @@ def test_a_chat_has_a_system_and_a_user_message() -> None:
 def test_labels_are_the_candidates_where_options_are_listed(name: str) -> None:
     prompt = get_prompt(name)
     single = prompt.render(SINGLE)
-    assert [(one.text, one.answer) for one in single.candidates] == [("A", (0,)), ("B", (1,))]
+    assert [(candidate.text, candidate.answer) for candidate in single.candidates] == [
+        ("A", (0,)),
+        ("B", (1,)),
+    ]
     assert (single.target, single.target_text, single.normalization) == (1, "B", "sum")
-    several = prompt.render(MULTIPLE)
-    assert [one.answer for one in several.candidates] == SUBSETS
-    assert [one.text for one in several.candidates] == ["1", "2", "3", "12", "13", "23", "123"]
-    assert several.target_text == "13"
-    assert [one.text for one in prompt.render(TRUE_FALSE).candidates] == ["O", "X"]
+    multiple = prompt.render(MULTIPLE)
+    assert [candidate.answer for candidate in multiple.candidates] == SUBSETS
+    assert [candidate.text for candidate in multiple.candidates] == [
+        "1",
+        "2",
+        "3",
+        "12",
+        "13",
+        "23",
+        "123",
+    ]
+    assert multiple.target_text == "13"
+    assert [candidate.text for candidate in prompt.render(TRUE_FALSE).candidates] == ["O", "X"]
 
 
 @pytest.mark.parametrize("name", ["zh-cloze", "zh-cloze-hans"])
 def test_texts_with_their_line_end_are_the_candidates_of_a_cloze(name: str) -> None:
     prompt = get_prompt(name)
     single = prompt.render(SINGLE)
-    assert [one.text for one in single.candidates] == ["小明\n", "小華\n"]
+    assert [candidate.text for candidate in single.candidates] == ["小明\n", "小華\n"]
     assert (single.target_text, single.normalization) == ("小華\n", "mean")
-    several = prompt.render(MULTIPLE)
-    assert [one.answer for one in several.candidates] == SUBSETS
-    assert [one.text for one in several.candidates][3:] == [
+    multiple = prompt.render(MULTIPLE)
+    assert [candidate.answer for candidate in multiple.candidates] == SUBSETS
+    assert [candidate.text for candidate in multiple.candidates][3:] == [
         "蘋果、桌子\n",
         "蘋果、香蕉\n",
         "桌子、香蕉\n",
@@ -102,20 +113,20 @@ def test_labels_can_be_chosen(prompt: ExamPrompt | ChatPrompt) -> None:
     assert MULTIPLE.labels == ("1", "2", "3")
 
 
-def test_too_few_labels_leave_the_questions_own() -> None:
+def test_too_few_labels_leave_those_of_the_question() -> None:
     assert ExamPrompt(labels="AB").render(MULTIPLE).question.labels == ("1", "2", "3")
     assert ExamPrompt(labels="XY").render(SINGLE).question.labels == ("X", "Y")
 
 
 @pytest.mark.parametrize("labels", ["AAB", ("A", "B"), None, 4])
-def test_labels_that_cannot_be_told_apart_are_refused_at_once(labels: str) -> None:
+def test_labels_that_are_not_different_characters_are_refused_at_once(labels: str) -> None:
     with pytest.raises(PluginError, match="expected labels as different characters"):
         ExamPrompt(labels=labels)
     with pytest.raises(PluginError, match=r"prompt 'zh-chat' could not be made.*labels"):
         get_prompt("zh-chat", labels=labels)
 
 
-def test_a_question_without_a_key_is_asked_alike_and_has_no_target() -> None:
+def test_a_question_without_a_key_is_rendered_alike_and_has_no_target() -> None:
     open_question = Question("1", "誰去了圖書館？", ("小明", "小華"), "小明去了圖書館。")
     for prompt in (ExamPrompt(), ClozePrompt(), ChatPrompt()):
         with_key, without = prompt.render(SINGLE), prompt.render(open_question)

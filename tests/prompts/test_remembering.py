@@ -60,7 +60,7 @@ def registered(isolated: None) -> None:
     register_prompt("tiny-plain")(Plain)
 
 
-def test_the_prompts_that_come_along() -> None:
+def test_the_built_in_prompts_are_known_by_name() -> None:
     assert {"zh-chat", "zh-cloze", "zh-cloze-hans", "zh-exam", "zh-exam-hans"} <= set(
         prompt_names()
     )
@@ -90,7 +90,7 @@ def test_descriptions_differ_where_the_questions_look_different() -> None:
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_registered_prompt_of_ones_own_is_recalled_with_its_options() -> None:
+def test_a_registered_prompt_is_recalled_with_its_options() -> None:
     record = describe_prompt(Plain(mark="？？", examples=["甲"]))
     assert record.options == {"mark": "？？", "examples": ["甲"]}
     assert recall_prompt(record) == Plain(mark="？？", examples=["甲"])
@@ -115,7 +115,7 @@ def test_a_prompt_without_a_name_has_to_be_given_again() -> None:
         recall_prompt(record)
 
 
-def test_a_prompt_need_not_take_every_question_but_one() -> None:
+def test_a_prompt_need_not_render_every_made_up_question_but_one() -> None:
     @dataclass(frozen=True)
     class Four(Plain):
         def render(self, question: Question) -> RenderedPrompt:
@@ -306,7 +306,7 @@ def test_a_function_is_remembered_by_its_name_and_what_it_made_has_none() -> Non
 @pytest.mark.parametrize("wrong", [123, None, ("zh-exam",), Plain])
 def test_what_is_neither_name_nor_prompt_is_refused(wrong: Any) -> None:
     for function in (get_prompt, describe_prompt):
-        with pytest.raises(PluginError, match="the prompt that was given must be an object"):
+        with pytest.raises(PluginError, match="expected the prompt to be an object with a render"):
             function(wrong)
     with pytest.raises(UnknownNameError, match="no prompt is named ''"):
         get_prompt("")

@@ -78,8 +78,8 @@ def test_minus_one_is_no_key_in_a_file_of_either_base(tmp_path: Path, base: int)
     keys = [base, base + 1, base + 2, base, base + 1, -1, -1]
     options = ["春", "夏", "秋", "冬"] if base == 0 else ["春", "夏", "秋"]
     items = [
-        {"question": f"問{place}？", "options": options, "answer": key}
-        for place, key in enumerate(keys)
+        {"question": f"問{index}？", "options": options, "answer": key}
+        for index, key in enumerate(keys)
     ]
     bank = read_json(tmp_path, items)
     assert [q.answer for q in bank] == [(0,), (1,), (2,), (0,), (1,), None, None]

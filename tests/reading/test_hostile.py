@@ -90,19 +90,19 @@ def test_a_truncated_workbook_is_refused(cut: int) -> None:
 
 
 @settings(derandomize=True, max_examples=120, deadline=None)
-@given(place=st.integers(0, len(WORKBOOK) - 1), byte=st.integers(0, 255))
-def test_a_workbook_with_a_changed_byte_is_refused_or_read(place: int, byte: int) -> None:
-    content = WORKBOOK[:place] + bytes([byte]) + WORKBOOK[place + 1 :]
+@given(index=st.integers(0, len(WORKBOOK) - 1), byte=st.integers(0, 255))
+def test_a_workbook_with_a_changed_byte_is_refused_or_read(index: int, byte: int) -> None:
+    content = WORKBOOK[:index] + bytes([byte]) + WORKBOOK[index + 1 :]
     bank = read_bytes(content, ".xlsx")
     assert bank is None or len(bank) <= 1
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
-@given(place=st.integers(0, 2000), junk=st.binary(min_size=1, max_size=8))
-def test_a_sheet_with_damaged_xml_is_refused_or_read(place: int, junk: bytes) -> None:
+@given(index=st.integers(0, 2000), junk=st.binary(min_size=1, max_size=8))
+def test_a_sheet_with_damaged_xml_is_refused_or_read(index: int, junk: bytes) -> None:
     sheet = part(SHEET)
-    place %= len(sheet)
-    bank = read_bytes(with_part(SHEET, sheet[:place] + junk + sheet[place:]), ".xlsx")
+    index %= len(sheet)
+    bank = read_bytes(with_part(SHEET, sheet[:index] + junk + sheet[index:]), ".xlsx")
     assert bank is None or len(bank) <= 1
 
 

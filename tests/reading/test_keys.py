@@ -203,7 +203,7 @@ def test_the_base_of_numbers_is_proven_by_the_data(
     assert convention_of([draft(a, labels) for a in answers], None, "f").base == base
 
 
-def test_numbers_that_may_count_from_0_or_1_are_refused_unless_told() -> None:
+def test_numbers_that_may_count_from_0_or_1_are_refused_unless_said() -> None:
     drafts = [draft(1), draft(2)]
     with pytest.raises(ReadError, match="answer_base=1"):
         convention_of(drafts, None, "f")

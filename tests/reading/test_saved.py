@@ -111,3 +111,30 @@ def test_a_damaged_bank_is_refused(tmp_path: Path, damage: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ReadError):
         read_bank(path)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_a_saved_bank_is_not_checked_again(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "source.csv"
+    source.write_text("題目,A,B,答案\n誰？,甲,乙,A\n誰？,甲,乙,A\n", encoding="utf-8")
+    bank = read_bank(source)
+    assert [problem.code for problem in bank.problems] == ["duplicate"]
+    save_bank(bank, tmp_path / f"bank{suffix}")
+    assert read_bank(tmp_path / f"bank{suffix}") == bank
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ('"stem": "誰？", "points": 2', "part 1 is damaged .*unknown field 'points'"),
+        ('"stem": 3', "part 1 is damaged .*stem: Input should be a valid string, found 3"),
+        ('"stem": "誰？", "answer": ["0"]', "part 1 is damaged .*answer: .* valid integer"),
+        ('"stem": "誰？", "answer": [2]', "part 1 is damaged .*points outside the 2 options"),
+    ],
+)
+def test_a_damaged_part_is_named_with_its_field(tmp_path: Path, damage: str, message: str) -> None:
+    head = '{"format": "zhmcq-bank", "version": 1, "columns": {}, "headers": []}'
+    path = tmp_path / "bank.jsonl"
+    path.write_text(f'{head}\n{{"id": "1", "options": ["甲", "乙"], {damage}}}\n', "utf-8")
+    with pytest.raises(ReadError, match=message):
+        read_bank(path)

@@ -41,13 +41,13 @@ def test_a_workbook_is_written_back_with_its_problems_marked(
         merges=["B3:B4"],
     )
     write_problems(read_bank(path), tmp_path / "marked.xlsx")
-    found = marked(tmp_path / "marked.xlsx")
-    assert {place: colour for place, (colour, _) in found.items()} == {
+    comments = marked(tmp_path / "marked.xlsx")
+    assert {reference: colour for reference, (colour, _) in comments.items()} == {
         "D3": "FFC7CE",
         "G4": "FFEB9C",
         "C5": "FFC7CE",
     }
-    assert found["D3"][1].startswith("[equal_options] the options 1 and 3 have the same text")
+    assert comments["D3"][1].startswith("[equal_options] the options 1 and 3 have the same text")
     copy = openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]
     assert copy["A1"].value == "題庫"
     assert [str(merged) for merged in copy.merged_cells.ranges] == ["B3:B4"]

@@ -152,7 +152,7 @@ def test_long_whole_numbers_keep_their_digits_as_text(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_no_number_is_said_in_words(tmp_path: Path) -> None:
+def test_what_is_no_number_is_written_in_words(tmp_path: Path) -> None:
     assert written_as(tmp_path, math.nan, math.inf, -math.inf) == [
         ("nan", "s"),
         ("inf", "s"),
@@ -166,7 +166,7 @@ def test_nothing_leaves_the_cell_empty(tmp_path: Path) -> None:
     assert [cell.value for cell in sheet[3]] == [None, None, 1]
 
 
-def test_a_cell_beyond_excels_limit_is_cut_and_told(
+def test_a_cell_beyond_excels_limit_is_cut_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "zhmcq"):

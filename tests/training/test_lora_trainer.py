@@ -359,7 +359,7 @@ def test_an_unknown_prompt_or_setting_is_refused_before_anything_is_loaded(base:
     with pytest.raises(errors.UnknownNameError, match="Did you mean 'zh-exam'"):
         zhmcq.LoraTrainer(base, prompt="zh-exm")
     with pytest.raises(errors.SettingsError, match="no field 'alpha'; did you mean 'lora_alpha'"):
-        zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(alpha=16))  # type: ignore[call-arg]
+        zhmcq.LoraSettings(alpha=16)  # type: ignore[call-arg]
 
 
 def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: Path) -> None:

@@ -223,6 +223,22 @@ def test_a_prompt_that_is_remembered_wrongly_renders_differently(base: Path) -> 
         assert finding.rule == "renders_differently"
 
 
+def test_a_prompt_whose_options_cannot_be_seen_is_refused_before_any_step(base: Path) -> None:
+    class Marked:
+        def __init__(self, mark: str) -> None:
+            self._mark = mark
+
+        def render(self, question: Question) -> RenderedPrompt:
+            rendered = get_prompt("zh-exam").render(question)
+            return replace(rendered, prompt=rendered.input_text + self._mark)
+
+    with isolated_plugins():
+        zhmcq.register_prompt("marked")(Marked)
+        trainer = zhmcq.LoraTrainer(base, prompt=Marked("？"))
+        with pytest.raises(errors.PluginError, match=r"Marked was given for mark cannot be seen"):
+            trainer.preflight([GOOD])
+
+
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
     assert broken_rules(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
 

@@ -87,7 +87,7 @@ def test_each_alphabet_is_read_as_a_key(tmp_path: Path, alphabet: Alphabet, key:
 def test_options_inside_a_stem_are_found_by_their_labels(
     tmp_path: Path, alphabet: Alphabet
 ) -> None:
-    first, second, third = alphabet.characters[:3]
+    first, second, third = tuple(alphabet.characters[:3])
     stem = f"首都是哪裡？({first})台北({second})高雄({third})花蓮"
     bank = bank_of(tmp_path, ["題目", "答案"], [stem, second])
     assert (bank[0].stem, bank[0].options) == ("首都是哪裡？", CITIES)
@@ -110,7 +110,7 @@ def test_each_alphabet_is_read_in_a_reply(alphabet: Alphabet, reply: str) -> Non
 
 @pytest.mark.parametrize("alphabet", [a for a in ALPHABETS if a.mentioned], ids=by_name)
 def test_an_option_that_names_others_stays_in_its_place(alphabet: Alphabet) -> None:
-    first, second, third = alphabet.characters[:3]
+    first, second, third = tuple(alphabet.characters[:3])
     options = ("台北", "高雄", f"{first}和{second}")
     question = Question("q", "首都？", options, labels=(first, second, third))
     assert fixed_order_reason(question) == f"an option speaks of others: '{first}和{second}'"

@@ -16,7 +16,7 @@ from zhmcq.zh import fixed_order_reason, shuffle_options
 FREE = ("山上", "海邊", "家裡", "學校")
 
 
-def asked(*options: str, stem: str = "誰在哪裡？", **fields: Any) -> Question:
+def made(*options: str, stem: str = "誰在哪裡？", **fields: Any) -> Question:
     return Question("q", stem, options, **{"answer": (0,), **fields})
 
 
@@ -26,9 +26,9 @@ def questions(draw: st.DrawFn) -> Question:
     options = draw(st.lists(text, min_size=2, max_size=6))
     kinds: list[Kind] = ["single", "multiple"]
     kind = draw(st.sampled_from(kinds))
-    places = st.sampled_from(range(len(options)))
+    indexes = st.sampled_from(range(len(options)))
     count = 1 if kind == "single" else len(options)
-    answer = draw(st.sets(places, min_size=1, max_size=count))
+    answer = draw(st.sets(indexes, min_size=1, max_size=count))
     return Question(
         draw(st.text(max_size=3)),
         "問？",
@@ -42,8 +42,8 @@ def questions(draw: st.DrawFn) -> Question:
 def test_the_key_keeps_its_texts_and_the_options_theirs(question: Question, seed: int) -> None:
     shuffled = shuffle_options(question, seed)
 
-    def key(one: Question) -> list[str] | None:
-        return None if one.answer is None else sorted(one.options[i] for i in one.answer)
+    def key(shown: Question) -> list[str] | None:
+        return None if shown.answer is None else sorted(shown.options[i] for i in shown.answer)
 
     assert key(shuffled) == key(question)
     assert Counter(shuffled.options) == Counter(question.options)
@@ -54,7 +54,7 @@ def test_the_key_keeps_its_texts_and_the_options_theirs(question: Question, seed
 
 
 def test_the_order_depends_on_seed_and_id_and_every_place_is_reached() -> None:
-    question = asked(*FREE)
+    question = made(*FREE)
     keys = Counter(shuffle_options(question, seed).answer for seed in range(400))
     assert keys.keys() == {(0,), (1,), (2,), (3,)}
     assert min(keys.values()) > 60
@@ -66,13 +66,17 @@ def test_the_order_depends_on_seed_and_id_and_every_place_is_reached() -> None:
 
 
 def test_a_multiple_key_is_moved_along_and_sorted() -> None:
-    question = asked(*FREE, answer=(0, 3), kind="multiple")
+    question = made(*FREE, answer=(0, 3), kind="multiple")
     assert shuffle_options(question, "42-0").answer == (2, 3)
 
 
 def test_an_explanation_that_names_labels_is_left_out() -> None:
-    for told, kept in (("見第二段。", "見第二段。"), ("故選B。", ""), ("選項一見文末。", "")):
-        assert shuffle_options(asked(*FREE, explanation=told), 1).explanation == kept
+    for explanation, remaining in (
+        ("見第二段。", "見第二段。"),
+        ("故選B。", ""),
+        ("選項一見文末。", ""),
+    ):
+        assert shuffle_options(made(*FREE, explanation=explanation), 1).explanation == remaining
 
 
 REFERRING = """
@@ -105,7 +109,7 @@ REFERRING_ENGLISH = [
 
 @pytest.mark.parametrize("option", [*REFERRING.split(), *REFERRING_ENGLISH])
 def test_options_that_speak_of_others_stay_in_their_places(option: str) -> None:
-    question = asked("山上", "海邊", "家裡", option)
+    question = made("山上", "海邊", "家裡", option)
     assert fixed_order_reason(question) == f"an option speaks of others: {_half(option)!r}"
     assert all(shuffle_options(question, seed) == question for seed in range(5))
 
@@ -125,7 +129,7 @@ def _half(text: str) -> str:
     ],
 )
 def test_options_that_only_look_like_it_are_shuffled(option: str) -> None:
-    assert fixed_order_reason(asked("山上", "海邊", "家裡", option)) is None
+    assert fixed_order_reason(made("山上", "海邊", "家裡", option)) is None
 
 
 @pytest.mark.parametrize(
@@ -146,8 +150,8 @@ def test_options_that_only_look_like_it_are_shuffled(option: str) -> None:
     ],
 )
 def test_a_stem_or_passage_that_names_options_keeps_their_order(text: str) -> None:
-    assert fixed_order_reason(asked(*FREE, stem=text)) == "its stem names options"
-    assert fixed_order_reason(asked(*FREE, passage=text)) == "its passage names options"
+    assert fixed_order_reason(made(*FREE, stem=text)) == "its stem names options"
+    assert fixed_order_reason(made(*FREE, passage=text)) == "its passage names options"
 
 
 @pytest.mark.parametrize(
@@ -164,20 +168,20 @@ def test_a_stem_or_passage_that_names_options_keeps_their_order(text: str) -> No
     ],
 )
 def test_a_stem_that_speaks_of_options_in_general_does_not(stem: str) -> None:
-    assert fixed_order_reason(asked(*FREE, stem=stem)) is None
+    assert fixed_order_reason(made(*FREE, stem=stem)) is None
 
 
 def test_true_or_false_and_options_with_their_own_labels_keep_their_order() -> None:
-    truth = asked("對", "錯", labels=("O", "X"), kind="true_false")
+    truth = made("對", "錯", labels=("O", "X"), kind="true_false")
     assert fixed_order_reason(truth) == "true or false"
-    labelled = asked("(A) 山上", "（Ｂ）海邊", "C. 家裡", "D、學校")
+    labelled = made("(A) 山上", "（Ｂ）海邊", "C. 家裡", "D、學校")
     assert fixed_order_reason(labelled) == "options begin with their labels"
-    assert fixed_order_reason(asked("山上", "B．海邊")) == "options begin with their labels"
-    numbers = [str(place) for place in (1, 2)]
-    assert fixed_order_reason(asked("1.5", "3.5", labels=numbers)) is None
-    assert fixed_order_reason(asked("1. 山上", "2. 海邊", labels=numbers)) is not None
+    assert fixed_order_reason(made("山上", "B．海邊")) == "options begin with their labels"
+    numbers = [str(index) for index in (1, 2)]
+    assert fixed_order_reason(made("1.5", "3.5", labels=numbers)) is None
+    assert fixed_order_reason(made("1. 山上", "2. 海邊", labels=numbers)) is not None
 
 
 def test_a_long_run_of_spaces_does_not_stall() -> None:
-    question = asked(*FREE, passage="選項" + " " * 100_000 + "第" + "\u3000" * 100_000)
+    question = made(*FREE, passage="選項" + " " * 100_000 + "第" + "\u3000" * 100_000)
     assert fixed_order_reason(question) is None

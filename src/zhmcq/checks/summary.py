@@ -112,7 +112,7 @@ def _balance_lines(bank: QuestionBank) -> list[str]:
     if positions and min(positions[1]) >= 5:
         from scipy.stats import chisquare
 
-        off = max(abs(found / fair - 1) for found, fair in zip(*positions, strict=True))
+        off = max(abs(observed / fair - 1) for observed, fair in zip(*positions, strict=True))
         if off >= UNEVEN and float(chisquare(*positions).pvalue) < CHANCE:
             lines.append(
                 "  the right option's position is uneven: a model can learn it instead of reading"
@@ -122,15 +122,15 @@ def _balance_lines(bank: QuestionBank) -> list[str]:
 
 def _positions(bank: QuestionBank) -> tuple[list[float], list[float]] | None:
     """How often each position is right, and how often it would be by chance."""
-    found: list[float] = [0.0] * 26
+    observed: list[float] = [0.0] * 26
     expected: list[float] = [0.0] * 26
     for question in bank:
         if question.answer and question.kind != "multiple":
-            found[question.answer[0]] += 1
-            for place in range(len(question.options)):
-                expected[place] += 1 / len(question.options)
-    used = [place for place, value in enumerate(expected) if value]
-    return ([found[p] for p in used], [expected[p] for p in used]) if len(used) > 1 else None
+            observed[question.answer[0]] += 1
+            for position in range(len(question.options)):
+                expected[position] += 1 / len(question.options)
+    used = [position for position, value in enumerate(expected) if value]
+    return ([observed[p] for p in used], [expected[p] for p in used]) if len(used) > 1 else None
 
 
 def _passage_lines(bank: QuestionBank) -> list[str]:

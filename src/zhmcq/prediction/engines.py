@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from zhmcq.encoding.encode import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.modeling.generation import Reply, TextGenerator, stream_choices, stream_replies
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.parsers import Parser

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zhmcq.encoding.encode import Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.prediction.engines import Engine, PreparedQuestion, Record
 from zhmcq.prediction.journal import Journal
 from zhmcq.prediction.predictions import Prediction, Predictions, PredictionStats

@@ -15,7 +15,7 @@ from zhmcq.errors import ManifestError, ModelError, PredictionError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling.adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling.generation import TextGenerator
-from zhmcq.modeling.load import DtypeName, ModelSource, choose_device, load_model, pad_id
+from zhmcq.modeling.load import ModelSource, choose_device, load_model
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import pipeline
@@ -26,7 +26,7 @@ from zhmcq.progress import Progress, progress_or_bar
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.settings import GenerateSettings, ScoreSettings
+from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
 
@@ -240,9 +240,7 @@ class MCQPredictor:
         model = self._state.model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
-            return ScoreEngine(
-                ScoringEngine(model, pad_id(self.tokenizer), settings.packing, budget)
-            )
+            return ScoreEngine(ScoringEngine(model, encoder.codec.pad_id, settings.packing, budget))
         ends = model.generation_config.eos_token_id
         more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
         generator = TextGenerator(

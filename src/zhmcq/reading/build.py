@@ -123,7 +123,7 @@ class _Attempt:
         several = stated == "multiple" or says_multiple(draft.stem)
         key = read_key(draft.answer, options, labels, self.convention, several=several)
         if key.code == "no_key":
-            if draft.asks_key:
+            if draft.has_key_field:
                 self._warn("answer", key.code, key.message)
         elif key.code:
             self._reject("answer", key.code, key.message)
@@ -201,7 +201,7 @@ class _Attempt:
         index = misprinted_prefix(options)
         if index is None:
             return options
-        message = f"the option in place {index + 1} bears another label: {options[index][:30]!r}"
+        message = f"option {index + 1} bears another label: {options[index][:30]!r}"
         self._doubtful.append(index)
         self._warn("options", "label_misprint", message)
         return without_prefixes(options)
@@ -317,7 +317,7 @@ class _Attempt:
 class UniqueIds:
     """Gives each id back, or with the first free suffix ``#2``, ``#3`` … if it was used before.
 
-    A stream of a million questions must not keep a million strings. What is kept of an id is its
+    A stream of a million questions must not keep a million strings. What is held of an id is its
     64-bit hash, in sorted buckets: 8 bytes; and the text of an id that was repeated. If two of a
     million ids had one hash (a chance of 3 in 100 million), the second would only get a suffix it
     does not need.

@@ -1,4 +1,4 @@
-"""How a file writes its keys, told from all of them together."""
+"""How a file writes its keys, worked out from all of them together."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _MAJORITY = 20
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How a file writes its keys, told from all of them together.
+    """How a file writes its keys.
 
     Attributes:
         base: The number of the first option.
         style: Whether a key that can be read as a label and as an option's text is a label.
-        labels: ``"number"`` or ``"letter"``: how labels are written; ``""`` where nothing tells.
+        labels: How labels are written: ``"number"``, ``"letter"``, or ``""`` where the file does
+            not show it.
         joined: Whether the keys prove that ``134`` is three labels.
     """
 
@@ -40,7 +41,7 @@ class Convention:
 
 def last_filled(options: Sequence[str]) -> int:
     """How many options there are up to the last one with a text."""
-    return max((place for place, text in enumerate(options, 1) if text), default=0)
+    return max((count for count, text in enumerate(options, 1) if text), default=0)
 
 
 @dataclass

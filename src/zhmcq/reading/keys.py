@@ -73,7 +73,7 @@ class _Options:
 
     def __init__(self, options: Sequence[str], labels: Sequence[str], base: int) -> None:
         self.options = options
-        self.labels = {label.upper(): place for place, label in enumerate(labels)}
+        self.labels = {label.upper(): index for index, label in enumerate(labels)}
         self.base = base
         self.count = last_filled(options)
         # Names such as 11, 12 are ids: they don't count the options, from 0 or from 1.
@@ -90,20 +90,20 @@ class _Options:
                 return self.labels[label]
             if self.ids:
                 return -1
-            place = int(label) - (1 if named else self.base)
+            index = int(label) - (1 if named else self.base)
         elif label in self.labels:
-            place = self.labels[label]
+            index = self.labels[label]
         else:
-            place = label_index(label)
-        return place if 0 <= place < self.count else -1
+            index = label_index(label)
+        return index if 0 <= index < self.count else -1
 
     def by_text(self, text: str) -> tuple[int, ...]:
         """The options of that text: exactly, else normalised, else folded; several if equal."""
         for forms in (_tidied, _normalised, fold_texts):
             wanted, *texts = forms([tidy(text), *self.options])
             pairs = enumerate(zip(self.options, texts, strict=True))
-            if found := tuple(i for i, (option, form) in pairs if option and form == wanted):
-                return found
+            if matching := tuple(i for i, (option, form) in pairs if option and form == wanted):
+                return matching
         return ()
 
 
@@ -136,9 +136,9 @@ def read_key(
         return _read_list(answer, known, convention, several=several)
     truth = truth_of(answer)
     if truth is not None and known.count == 2:
-        found = [i for i, option in enumerate(options) if option and truth_of(option) is truth]
-        if len(found) == 1:
-            return Key((found[0],))
+        matching = [i for i, option in enumerate(options) if option and truth_of(option) is truth]
+        if len(matching) == 1:
+            return Key((matching[0],))
     if isinstance(answer, bool):
         return _unreadable(answer, known)
     return _read_text(_written(answer), known, convention, several=several)
@@ -149,8 +149,10 @@ def _written(answer: Any) -> str:
 
 
 def _no_key(answer: Any) -> Key:
-    said = tidy(str(answer)) if answer not in (None, [], "") else ""
-    return Key(None, "no_key", f"no key{f' ({said!r})' if said else ''}; it can't be trained on")
+    stated = tidy(str(answer)) if answer not in (None, [], "") else ""
+    return Key(
+        None, "no_key", f"no key{f' ({stated!r})' if stated else ''}; it can't be trained on"
+    )
 
 
 def _read_negative(answer: Any, known: _Options, convention: Convention) -> Key:
@@ -258,22 +260,22 @@ def _read_labels(text: str, known: _Options, *, several: bool) -> tuple[int, ...
     text = _INTRODUCTION.sub("", normal_text(text))
     if len(text) > 120:
         return ()
-    one = _NAMED.fullmatch(text)
+    single = _NAMED.fullmatch(text)
     if not enclosed and _are_joined(text, known):
         # Without another word for it, 12 is a number that is too high, not options 1 and 2.
         if not several:
             return None
         parts = _label_parts(" ".join(text.strip("()[].")), known)
     else:
-        parts = [one] if one else _label_parts(text, known)
+        parts = [single] if single else _label_parts(text, known)
     if not parts:
         return ()
     indexes = []
     for part in parts:
-        place = known.by_label(part.group("label"), named=bool(part.group("named")))
-        if place < 0:
+        index = known.by_label(part.group("label"), named=bool(part.group("named")))
+        if index < 0:
             return None
-        indexes.append(place)
+        indexes.append(index)
     return tuple(indexes) if len(set(indexes)) == len(indexes) else ()
 
 
@@ -306,11 +308,11 @@ def _read_mixed(text: str, known: _Options) -> Key:
     """``B. 台北`` (a label with its text), or several option texts."""
     mixed = _WITH_TEXT.fullmatch(normal_text(text))
     if mixed:
-        place = known.by_label(mixed.group("label").strip("()[].、: "), named=False)
+        index = known.by_label(mixed.group("label").strip("()[].、: "), named=False)
         by_text = known.by_text(mixed.group("text"))
-        if place >= 0 and place in by_text:
-            return Key((place,))
-        if place >= 0 and by_text:
+        if index >= 0 and index in by_text:
+            return Key((index,))
+        if index >= 0 and by_text:
             return Key(
                 None,
                 "ambiguous_answer",
@@ -320,7 +322,7 @@ def _read_mixed(text: str, known: _Options) -> Key:
         pieces = [piece for piece in separator.split(text) if piece.strip()]
         if not 1 < len(pieces) <= known.count:
             continue
-        found = [known.by_text(piece) for piece in pieces]
-        if all(len(places) == 1 for places in found):
-            return _several([places[0] for places in found], text)
+        named = [known.by_text(piece) for piece in pieces]
+        if all(len(indexes) == 1 for indexes in named):
+            return _several([indexes[0] for indexes in named], text)
     return _unreadable(text, known)

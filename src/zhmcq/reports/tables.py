@@ -3,7 +3,7 @@
 Two libraries write workbooks in zhmcq, because neither does what the other is needed for.
 Results are new workbooks and are written here, with XlsxWriter, whose options and methods keep
 every text a text, whatever it begins with. The problems of a bank are marked in a copy of the
-workbook that they were found in (:func:`zhmcq.checks.write_problems`), which takes openpyxl:
+workbook that they were found in (:func:`zhmcq.reports.write_problems`), which takes openpyxl:
 XlsxWriter cannot read or change a workbook.
 """
 

@@ -98,13 +98,13 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
     with warnings.catch_warnings():
-        # peft asks by a name that transformers is about to drop.
+        # peft calls a method that transformers is about to drop.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         try:
             peft_model = get_peft_model(model, config)
         except ValueError as error:
             raise SettingsError(
-                f"LoraSettings: peft cannot adapt this model so: {error}"
+                f"LoraSettings: peft cannot adapt this model with them: {error}"
             ) from error
     for parameter in peft_model.parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
@@ -117,8 +117,12 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
 def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
     """Refuse layers that the settings name and the model lacks, before anything is written.
 
+    Args:
+        model: The base model.
+        settings: LoRA settings; default names that the model lacks are no mistake.
+
     Raises:
-        SettingsError: If there are any. The default names are not refused.
+        SettingsError: If a name was given that the model lacks, with the names that it has.
     """
     given = settings.target_modules
     if "target_modules" not in settings.model_fields_set or given == "all-linear":
@@ -137,7 +141,7 @@ def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
 
 
 def _lacking(model: Any, targets: Sequence[str]) -> list[str]:
-    """The targets that no layer's name is, or ends with after a dot, as peft compares them."""
+    """The targets without a layer of that name, whole or its end after a dot, as peft compares."""
     names = [name for name, _ in model.named_modules()]
     return sorted(
         target

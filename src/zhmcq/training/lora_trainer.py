@@ -19,7 +19,6 @@ from zhmcq.modeling.load import (
     load_model,
     load_skeleton,
     load_tokenizer,
-    pad_id,
     quantization_config,
     torch_dtype,
 )
@@ -240,7 +239,7 @@ class LoraTrainer:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
         engine = ScoringEngine(
-            peft_model, pad_id(tokenizer), run.settings.packing, run.settings.eval_budget
+            peft_model, run.encoder.codec.pad_id, run.settings.packing, run.settings.eval_budget
         )
         best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
         plan = StepPlan.of(run.settings, engine.resolve(run.train))

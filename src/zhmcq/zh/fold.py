@@ -156,7 +156,7 @@ _PLAIN = {
     **dict.fromkeys("✗✘╳❌☒", "×"),
     **dict.fromkeys("〇◯⭕", "○"),
     "︰": ":",
-    # The character table has no word to tell 麽 and 麼 or 著 and 着 apart by.
+    # The character table has no words by which to separate 麽 from 麼 or 著 from 着.
     "著": "着",
     "麽": "么",
 }

@@ -24,7 +24,7 @@ __all__ = ["fixed_order_reason", "shuffle_options"]
 
 _LETTERS = LETTERS.characters
 _NUMERALS = NUMERALS_IN_TEXT
-# Signs that are no words; words too; and Roman numerals, which need a word beside them.
+# Signs that are no words; words too; and Roman numerals, which need a word next to them.
 _SIGNS = "".join(a.characters[: a.mentioned] for a in ALPHABETS if not a.are_words)
 _NAMES = NAMES_IN_TEXT
 _ALL_NAMES = NAMES_IN_TEXT + ROMAN_NUMERALS.characters
@@ -141,7 +141,7 @@ def fixed_order_reason(question: Question) -> str | None:
 
     They stay in a true/false question; where an option speaks of others (以上皆非, A和C, ①③,
     none of the above, 前兩項) or options begin with their labels; and where the stem or the passage
-    speaks of options by name or place (選項2, （B）, 第一個選項, option C).
+    speaks of options by name or order (選項2, （B）, 第一個選項, option C).
 
     Args:
         question: Its stem, passage, options, labels and kind are looked at.
@@ -172,7 +172,7 @@ def _folded(text: str) -> str:
 
 
 def _names_options(text: str, question: Question) -> bool:
-    """Whether a text speaks of the options by name or place."""
+    """Whether a text speaks of the options by name or order."""
     folded = _folded(text)
     labels = [label for label in question.labels if label in _LETTERS or label in _ALL_NAMES]
     marked = any(f"({label})" in folded for label in labels)

@@ -13,8 +13,8 @@ import zhmcq
 from prefix_tree.encoded_job import candidate_tokens, job_questions, supervised_tokens
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
-from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
-from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer, pad_id
+from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, encode_all
+from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling.scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.settings import Packing
@@ -131,7 +131,7 @@ def _engine(
 ) -> ScoringEngine:
     """An engine as ``MCQPredictor`` makes it, its self-check done: it also warms the weights."""
     budget = job.batch * min(MAX_LENGTH["predict"], max(one.length for one in encoded))
-    engine = ScoringEngine(model, pad_id(tokenizer), packing, budget)
+    engine = ScoringEngine(model, TokenCodec(tokenizer).pad_id, packing, budget)
     if engine.resolve(encoded) != packing:
         raise SystemExit("the engine fell back to flat rows for this model: see its warning")
     if packing == "flat":

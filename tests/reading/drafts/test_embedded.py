@@ -40,9 +40,9 @@ def test_a_missing_label_inside_a_text_is_reported(tmp_path: Path) -> None:
     ],
 )
 def test_options_inside_a_stem_are_found(text: str, options: tuple[str, ...] | None) -> None:
-    found = find_embedded(text)
-    assert (found.options if found and len(found.options) > 1 else None) == options or (
-        options is None and found is not None and not found.options[-1]
+    embedded = find_embedded(text)
+    assert (embedded.options if embedded and len(embedded.options) > 1 else None) == options or (
+        options is None and embedded is not None and not embedded.options[-1]
     )
 
 
@@ -73,11 +73,11 @@ def test_a_stem_may_number_its_options(
     ],
 )
 def test_numbers_in_a_stem_need_not_be_options(stem: str, key: str) -> None:
-    assert find_numbered(stem, key, asks_key=True) is None
+    assert find_numbered(stem, key, has_key_field=True) is None
 
 
 @pytest.mark.parametrize(
-    ("stem", "found"),
+    ("stem", "is_choice"),
     [
         ("請依序說明：1. 春天 2. 夏天 3. 秋天", False),
         ("請說明下列名詞：1. 蒸散 2. 光合作用 3. 呼吸作用", False),
@@ -92,7 +92,7 @@ def test_numbers_in_a_stem_need_not_be_options(stem: str, key: str) -> None:
     ],
 )
 def test_without_keys_a_numbered_list_is_options_only_where_a_choice_is_asked_for(
-    write_xlsx: WriteXlsx, stem: str, found: bool
+    write_xlsx: WriteXlsx, stem: str, is_choice: bool
 ) -> None:
     bank = read_bank(write_xlsx([["題目"], [stem]]))
-    assert (len(bank), codes(bank)) == ((1, []) if found else (0, ["no_options"]))
+    assert (len(bank), codes(bank)) == ((1, []) if is_choice else (0, ["no_options"]))

@@ -39,8 +39,8 @@ def read_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> QuestionBank
     ],
 )  # fmt: skip
 def test_headers_met_in_the_wild_are_recognised(header: str, field: str | None) -> None:
-    found = field_of(header)
-    assert (found[0] if found else None) == field
+    match = field_of(header)
+    assert (match[0] if match else None) == field
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,8 @@ def test_lists_that_were_written_out_as_text_are_read(tmp_path: Path) -> None:
     by_python = """甲？,"['一', '二', '三']","['一', '三']"\n"""
     by_json = """乙？,"[""一"", ""二""]",B\n"""
     text = f"question,choices,answer\n{by_python}{by_json}"
-    found = [(q.options, q.answer) for q in read_csv(tmp_path, text)]
-    assert found == [(("一", "二", "三"), (0, 2)), (("一", "二"), (1,))]
+    question = [(q.options, q.answer) for q in read_csv(tmp_path, text)]
+    assert question == [(("一", "二", "三"), (0, 2)), (("一", "二"), (1,))]
 
 
 def test_a_list_whose_backslashes_were_lost_is_reported(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_bank(path)
 
 
-def test_without_the_extra_the_install_line_is_told(
+def test_without_the_extra_the_install_line_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)

@@ -42,12 +42,12 @@ def workbook_stream(title: str, rows: Cells) -> bytes:
     name = text(title, "<B")
     start = len(head) + 4 + 6 + len(name) + len(strings) + len(end)
     globals_ = head + record(0x85, struct.pack("<IH", start, 0) + name) + strings + end
-    cells, place = b"", 0
+    cells, number = b"", 0
     for i, row in enumerate(rows):
         for j, cell in enumerate(row):
             if isinstance(cell, str):
-                cells += record(0xFD, struct.pack("<HHHI", i, j, 0, place))
-                place += 1
+                cells += record(0xFD, struct.pack("<HHHI", i, j, 0, number))
+                number += 1
             else:
                 cells += record(0x203, struct.pack("<HHHd", i, j, 0, cell))
     size = record(0x200, struct.pack("<IIHHH", 0, len(rows), 0, max(map(len, rows)), 0))

@@ -37,8 +37,12 @@ def write_pictured(path: Path) -> Path:
 def test_pictures_in_place_of_options_are_reported_as_such(tmp_path: Path) -> None:
     bank = read_bank(write_pictured(tmp_path / "bank.xlsx"))
     assert [q.stem for q in bank] == ["甲？"]
-    found = [(p.row, p.column, p.code) for p in bank.problems]
-    assert found == [(3, "A", "image_options"), (3, "B", "image_options"), (4, "A", "no_options")]
+    problems = [(p.row, p.column, p.code) for p in bank.problems]
+    assert problems == [
+        (3, "A", "image_options"),
+        (3, "B", "image_options"),
+        (4, "A", "no_options"),
+    ]
 
 
 def test_a_picture_over_a_merged_passage_hides_nothing(tmp_path: Path) -> None:

@@ -132,14 +132,16 @@ class Draft:
 
     Attributes:
         origin: File, sheet and row.
-        stem: What is asked, options embedded in it included.
+        stem: The question's text, options embedded in it included.
         options: Option texts in order; ``""`` where one is empty.
         labels: The options' names as headers or records say them; ``()`` where they don't.
         answer: The key as the source has it: text, number, list, booleans …; None without one.
-        asks_key: Whether the source has a place for the key, so that a missing one is reported.
+        has_key_field: Whether the source has a column or field for keys, so that a missing key
+            is reported.
         kind: The source's word for the kind of question.
         heading: The headers that it was read under.
-        cells: The source row's cells by header, as shown; ``None`` where they are not kept.
+        cells: The source row's cells by header, as shown; ``None`` where they are not
+            wanted.
         notes: What the cells left in doubt, as (header, code).
         sub: The number of a sub-question within its item, from 1; 0 for an item of its own.
     """
@@ -150,7 +152,7 @@ class Draft:
     passage: str = ""
     labels: tuple[str, ...] = ()
     answer: Any = None
-    asks_key: bool = True
+    has_key_field: bool = True
     kind: str = ""
     group: str = ""
     subject: str = ""

@@ -94,9 +94,9 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    """A label before an option: its place in A, B, C …, where it stands, how it is written."""
+    """A label before an option: its index in A, B, C …, its span, how it is written."""
 
-    place: int
+    index: int
     label: str
     start: int
     end: int
@@ -106,7 +106,7 @@ class _Marker:
 
 
 def _markers(text: str) -> list[_Marker]:
-    found = []
+    markers = []
     for match in itertools.islice(_MARKER.finditer(text), _MAX_MARKERS):
         label = prefix_label(match)
         alphabet = alphabet_of([label])
@@ -114,11 +114,12 @@ def _markers(text: str) -> list[_Marker]:
             continue
         style = "bracketed" if match.lastgroup == "bracketed" else "marked"
         style = f"{alphabet.name}, {style}"
-        # ``A.`` is not ``A、``: the mark after the label tells lists in a stem from options.
+        # ``A.`` is not ``A、``: the mark after the label separates lists in a stem from
+        # options.
         sign = style + normal_text(match.group()).strip()[-1:]
         index = label_index(label)
-        found.append(_Marker(index, label, match.start(), match.end(), style, sign, alphabet))
-    return found
+        markers.append(_Marker(index, label, match.start(), match.end(), style, sign, alphabet))
+    return markers
 
 
 def find_embedded(text: str) -> Embedded | None:
@@ -143,7 +144,7 @@ def _cut(
     following = [m for m in markers if run[-1].end <= m.start < end]
     missing = label_at(len(run), LETTERS) if run[0].alphabet is LETTERS else ""
     glued = missing and re.search(rf"\n[ \t]*{missing}(?=[A-Z][a-z])", text[run[-1].end : end])
-    damaged = bool(glued) or any(m.sign == run[-1].sign and m.place >= len(run) for m in following)
+    damaged = bool(glued) or any(m.sign == run[-1].sign and m.index >= len(run) for m in following)
     labels = tuple(marker.label for marker in run)
     return Embedded(tidy(text[start : run[0].start]), options, labels, damaged)
 
@@ -151,11 +152,11 @@ def _cut(
 def _best_run(markers: list[_Marker]) -> list[_Marker]:
     best: list[_Marker] = []
     for same_sign in (True, False):
-        for start in [place for place, marker in enumerate(markers) if marker.place == 0][-40:]:
+        for start in [index for index, marker in enumerate(markers) if marker.index == 0][-40:]:
             first, run = markers[start], [markers[start]]
             for other in markers[start + 1 :]:
                 alike = other.sign == first.sign if same_sign else other.style == first.style
-                if alike and other.place == len(run):
+                if alike and other.index == len(run):
                     run.append(other)
             if len(run) >= max(2, len(best)):
                 best = run
@@ -169,25 +170,25 @@ def take_embedded(draft: Draft) -> None:
     filled = [option for option in draft.options if option]
     if len(filled) >= 2 or (not filled and not draft.stem):
         return
-    found = find_embedded(filled[0] if filled else draft.stem)
-    if found is None and not filled and kind_of(draft.kind) in ("", "single", "multiple"):
+    embedded = find_embedded(filled[0] if filled else draft.stem)
+    if embedded is None and not filled and kind_of(draft.kind) in ("", "single", "multiple"):
         _take_numbered(draft)
-    if found is None or bool(found.stem) == bool(filled):
+    if embedded is None or bool(embedded.stem) == bool(filled):
         return
-    draft.options, draft.labels = list(found.options), found.labels
-    if not any(found.options):
+    draft.options, draft.labels = list(embedded.options), embedded.labels
+    if not any(embedded.options):
         draft.notes.append(("", "image_options"))
-    elif found.damaged:
+    elif embedded.damaged:
         draft.notes.append(("", "damaged_options"))
     if not filled:
-        draft.stem = found.stem
+        draft.stem = embedded.stem
 
 
 def _take_numbered(draft: Draft) -> None:
-    found = find_numbered(draft.stem, draft.answer, asks_key=draft.asks_key)
-    if found is not None:
-        draft.stem, draft.labels = found[0], found[2]
-        draft.options = list(found[1])
+    numbered = find_numbered(draft.stem, draft.answer, has_key_field=draft.has_key_field)
+    if numbered is not None:
+        draft.stem, draft.labels = numbered.stem, numbered.labels
+        draft.options = list(numbered.options)
 
 
 def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
@@ -242,22 +243,26 @@ def split_item(draft: Draft) -> list[Draft]:
             labels=part.labels,
             passage=passage,
             answer=key,
-            sub=place,
+            sub=index,
             notes=[*draft.notes, *([("", "damaged_options")] if part.damaged else [])],
         )
-        for place, (part, key) in enumerate(zip(parts, keys, strict=True), 1)
+        for index, (part, key) in enumerate(zip(parts, keys, strict=True), 1)
     ]
 
 
 def _is_multiple(draft: Draft, keys: list[object]) -> bool:
     """Whether several keys belong to one question: one set of options, keys in their order."""
-    found = find_embedded(draft.stem)
-    if found is None or len(keys) >= len(found.options) or _ITEM_LINE.search(found.options[-1]):
+    embedded = find_embedded(draft.stem)
+    if (
+        embedded is None
+        or len(keys) >= len(embedded.options)
+        or _ITEM_LINE.search(embedded.options[-1])
+    ):
         return False
-    places = [label_index(normal_text(str(key)).upper()) for key in keys]
-    blanks = len(re.findall(r"_{2,}|(?<!\d)\d{2}(?!\d)", found.stem))
-    ascending = places == sorted(set(places)) and min(places) >= 0
-    return ascending and (says_multiple(found.stem) or blanks < len(keys))
+    indexes = [label_index(normal_text(str(key)).upper()) for key in keys]
+    blanks = len(re.findall(r"_{2,}|(?<!\d)\d{2}(?!\d)", embedded.stem))
+    ascending = indexes == sorted(set(indexes)) and min(indexes) >= 0
+    return ascending and (says_multiple(embedded.stem) or blanks < len(keys))
 
 
 def _consecutive(text: str, expected: int) -> tuple[list[Embedded], str]:
@@ -301,20 +306,20 @@ def _cut_runs(markers: list[_Marker], expected: int) -> list[list[_Marker]]:
     """Runs one after another, as many as expected; else none."""
     runs: list[list[_Marker]] = []
     for marker in markers:
-        if marker.place == 0:
+        if marker.index == 0:
             runs.append([marker])
-        elif runs and marker.place == len(runs[-1]) and marker.style == runs[-1][0].style:
+        elif runs and marker.index == len(runs[-1]) and marker.style == runs[-1][0].style:
             runs[-1].append(marker)
     runs = [run for run in runs if len(run) >= 2]
     signs = [run[0].sign for run in runs]
     usual = max(set(signs), key=signs.count) if signs else ""
-    for kept in (
+    for selected in (
         runs,
         [run for run in runs if len(run) >= 3],
         [run for run in runs if run[0].sign == usual],
     ):
-        if len(kept) == expected:
-            return kept
+        if len(selected) == expected:
+            return selected
     return []
 
 
@@ -323,14 +328,14 @@ def _number(match: re.Match[str]) -> int:
 
 
 def _first_number(text: str, runs: list[list[_Marker]]) -> int:
-    """The number of the first sub-question, told from the second one's; 0 if there is none."""
+    """The number of the first sub-question, one less than that of the second; else 0."""
     if len(runs) < 2:
         return 0
-    found = list(_ITEM_INLINE.finditer(text, runs[0][-1].end, runs[1][0].start))
-    found = found or list(_ITEM_LINE.finditer(text, runs[0][-1].end, runs[1][0].start))
+    matches = list(_ITEM_INLINE.finditer(text, runs[0][-1].end, runs[1][0].start))
+    matches = matches or list(_ITEM_LINE.finditer(text, runs[0][-1].end, runs[1][0].start))
     before = {_number(m) for m in _ITEM_INLINE.finditer(text, 0, runs[0][0].start)}
     before |= {_number(m) for m in _ITEM_LINE.finditer(text, 0, runs[0][0].start)}
-    return next((_number(m) - 1 for m in found if _number(m) - 1 in before), 0)
+    return next((_number(m) - 1 for m in matches if _number(m) - 1 in before), 0)
 
 
 def _item_start(text: str, start: int, end: int, number: int) -> int:
@@ -363,10 +368,8 @@ def _shared_options(text: str, count: int) -> tuple[list[Embedded], str]:
     return parts, whole.stem
 
 
-def find_numbered(
-    text: str, answer: Any, *, asks_key: bool
-) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """The stem, the options and their labels, where a text numbers 3 to 6 options.
+def find_numbered(text: str, answer: Any, *, has_key_field: bool) -> Embedded | None:
+    """The question of a text that numbers 3 to 6 options: ``…？①甲②乙③丙``.
 
     Numbers in a stem may also be statements or sub-questions. So the key must be such a number.
     Where the source has no keys at all, the numbers must be circled or the stem must ask for a
@@ -375,25 +378,25 @@ def find_numbered(
     Args:
         text: The whole stem.
         answer: The key as the source has it.
-        asks_key: Whether the source has a place for keys.
+        has_key_field: Whether the source has a column or field for keys.
     """
     for sign in _SIGNS:
         marks = list(sign.finditer(text))
         labels = [normal_text(mark.group("label")) for mark in marks]
-        places = [label_index(label) for label in labels]
-        if places != list(range(len(marks))) or not _LEAST <= len(marks) <= _MOST:
+        indexes = [label_index(label) for label in labels]
+        if indexes != list(range(len(marks))) or not _LEAST <= len(marks) <= _MOST:
             continue
         ends = [*(mark.start() for mark in marks[1:]), len(text)]
         options = tuple(tidy(text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
         stem = tidy(text[: marks[0].start()])
         if not stem or not all(options) or any(map(_ASKS.search, options)):
             continue
-        if asks_key:
-            found = _names_one(answer, labels)
+        if has_key_field:
+            fits = _names_one(answer, labels)
         else:
-            found = answer is None and _chooses(stem, circled=sign is _SIGNS[0])
-        if found:
-            return stem, options, tuple(labels)
+            fits = answer is None and _chooses(stem, circled=sign is _SIGNS[0])
+        if fits:
+            return Embedded(stem, options, tuple(labels))
     return None
 
 

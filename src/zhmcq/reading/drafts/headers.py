@@ -161,10 +161,10 @@ def _column_name(index: int) -> str:
 
 def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
     headers: list[str] = []
-    for place, cell in enumerate(cells):
-        name = " ".join(cell.split()) or _column_name(place)
+    for index, cell in enumerate(cells):
+        name = " ".join(cell.split()) or _column_name(index)
         while name in headers:
-            name = f"{name} ({_column_name(place)})"
+            name = f"{name} ({_column_name(index)})"
         headers.append(name)
     return tuple(headers)
 
@@ -177,20 +177,20 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
     for column, cell in enumerate(cells):
         if not cell:
             continue
-        # "options" would be the option S, were the vocabulary not asked first.
+        # "options" would be the option S, were the vocabulary not looked up first.
         if fold_name(cell) not in _BY_NAME and (label := option_label(cell)):
             labelled.append((column, label))
         elif label := _right_label(cell):
             layout.rights.setdefault(label, column)
-        elif found := field_of(cell):
-            ranked.setdefault(found[0], []).append((found[1], column))
+        elif match := field_of(cell):
+            ranked.setdefault(match[0], []).append((match[1], column))
     layout.options, layout.labels = _option_run(labelled)
-    layout.fields = {name: [c for _, c in sorted(places)] for name, places in ranked.items()}
+    layout.fields = {name: [c for _, c in sorted(indexes)] for name, indexes in ranked.items()}
     if "id" not in layout.fields and cells and not cells[0]:
         layout.fields["id"] = [0]
     lacks_stem = "stem" not in layout.fields and not stem_is_named
     if lacks_stem and "passage" in layout.fields and layout.options:
-        # A column called only 「材料」 or "text" beside options is what is asked.
+        # A column called only 「材料」 or "text" next to options holds the stems.
         layout.fields["stem"] = [layout.fields["passage"].pop()]
         if not layout.fields["passage"]:
             del layout.fields["passage"]
@@ -285,37 +285,37 @@ def _mapped_layout(
     folded = {fold_name(header) for headers in wanted.values() for header in headers}
     best = max(rows, key=lambda row: len(folded & {fold_name(c) for c in row[1]}), default=(0, []))
     number, cells = best
-    places = {normal_text(cell): place for place, cell in reversed(list(enumerate(cells))) if cell}
-    loose = {fold_name(cell): place for cell, place in places.items()}
+    by_name = {normal_text(cell): index for index, cell in reversed(list(enumerate(cells))) if cell}
+    loose = {fold_name(cell): index for cell, index in by_name.items()}
 
-    def place_of(name: str, header: str) -> int:
+    def index_of(name: str, header: str) -> int:
         named = re.fullmatch(r"column ([A-Z]{1,2})", header)
         if named:
             from openpyxl.utils import column_index_from_string
 
             return column_index_from_string(named.group(1)) - 1
-        place = places.get(normal_text(header), loose.get(fold_name(header)))
-        if place is None:
+        index = by_name.get(normal_text(header), loose.get(fold_name(header)))
+        if index is None:
             raise ColumnsError(
                 f"{where}: no column {header!r} for {name!r}; found {_shown(cells)}. Correct "
                 f"columns={dict(columns)!r}"
             )
-        return place
+        return index
 
-    found = {name: [place_of(name, h) for h in headers] for name, headers in wanted.items()}
-    taken = {place for places_ in found.values() for place in places_}
+    mapped = {name: [index_of(name, h) for h in headers] for name, headers in wanted.items()}
+    taken = {index for indexes in mapped.values() for index in indexes}
     rest = ["" if i in taken else cell for i, cell in enumerate(cells)]
-    layout = recognise(number, rest, stem_is_named="stem" in found)
+    layout = recognise(number, rest, stem_is_named="stem" in mapped)
     if layout.fields.get("id") == [0] and 0 in taken:
         del layout.fields["id"]
     layout.headers = recognise(number, cells).headers
-    numbered = sorted((int(n[6:]), p[0]) for n, p in found.items() if n[6:].isdigit())
-    if numbered or len(found.get("options", ())) > 1:
-        layout.options = [p for _, p in numbered] or found.pop("options")
+    numbered = sorted((int(n[6:]), p[0]) for n, p in mapped.items() if n[6:].isdigit())
+    if numbered or len(mapped.get("options", ())) > 1:
+        layout.options = [p for _, p in numbered] or mapped.pop("options")
         names = [option_label(cells[p]) if p < len(cells) else "" for p in layout.options]
         whole = all(names) and len(set(names)) == len(names)
         layout.labels = tuple(names) if whole else ()
-    layout.fields |= {name: places_ for name, places_ in found.items() if name in FIELDS}
+    layout.fields |= {name: indexes for name, indexes in mapped.items() if name in FIELDS}
     if "stem" not in layout.fields:
         raise ColumnsError(
             f"{where}: columns={dict(columns)!r} names no stem, and none was recognised among "

@@ -81,7 +81,7 @@ def _recognised(names: tuple[str, ...]) -> HeaderLayout:
 
 
 def _names(record: Iterable[Any]) -> HeaderLayout:
-    """What the names of a record say; kept, since a file has few sets of names."""
+    """What the names of a record say; cached, since a file has few sets of names."""
     names = tuple(map(str, record))
     return _recognised(names) if sum(map(len, names)) < 1000 else recognise(0, names)
 
@@ -124,9 +124,9 @@ def _named_items(data: Mapping[str, Any], *, objects: bool) -> list[Any]:
 
 def _listed_items(data: Mapping[str, Any]) -> list[Any]:
     """What the lists of records inside an object hold."""
-    kept = _said_of_all(data)
+    common = _common_fields(data)
     return [
-        {**kept, **item} if isinstance(item, dict) else item
+        {**common, **item} if isinstance(item, dict) else item
         for value in data.values()
         if isinstance(value, list) and any(map(_is_record, value))
         for item in value
@@ -134,7 +134,7 @@ def _listed_items(data: Mapping[str, Any]) -> list[Any]:
 
 
 def _from_lists(data: Mapping[str, Any]) -> list[Any]:
-    """A table kept by columns: lists of one length, one of them the stems."""
+    """A table stored by columns: lists of one length, one of them the stems."""
     lengths = {len(value) if isinstance(value, list) else -1 for value in data.values()}
     stem = _names(data).first("stem")
     if stem is None or len(lengths) != 1 or min(lengths) < 2:
@@ -147,10 +147,10 @@ def _from_lists(data: Mapping[str, Any]) -> list[Any]:
 def _is_item(data: Mapping[str, Any]) -> bool:
     """Whether an object has a text of its own to ask or to read, beyond a title."""
     layout, pairs = _names(data), list(data.items())
-    places = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
+    indexes = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
     return any(
         isinstance(value, str) and not _is_title(name)
-        for name, value in (pairs[place] for place in places)
+        for name, value in (pairs[index] for index in indexes)
     )
 
 
@@ -158,11 +158,11 @@ def _is_title(name: str) -> bool:
     return fold_name(name) in ("title", "questiontitle")
 
 
-def _said_of_all(own: Mapping[str, Any]) -> dict[str, Any]:
+def _common_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     """What an object says of all its questions: subject, source, kind."""
-    fields = _names(own).fields
-    places = {place for name in ("subject", "source", "kind") for place in fields.get(name, ())}
-    return {k: v for i, (k, v) in enumerate(own.items()) if i in places and isinstance(v, str)}
+    fields = _names(record).fields
+    indexes = {index for name in ("subject", "source", "kind") for index in fields.get(name, ())}
+    return {k: v for i, (k, v) in enumerate(record.items()) if i in indexes and isinstance(v, str)}
 
 
 def _is_record(value: Any) -> bool:
@@ -191,10 +191,10 @@ class ItemReader:
             ColumnsError: If its record has no recognisable question.
         """
         records = list(self._records(item, {}, 0))
-        found = [draft for record in records for draft in self._of_record(record, number)]
-        if len(found) > 1:
-            _group(found, number)
-        return found
+        drafts = [draft for record in records for draft in self._of_record(record, number)]
+        if len(drafts) > 1:
+            _group(drafts, number)
+        return drafts
 
     def _records(
         self, item: Any, inherited: dict[str, Any], depth: int
@@ -218,11 +218,11 @@ class ItemReader:
         ]
         if children:
             names = {name for name, _ in children}
-            own = {k: v for k, v in flat.items() if k not in names}
-            own = _as_passage(own)
+            record = {k: v for k, v in flat.items() if k not in names}
+            record = _as_passage(record)
             for _, parts in children:
                 for part in parts:
-                    yield from self._records(part, _merged(inherited, own), depth + 1)
+                    yield from self._records(part, _merged(inherited, record), depth + 1)
             return
         yield from _parallel(_merged(inherited, flat))
 
@@ -254,7 +254,7 @@ class ItemReader:
         origin = Origin(self.file, "", number)
         layout, heading = self._layout(record, origin)
         values = list(record.values())
-        draft = Draft(origin, "", heading=heading, asks_key=True)
+        draft = Draft(origin, "", heading=heading, has_key_field=True)
         for name in ("stem", "passage", "kind", "subject", "explanation", "source", "group"):
             for column in layout.fields.get(name, ()):
                 if text := text_of(values[column]):
@@ -262,7 +262,7 @@ class ItemReader:
                     break
         draft.source_id = _source_id(values, layout)
         answers = [values[column] for column in layout.fields.get("answer", ())]
-        draft.asks_key = bool(answers or layout.rights)
+        draft.has_key_field = bool(answers or layout.rights)
         draft.answer = next((a for a in answers if a not in (None, "", [])), None)
         if layout.options:
             draft.options = [text_of(values[column]) for column in layout.options]
@@ -279,16 +279,16 @@ class ItemReader:
         return [draft]
 
 
-def _group(found: Sequence[Draft], number: int) -> None:
+def _group(drafts: Sequence[Draft], number: int) -> None:
     """Number the sub-questions of one item; those that share a text or an id share a group."""
-    first = found[0].source_id
-    group = next((str(d.source_id) for d in found if d.source_id is not None), f"item{number}")
-    ids = Counter(draft.source_id for draft in found)
+    first = drafts[0].source_id
+    group = next((str(d.source_id) for d in drafts if d.source_id is not None), f"item{number}")
+    ids = Counter(draft.source_id for draft in drafts)
     one_id = first is not None and len(ids) == 1
-    passages = list(dict.fromkeys(draft.passage for draft in found))
-    for place, draft in enumerate(found, 1):
+    passages = list(dict.fromkeys(draft.passage for draft in drafts))
+    for sub, draft in enumerate(drafts, 1):
         cut = bool(draft.sub)
-        draft.sub = place if ids[draft.source_id] > 1 else 0
+        draft.sub = sub if ids[draft.source_id] > 1 else 0
         if one_id or cut or draft.passage:
             part = passages.index(draft.passage) + 1
             several = part > 1 and not one_id
@@ -316,7 +316,7 @@ def _named_parts(item: list[Any]) -> Any:
 
 
 def _flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
-    """A record with what its objects hold beside its own fields; choices stay as they are."""
+    """A record with what its objects hold added to its fields; choices stay as they are."""
     flat: dict[str, Any] = {}
     nested: list[Mapping[Any, Any]] = []
     for name, value in item.items():
@@ -331,29 +331,29 @@ def _flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     return flat
 
 
-def _merged(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _merged(inherited: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """A record with what its parents say; its own passage comes instead of theirs."""
     if not inherited:
-        return own
-    own = {k: v for k, v in own.items() if v not in (None, "", []) or k not in inherited}
-    names, fields = list(own), _names(own).fields
-    if any(own[names[place]] for place in fields.get("passage", ())):
+        return record
+    record = {k: v for k, v in record.items() if v not in (None, "", []) or k not in inherited}
+    names, fields = list(record), _names(record).fields
+    if any(record[names[index]] for index in fields.get("passage", ())):
         theirs = _names(inherited).fields.get("passage", ())
         inherited = {k: v for i, (k, v) in enumerate(inherited.items()) if i not in theirs}
-    return {**inherited, **own}
+    return {**inherited, **record}
 
 
-def _as_passage(own: dict[str, Any]) -> dict[str, Any]:
+def _as_passage(record: dict[str, Any]) -> dict[str, Any]:
     """A parent's 'question' or 'content' is what its sub-questions are about."""
-    layout = _names(own)
-    stems = [name for i, name in enumerate(own) if i in layout.fields.get("stem", ())]
+    layout = _names(record)
+    stems = [name for i, name in enumerate(record) if i in layout.fields.get("stem", ())]
     name = next((name for name in stems if not _is_title(name)), "")
     if "passage" not in layout.fields and name:
-        own = {("passage" if key == name else key): value for key, value in own.items()}
-    kept = ("passage", "id", "subject", "source", "kind", "group")
-    fields = _names(own).fields
-    places = {place for name in kept for place in fields.get(name, ())}
-    return {key: value for place, (key, value) in enumerate(own.items()) if place in places}
+        record = {("passage" if key == name else key): value for key, value in record.items()}
+    parent_fields = ("passage", "id", "subject", "source", "kind", "group")
+    fields = _names(record).fields
+    indexes = {index for name in parent_fields for index in fields.get(name, ())}
+    return {key: value for index, (key, value) in enumerate(record.items()) if index in indexes}
 
 
 def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -372,9 +372,9 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     ):
         yield record
         return
-    for place in range(len(stems)):
+    for index in range(len(stems)):
         yield {
-            name: value[place] if isinstance(value, list) and len(value) == len(stems) else value
+            name: value[index] if isinstance(value, list) and len(value) == len(stems) else value
             for name, value in record.items()
         }
 
@@ -392,5 +392,5 @@ def _take_options(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> 
         draft.options, draft.labels, right = options_of(values[column])
         if draft.options:
             if right is not None and draft.answer is None:
-                draft.answer, draft.asks_key = right, True
+                draft.answer, draft.has_key_field = right, True
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from zhmcq.reading.drafts.embedded import options_of_text
 from zhmcq.reading.drafts.headers import option_label
@@ -30,25 +30,39 @@ def text_of(value: Any, depth: int = 0) -> str:
     return cell_text(value)[0]
 
 
-def options_of(value: Any) -> tuple[list[str], tuple[str, ...], list[bool] | None]:
-    """Texts, labels and, where each option says whether it is right, those booleans."""
+class ListedOptions(NamedTuple):
+    """The options of a record.
+
+    Attributes:
+        texts: Their texts.
+        labels: Their labels; ``()`` where they have none.
+        right: For each option whether it is right; ``None`` where they don't say so.
+    """
+
+    texts: list[str]
+    labels: tuple[str, ...] = ()
+    right: list[bool] | None = None
+
+
+def options_of(value: Any) -> ListedOptions:
+    """The options that a field of a record holds, whatever its shape."""
     if isinstance(value, str):
-        return *options_of_text(value), None
+        return ListedOptions(*options_of_text(value))
     if isinstance(value, dict):
-        return *_options_of_object(value), None
+        return ListedOptions(*_options_of_object(value))
     if not isinstance(value, list):
-        return [], (), None
+        return ListedOptions([])
     if value and all(isinstance(option, list) and len(option) == 2 for option in value):
         if all(isinstance(right, bool) for _, right in value):
-            return [text_of(text) for text, _ in value], (), [right for _, right in value]
+            return ListedOptions([text_of(text) for text, _ in value], (), [r for _, r in value])
         labels = [text_of(label) for label, _ in value]
         if all(option_label(label) for label in labels):
-            return [text_of(text) for _, text in value], tuple(labels), None
+            return ListedOptions([text_of(text) for _, text in value], tuple(labels))
         if all(isinstance(right, int | float) and right in (0, 1) for _, right in value):
-            return labels, (), [bool(_right(right)) for _, right in value]
+            return ListedOptions(labels, (), [bool(_right(right)) for _, right in value])
     if value and all(isinstance(option, dict) for option in value):
         return _options_of_objects(value)
-    return [text_of(option) for option in value], (), None
+    return ListedOptions([text_of(option) for option in value])
 
 
 def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, ...]]:
@@ -59,18 +73,18 @@ def _options_of_object(value: Mapping[Any, Any]) -> tuple[list[str], tuple[str, 
     names = [option_label(str(name)) for name in value]
     whole = all(names) and len(set(names)) == len(names)
     if not whole and _is_run([name for name in names if name]):
-        # What has another name beside A, B, C is no option: an explanation, a note.
-        kept = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
-        return [text_of(text) for _, text in kept], tuple(name for name, _ in kept)
+        # What has another name than A, B, C is no option: an explanation, a note.
+        labelled = [(name, text) for name, text in zip(names, value.values(), strict=True) if name]
+        return [text_of(text) for _, text in labelled], tuple(name for name, _ in labelled)
     return [text_of(text) for text in value.values()], tuple(names) if whole else ()
 
 
 def _is_run(labels: Sequence[str]) -> bool:
     """Whether labels follow one another from A, from 1 or from 0."""
-    places = [label_index(label) for label in labels]
-    return len(places) > 1 and places in (
-        list(range(len(places))),
-        list(range(-1, len(places) - 1)),
+    indexes = [label_index(label) for label in labels]
+    return len(indexes) > 1 and indexes in (
+        list(range(len(indexes))),
+        list(range(-1, len(indexes) - 1)),
     )
 
 
@@ -99,7 +113,7 @@ _RIGHT_NAMES = (
 
 def _options_of_objects(
     value: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], tuple[str, ...], list[bool] | None]:
+) -> ListedOptions:
     def pick(names: Sequence[str], wanted: type | tuple[type, ...]) -> str | None:
         return next(
             (n for n in names if all(n in o and isinstance(o[n], wanted) for o in value)), None
@@ -107,7 +121,7 @@ def _options_of_objects(
 
     text_name = pick(_TEXT_NAMES, (str, int, float))
     if text_name is None:
-        return [], (), None
+        return ListedOptions([])
     label_name = pick([n for n in _LABEL_NAMES if n != text_name], (str, int))
     right_name = next(
         (n for n in _RIGHT_NAMES if all(_right(o.get(n)) is not None for o in value)), None
@@ -116,4 +130,4 @@ def _options_of_objects(
     if not all(option_label(label) for label in labels) or len(set(labels)) != len(value):
         labels = ()
     right = [bool(_right(option[right_name])) for option in value] if right_name else None
-    return [text_of(option[text_name]) for option in value], labels, right
+    return ListedOptions([text_of(option[text_name]) for option in value], labels, right)

@@ -58,10 +58,10 @@ def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         The texts, and the labels that they carried; the same texts and ``()`` where they carry
         none, or where a text would be left empty.
     """
-    places = [place for place, option in enumerate(options) if option]
+    indexes = [index for index, option in enumerate(options) if option]
     matches = _prefixes(options)
     labels = [prefix_label(match) for match in matches]
-    if not matches or [label_index(label) for label in labels] != places:
+    if not matches or [label_index(label) for label in labels] != indexes:
         return list(options), ()
     if all(match.lastgroup == "spaced" for match in matches) and not _plainly_labels(options):
         return list(options), ()
@@ -70,13 +70,13 @@ def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
 
 
 def misprinted_prefix(options: Sequence[str]) -> int | None:
-    """The place of the one option whose prefix breaks the sequence, as in (A) (B) (C) (C).
+    """The index of the only option whose prefix breaks the sequence, as in (A) (B) (C) (C).
 
     ``None`` where all are in order, or where the letters are no labels at all.
     """
     matches = _prefixes(options)
     labels = [label_index(prefix_label(match)) for match in matches]
-    wrong = [place for place, label in enumerate(labels) if place != label]
+    wrong = [index for index, label in enumerate(labels) if index != label]
     bracketed = all(match.lastgroup in ("bracketed", "marked") for match in matches)
     letters = all(prefix_label(match).isalpha() for match in matches)
     if len(matches) >= 4 and len(wrong) == 1 and bracketed and letters:
@@ -91,23 +91,23 @@ def without_prefixes(options: Sequence[str]) -> list[str]:
 
 def _prefixes(options: Sequence[str]) -> list[re.Match[str]]:
     """A prefix for each option that holds a text; none unless all have one."""
-    found = []
+    matches = []
     for option in options:
         if not option:
             continue
         match = _PREFIX.match(option)
         if match is None:
             return []
-        found.append(match)
-    return found if len(found) >= 2 else []
+        matches.append(match)
+    return matches if len(matches) >= 2 else []
 
 
 def _without(options: Sequence[str], matches: Sequence[re.Match[str]]) -> list[str]:
     """The options after their prefixes; ``[]`` if one would be left empty."""
     ends = iter(matches)
     stripped = [tidy(option[next(ends).end() :]) if option else "" for option in options]
-    kept = all(text for text, option in zip(stripped, options, strict=True) if option)
-    return stripped if kept else []
+    whole = all(text for text, option in zip(stripped, options, strict=True) if option)
+    return stripped if whole else []
 
 
 def _plainly_labels(options: Sequence[str]) -> bool:

@@ -136,7 +136,7 @@ class RowReader:
             stem=self._text(row, "stem"),
             labels=layout.labels,
             heading=self.heading,
-            asks_key=bool(layout.fields.get("answer") or layout.rights),
+            has_key_field=bool(layout.fields.get("answer") or layout.rights),
             source_id=self._source_id(row),
         )
         for name in _TEXT_FIELDS:

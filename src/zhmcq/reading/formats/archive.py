@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from zhmcq.errors import ReadError
-from zhmcq.reading.formats.table import MAX_COLUMNS
+from zhmcq.reading.formats.table import MAX_COLUMNS, MergedRange
 
 __all__ = ["SheetScan", "check_archive", "pictured_cells", "scan_sheet"]
 
@@ -55,13 +55,13 @@ class SheetScan:
     """What a sheet's XML says beyond its cells.
 
     Attributes:
-        merges: Column, first row and last row (1-based) of merged ranges of several rows.
+        merges: The merged ranges of several rows.
         without_value: References (``"B7"``) of formulas whose value was never stored.
         rows: How many row elements there are.
         wide: Whether there are empty but formatted cells beyond the column limit.
     """
 
-    merges: list[tuple[int, int, int]] = field(default_factory=list)
+    merges: list[MergedRange] = field(default_factory=list)
     without_value: set[str] = field(default_factory=set)
     rows: int = 0
     wide: bool = False
@@ -137,7 +137,8 @@ def _scan_part(part: bytes, scan: SheetScan, where: str) -> None:
     if b"mergeCell" in part:
         for column, top, bottom in _MERGE.findall(part):
             if int(bottom) > int(top) and len(scan.merges) < MAX_MERGES:
-                scan.merges.append((column_number(column.decode()), int(top), int(bottom)))
+                first = column_number(column.decode())
+                scan.merges.append(MergedRange(first, int(top), int(bottom)))
     if b"<f" in part or b":f" in part:
         scan.without_value.update(match.decode() for match in _NO_VALUE.findall(part))
 

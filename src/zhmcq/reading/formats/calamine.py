@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from zhmcq.errors import ReadError
 from zhmcq.reading.formats.cells import cell_text
-from zhmcq.reading.formats.table import CellRow, MergedColumns, Sheet
+from zhmcq.reading.formats.table import CellRow, MergedColumns, MergedRange, Sheet
 
 __all__ = ["calamine_sheets"]
 
@@ -51,15 +51,15 @@ def calamine_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             if not isinstance(line, dict) or not {"sheet", "merges", "rows"} <= line.keys():
                 ended = line == {"end": True}
                 break
-            merges = [tuple(merge) for merge in line["merges"]]
+            merges = [MergedRange(*merge) for merge in line["merges"]]
             yield Sheet(line["sheet"], _rows(lines, MergedColumns(merges)), line["rows"])
             lines.skip_rows()
         if not ended:
             child.kill()
             child.wait()
             errors.seek(0)
-            said = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
-            detail = said[-1][:200] if said else f"it ended with {child.returncode}"
+            messages = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
+            detail = messages[-1][:200] if messages else f"it ended with {child.returncode}"
             raise ReadError(
                 f"{name}: expected an {path.suffix} workbook, but it is damaged, hostile or too "
                 f"large ({detail}); open it in a spreadsheet program and save it as .xlsx"

@@ -57,11 +57,11 @@ def main(path: str) -> None:
         ]
         send({"sheet": name, "merges": merges, "rows": sheet.height})
         blanks = [""] * first_column
-        for place, cells in enumerate(sheet.to_python(skip_empty_area=True), first_row + 1):
+        for number, cells in enumerate(sheet.to_python(skip_empty_area=True), first_row + 1):
             while cells and cells[-1] == "":
                 cells.pop()
             if cells:
-                send([place, *blanks, *map(stored, cells)])
+                send([number, *blanks, *map(stored, cells)])
     send({"end": True})
 
 

@@ -139,7 +139,7 @@ def delimited_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """The one table of a csv or tsv file.
 
     Raises:
-        ReadError: If its encoding can't be told or its quoting is broken.
+        ReadError: If its encoding can't be worked out or its quoting is broken.
     """
     encoding = detect_encoding(path, name)
     with path.open(encoding=encoding, newline="") as file:

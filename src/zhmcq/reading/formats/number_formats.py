@@ -30,7 +30,7 @@ _SYSTEM_TIME = "F400"
 def general(value: float) -> str:
     """A number under the format General: integers whole, other numbers in 11 characters.
 
-    Excel shows integers above 11 digits as 2.02E+15. They are kept whole: ids are such, and
+    Excel shows integers above 11 digits as 2.02E+15. They stay whole here: ids are such, and
     neighbouring ones must not become alike.
     """
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
@@ -160,9 +160,9 @@ def render_date(value: dt.datetime | dt.date | dt.time, code: str) -> str:
     halves = any(kind == "half" for kind, _ in tokens)
     minguo = _MINGUO_LOCALE in {locale[-3:] for locale in locales}
     parts: list[str] = []
-    for place, (kind, text) in enumerate(tokens):
+    for index, (kind, text) in enumerate(tokens):
         if kind == "date":
-            minute = text in ("m", "mm") and _is_minute(tokens, place)
+            minute = text in ("m", "mm") and _is_minute(tokens, index)
             parts.append(_date_part(moment, text, minute, halves, minguo))
         elif kind == "half":
             morning = text.split("/")
@@ -173,10 +173,10 @@ def render_date(value: dt.datetime | dt.date | dt.time, code: str) -> str:
     return shown or moment.isoformat(sep=" ")
 
 
-def _is_minute(tokens: tuple[tuple[str, str], ...], place: int) -> bool:
+def _is_minute(tokens: tuple[tuple[str, str], ...], index: int) -> bool:
     """``m`` is a minute after an hour or before a second, else a month."""
-    before = next((t for k, t in reversed(tokens[:place]) if k in ("date", "elapsed")), "")
-    after = next((t for k, t in tokens[place + 1 :] if k == "date"), "")
+    before = next((t for k, t in reversed(tokens[:index]) if k in ("date", "elapsed")), "")
+    after = next((t for k, t in tokens[index + 1 :] if k == "date"), "")
     return before[:1].lower() == "h" or after[:1] == "s"
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from zhmcq.progress import progress_bar
 
-__all__ = ["MAX_COLUMNS", "CellRow", "MergedColumns", "Sheet", "SourceRow", "tracked"]
+__all__ = [
+    "MAX_COLUMNS",
+    "CellRow",
+    "MergedColumns",
+    "MergedRange",
+    "Sheet",
+    "SourceRow",
+    "tracked",
+]
 
 T = TypeVar("T")
 
@@ -57,14 +65,22 @@ class Sheet:
     expected: int = 0
 
 
+class MergedRange(NamedTuple):
+    """A merged range of several rows, all numbers from 1; of its columns only the first counts."""
+
+    column: int
+    first_row: int
+    last_row: int
+
+
 class MergedColumns:
     """Carries the value of a merged range down to its later rows.
 
     Args:
-        merges: Column, first row and last row of each range, all from 1.
+        merges: The ranges.
     """
 
-    def __init__(self, merges: Iterable[tuple[int, int, int]]) -> None:
+    def __init__(self, merges: Iterable[MergedRange]) -> None:
         self._starts: dict[int, list[tuple[int, int]]] = {}
         for column, top, bottom in merges:
             self._starts.setdefault(top, []).append((column - 1, bottom))

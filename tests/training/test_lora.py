@@ -1,7 +1,70 @@
+"""The peft configuration of LoRA settings, and the dropout of an adapter."""
+
+from __future__ import annotations
+
+import dataclasses
+
 import pytest
 import torch
 
-from zhmcq.training.lora import FastDropout, use_fast_dropout
+from zhmcq.errors import SettingsError
+from zhmcq.settings import LoraSettings
+from zhmcq.training.lora import FastDropout, lora_config, use_fast_dropout
+
+PROJECTIONS = {
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+}
+
+
+def test_lora_defaults_are_the_recipes() -> None:
+    config = lora_config(LoraSettings())
+    assert (config.r, config.lora_alpha, config.lora_dropout) == (32, 16, 0.05)
+    assert config.target_modules == PROJECTIONS
+    assert config.task_type == "CAUSAL_LM"
+    assert config.bias == "none"
+
+
+def test_other_fields_of_peft_are_passed_on() -> None:
+    config = lora_config(
+        LoraSettings(
+            r=4,
+            target_modules="all-linear",
+            use_dora=True,
+            use_rslora=True,
+            modules_to_save=["lm_head"],
+            rank_pattern={"q_proj": 2},
+        )
+    )
+    assert config.r == 4
+    assert config.target_modules == "all-linear"
+    assert (config.use_dora, config.use_rslora) == (True, True)
+    assert config.modules_to_save == ["lm_head"]
+    assert config.rank_pattern == {"q_proj": 2}
+    assert lora_config(LoraSettings(target_modules=["q_proj"])).target_modules == {"q_proj"}
+
+
+def test_what_peft_refuses_is_a_settings_error() -> None:
+    with pytest.raises(SettingsError, match="peft refuses them: Invalid task type: 'SEQ'"):
+        lora_config(LoraSettings(task_type="SEQ"))
+
+
+def test_a_field_that_the_installed_peft_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import peft
+
+    @dataclasses.dataclass
+    class Older:
+        r: int = 8
+
+    monkeypatch.setattr(peft, "LoraConfig", Older)
+    monkeypatch.setattr(peft, "__version__", "0.1")
+    with pytest.raises(SettingsError, match=r"peft 0\.1 has no field init_lora_weights"):
+        lora_config(LoraSettings(use_dora=True))
 
 
 def test_drops_as_many_as_it_says_and_scales_up_the_others() -> None:

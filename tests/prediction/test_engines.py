@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.modeling.generation import TextGenerator
+from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.parsers import get_parser
+from zhmcq.prediction.engines import GenerateEngine, PreparedQuestion, ScoreEngine
+from zhmcq.prompts import get_prompt
+from zhmcq.questions import Question
+from zhmcq.settings import GenerateSettings
+
+QUESTION = Question("q", "誰？", ("甲", "乙", "丙"), labels=("1", "2", "3"))
+ENCODED = EncodedQuestion(
+    id="q",
+    passage="",
+    prompt=(1, 5),
+    candidates=((6, 2), (7, 2), (8, 2)),
+    answers=((0,), (1,), (2,)),
+    target=None,
+    normalization="sum",
+)
+PREPARED = PreparedQuestion(QUESTION, ENCODED)
+
+
+def test_the_highest_score_is_the_answer_and_its_share_of_likelihood_the_confidence() -> None:
+    engine = ScoreEngine(ScoringEngine(None, 0))
+    record = {"id": "q", "scores": [math.log(0.1), math.log(0.3), math.log(0.1)]}
+    prediction = engine.prediction(PREPARED, record)
+    assert (prediction.id, prediction.answer, prediction.label) == ("q", (1,), "2")
+    assert prediction.confidence == pytest.approx(0.6)
+    assert prediction.scores == tuple(record["scores"])
+    assert (prediction.status, prediction.reply) == ("answered", "")
+
+
+def test_of_equal_scores_the_first_candidate_is_the_answer() -> None:
+    engine = ScoreEngine(ScoringEngine(None, 0))
+    prediction = engine.prediction(PREPARED, {"id": "q", "scores": [-2.0, -1.0, -1.0]})
+    assert prediction.answer == (1,)
+
+
+def test_scores_far_below_zero_still_have_a_confidence() -> None:
+    engine = ScoreEngine(ScoringEngine(None, 0))
+    prediction = engine.prediction(PREPARED, {"id": "q", "scores": [-9000.0, -9001.0, -9002.0]})
+    assert prediction.confidence == pytest.approx(1 / (1 + math.exp(-1) + math.exp(-2)))
+
+
+def generate_engine(tokenizer: Any, **settings: Any) -> GenerateEngine:
+    return GenerateEngine(
+        TextGenerator(None, tokenizer, frozenset({2}), 4),
+        Encoder(tokenizer, get_prompt("zh-exam")),
+        get_parser("zh"),
+        GenerateSettings(**settings),
+    )
+
+
+def test_a_free_reply_is_read_by_the_parser(tokenizer: Any) -> None:
+    engine = generate_engine(tokenizer)
+    record = {"id": "q", "reply": "答案是 3", "candidate": None}
+    prediction = engine.prediction(PREPARED, record)
+    assert (prediction.answer, prediction.label, prediction.status) == ((2,), "3", "answered")
+    record = {"id": "q", "reply": "不知道", "candidate": None}
+    prediction = engine.prediction(PREPARED, record)
+    assert (prediction.answer, prediction.label, prediction.status) == (None, "", "none")
+    assert prediction.reply == "不知道"
+    assert prediction.reason
+
+
+def test_a_reply_limited_to_candidates_needs_no_parser(tokenizer: Any) -> None:
+    engine = generate_engine(tokenizer, constrain=True)
+    record = {"id": "q", "reply": "想一想\n答案：2", "candidate": 1}
+    prediction = engine.prediction(PREPARED, record)
+    assert (prediction.answer, prediction.label, prediction.status) == ((1,), "2", "answered")
+    assert (prediction.reply, prediction.confidence) == ("想一想\n答案：2", None)
+
+
+def test_a_journal_depends_on_the_limits_of_replies_and_not_on_packing_or_parser(
+    tokenizer: Any,
+) -> None:
+    tree, flat = (ScoreEngine(ScoringEngine(None, 0, name)) for name in ("tree", "flat"))
+    assert tree.journal_fields() == flat.journal_fields() == {"mode": "score"}
+    strict = generate_engine(tokenizer, parser="strict")
+    assert strict.journal_fields() == generate_engine(tokenizer).journal_fields()
+    assert generate_engine(
+        tokenizer, max_new_tokens=9, constrain=True, reasoning_tokens=5
+    ).journal_fields() == {"mode": "generate", "limit": [9, True, 5]}

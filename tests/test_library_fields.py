@@ -1,0 +1,52 @@
+"""The frozen names of peft's and transformers' fields are those of the installed versions."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import peft
+import pytest
+import transformers
+
+from zhmcq._library_fields import LoraConfigFields, TrainingArgumentsFields
+from zhmcq.settings import REFUSED, LoraSettings, TrainingSettings
+
+
+@pytest.mark.parametrize(
+    ("installed", "version", "listed", "elsewhere"),
+    [
+        (peft.LoraConfig, peft.__version__, LoraConfigFields, set(LoraSettings.model_fields)),
+        (
+            transformers.TrainingArguments,
+            transformers.__version__,
+            TrainingArgumentsFields,
+            {*TrainingSettings.model_fields, *REFUSED},
+        ),
+    ],
+)
+def test_the_frozen_fields_are_those_of_the_installed_version(
+    installed: Any, version: str, listed: Any, elsewhere: set[str]
+) -> None:
+    types = {field.name: field.type for field in dataclasses.fields(installed)}
+    missing = sorted(set(types) - set(listed.__annotations__) - elsewhere)
+    gone = sorted(set(listed.__annotations__) - set(types))
+    message = "\n".join(
+        [
+            f"{installed.__name__} {version} has other fields than {listed.__name__}:",
+            *[f"Add a line, or refuse it in REFUSED:    {name}: {types[name]}" for name in missing],
+            *[f"Delete the line:    {name}" for name in gone],
+        ]
+    )
+    assert (missing, gone) == ([], []), message
+
+
+def test_no_field_is_listed_twice() -> None:
+    assert not set(LoraConfigFields.__annotations__) & set(LoraSettings.model_fields)
+    others = {*TrainingSettings.model_fields, *REFUSED}
+    assert not set(TrainingArgumentsFields.__annotations__) & others
+
+
+def test_each_refused_field_is_one_of_transformers() -> None:
+    fields = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
+    assert set(REFUSED) <= fields
