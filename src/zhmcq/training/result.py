@@ -65,10 +65,12 @@ class TrainingResult:
             OutputError: If the hub cannot be reached or refuses, or if a private repository is
                 requested and ``repo_id`` is a public one.
         """
-        from httpx2 import HTTPError
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub import errors as hub_errors
 
+        # The http library's own exception: errors without any answer are of it as well. Versions
+        # of the hub's client use other libraries; its errors name the one in use.
+        http_error: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]
         hub = HfApi(token=token)
         try:
             hub.create_repo(repo_id, private=private, exist_ok=True)
@@ -83,7 +85,7 @@ class TrainingResult:
                 ignore_patterns=["checkpoints/*", "run.json", ".*"],
                 commit_message="LoRA adapter trained with zhmcq",
             )
-        except (HTTPError, HFValidationError, OSError, ValueError) as error:
+        except (http_error, hub_errors.HFValidationError, OSError, ValueError) as error:
             raise OutputError(
                 f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
                 "login`, or pass token='hf_…' with a token that may write there"
