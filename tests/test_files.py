@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from zhmcq._files import atomic_folder, atomic_write
 from zhmcq.errors import OutputError, OutputExistsError
-from zhmcq.files import atomic_folder, atomic_write
 
 
 def names(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from zhmcq.progress import progress_bar, progress_or_bar
+from zhmcq._progress import progress_bar, progress_or_bar
 
 
 class Terminal(io.StringIO):

@@ -93,7 +93,7 @@ except zhmcq.errors.SettingsError:
 
 def test_registries_prompts_parsers_and_questions_load_nothing_heavy() -> None:
     code = """
-import zhmcq, zhmcq.registry, zhmcq.testing, zhmcq.files, zhmcq.manifest
+import zhmcq, zhmcq.registry, zhmcq.testing, zhmcq._files, zhmcq.manifest
 question = zhmcq.Question("q", "誰？", ("甲", "乙"), "甲來了。")
 zhmcq.QuestionBank([question])[:1].answered
 for name in ("zh-exam", "zh-cloze", "zh-chat"):
@@ -108,7 +108,7 @@ zhmcq.get_parser("json")
 
 def test_reading_checking_and_reports_load_neither_torch_nor_pandas() -> None:
     code = """
-import zhmcq.dataset, zhmcq.evaluation, zhmcq.reading, zhmcq.reports.html, zhmcq.reports.tables
+import zhmcq.dataset, zhmcq.evaluation, zhmcq.reading, zhmcq.reports._html, zhmcq.reports._tables
 from zhmcq import DatasetBuilder, compare
 """
     loaded = loaded_by(code).split()

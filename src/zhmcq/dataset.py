@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zhmcq.checks.near_copies import near_copy_clusters
+from zhmcq._files import atomic_folder
+from zhmcq.checks._near_copies import near_copy_clusters
 from zhmcq.errors import ReadError, SplitError
-from zhmcq.files import atomic_folder
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.drafts.draft import Columns
-from zhmcq.reading.saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
-from zhmcq.zh.fold import fold_text
+from zhmcq.reading._drafts.draft import Columns
+from zhmcq.reading._saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
+from zhmcq.zh._fold import fold_text
 
 __all__ = ["DatasetBuilder", "Splits"]
 

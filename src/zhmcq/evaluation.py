@@ -221,7 +221,7 @@ class Comparison:
         Raises:
             OutputError: If it cannot be written.
         """
-        from zhmcq.reports.html import Bar, ChangedAnswer, FigureRow, write_comparison
+        from zhmcq.reports._html import Bar, ChangedAnswer, FigureRow, write_comparison
 
         sides = {"base": self.base, "tuned": self.tuned}
 

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zhmcq._files import atomic_folder
 from zhmcq.encoding import EncodedQuestion, Encoder, PassPlan, collate
 from zhmcq.errors import MergeError, ModelError, OutputExistsError
-from zhmcq.files import atomic_folder
 from zhmcq.manifest import BaseIdentity
-from zhmcq.modeling.adapters import Adapter, attach_trained, read_adapter
-from zhmcq.modeling.forward import token_logits
-from zhmcq.modeling.load import (
+from zhmcq.modeling._adapters import Adapter, attach_trained, read_adapter
+from zhmcq.modeling._forward import token_logits
+from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
     choose_device,
@@ -29,7 +29,7 @@ from zhmcq.modeling.load import (
     quantization_config,
     torch_dtype,
 )
-from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import DtypeName, QuantizationSettings

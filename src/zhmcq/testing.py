@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from zhmcq.files import atomic_folder
+from zhmcq._files import atomic_folder
 from zhmcq.questions import Question
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def isolated_plugins() -> Iterator[None]:
     inside is forgotten at the end, as are plugins of installed packages that were loaded inside.
     A module that registers plugins when it is imported is best imported before.
     """
-    from zhmcq.parsers.registry import PARSERS
-    from zhmcq.prompts.registry import PROMPTS
+    from zhmcq.parsers._registry import PARSERS
+    from zhmcq.prompts._registry import PROMPTS
 
     with PROMPTS.isolated(), PARSERS.isolated():
         yield

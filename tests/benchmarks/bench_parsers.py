@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zhmcq.parsers import explain, get_parser
-from zhmcq.parsers.rules import RULES
+from zhmcq.parsers._rules import RULES
 from zhmcq.questions import Kind, Question
 
 KINDS: dict[str, Kind] = {"multi": "multiple", "group": "multiple", "truefalse": "true_false"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zhmcq.encoding import Encoder
-from zhmcq.encoding.tokens import TokenCodec
+from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question

@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from zhmcq.encoding import Encoder
-from zhmcq.encoding.tokens import TokenCodec
+from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 

@@ -11,11 +11,11 @@ import torch
 from families import FAMILIES, VOCABULARY, WINDOW, make_model
 
 from zhmcq.encoding import EncodedQuestion, PackedBatch, PackedRow, collate, pack, pack_flat
-from zhmcq.modeling import forward
-from zhmcq.modeling.forward import attention_masks, branch_scores, token_log_likelihoods
-from zhmcq.modeling.scoring import ScoringEngine
-from zhmcq.modeling.support import unsupported_reason
-from zhmcq.training.loop import objective_sum
+from zhmcq.modeling import _forward as forward
+from zhmcq.modeling._forward import attention_masks, branch_scores, token_log_likelihoods
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import unsupported_reason
+from zhmcq.training._loop import objective_sum
 
 PROMISED = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
 

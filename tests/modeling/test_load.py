@@ -11,7 +11,7 @@ import torch
 
 import zhmcq
 from zhmcq.errors import ModelError, SettingsError
-from zhmcq.modeling.load import (
+from zhmcq.modeling._load import (
     ModelSource,
     load_skeleton,
     load_tokenizer,

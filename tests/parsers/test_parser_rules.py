@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zhmcq.parsers import explain, get_parser
-from zhmcq.parsers.rules import LINKS, RULES, STRICT, Rule
+from zhmcq.parsers._rules import LINKS, RULES, STRICT, Rule
 from zhmcq.questions import Question
 
 QUESTION = Question("q", "一年中哪個季節最熱？", ("春天", "夏天", "秋天", "冬天"))

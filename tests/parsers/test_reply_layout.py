@@ -3,7 +3,7 @@
 import pytest
 
 from zhmcq.parsers import get_parser
-from zhmcq.parsers.layout import without_reasoning
+from zhmcq.parsers._layout import without_reasoning
 from zhmcq.questions import Question
 
 QUESTION = Question("q", "一年中哪個季節最熱？", ("春天", "夏天", "秋天", "冬天"))

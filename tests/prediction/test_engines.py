@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.modeling.generation import TextGenerator
-from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.parsers import get_parser
-from zhmcq.prediction.engines import GenerateEngine, PreparedQuestion, ScoreEngine
+from zhmcq.prediction._engines import GenerateEngine, PreparedQuestion, ScoreEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import GenerateSettings

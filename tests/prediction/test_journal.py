@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zhmcq.errors import OutputError, PredictionError
-from zhmcq.prediction.journal import Journal
+from zhmcq.prediction._journal import Journal
 
 RUN: dict[str, Any] = {"mode": "score", "questions": [["甲", [1, 2]]]}
 

@@ -12,10 +12,10 @@ import pytest
 
 from zhmcq.encoding import Encoder
 from zhmcq.errors import PluginError
-from zhmcq.prediction.engines import EngineStep, PreparedQuestion, Record
-from zhmcq.prediction.journal import Journal
-from zhmcq.prediction.pipeline import answer, journal_run, prepare
-from zhmcq.prediction.predictions import Prediction, Predictions, PredictionStats
+from zhmcq.prediction._engines import EngineStep, PreparedQuestion, Record
+from zhmcq.prediction._journal import Journal
+from zhmcq.prediction._pipeline import answer, journal_run, prepare
+from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question, QuestionBank
 

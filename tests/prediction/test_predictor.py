@@ -19,7 +19,7 @@ from zhmcq.errors import (
     PromptMismatchError,
     UnknownNameError,
 )
-from zhmcq.modeling.load import ModelSource
+from zhmcq.modeling._load import ModelSource
 from zhmcq.parsers import ParsedAnswer
 from zhmcq.prediction import predictor as predictor_module
 from zhmcq.prompts import ClozePrompt, ExamPrompt

@@ -14,7 +14,8 @@ import pytest
 from test_calamine import write_ods
 
 from zhmcq.questions import Question, QuestionBank, RowProblem
-from zhmcq.reading import bank, read_bank, save_bank, stream_bank
+from zhmcq.reading import _bank as bank
+from zhmcq.reading import read_bank, save_bank, stream_bank
 from zhmcq.reports import write_problems
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends itself SIGINT")

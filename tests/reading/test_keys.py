@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from zhmcq.errors import ReadError
 from zhmcq.questions import Origin
-from zhmcq.reading.convention import Convention, convention_of
-from zhmcq.reading.drafts.draft import Draft
-from zhmcq.reading.keys import Key, read_key
-from zhmcq.zh.truth import truth_of
+from zhmcq.reading._convention import Convention, convention_of
+from zhmcq.reading._drafts.draft import Draft
+from zhmcq.reading._keys import Key, read_key
+from zhmcq.zh._truth import truth_of
 
 CITIES = ("台北", "高雄", "台中", "台南", "花蓮", "新竹")
 LETTERS = tuple("ABCDEF")

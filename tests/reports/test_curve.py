@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from zhmcq import errors
-from zhmcq.reports import curve, plot_history
+from zhmcq.reports import _curve as curve
+from zhmcq.reports import plot_history
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 1, "loss": 1.4},

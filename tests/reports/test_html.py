@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zhmcq.errors import OutputError
-from zhmcq.reports.html import Bar, ChangedAnswer, FigureRow, write_comparison
+from zhmcq.reports._html import Bar, ChangedAnswer, FigureRow, write_comparison
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 

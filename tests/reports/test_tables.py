@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zhmcq.errors import OutputError
-from zhmcq.reports import tables
-from zhmcq.reports.tables import Sheet, escape_csv_text, write_csv, write_json, write_xlsx
+from zhmcq.reports import _tables as tables
+from zhmcq.reports._tables import Sheet, escape_csv_text, write_csv, write_json, write_xlsx
 
 RISKY = "=+-@\t\r\n＝＋－＠"
 

@@ -8,7 +8,7 @@ import pytest
 
 from zhmcq.errors import SettingsError
 from zhmcq.settings import TrainingSettings
-from zhmcq.training.arguments import training_arguments
+from zhmcq.training._arguments import training_arguments
 
 
 def test_training_defaults_are_the_recipes(tmp_path: Any) -> None:

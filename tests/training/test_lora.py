@@ -9,7 +9,7 @@ import torch
 
 from zhmcq.errors import SettingsError
 from zhmcq.settings import LoraSettings
-from zhmcq.training.lora import FastDropout, lora_config, use_fast_dropout
+from zhmcq.training._lora import FastDropout, lora_config, use_fast_dropout
 
 PROJECTIONS = {
     "q_proj",

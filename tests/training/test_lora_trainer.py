@@ -95,7 +95,7 @@ def test_the_manifest_says_what_the_adapter_is(base: Path, tmp_path: Path) -> No
 def test_the_adapter_of_the_best_evaluation_is_kept(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zhmcq.training.loop import TrainingLoop
+    from zhmcq.training._loop import TrainingLoop
 
     accuracies = iter([0.25, 0.75, 0.5])
     stored: list[dict[str, torch.Tensor]] = []

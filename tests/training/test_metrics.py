@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.training.metrics import ValidationAnswer, score_questions, summarise
+from zhmcq.training._metrics import ValidationAnswer, score_questions, summarise
 
 
 class FixedScores:

@@ -9,7 +9,7 @@ import pytest
 import zhmcq
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import EncodingError
-from zhmcq.training.plan import StepPlan
+from zhmcq.training._plan import StepPlan
 
 
 def question(name: str, target: int | None) -> EncodedQuestion:

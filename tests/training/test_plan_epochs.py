@@ -15,7 +15,7 @@ from zhmcq.encoding import Encoder
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.plan import ShuffledEpochs
+from zhmcq.training._plan import ShuffledEpochs
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [

@@ -11,14 +11,15 @@ import torch
 
 import zhmcq
 from zhmcq.encoding import Encoder, collate
-from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training import MemoryEstimate, estimate_memory, plan
-from zhmcq.training.loop import objective_sum
-from zhmcq.training.lora import attach_adapter
-from zhmcq.training.plan import StepPlan
+from zhmcq.training import MemoryEstimate, estimate_memory
+from zhmcq.training import _plan as plan
+from zhmcq.training._loop import objective_sum
+from zhmcq.training._lora import attach_adapter
+from zhmcq.training._plan import StepPlan
 
 BANK = [
     Question(

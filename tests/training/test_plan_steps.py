@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zhmcq.training.plan import StepSampler
+from zhmcq.training._plan import StepSampler
 
 # Questions 0-2 share passage p, 3-4 share q, 5 and 6 have none, 7-8 share r.
 PASSAGES = ["p", "p", "p", "q", "q", "", "", "r", "r"]

@@ -17,7 +17,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import isolated_plugins, tiny_llama
-from zhmcq.training.preflight import (
+from zhmcq.training._preflight import (
     RULES,
     CheckedQuestions,
     check_questions,
@@ -283,7 +283,7 @@ def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
 def test_the_predictor_scores_the_very_ids_that_were_supervised(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zhmcq.modeling.scoring import ScoringEngine
+    from zhmcq.modeling._scoring import ScoringEngine
 
     seen: list[list[EncodedQuestion]] = []
     stream = ScoringEngine.stream

@@ -7,7 +7,7 @@ from typing import Any
 
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
 from zhmcq.training import PreflightReport, TokenLengths
-from zhmcq.training.result import model_card
+from zhmcq.training._result import model_card
 
 REPORT = PreflightReport(
     questions=300,

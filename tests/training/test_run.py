@@ -14,9 +14,9 @@ from zhmcq.encoding import Encoder
 from zhmcq.manifest import BaseIdentity
 from zhmcq.prompts import describe_prompt, get_prompt
 from zhmcq.questions import Question
-from zhmcq.training.preflight import CheckedQuestions, preflight_report
-from zhmcq.training.run import Run
-from zhmcq.training.run_folder import RunFolder
+from zhmcq.training._preflight import CheckedQuestions, preflight_report
+from zhmcq.training._run import Run
+from zhmcq.training._run_folder import RunFolder
 
 BANK = [Question(f"q{i}", f"{i}？", ("甲", "乙"), answer=(i % 2,)) for i in range(3)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from zhmcq.errors import CheckpointError, OutputExistsError
 from zhmcq.testing import tiny_llama
-from zhmcq.training.run_folder import NEEDED, Checkpoints, RunFolder
+from zhmcq.training._run_folder import NEEDED, Checkpoints, RunFolder
 
 
 def make(folder: Path, step: int, *, whole: bool = True) -> Path:
@@ -131,7 +131,7 @@ import os, resource, signal, sys
 from pathlib import Path
 import zhmcq, torch
 from zhmcq.questions import Question
-import zhmcq.training, zhmcq.training.loop, peft
+import zhmcq.training, zhmcq.training._loop, peft
 torch.set_num_threads(1)
 
 base, root = Path(sys.argv[1]), Path(sys.argv[2])

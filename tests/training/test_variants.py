@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 import zhmcq
 from zhmcq import errors
 from zhmcq.encoding import Encoder, PackedBatch, collate, pack_flat
-from zhmcq.modeling.adapters import attach_trained, read_adapter
-from zhmcq.modeling.forward import token_logits
-from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling._adapters import attach_trained, read_adapter
+from zhmcq.modeling._forward import token_logits
+from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.loop import TrainingLoop
+from zhmcq.training._loop import TrainingLoop
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [

@@ -20,7 +20,7 @@ from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 from zhmcq.training import loop as loop_module
-from zhmcq.training.run_folder import HASHES, Checkpoints
+from zhmcq.training._run_folder import HASHES, Checkpoints
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -242,7 +242,7 @@ def test_models_are_written_as_safetensors_only(base: Path, tmp_path: Path) -> N
 HOLDER = """
 import sys, time
 from pathlib import Path
-from zhmcq.training.run_folder import RunFolder
+from zhmcq.training._run_folder import RunFolder
 with RunFolder(Path(sys.argv[1])).locked():
     print("held", flush=True)
     time.sleep(60)
@@ -282,7 +282,7 @@ def test_a_refused_run_leaves_no_folder(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_loss_is_looked_at_before_the_step_is_taken(base: Path) -> None:
-    from zhmcq.training.watch import refuse_non_finite_step
+    from zhmcq.training._watch import refuse_non_finite_step
 
     class Pretended:
         class accelerator:  # noqa: N801

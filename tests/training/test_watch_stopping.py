@@ -11,9 +11,9 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training.loop import TrainingLoop
-from zhmcq.training.run_folder import RunFolder
-from zhmcq.training.watch import EarlyStopping
+from zhmcq.training._loop import TrainingLoop
+from zhmcq.training._run_folder import RunFolder
+from zhmcq.training._watch import EarlyStopping
 
 BANK = [Question(f"q{i}", f"{i}？", ("甲", "乙"), answer=(i % 2,)) for i in range(4)]
 

@@ -11,7 +11,7 @@ from zhmcq.parsers import get_parser
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.zh import ALPHABETS, Alphabet, alphabet_of, fixed_order_reason, label_at, label_index
-from zhmcq.zh.labels import (
+from zhmcq.zh._labels import (
     BOPOMOFO,
     CHINESE_NUMERALS,
     DIGITS,

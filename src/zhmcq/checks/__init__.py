@@ -1,8 +1,8 @@
 """What can only be seen across rows: repeats, near-copies, overlap, balance; and summaries."""
 
-from zhmcq.checks.near_copies import near_copy_clusters
-from zhmcq.checks.repeats import find_overlap, settle_repeats
-from zhmcq.checks.summary import ProblemCount, answer_balance, describe, problem_table
+from zhmcq.checks._near_copies import near_copy_clusters
+from zhmcq.checks._repeats import find_overlap, settle_repeats
+from zhmcq.checks._summary import ProblemCount, answer_balance, describe, problem_table
 
 __all__ = [
     "ProblemCount",

@@ -1,7 +1,7 @@
 """Questions → token ids → prefix-tree rows → tensors and mask."""
 
-from zhmcq.encoding.batch import PackedBatch, batches, collate
-from zhmcq.encoding.encode import (
+from zhmcq.encoding._batch import PackedBatch, batches, collate
+from zhmcq.encoding._encode import (
     EncodedQuestion,
     Encoder,
     EncodingProblem,
@@ -9,9 +9,9 @@ from zhmcq.encoding.encode import (
     question_name,
     render_prompt,
 )
-from zhmcq.encoding.passes import PassPlan
-from zhmcq.encoding.tokens import TokenCodec
-from zhmcq.encoding.tree import Branch, PackedRow, PrefixTree, pack, pack_flat
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tokens import TokenCodec
+from zhmcq.encoding._tree import Branch, PackedRow, PrefixTree, pack, pack_flat
 
 __all__ = [
     "Branch",

@@ -6,9 +6,9 @@ answer, ``strict`` reads explicit final answers only, ``json`` reads an answer f
 tries several in turn.
 """
 
-from zhmcq.parsers.builtin import CascadeParser, JsonParser, StrictParser, ZhParser, explain
-from zhmcq.parsers.protocol import Mention, ParsedAnswer, Parser, ParseStatus
-from zhmcq.parsers.registry import get_parser, parser_names, register_parser
+from zhmcq.parsers._builtin import CascadeParser, JsonParser, StrictParser, ZhParser, explain
+from zhmcq.parsers._protocol import Mention, ParsedAnswer, Parser, ParseStatus
+from zhmcq.parsers._registry import get_parser, parser_names, register_parser
 
 __all__ = [
     "CascadeParser",

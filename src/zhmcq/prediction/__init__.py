@@ -1,11 +1,11 @@
 """Prediction: MCQPredictor, and the predictions that it gives."""
 
-from zhmcq.prediction.predictions import (
+from zhmcq.prediction._predictions import (
     Prediction,
     Predictions,
     PredictionStats,
     PredictionStatus,
 )
-from zhmcq.prediction.predictor import MCQPredictor
+from zhmcq.prediction._predictor import MCQPredictor
 
 __all__ = ["MCQPredictor", "Prediction", "PredictionStats", "PredictionStatus", "Predictions"]

@@ -5,14 +5,14 @@ A prompt is any object with one method, ``render(question)``, which returns a
 is answered with the text of an option, ``zh-chat`` is for models with a chat template.
 """
 
-from zhmcq.prompts.builtin import (
+from zhmcq.prompts._builtin import (
     ChatPrompt,
     ClozePrompt,
     ExamPrompt,
     SimplifiedClozePrompt,
     SimplifiedExamPrompt,
 )
-from zhmcq.prompts.protocol import (
+from zhmcq.prompts._protocol import (
     Candidate,
     Message,
     Normalization,
@@ -20,7 +20,7 @@ from zhmcq.prompts.protocol import (
     RenderedPrompt,
     answer_sets,
 )
-from zhmcq.prompts.registry import (
+from zhmcq.prompts._registry import (
     describe_prompt,
     get_prompt,
     prompt_names,

@@ -1,6 +1,6 @@
 """A file → questions, and what is wrong with the rest of it."""
 
-from zhmcq.reading.bank import read_bank, stream_bank
-from zhmcq.reading.saved import save_bank
+from zhmcq.reading._bank import read_bank, stream_bank
+from zhmcq.reading._saved import save_bank
 
 __all__ = ["read_bank", "save_bank", "stream_bank"]

@@ -1,10 +1,10 @@
 """Training: preflight, and LoraTrainer with a transformers Trainer underneath."""
 
-from zhmcq.training.lora_trainer import LoraTrainer
-from zhmcq.training.metrics import summarise
-from zhmcq.training.plan import MemoryEstimate, RunEstimate, estimate_memory
-from zhmcq.training.preflight import Finding, PreflightReport, TokenLengths
-from zhmcq.training.result import TrainingResult
+from zhmcq.training._lora_trainer import LoraTrainer
+from zhmcq.training._metrics import summarise
+from zhmcq.training._plan import MemoryEstimate, RunEstimate, estimate_memory
+from zhmcq.training._preflight import Finding, PreflightReport, TokenLengths
+from zhmcq.training._result import TrainingResult
 
 __all__ = [
     "Finding",

@@ -1,6 +1,6 @@
 """How Chinese papers name and write things: labels, spellings, words for true, false and kinds."""
 
-from zhmcq.zh.fold import (
+from zhmcq.zh._fold import (
     FoldedText,
     fold_characters,
     fold_name,
@@ -11,8 +11,8 @@ from zhmcq.zh.fold import (
     simplified,
     tidy,
 )
-from zhmcq.zh.kinds import asks_order, kind_of, says_multiple
-from zhmcq.zh.labels import (
+from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
+from zhmcq.zh._labels import (
     ALPHABETS,
     Alphabet,
     alphabet_of,
@@ -20,8 +20,8 @@ from zhmcq.zh.labels import (
     label_index,
     plain_label,
 )
-from zhmcq.zh.option_order import fixed_order_reason, shuffle_options
-from zhmcq.zh.truth import (
+from zhmcq.zh._option_order import fixed_order_reason, shuffle_options
+from zhmcq.zh._truth import (
     FALSE_WORDS,
     TRUE_WORDS,
     is_negative,

@@ -14,8 +14,8 @@ from prefix_tree.encoded_job import candidate_tokens, job_questions, supervised_
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
 from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, encode_all
-from zhmcq.modeling.load import ModelSource, load_model, load_tokenizer
-from zhmcq.modeling.scoring import ScoringEngine
+from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.settings import Packing
 

@@ -10,8 +10,8 @@ from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
 from zhmcq.encoding import TokenCodec
-from zhmcq.modeling.load import ModelSource, load_model
-from zhmcq.training.lora import lora_config
+from zhmcq.modeling._load import ModelSource, load_model
+from zhmcq.training._lora import lora_config
 
 __all__ = ["padded", "trl"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading.saved import question_from_record, question_to_record
+from zhmcq.reading._saved import question_from_record, question_to_record
 
 __all__ = [
     "CALIBRATION_QUESTIONS",

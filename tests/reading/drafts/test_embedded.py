@@ -11,7 +11,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.drafts.embedded import find_embedded, find_numbered
+from zhmcq.reading._drafts.embedded import find_embedded, find_numbered
 
 
 def codes(bank: QuestionBank) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading.drafts.option_cells import is_image_only, strip_prefixes
+from zhmcq.reading._drafts.option_cells import is_image_only, strip_prefixes
 
 
 def kinds(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:

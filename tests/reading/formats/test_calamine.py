@@ -8,7 +8,7 @@ import pytest
 
 from zhmcq.errors import ReadError
 from zhmcq.reading import read_bank
-from zhmcq.reading.formats import calamine
+from zhmcq.reading._formats import calamine
 
 CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"

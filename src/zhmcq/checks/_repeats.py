@@ -1,0 +1,151 @@
+"""Checks across rows: the same question twice, with two keys, or in two banks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from zhmcq.checks._near_copies import near_copy_clusters
+from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
+from zhmcq.zh._fold import fold_text, fold_texts
+
+__all__ = ["find_overlap", "settle_repeats"]
+
+MANY = 5
+
+
+def settle_repeats(bank: QuestionBank) -> QuestionBank:
+    """A bank in which no question is there with two keys, and repeated ones have a warning.
+
+    :func:`zhmcq.reading.read_bank` does this itself; it is for banks that were put together.
+
+    Two questions are the same when passage, stem and options are, whatever the order of the
+    options, after folding width, Traditional and Simplified characters, case, whitespace and
+    punctuation.
+
+    Returns:
+        A bank in which a question that repeats another has the warning ``duplicate``, and from
+        which questions that have two different keys are gone, each with the error ``two_keys``.
+    """
+    problems: list[tuple[int, RowProblem]] = []
+    contradicting: set[int] = set()
+    for same in _same_questions(bank):
+        keys = {key for index in same if (key := _key_texts(bank[index]))}
+        if len(keys) > 1:
+            contradicting.update(same)
+            for index in same:
+                others = _rows(bank, (other for other in same if other != index))
+                message = f"the same question has another key in {others}; both are left out"
+                problems.append((index, _problem(bank, index, "two_keys", message, "error")))
+            continue
+        for index in same[1:]:
+            message = f"the same question is in {_rows(bank, same[:1])} already"
+            problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
+    return _with_problems(bank, problems, contradicting)
+
+
+def _same_questions(bank: QuestionBank) -> list[list[int]]:
+    """Indexes of equal questions, for those that occur twice or more."""
+    texts = ["\n".join((q.stem, *sorted(q.options))) for q in bank]
+    by_text: dict[str, list[int]] = {}
+    for index, text in enumerate(fold_texts(texts)):
+        by_text.setdefault(text, []).append(index)
+    groups = []
+    for indexes in by_text.values():
+        if len(indexes) < 2:
+            continue
+        by_passage: dict[str, list[int]] = {}
+        for index in indexes:
+            by_passage.setdefault(fold_text(bank[index].passage), []).append(index)
+        groups += [same for same in by_passage.values() if len(same) > 1]
+    return groups
+
+
+def _key_texts(question: Question) -> tuple[str, ...]:
+    """The right options' texts, so that keys compare although options are in another order."""
+    return tuple(sorted(fold_text(question.options[i]) for i in question.answer or ()))
+
+
+def _rows(bank: QuestionBank, indexes: Iterable[int]) -> str:
+    named = [_row(bank[index]) for index in indexes]
+    more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
+    return ", ".join(named[:MANY]) + more
+
+
+def _row(question: Question) -> str:
+    if question.origin is None:
+        return f"question {question.id!r}"
+    sheet = f" of sheet {question.origin.sheet!r}" if question.origin.sheet else ""
+    return f"row {question.origin.row}{sheet}"
+
+
+def _problem(
+    bank: QuestionBank, index: int, code: str, message: str, severity: Severity
+) -> RowProblem:
+    question = bank[index]
+    origin = question.origin
+    return RowProblem(
+        row=origin.row if origin else 0,
+        column=bank.columns.get("stem", ""),
+        code=code,
+        message=message,
+        severity=severity,
+        file=origin.file if origin else "",
+        sheet=origin.sheet if origin else "",
+        source_id=question.source_id,
+        position=index,
+    )
+
+
+def _with_problems(
+    bank: QuestionBank, noticed: Sequence[tuple[int, RowProblem]], gone: set[int]
+) -> QuestionBank:
+    remaining = [question for index, question in enumerate(bank) if index not in gone]
+    before = [0]
+    for index in range(len(bank)):
+        before.append(before[-1] + (index in gone))
+    problems = [*bank.problems, *(problem for _, problem in noticed)]
+    problems.sort(key=lambda problem: problem.position)
+    problems = [replace(p, position=p.position - before[p.position]) for p in problems]
+    return QuestionBank(remaining, problems, bank.columns, bank.table)
+
+
+def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
+    """What of a bank a model trained on another bank has seen already.
+
+    Args:
+        train: The bank that was trained on.
+        other: The bank to be answered or measured with.
+
+    Returns:
+        Warnings about rows of ``other``: ``overlap_question`` where passage, stem and options are
+        those of a question in ``train``, else ``overlap_passage`` where the passage is one of
+        ``train`` or a near-copy of one.
+    """
+    joined = [*train, *other]
+    whole = QuestionBank(
+        [replace(question, id=str(index)) for index, question in enumerate(joined)]
+    )
+    seen: dict[int, tuple[str, int]] = {}
+    clusters = near_copy_clusters([question.passage for question in joined])
+    firsts: dict[int, int] = {}
+    for index, cluster in enumerate(clusters):
+        if index < len(train):
+            firsts.setdefault(cluster, index)
+        elif joined[index].passage and cluster in firsts:
+            seen[index] = ("overlap_passage", firsts[cluster])
+    for same in _same_questions(whole):
+        for index in same:
+            if same[0] < len(train) <= index:
+                seen[index] = ("overlap_question", same[0])
+    what = {"overlap_question": "this question", "overlap_passage": "this passage, or a near-copy,"}
+    return [
+        _problem(
+            other,
+            index - len(train),
+            code,
+            f"{what[code]} is in the training bank: {_row(joined[match])}",
+            "warning",
+        )
+        for index, (code, match) in sorted(seen.items())
+    ]

@@ -1,0 +1,155 @@
+"""Prefix-tree rows → the tensors of one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from zhmcq.encoding._tree import PackedRow
+
+__all__ = ["PackedBatch", "batches", "collate"]
+
+# Reading the weights and starting the kernels costs about as much as this many tokens do: measured
+# with a 270M model in training, on two CPU cores.
+PASS_COST = 64
+
+
+@dataclass(slots=True)
+class PackedBatch:
+    """Rows of one forward pass, and the positions that their candidates' scores are read from.
+
+    Attributes:
+        input_ids: Token ids, ``(rows, tokens)``.
+        position_ids: Depths in the trie, ``(rows, tokens)``; 0 at padding.
+        visible: Which tokens each token sees, boolean, ``(rows, 1, tokens, tokens)``; padding
+            sees itself only, since a row of a softmax with nothing in it is NaN.
+        predicts: Where logits are needed, boolean, ``(rows, tokens)``.
+        predictor: For each scored token, the index among the true entries of ``predicts`` of the
+            token before it on its path, ``(scored,)``. One predictor may have several targets.
+        target: For each scored token its id, ``(scored,)``.
+        branch: For each scored token the branch it belongs to, ``(scored,)``.
+        questions: For each branch the index of its question.
+        candidates: For each branch the index of its candidate.
+        computed: Tokens in the rows, padding left out.
+        given: Tokens of the same sequences in rows of their own.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    visible: torch.Tensor
+    predicts: torch.Tensor
+    predictor: torch.Tensor
+    target: torch.Tensor
+    branch: torch.Tensor
+    questions: tuple[int, ...]
+    candidates: tuple[int, ...]
+    computed: int
+    given: int
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """The same batch with its tensors on ``device``."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors: dict[str, Any] = {
+            name: value.to(device)
+            for name, value in values.items()
+            if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **tensors)
+
+
+def collate(
+    rows: Sequence[PackedRow], pad_id: int, padding_side: Literal["left", "right"] = "right"
+) -> PackedBatch:
+    """Pad rows to one length and find the positions that predict their candidates' tokens.
+
+    Args:
+        rows: One or more rows.
+        pad_id: The id to pad with; nothing sees it.
+        padding_side: The side of each row that is padded.
+    """
+    width = max(map(len, rows))
+    shape = (len(rows), width)
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    visible = np.zeros((len(rows), 1, width, width), dtype=np.bool_)
+    visible[:, 0, np.arange(width), np.arange(width)] = True
+    predictors: list[int] = []
+    targets: list[int] = []
+    branch_of: list[int] = []
+    questions: list[int] = []
+    candidates: list[int] = []
+    for number, row in enumerate(rows):
+        start = width - len(row) if padding_side == "left" else 0
+        span = slice(start, start + len(row))
+        ids[number, span] = row.ids
+        positions[number, span] = row.positions
+        visible[number, 0, span, span] = row.ancestors()
+        for branch in row.branches:
+            for node in branch.nodes:
+                predictors.append(number * width + start + int(row.parents[node]))
+                targets.append(int(row.ids[node]))
+                branch_of.append(len(questions))
+            questions.append(branch.question)
+            candidates.append(branch.candidate)
+    distinct, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)
+    predicts = np.zeros(shape[0] * shape[1], dtype=np.bool_)
+    predicts[distinct] = True
+    return PackedBatch(
+        input_ids=torch.from_numpy(ids),
+        position_ids=torch.from_numpy(positions),
+        visible=torch.from_numpy(visible),
+        predicts=torch.from_numpy(predicts.reshape(shape)),
+        predictor=torch.from_numpy(predictor.astype(np.int64)),
+        target=torch.tensor(targets),
+        branch=torch.tensor(branch_of),
+        questions=tuple(questions),
+        candidates=tuple(candidates),
+        computed=sum(map(len, rows)),
+        given=sum(row.given for row in rows),
+    )
+
+
+def batches(
+    units: Iterable[tuple[PackedRow, ...]], budget: int, pass_cost: int = PASS_COST
+) -> Iterator[list[PackedRow]]:
+    """Group rows of like length into forward passes, so that little is padded.
+
+    Of all ways to cut the rows, sorted by length, into groups within the budget, the cheapest is
+    taken: the one with the least padded tokens and passes together.
+
+    Args:
+        units: Rows that belong in one forward pass, as :func:`pack` and :func:`pack_flat` give
+            them.
+        budget: The most tokens of a group, padding included; a larger unit goes alone.
+        pass_cost: What a forward pass costs whatever is in it, in tokens.
+
+    Yields:
+        Groups of rows, the longest first, so that what does not fit in memory shows at once.
+    """
+    ordered = sorted(units, key=_width, reverse=True)
+    widths = [_width(unit) for unit in ordered]
+    # cheapest[end]: the cost of the first ``end`` units, and where their last group starts.
+    cheapest = [(0, 0)]
+    for end in range(1, len(ordered) + 1):
+        possible: list[tuple[int, int]] = []
+        rows = 0
+        for start in range(end - 1, -1, -1):
+            rows += len(ordered[start])
+            tokens = rows * widths[start]
+            if tokens > budget and possible:
+                break
+            possible.append((cheapest[start][0] + tokens + pass_cost, start))
+        cheapest.append(min(possible))
+    cuts = [len(ordered)]
+    while cuts[-1] > 0:
+        cuts.append(cheapest[cuts[-1]][1])
+    for end, start in zip(cuts[-2::-1], cuts[:0:-1], strict=True):
+        yield [row for unit in ordered[start:end] for row in unit]
+
+
+def _width(unit: tuple[PackedRow, ...]) -> int:
+    return max(map(len, unit))

@@ -1,0 +1,227 @@
+"""Questions → encoded questions: token ids of the prompt and of every candidate answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zhmcq.encoding._tokens import TokenCodec
+from zhmcq.errors import EncodingError, PluginError
+from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
+from zhmcq.questions import Question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = [
+    "EncodedQuestion",
+    "Encoder",
+    "EncodingProblem",
+    "encode_all",
+    "question_name",
+    "render_prompt",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedQuestion:
+    """One question as token ids.
+
+    Attributes:
+        id: The question's id.
+        passage: The whole passage, before any shortening; the questions of one passage are packed
+            together, since their prompts begin alike.
+        prompt: Ids of the prompt, BOS included where the tokenizer writes one.
+        candidates: For each candidate, the ids that follow the prompt, its end (EOS) included.
+        answers: For each candidate, the 0-based indexes of the options it stands for.
+        target: The index of the candidate that is the key; ``None`` without a key.
+        normalization: Whether a candidate's score is the ``"sum"`` or the ``"mean"`` of the
+            log-likelihoods of its ids, its end included.
+        cut: How many characters at the passage's end were left out to fit the length limit.
+        uncut_length: What :attr:`length` would be with the whole passage.
+    """
+
+    id: str
+    passage: str
+    prompt: tuple[int, ...]
+    candidates: tuple[tuple[int, ...], ...]
+    answers: tuple[tuple[int, ...], ...]
+    target: int | None
+    normalization: Normalization
+    cut: int = 0
+    uncut_length: int = 0
+
+    @property
+    def length(self) -> int:
+        """The number of ids of the prompt with its longest candidate."""
+        return len(self.prompt) + max(map(len, self.candidates))
+
+    @property
+    def key_index(self) -> int:
+        """The index of the candidate that is the key, where there has to be one.
+
+        Raises:
+            EncodingError: If the question has no key.
+        """
+        if self.target is None:
+            raise EncodingError(f"question {self.id!r}: expected a key, found none")
+        return self.target
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingProblem:
+    """Why a question cannot be encoded.
+
+    Attributes:
+        index: The question's 0-based index in the sequence that was to be encoded.
+        id: The question's id.
+        reason: What was expected and found.
+    """
+
+    index: int
+    id: str
+    reason: str
+
+
+def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
+    """Render a question, with any failure reported as an error of the prompt plugin.
+
+    Args:
+        prompt: A prompt of zhmcq or of a plugin.
+        question: With or without a key.
+
+    Raises:
+        PluginError: If the prompt raises any error or returns something else than a
+            ``RenderedPrompt``; the message names the question and where it was read.
+    """
+    name, where = type(prompt).__name__, question_name(question)
+    try:
+        rendered = prompt.render(question)
+    except PluginError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(
+            f"{where}: the prompt {name} fails: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(rendered, RenderedPrompt):
+        raise PluginError(
+            f"{where}: expected a RenderedPrompt of the prompt {name}, found "
+            f"{type(rendered).__name__}"
+        )
+    return rendered
+
+
+def question_name(question: Question) -> str:
+    """How messages name a question: its id, and where it was read."""
+    return f"question {question.id!r}{f' ({question.origin})' if question.origin else ''}"
+
+
+class Encoder:
+    """Turns questions into token ids, the same way for training and for answering.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        prompt: Renders the questions.
+        max_length: The most tokens that a prompt with its longest candidate may have. Longer
+            prompts lose the end of their passage, and never any of an option or an answer.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, max_length: int = 512
+    ) -> None:
+        self.codec = TokenCodec(tokenizer)
+        self.template = prompt
+        self.max_length = max_length
+
+    def render(self, question: Question) -> RenderedPrompt:
+        """The prompt as text, before any shortening.
+
+        Raises:
+            PluginError: If the prompt refuses the question, or fails.
+        """
+        return render_prompt(self.template, question)
+
+    def encode(
+        self, questions: Iterable[Question]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
+        """Encode questions, shortening a passage alike for all the questions that share it.
+
+        Returns:
+            The encoded questions in order, and those that cannot be encoded: too long even
+            without their passage, or refused by the prompt or the chat template.
+        """
+        questions = list(questions)
+        problems: list[EncodingProblem] = []
+        fitting: dict[str, int] = {}  # passage → characters that fit all of its questions
+        whole: dict[int, EncodedQuestion] = {}  # by index, with the whole passage
+        for index, question in enumerate(questions):
+            try:
+                encoded = self._encode(question)
+                if encoded.length > self.max_length:
+                    fits = self._characters_that_fit(question)
+                    fitting[question.passage] = min(fitting.get(question.passage, fits), fits)
+                whole[index] = encoded
+            except (EncodingError, PluginError) as error:
+                problems.append(EncodingProblem(index, question.id, str(error)))
+        result = []
+        for index, encoded in whole.items():
+            characters = fitting.get(questions[index].passage)
+            shortened = encoded
+            if characters is not None:
+                try:
+                    shortened = self._encode(questions[index], characters)
+                except (EncodingError, PluginError) as error:  # it refuses the shorter passage
+                    problems.append(EncodingProblem(index, questions[index].id, str(error)))
+                    continue
+            result.append(replace(shortened, uncut_length=encoded.length))
+        return result, problems
+
+    def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:
+        shown = question
+        if characters is not None:
+            shown = replace(question, passage=question.passage[:characters])
+        rendered = render_prompt(self.template, shown)
+        return EncodedQuestion(
+            id=question.id,
+            passage=question.passage,
+            prompt=tuple(self.codec.prompt(rendered.prompt)),
+            candidates=tuple(
+                tuple(self.codec.answer(candidate.text, rendered.prompt))
+                for candidate in rendered.candidates
+            ),
+            answers=tuple(candidate.answer for candidate in rendered.candidates),
+            target=rendered.target,
+            normalization=rendered.normalization,
+            cut=len(question.passage) - len(shown.passage),
+        )
+
+    def _characters_that_fit(self, question: Question) -> int:
+        if not question.passage or self._encode(question, 0).length > self.max_length:
+            bare = self._encode(question, 0).length
+            raise EncodingError(
+                f"{question_name(question)} has {bare} tokens without its passage; expected "
+                f"{self.max_length} or fewer: raise max_length or shorten its stem and options"
+            )
+        low, high = 0, len(question.passage)
+        while high - low > 1:  # low fits, high does not
+            middle = (low + high) // 2
+            if self._encode(question, middle).length <= self.max_length:
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQuestion]:
+    """Encode questions of which every one must fit.
+
+    Raises:
+        EncodingError: If any cannot be encoded; the message names them.
+    """
+    encoded, problems = encoder.encode(questions)
+    if problems:
+        shown = "; ".join(problem.reason for problem in problems[:5])
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise EncodingError(f"{len(problems)} questions cannot be encoded: {shown}{more}")
+    return encoded

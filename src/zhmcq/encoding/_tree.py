@@ -1,0 +1,188 @@
+"""Token sequences → prefix-tree rows: what sequences share is stored, and computed, once.
+
+A row is a trie laid out flat. Every node is a token with a parent; a sequence is a path from a
+root to a leaf. A token's position is its depth, so that each branch goes on counting where it
+left the shared prefix, and a token may attend to its ancestors and itself: then each path sees
+exactly what it would see in a row of its own. One parent array describes all of it, at any depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zhmcq.encoding._encode import EncodedQuestion
+
+__all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One candidate answer in a row.
+
+    Attributes:
+        question: The question's index in what was packed.
+        candidate: The candidate's index in its question.
+        nodes: The indexes, in the row, of the candidate's tokens, its end included.
+    """
+
+    question: int
+    candidate: int
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """Sequences packed as a trie.
+
+    Attributes:
+        ids: Token ids, shape ``(tokens,)``; a parent always stands before its children.
+        parents: For each token the index of the one before it on its path, -1 at a root.
+        positions: For each token its depth: 0 at a root.
+        branches: The candidates that the row holds.
+        given: How many tokens the same sequences have in rows of their own.
+    """
+
+    ids: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    branches: tuple[Branch, ...]
+    given: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def ancestors(self) -> NDArray[np.bool_]:
+        """Which tokens each token sees: ``[i, j]`` is true if ``j`` is ``i`` or before it.
+
+        Returns:
+            Shape ``(tokens, tokens)``.
+        """
+        seen = np.zeros((len(self), len(self)), dtype=np.bool_)
+        for index, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[index] = seen[parent]
+            seen[index, index] = True
+        return seen
+
+
+class PrefixTree:
+    """A trie of token sequences that grows by one question at a time."""
+
+    def __init__(self) -> None:
+        self._children: dict[tuple[int, int], int] = {}
+        self._ids: list[int] = []
+        self._parents: list[int] = []
+        self._positions: list[int] = []
+        self._branches: list[Branch] = []
+        self._given = 0
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def added_by(self, sequences: Iterable[Sequence[int]]) -> int:
+        """How many tokens the trie would grow by if these sequences were added."""
+        new: dict[tuple[int, int], int] = {}
+        for sequence in sequences:
+            node = -1
+            for token in sequence:
+                key = (node, token)
+                child = self._children.get(key, new.get(key))
+                if child is None:
+                    child = new[key] = -2 - len(new)
+                node = child
+        return len(new)
+
+    def add(self, index: int, question: EncodedQuestion, candidates: Iterable[int]) -> None:
+        """Add a question's candidates as branches.
+
+        Args:
+            index: The question's index in what is packed, kept in its branches.
+            question: Its token ids.
+            candidates: Which of its candidates to add.
+        """
+        start = self._extend(-1, question.prompt)[-1]
+        for candidate in candidates:
+            nodes = self._extend(start, question.candidates[candidate])
+            self._branches.append(Branch(index, candidate, tuple(nodes)))
+            self._given += len(question.prompt) + len(nodes)
+
+    def _extend(self, node: int, tokens: Sequence[int]) -> list[int]:
+        path = []
+        for token in tokens:
+            key = (node, token)
+            child = self._children.get(key)
+            if child is None:
+                child = self._children[key] = len(self._ids)
+                self._ids.append(token)
+                self._parents.append(node)
+                self._positions.append(0 if node < 0 else self._positions[node] + 1)
+            node = child
+            path.append(node)
+        return path
+
+    def row(self) -> PackedRow:
+        """The trie as arrays."""
+        return PackedRow(
+            np.array(self._ids, dtype=np.int64),
+            np.array(self._parents, dtype=np.int64),
+            np.array(self._positions, dtype=np.int64),
+            tuple(self._branches),
+            self._given,
+        )
+
+
+def pack(
+    questions: Sequence[EncodedQuestion], candidates: Sequence[Sequence[int]], budget: int
+) -> Iterator[tuple[PackedRow, ...]]:
+    """Pack questions into prefix-tree rows, one passage a row, in the order of the passages.
+
+    Args:
+        questions: Encoded questions; those of one passage need not stand together.
+        candidates: For each question, which of its candidates to pack.
+        budget: The most tokens of a row. A passage with more is cut into rows between its
+            questions; one question alone may exceed it, since its candidates belong together.
+
+    Yields:
+        One row at a time, each with all packed candidates of its questions.
+    """
+    by_passage: dict[str | int, list[int]] = {}
+    for index, question in enumerate(questions):
+        # A question without a passage shares nothing worth sharing: it gets a row of its own.
+        by_passage.setdefault(question.passage or index, []).append(index)
+    for members in by_passage.values():
+        tree = PrefixTree()
+        for index in members:
+            question = questions[index]
+            sequences = [
+                question.prompt + question.candidates[candidate] for candidate in candidates[index]
+            ]
+            if len(tree) and len(tree) + tree.added_by(sequences) > budget:
+                yield (tree.row(),)
+                tree = PrefixTree()
+            tree.add(index, question, candidates[index])
+        yield (tree.row(),)
+
+
+def pack_flat(
+    questions: Sequence[EncodedQuestion], candidates: Sequence[Sequence[int]]
+) -> Iterator[tuple[PackedRow, ...]]:
+    """Give every candidate a row of its own, with its prompt: what sharing is compared with.
+
+    Args:
+        questions: Encoded questions.
+        candidates: For each question, which of its candidates to pack.
+
+    Yields:
+        For each question its rows, with one branch each.
+    """
+    for index, question in enumerate(questions):
+        rows = []
+        for candidate in candidates[index]:
+            tree = PrefixTree()
+            tree.add(index, question, [candidate])
+            rows.append(tree.row())
+        yield tuple(rows)

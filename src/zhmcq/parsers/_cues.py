@@ -1,0 +1,201 @@
+r"""Words around a label that make it the answer or not: the rules as patterns, and exceptions.
+
+All patterns are written for folded text. Those that look back end in ``\Z``, for a search that is
+given the few characters before a position.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from zhmcq.parsers._rules import LINKS, RULE_BY_NAME, RULES, Rule
+
+__all__ = [
+    "ABSTAINS",
+    "ABSTENTION_ENDS",
+    "ASKS_FALSE",
+    "ASKS_TRUE",
+    "BRACKETS",
+    "CLAUSE_END",
+    "CONCLUDES",
+    "FALSE_BEFORE",
+    "FILL",
+    "IS_BEFORE",
+    "JOINS",
+    "NOT_BEFORE",
+    "QUESTIONED",
+    "SENTENCE_END",
+    "STATEMENT",
+    "SUPPOSED",
+    "YES_MARK",
+    "Judgement",
+    "Lead",
+    "judgement_at",
+    "leads",
+]
+
+# Right before words that choose: 不選A, 答案應該不是A, do not choose A.
+NOT_BEFORE = re.compile(
+    r"(?:不|没有?|非|别|勿|无|未|never |not |n't )\s?"
+    r"(?:应该?|能|可以?|会|该|要|是|宜|予|to |be |the )?\Z"
+)
+# Right before 答案: 錯誤答案是A.
+FALSE_BEFORE = re.compile(r"(?:错误|不正确|有误|不对)的?\Z")
+# In the clause before words that choose: 如果選A, 很多人會誤選A, 選A還是選B.
+SUPPOSED = re.compile(
+    r"(?:如果|假如|假设|若|要是|倘若|假使|即使|为什么|为何|有人|有的?同学|误选|误以为|是否|难道)"
+    r"[^,。;:!?\s]{0,12}\Z|\b(?:if|why)\b[^,.;:!?\n]{0,16}\Z|[A-Za-z\d]还是\Z|误\Z",
+    re.IGNORECASE,
+)
+# After words that choose, or at the beginning: 無法確定, 題目有誤, I don't know.
+ABSTAINS = re.compile(
+    r"(?:很抱歉|抱歉)?[,\s]?(?:(?:目前|暂时|仍|还|因此|所以|我)?(?:无法|不能|不可|难以|没法|没办法)(?:从[^\n。]{0,20})?"
+    r"(?:确定|判断|回答|选择|得出|得知|作答|给出|判定|知道|提供)"
+    r"|(?:我)?不(?:确定|知道|清楚|明确|详|存在|明)|未知|未定"
+    r"|题目(?:本身)?(?:可能)?(?:有误|错误|有问题|不完整)"
+    r"|(?:没有|无)(?:正确|合适|符合[^\n。]{0,6}|任何)?的?(?:答案|选项|解)"
+    r"|没有(?=[。\s]|$)|无(?=[。\s<]|$)|已删除"
+    r"|(?:I\s)?(?:don't|do not|cannot|can't|can not|am not able to|unable to)\s"
+    r"(?:know|determine|answer|tell|be determined|say)"
+    r"|(?:I'm\s|am\s)?not sure|unknown|unclear|undetermined|insufficient|N/A|none\b)",
+    re.IGNORECASE,
+)
+# What may stand before an abstention: 答案：「無法確定」.
+FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
+# Nothing more in the reply.
+SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
+# A label that stands alone: 因此 A，
+CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|项|选项|吧|才|而)")
+# In the stem: 下列何者錯誤, 不正確的是, Which is NOT.
+ASKS_FALSE = re.compile(
+    r"(?:何者|何项|何种|何[时地人物]|[哪那][一些个种项位]?|下列|以下)[^。?!\n]{0,60}?(?:不|非|错|误|无关)"
+    r"|(?:错误|不|误)[^。?!\n,]{0,16}(?:是|为|有)\s?[(:?。_\[]|除外|为非"
+    r"|\bnot\b|\bincorrect\b|\bfalse\b|\bexcept\b|\bwrong\b|\bleast\b",
+    re.IGNORECASE,
+)
+# In the stem, and then the true option is what it asks for: 關於不定方程，下列何者正確.
+ASKS_TRUE = re.compile(r"(?<!不)正确(?:的?(?:是|有|一项)|\s?[?。_(])")
+# Before a word for yes or no: 這個說法是錯誤的.
+STATEMENT = re.compile(
+    r"(?:说法|叙述|陈述|命题|描述|论述|句子|这句话|结论|观点|判断|题目|本题|此题|认为|觉得|statement|claim)"
+    r"[^。\n,;]{0,8}?(?:是|为|\bis\b|\s)?\s?(?=[^\s])",
+    re.IGNORECASE,
+)
+# After a word for yes or no that stands alone: 是的，
+YES_MARK = re.compile(r"的?(?:[\s,.。!:;、)*]|\Z)")
+# After an abstention at the beginning.
+ABSTENTION_ENDS = re.compile(r"\s?(?:[。.,;!\n]|\Z)")
+# What closes a label before it is judged: (A) 正確, **A** 正確.
+BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
+# After a label: 答案是A嗎, 選A的人, 選A還是選B.
+QUESTIONED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
+# Between labels that are judged together: A、B都錯, (A)和(B)都錯.
+JOINS = re.compile(
+    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
+)
+# Before a judgement that decides: 因此，選項A正確.
+CONCLUDES = re.compile(
+    r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}\Z", re.I
+)
+# Before an option text of one character: 是水.
+IS_BEFORE = re.compile(r"(?:是|为|=|:|选)\s?\Z")
+
+
+# --- the rules of the table as patterns -----------------------------------------------------
+
+
+class Lead(NamedTuple):
+    """Words of a ``before`` rule in a reply.
+
+    Attributes:
+        rule: The rule.
+        start: Where its words begin.
+        end: Where its words end.
+        link_end: Where its link ends, and the label is expected.
+    """
+
+    rule: Rule
+    start: int
+    end: int
+    link_end: int
+
+
+class Judgement(NamedTuple):
+    """Words of an ``after`` rule in a reply.
+
+    Attributes:
+        rule: The rule.
+        end: Where its words end.
+    """
+
+    rule: Rule
+    end: int
+
+
+def leads(text: str) -> Iterator[Lead]:
+    """Where ``before`` rules apply in a folded text."""
+    for match in _LEADING_WORDS.finditer(text):
+        start, end = match.span()
+        rule = _RULE_OF_WORD[match.group()]
+        if rule.unless and text[end : end + 1] in rule.unless and end < len(text):
+            continue
+        if text[start].isascii() and text[start].isalpha() and _inside_word(text, start, end):
+            continue
+        link = _LINKS[rule.link].match(text, end)
+        if link:
+            yield Lead(rule, start, end, link.end())
+
+
+def judgement_at(text: str, position: int) -> Judgement | None:
+    """The ``after`` rule that applies at ``position`` of a folded text, if there is one."""
+    match = _JUDGEMENTS.match(text, position)
+    return Judgement(RULE_BY_NAME[match.lastgroup or ""], match.end()) if match else None
+
+
+def _inside_word(text: str, start: int, end: int) -> bool:
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return any(char.isascii() and char.isalpha() for char in around)
+
+
+def _words(rule: Rule) -> Iterator[str]:
+    """The words of a rule; Latin ones in small letters, with a capital and in capitals."""
+    for word in rule.words.split("|"):
+        yield word
+        if word[0].isascii() and word[0].isalpha():
+            yield word.capitalize()
+            yield word.upper()
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(set(words), key=lambda w: (-len(w), w)))
+
+
+def _by_first_character(words: Iterable[str]) -> str:
+    """One branch for each first character, by which the regex engine passes over most text."""
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        rests.setdefault(word[0], []).append(word[1:])
+    return "|".join(f"{re.escape(c)}(?:{_alternatives(rest)})" for c, rest in rests.items())
+
+
+def _judgements() -> re.Pattern[str]:
+    by_link: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        if rule.position == "after":
+            by_link.setdefault(rule.link, []).append(rule)
+    branches = []
+    for link, rules in by_link.items():
+        groups = []
+        for rule in rules:
+            guard = f"(?![{rule.unless}])" if rule.unless else ""
+            groups.append(f"(?P<{rule.name}>(?:{_alternatives(_words(rule))}){guard})")
+        branches.append(f"{LINKS[link]}(?:{'|'.join(groups)})")
+    return re.compile("|".join(branches))
+
+
+_RULE_OF_WORD = {word: rule for rule in RULES if rule.position == "before" for word in _words(rule)}
+_LEADING_WORDS = re.compile(_by_first_character(_RULE_OF_WORD))
+_LINKS = {name: re.compile(pattern) for name, pattern in LINKS.items()}
+_JUDGEMENTS = _judgements()

@@ -1,0 +1,182 @@
+"""Engines: what a mode computes for a question, what of it is kept, and how that is an answer.
+
+The pipeline (:mod:`zhmcq.prediction._pipeline`) does everything else, the same way for every
+engine: the journal, resuming, statistics, progress and the order of the answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.modeling._generation import Reply, TextGenerator, stream_choices, stream_replies
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.parsers import Parser
+from zhmcq.prediction._predictions import Prediction, PredictionStats
+from zhmcq.questions import Question
+from zhmcq.settings import GenerateSettings
+
+__all__ = ["Engine", "EngineStep", "GenerateEngine", "PreparedQuestion", "Record", "ScoreEngine"]
+
+# What an engine computed for one question: an object that json can hold, with the question's "id".
+# A journal keeps records rather than predictions, so that a better parser reads old replies anew.
+Record = dict[str, Any]
+
+ANSWER_CUE = "\n答案："  # between free reasoning and the answer that is limited to candidates
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedQuestion:
+    """A question with its token ids.
+
+    Attributes:
+        question: The question as it was given, with its own labels.
+        encoded: Its prompt and its candidate answers as token ids.
+    """
+
+    question: Question
+    encoded: EncodedQuestion
+
+    @property
+    def id(self) -> str:
+        """The question's id."""
+        return self.question.id
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStep:
+    """What an engine has computed at once, in one forward pass or for one batch of replies.
+
+    Attributes:
+        records: One record for each question that is finished now.
+        stats: What answering has taken from the first step up to this one.
+    """
+
+    records: list[Record]
+    stats: PredictionStats
+
+
+class Engine(Protocol):
+    """One way of answering questions."""
+
+    def journal_fields(self) -> dict[str, Any]:
+        """What the records depend on, besides the model, the prompt and the questions."""
+        ...
+
+    def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
+        """Compute the records of questions, giving those of each step as soon as it is done."""
+        ...
+
+    def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
+        """The answer that a record amounts to, be it computed now or kept by a journal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreEngine:
+    """Takes the candidate answer with the highest log-likelihood; of equal ones the first.
+
+    Attributes:
+        scoring: Scores the candidates.
+    """
+
+    scoring: ScoringEngine
+
+    def journal_fields(self) -> dict[str, Any]:
+        """The mode alone: packing changes no score but by rounding."""
+        return {"mode": "score"}
+
+    def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
+        """Score every candidate; a record holds the scores in the candidates' order."""
+        for finished in self.scoring.stream([question.encoded for question in questions]):
+            records = [
+                {"id": questions[index].id, "scores": scores.tolist()} for index, scores in finished
+            ]
+            stats = self.scoring.stats
+            yield EngineStep(
+                records,
+                PredictionStats(stats.questions, stats.seconds, stats.given, stats.computed),
+            )
+
+    def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
+        """The best candidate; its confidence is its share of the candidates' likelihoods."""
+        scores = np.array(record["scores"], dtype=np.float64)
+        best = int(np.argmax(scores))
+        likelihoods = np.exp(scores - scores.max())
+        answer = question.encoded.answers[best]
+        return Prediction(
+            id=question.id,
+            answer=answer,
+            label=question.question.label_of(answer),
+            confidence=float(likelihoods[best] / likelihoods.sum()),
+            scores=tuple(float(score) for score in scores),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateEngine:
+    """Lets the model reply and reads the reply.
+
+    Attributes:
+        generator: The model, and how its replies end.
+        encoder: Renders a question once more, for the labels that its prompt shows.
+        parser: Reads free replies.
+        settings: How long replies may be, and whether they are limited to the candidates.
+    """
+
+    generator: TextGenerator
+    encoder: Encoder
+    parser: Parser
+    settings: GenerateSettings
+
+    def journal_fields(self) -> dict[str, Any]:
+        """The mode and its limits; not the parser, since replies are kept as they were written."""
+        settings = self.settings
+        limit = [settings.max_new_tokens, settings.constrain, settings.reasoning_tokens]
+        return {"mode": "generate", "limit": limit}
+
+    def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
+        """Let the model reply; a record holds the reply and the candidate it was limited to."""
+        start, count = time.perf_counter(), 0
+        for replies in self._replies([question.encoded for question in questions]):
+            count += len(replies)
+            records = [
+                {
+                    "id": questions[reply.index].id,
+                    "reply": reply.text,
+                    "candidate": reply.candidate,
+                }
+                for reply in replies
+            ]
+            yield EngineStep(records, PredictionStats(count, time.perf_counter() - start))
+
+    def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
+        """The candidate that was written; of a free reply, what the parser reads in it."""
+        reply: str = record["reply"]
+        candidate: int | None = record["candidate"]
+        if candidate is not None:
+            answer = question.encoded.answers[candidate]
+            label = question.question.label_of(answer)
+            return Prediction(question.id, answer, label, reply=reply)
+        rendered = self.encoder.render(question.question)
+        parsed = self.parser.parse(reply, rendered.question)
+        return Prediction(
+            id=question.id,
+            answer=parsed.answer,
+            label=question.question.label_of(parsed.answer),
+            status=parsed.status,
+            reply=reply,
+            reason=parsed.reason,
+        )
+
+    def _replies(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[Reply]]:
+        settings = self.settings
+        if not settings.constrain:
+            return stream_replies(self.generator, questions, settings.max_new_tokens)
+        cue = self.encoder.codec.text(ANSWER_CUE)
+        return stream_choices(self.generator, questions, settings.reasoning_tokens, cue)

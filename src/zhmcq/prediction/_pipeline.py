@@ -1,0 +1,122 @@
+"""The way from questions to predictions, once for every engine.
+
+questions → encoded questions → (finished ones: from the journal; the others: from the engine)
+→ records → journal → predictions, in the order of the questions
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zhmcq._progress import Progress
+from zhmcq.encoding import Encoder
+from zhmcq.prediction._engines import Engine, PreparedQuestion, Record
+from zhmcq.prediction._journal import Journal
+from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
+from zhmcq.questions import QuestionBank
+
+__all__ = ["PreparedBank", "answer", "journal_run", "prepare"]
+
+logger = logging.getLogger(__name__)
+
+STAGE = "answering"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBank:
+    """A bank whose questions are encoded.
+
+    Attributes:
+        bank: The questions as they were given.
+        questions: Those that the model can be given, in the bank's order.
+        unusable: For each of the others, a prediction without an answer that says why.
+    """
+
+    bank: QuestionBank
+    questions: tuple[PreparedQuestion, ...]
+    unusable: tuple[Prediction, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt with its longest candidate; 1 without questions."""
+        return max((question.encoded.length for question in self.questions), default=1)
+
+
+def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
+    """Encode the questions of a bank.
+
+    Args:
+        bank: The questions.
+        encoder: Renders them and turns them into token ids.
+    """
+    encoded, unfit = encoder.encode(bank)
+    by_id = {question.id: question for question in bank}
+    return PreparedBank(
+        bank,
+        tuple(PreparedQuestion(by_id[item.id], item) for item in encoded),
+        tuple(
+            Prediction(item.id, None, "", status="unusable", reason=item.reason) for item in unfit
+        ),
+    )
+
+
+def journal_run(
+    prepared: PreparedBank, engine: Engine, model_fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the records of a run depend on; a journal of another run is refused.
+
+    Args:
+        prepared: The questions, which are told apart by their token ids.
+        engine: How they are answered.
+        model_fields: Which model, adapter and prompt.
+    """
+    questions = [
+        [item.id, list(item.encoded.prompt), list(map(list, item.encoded.candidates))]
+        for item in prepared.questions
+    ]
+    return {**model_fields, **engine.journal_fields(), "questions": questions}
+
+
+def answer(
+    prepared: PreparedBank, engine: Engine, progress: Progress, journal: Journal | None = None
+) -> Predictions:
+    """Answer the questions of a bank, those that a journal has already without the model.
+
+    A step's records are in the journal before they are counted or reported.
+
+    Args:
+        prepared: The questions.
+        engine: How they are answered.
+        progress: Called with the number of questions answered, those that can be and
+            ``"answering"``: once before the first step, and after each step.
+        journal: Where finished answers are kept; ``None`` to keep them nowhere.
+
+    Returns:
+        The predictions in the order of the bank, with the statistics of this call alone.
+    """
+    start = time.perf_counter()
+    by_id = {question.id: question for question in prepared.questions}
+    answers = {prediction.id: prediction for prediction in prepared.unusable}
+    finished = {} if journal is None else journal.finished
+    total, done = len(by_id), 0
+
+    def read(records: Iterable[Record]) -> int:
+        predictions = [engine.prediction(by_id[record["id"]], record) for record in records]
+        answers.update((prediction.id, prediction) for prediction in predictions)
+        return len(predictions)
+
+    done += read(finished[name] for name in by_id if name in finished)
+    progress(done, total, STAGE)
+    stats = PredictionStats()
+    for step in engine.stream([q for q in prepared.questions if q.id not in finished]):
+        if journal is not None:
+            journal.add(step.records)
+        done += read(step.records)
+        stats = step.stats
+        progress(done, total, STAGE)
+    logger.info("answered %d questions in %.1f s", total, time.perf_counter() - start)
+    return Predictions(prepared.bank, tuple(answers[q.id] for q in prepared.bank), stats)

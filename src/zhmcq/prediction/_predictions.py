@@ -1,0 +1,261 @@
+"""Predictions: one for each question, written to files together with the input's other rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
+from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
+
+PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
+
+ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one question.
+
+    Attributes:
+        id: The question's id.
+        answer: 0-based indexes of the chosen options, sorted; ``None`` without an answer.
+        label: The answer in the style of the question's labels; ``""`` without an answer.
+        confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` for
+            generated replies, which have none.
+        scores: The candidates' log-likelihoods, in the prompt's order; empty for generated
+            replies.
+        status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
+            commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
+            not be put to the model.
+        reply: What the model wrote; ``""`` if the candidates were scored.
+        reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
+        source_id: The id cell of the question's source, as it is there.
+    """
+
+    id: str
+    answer: tuple[int, ...] | None
+    label: str
+    confidence: float | None = None
+    scores: tuple[float, ...] = ()
+    status: PredictionStatus = "answered"
+    reply: str = ""
+    reason: str = ""
+    source_id: SourceId = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionStats:
+    """What answering took.
+
+    Attributes:
+        questions: Questions answered in this call.
+        seconds: Wall-clock time spent in the model.
+        tokens_given: Tokens of all candidates with their prompts, if each had a row of its own;
+            0 for generated replies.
+        tokens_computed: Tokens that went through the model; 0 for generated replies.
+    """
+
+    questions: int = 0
+    seconds: float = 0.0
+    tokens_given: int = 0
+    tokens_computed: int = 0
+
+    @property
+    def questions_per_second(self) -> float:
+        """Questions answered in a second; 0.0 if none were."""
+        return self.questions / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Predictions(Sequence[Prediction]):
+    """Predictions for a bank's questions, in their order.
+
+    Attributes:
+        bank: The questions; its unusable rows appear in every file that is written.
+        stats: What answering took.
+    """
+
+    bank: QuestionBank
+    _items: tuple[Prediction, ...]
+    stats: PredictionStats = field(default_factory=PredictionStats)
+
+    def __post_init__(self) -> None:
+        pairs = zip(self.bank, self._items, strict=True)
+        items = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
+        object.__setattr__(self, "_items", items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Predictions: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Predictions:
+        if isinstance(index, slice):
+            return Predictions(self.bank[index], self._items[index], self.stats)
+        return self._items[index]
+
+    def __repr__(self) -> str:
+        answered = sum(item.status == "answered" for item in self._items)
+        return f"<Predictions: {answered} of {len(self)} questions answered>"
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcome of each question that has a key."""
+        return [
+            Outcome(
+                id=question.id,
+                stem=question.stem,
+                subject=question.subject,
+                key=question.answer_label,
+                label=item.label,
+                confidence=item.confidence,
+            )
+            for question, item in zip(self.bank, self._items, strict=True)
+            if question.answer is not None
+        ]
+
+    def evaluate(self) -> Evaluation:
+        """Accuracy, interval and calibration on the questions that have a key.
+
+        Raises:
+            PredictionError: If none has.
+        """
+        return evaluate_outcomes(self.outcomes())
+
+    def answer_counts(self) -> dict[str, int]:
+        """How often each label was answered; ``""`` counts rows without an answer."""
+        labels = [item.label for _, item in self._rows()]
+        return dict(sorted(Counter(labels).items()))
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write ``ID,Answer``: one line for each row of the input, in its order, usable or not.
+
+        Args:
+            path: The file; an older one is replaced.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        rows = [{"ID": _written_id(item), "Answer": item.label} for _, item in self._rows()]
+        write_csv(path, ("ID", "Answer"), rows)
+
+    def to_xlsx(self, path: str | Path) -> None:
+        """Write the input's columns with answer, confidence, status and reason added.
+
+        Args:
+            path: The file; an older one is replaced.
+
+        Raises:
+            OutputError: If it cannot be written, or there are more rows than Excel takes.
+        """
+        sources = [source for source, _ in self._rows()]
+        table = self.bank.table
+        headers = list(table.headers)
+        if not headers or any(source.origin not in table.rows for source in sources):
+            # Questions made in code or read from json have no cells: they get plain ones.
+            headers += [name for name in _plain_headers(self.bank) if name not in headers]
+        added = _distinct_from(headers, ADDED_HEADERS)
+        rows = []
+        for source, item in self._rows():
+            values = (item.label, item.confidence, item.status, item.reason)
+            rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
+        write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
+
+    def to_json(self, path: str | Path) -> None:
+        """Write every prediction with all its fields.
+
+        Args:
+            path: The file; an older one is replaced.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        write_json(path, [asdict(item) for _, item in self._rows()])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas frame with one line for each row of the input, in its order, usable or not.
+
+        Returns:
+            Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
+            ``key`` (likewise), ``confidence``, ``status`` and ``reason``.
+        """
+        import pandas as pd  # here alone: importing it takes half a second
+
+        rows = [
+            {
+                "id": _written_id(item),
+                "answer": item.label,
+                "key": source.answer_label if isinstance(source, Question) else "",
+                "confidence": item.confidence,
+                "status": item.status,
+                "reason": item.reason,
+            }
+            for source, item in self._rows()
+        ]
+        names = ["id", "answer", "key", "confidence", "status", "reason"]
+        return pd.DataFrame(rows, columns=names).astype({"confidence": "float64"})
+
+    def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
+        origin = source.origin
+        cells = self.bank.table.rows.get(origin) if origin else None
+        return _plain_cells(source) if cells is None else dict(cells)
+
+    def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
+        """Answers and unusable rows, in the order of the input; a row with two problems once."""
+        unusable: dict[int, dict[Origin, list[RowProblem]]] = {}
+        for problem in self.bank.problems:
+            if problem.severity == "error" and problem.row:
+                by_row = unusable.setdefault(problem.position, {})
+                by_row.setdefault(problem.origin, []).append(problem)
+        pairs = list(zip(self.bank, self._items, strict=True))
+        for position in range(len(pairs) + 1):
+            for problems in unusable.get(position, {}).values():
+                reason = "; ".join(problem.message for problem in problems)
+                name = problems[0].source_id
+                empty = Prediction("", None, "", status="unusable", reason=reason, source_id=name)
+                yield problems[0], empty
+            if position < len(pairs):
+                question, item = pairs[position]
+                yield question, item
+
+
+def _written_id(item: Prediction) -> SourceId:
+    """The source's own id cell, or the question's id where there is none."""
+    return item.id if item.source_id is None else item.source_id
+
+
+def _distinct_from(headers: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names, each with a mark where the input has such a column.
+
+    The input may be a file of predictions itself, whose answers are then kept.
+    """
+    marks = ["", " (zhmcq)", *(f" (zhmcq {number})" for number in range(2, len(headers) + 2))]
+    return [next(name + mark for mark in marks if name + mark not in headers) for name in names]
+
+
+def _plain_headers(bank: QuestionBank) -> list[str]:
+    most = max((len(question.options) for question in bank), default=0)
+    return ["ID", "文章", "問題", *(f"選項{number}" for number in range(1, most + 1))]
+
+
+def _plain_cells(source: Question | RowProblem) -> dict[str, Any]:
+    """Cells for what was not read from a table; of a row that is unusable only the id is known."""
+    if isinstance(source, RowProblem):
+        return {"ID": source.source_id}
+    shown_id = source.id if source.source_id is None else source.source_id
+    options = {f"選項{number}": option for number, option in enumerate(source.options, start=1)}
+    return {"ID": shown_id, "文章": source.passage, "問題": source.stem, **options}

@@ -1,0 +1,336 @@
+"""MCQPredictor: answers questions with a merged model, or a base model and an adapter."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from zhmcq._progress import Progress, progress_or_bar
+from zhmcq.encoding import Encoder
+from zhmcq.errors import ManifestError, ModelError, PredictionError
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
+from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._load import ModelSource, choose_device, load_model
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.parsers import Parser, get_parser
+from zhmcq.prediction import _pipeline as pipeline
+from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
+from zhmcq.prediction._journal import Journal
+from zhmcq.prediction._predictions import Predictions
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import read_bank
+from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings
+
+__all__ = ["MCQPredictor"]
+
+logger = logging.getLogger(__name__)
+
+ModeName = Literal["score", "generate"]
+
+DEFAULT_PROMPT = "zh-exam"
+DEFAULT_MAX_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What answers at present; exchanged as a whole when an adapter comes or goes.
+
+    Attributes:
+        model: The model, with the adapter on it if there is one.
+        adapter: The adapter on the model; ``None`` without one.
+        remembered: What the adapter remembers, else the merged folder; ``None`` for a plain base
+            model.
+        prompt: How questions are put.
+    """
+
+    model: Any
+    adapter: Adapter | None
+    remembered: Manifest | None
+    prompt: Prompt
+
+
+class MCQPredictor:
+    """Answers multiple-choice questions.
+
+    Args:
+        model: A merged folder, or a base model: a folder, a ``.gguf`` file or a hub id.
+        adapter: A folder that ``LoraTrainer.train`` wrote on that base model.
+        prompt: How questions are put: a name or an instance; what the adapter or the merged
+            folder remembers by default, else ``"zh-exam"``.
+        max_length: The most tokens of a prompt with its answer; what the adapter or the merged
+            folder remembers by default, else 2048.
+        batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
+        dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in.
+        token: A hub access token, for gated models.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the model's author put beside the weights.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+        AdapterMismatchError: If the adapter was trained on another base model.
+        ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
+            adapter's folder, or a manifest cannot be read.
+        PromptMismatchError: If the prompt that is remembered is not known here, or renders
+            differently now.
+        UnknownNameError: If there is no prompt of that name.
+        PluginError: If the prompt cannot be made.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        adapter: str | Path | None = None,
+        *,
+        prompt: str | Prompt | None = None,
+        max_length: int | None = None,
+        batch_size: int = 4,
+        dtype: DtypeName = "auto",
+        token: str | None = None,
+        local_files_only: bool = False,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
+        self._prompt = prompt
+        self._max_length = max_length
+        self._batch_size = batch_size
+        # Whatever is wrong with the folders or the prompt is said before the weights are loaded.
+        trained = None if adapter is None else read_adapter(adapter)
+        remembered = _remembered_by(self._source, trained)
+        template = self._choose_prompt(remembered)
+        loaded, self.tokenizer = load_model(self._source, dtype=dtype, device=choose_device())
+        self._state = _State(loaded, None, remembered, template)
+        if trained is not None:
+            self._attach(trained)
+
+    @property
+    def prompt(self) -> Prompt:
+        """How questions are put."""
+        return self._state.prompt
+
+    def use_adapter(self, adapter: str | Path | None) -> None:
+        """Attach an adapter in place of the present one, or detach it.
+
+        The base model stays as it is, bit for bit. Prompt and length limit become what the
+        adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
+        What was given to the constructor stays. An adapter that is refused changes nothing; one
+        that cannot be loaded leaves the model without an adapter.
+
+        Args:
+            adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
+
+        Raises:
+            AdapterMismatchError: If it was trained on another base model.
+            ManifestError: If it is no adapter folder of zhmcq, or was changed.
+            PromptMismatchError: If its prompt is not known here, or renders differently now.
+            ModelError: If it cannot be loaded.
+        """
+        trained = None if adapter is None else read_adapter(adapter)
+        remembered = _remembered_by(self._source, trained)
+        template = self._choose_prompt(remembered)
+        if trained is not None:
+            trained.refuse_other_base(self._identity)
+        model = self._state.model
+        if self._state.adapter is not None:
+            model = detach(model)
+        self._state = _State(model, None, remembered, template)
+        if trained is not None:
+            try:
+                self._attach(trained)
+            except ModelError:
+                self.use_adapter(None)
+                raise
+
+    def predict(
+        self,
+        questions: QuestionBank | Sequence[Question] | str | Path,
+        mode: ModeName | ScoreSettings | GenerateSettings = "score",
+        *,
+        parser: str | Parser | None = None,
+        columns: Mapping[str, str] | None = None,
+        answer_base: int | None = None,
+        sheets: Sequence[str] | None = None,
+        journal: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Predictions:
+        """Answer questions.
+
+        Args:
+            questions: A bank, a sequence of questions, or the path of a file to read them from.
+            mode: ``"score"`` takes the candidate answer with the highest log-likelihood;
+                ``"generate"`` lets the model reply and reads its reply. ``ScoreSettings`` or
+                ``GenerateSettings`` in place of the name say what belongs to that mode alone.
+            parser: What reads the replies of ``mode="generate"``, a name or an instance; short
+                for ``mode=GenerateSettings(parser=…)``.
+            columns: For a path: field → header, as for ``DatasetBuilder``.
+            answer_base: For a path: the number of the first option in numeric keys, likewise.
+            sheets: For a path: the sheets of a workbook to read, likewise.
+            journal: A file to keep finished answers in; a later call with the same questions,
+                model and prompt goes on from it.
+            progress: Called as ``progress(done, total, stage)`` while questions are answered;
+                by default a bar is drawn where stderr is a terminal.
+
+        Returns:
+            One prediction a question, in the order of the questions. A question that the prompt
+            refuses, or that is too long, has no answer, and its prediction says why.
+
+        Raises:
+            ReadError: If the file cannot be read.
+            QuestionError: If two questions have one id.
+            PredictionError: If an argument is of a wrong type or goes with another one only, or
+                the journal is damaged or of another run.
+            UnknownNameError: If there is no parser of that name.
+            PluginError: If the parser cannot be made, or fails.
+            EncodingError: If the tokenizer has no EOS token.
+            OutputError: If the journal cannot be written, or another prediction is writing to it.
+        """
+        settings = _mode_settings(mode, parser)
+        _check_types(journal, progress)
+        bank = _as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
+        encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
+        prepared = pipeline.prepare(bank, encoder)
+        engine = self._engine(settings, encoder, prepared.longest)
+        with contextlib.ExitStack() as stack:
+            book = None
+            if journal is not None:
+                run = pipeline.journal_run(prepared, engine, self._model_fields())
+                book = stack.enter_context(Journal(journal, run))
+            report = stack.enter_context(progress_or_bar(progress))
+            return pipeline.answer(prepared, engine, report, book)
+
+    def _attach(self, adapter: Adapter) -> None:
+        model = attach_trained(self._state.model, adapter, self._identity)
+        self._state = replace(self._state, model=model, adapter=adapter)
+        if adapter.quantization:
+            logger.warning(
+                "%s was trained on a quantised base model and is used on the full-precision one: "
+                "its answers may differ a little from those that its accuracy was measured on",
+                adapter.folder,
+            )
+
+    def _choose_prompt(self, remembered: Manifest | None) -> Prompt:
+        if self._prompt is not None:
+            return get_prompt(self._prompt)
+        if remembered is None:
+            return get_prompt(DEFAULT_PROMPT)
+        return recall_prompt(remembered.prompt)
+
+    def _length_limit(self) -> int:
+        if self._max_length is not None:
+            return self._max_length
+        remembered = self._state.remembered
+        return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
+
+    def _engine(
+        self, settings: ScoreSettings | GenerateSettings, encoder: Encoder, longest: int
+    ) -> Engine:
+        """What answers in this mode.
+
+        Args:
+            settings: The mode.
+            encoder: What the questions were encoded with.
+            longest: Tokens of the longest question: a forward pass need not take more for each.
+        """
+        model = self._state.model
+        if isinstance(settings, ScoreSettings):
+            budget = self._batch_size * min(self._length_limit(), longest)
+            return ScoreEngine(ScoringEngine(model, encoder.codec.pad_id, settings.packing, budget))
+        ends = model.generation_config.eos_token_id
+        more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
+        generator = TextGenerator(
+            model, self.tokenizer, frozenset(encoder.codec.ends | more_ends), self._batch_size
+        )
+        return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
+
+    @cached_property
+    def _identity(self) -> BaseIdentity:
+        """Hashes of the base model; computed when they are first needed, since that takes time."""
+        return self._source.identity()
+
+    def _model_fields(self) -> dict[str, Any]:
+        """What the answers depend on besides mode and questions, for the journal."""
+        adapter = self._state.adapter
+        return {
+            "model": self._identity.model_dump(exclude={"name"}),
+            "adapter": None if adapter is None else adapter.manifest.files,
+            "prompt_sha256": rendering_sha256(self.prompt),
+        }
+
+
+def _mode_settings(
+    mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
+) -> ScoreSettings | GenerateSettings:
+    """The settings of a mode, with the parser made: an unknown one is said before any work."""
+    if parser is not None and mode != "generate":
+        raise PredictionError(
+            f"parser={parser!r} goes with mode='generate' alone: with settings, give "
+            "mode=GenerateSettings(parser=…); mode='score' has no replies to read"
+        )
+    if mode == "generate":
+        mode = GenerateSettings() if parser is None else GenerateSettings(parser=parser)
+    elif mode == "score":
+        mode = ScoreSettings()
+    if isinstance(mode, GenerateSettings):
+        return mode.model_copy(update={"parser": get_parser(mode.parser)})
+    if not isinstance(mode, ScoreSettings):
+        raise PredictionError(
+            "expected mode 'score', 'generate', ScoreSettings(…) or GenerateSettings(…), found "
+            f"{mode!r}"
+        )
+    return mode
+
+
+def _check_types(journal: object, progress: object) -> None:
+    if journal is not None and not isinstance(journal, str | Path):
+        raise PredictionError(f"journal={journal!r}: expected the path of a file, or None")
+    if progress is not None and not callable(progress):
+        raise PredictionError(
+            f"progress={progress!r}: expected a function progress(done, total, stage), or None"
+        )
+
+
+def _as_bank(
+    questions: QuestionBank | Sequence[Question] | str | Path, **reading: Any
+) -> QuestionBank:
+    """The questions as a bank; the arguments of reading are for a path only."""
+    if isinstance(questions, str | Path):
+        return read_bank(questions, **reading)
+    given = [name for name, value in reading.items() if value is not None]
+    if given:
+        raise PredictionError(
+            f"{', '.join(given)} can be given with the path of a file only, but the questions "
+            f"were read already: give {given[0]}= where they are read, as in "
+            f"DatasetBuilder({given[0]}=…).read(path)"
+        )
+    if isinstance(questions, QuestionBank):
+        return questions
+    expected = "expected questions as a QuestionBank, a list of Question, or the path of a file"
+    if not isinstance(questions, Iterable):
+        raise PredictionError(f"{expected}, found {questions!r:.60}")
+    items = list(questions)
+    for item in items:
+        if not isinstance(item, Question):
+            raise PredictionError(f"{expected}, found a list with {item!r:.60}")
+    return QuestionBank(items)
+
+
+def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:
+    """What the adapter remembers, else the merged folder; ``None`` for a plain base model."""
+    if adapter is not None:
+        return adapter.manifest
+    folder = Path(source.name)
+    if not (folder / MANIFEST_NAME).is_file():
+        return None
+    manifest = Manifest.read(folder, verify=False)  # the weights are hashed when it matters
+    if manifest.kind == "adapter":
+        raise ManifestError(
+            f"{folder} holds an adapter, not a model: expected "
+            f"MCQPredictor({manifest.base.name!r}, adapter={str(folder)!r})"
+        )
+    return manifest

@@ -1,0 +1,132 @@
+"""Label prefixes inside option cells, and options that are pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from zhmcq.zh._fold import tidy
+from zhmcq.zh._labels import (
+    CLOSING_BRACKET,
+    LABEL_MARK,
+    OPENING_BRACKET,
+    label_index,
+    label_pattern,
+    plain_label,
+)
+
+__all__ = [
+    "is_image_only",
+    "misprinted_prefix",
+    "prefix_label",
+    "prefix_of",
+    "strip_prefixes",
+    "without_prefixes",
+]
+
+# A number followed by a mark and another digit is a number: 1.5公厘, 3:8.
+_PREFIX = re.compile(
+    rf"\s*(?:"
+    rf"{OPENING_BRACKET}\s*(?P<bracketed>{label_pattern('bracketed')})\s*{CLOSING_BRACKET}\s*"
+    rf"{LABEL_MARK}?|"
+    rf"(?P<bare>{label_pattern('bare')})\s*{LABEL_MARK}?|"
+    rf"(?P<marked>{label_pattern('marked')})\s*(?:[.．、:：)）](?![0-9０-９])|[.．、](?=\s))|"
+    rf"(?P<letter_marked>{label_pattern('marked_number')})\s*[.．、:：)）](?=[0-9０-９])|"
+    rf"(?P<spaced>{label_pattern('spaced')})(?=[\s\u3000]+\S)"
+    rf")\s*"
+)
+_IMAGE = re.compile(
+    r"!\[[^\]]*\]\([^)]*\)|<img\b[^>]*>|https?://\S+\.(?:png|jpe?g|gif|bmp|svg|webp)\S*|"
+    r"[\w\-./\\]+\.(?:png|jpe?g|gif|bmp|svg|webp|emf|wmf)|"
+    r"=?_?(?:xlfn\.)?(?:DISPIMG|IMAGE)\(.*?\)|"
+    r"[\[【(（<]?\s*(?:圖片|图片|圖|图|見圖|见图|如圖|如图|附圖|附图|image|picture|figure|img)\s*"
+    r"[0-9A-Za-z]{0,3}\s*[\]】)）>]?",
+    re.IGNORECASE,
+)
+
+
+_ENGLISH = re.compile(rf"\s*(?:{label_pattern('spaced')})\s+[A-Za-z]")
+
+
+def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Take label prefixes off, only when all options carry one consistent sequence.
+
+    Args:
+        options: Option texts; empty ones are left out of account.
+
+    Returns:
+        The texts, and the labels that they carried; the same texts and ``()`` where they carry
+        none, or where a text would be left empty.
+    """
+    indexes = [index for index, option in enumerate(options) if option]
+    matches = _prefixes(options)
+    labels = [prefix_label(match) for match in matches]
+    if not matches or [label_index(label) for label in labels] != indexes:
+        return list(options), ()
+    if all(match.lastgroup == "spaced" for match in matches) and not _plainly_labels(options):
+        return list(options), ()
+    stripped = _without(options, matches)
+    return (stripped, tuple(labels)) if stripped else (list(options), ())
+
+
+def misprinted_prefix(options: Sequence[str]) -> int | None:
+    """The index of the only option whose prefix breaks the sequence, as in (A) (B) (C) (C).
+
+    ``None`` where all are in order, or where the letters are no labels at all.
+    """
+    matches = _prefixes(options)
+    labels = [label_index(prefix_label(match)) for match in matches]
+    wrong = [index for index, label in enumerate(labels) if index != label]
+    bracketed = all(match.lastgroup in ("bracketed", "marked") for match in matches)
+    letters = all(prefix_label(match).isalpha() for match in matches)
+    if len(matches) >= 4 and len(wrong) == 1 and bracketed and letters:
+        return wrong[0]
+    return None
+
+
+def without_prefixes(options: Sequence[str]) -> list[str]:
+    """The texts without what :func:`misprinted_prefix` looked at."""
+    return _without(options, _prefixes(options)) or list(options)
+
+
+def _prefixes(options: Sequence[str]) -> list[re.Match[str]]:
+    """A prefix for each option that holds a text; none unless all have one."""
+    matches = []
+    for option in options:
+        if not option:
+            continue
+        match = _PREFIX.match(option)
+        if match is None:
+            return []
+        matches.append(match)
+    return matches if len(matches) >= 2 else []
+
+
+def _without(options: Sequence[str], matches: Sequence[re.Match[str]]) -> list[str]:
+    """The options after their prefixes; ``[]`` if one would be left empty."""
+    ends = iter(matches)
+    stripped = [tidy(option[next(ends).end() :]) if option else "" for option in options]
+    whole = all(text for text, option in zip(stripped, options, strict=True) if option)
+    return stripped if whole else []
+
+
+def _plainly_labels(options: Sequence[str]) -> bool:
+    """``A 没有党参`` has a label, ``A cat`` … ``B movie`` may not: the rest must be Chinese."""
+    return all(not _ENGLISH.match(option) for option in options if option)
+
+
+def prefix_label(match: re.Match[str]) -> str:
+    """The label that a prefix or marker carries, upper case and half width."""
+    kind = match.lastgroup or ""
+    return plain_label(match.group(kind))
+
+
+def prefix_of(option: str) -> str:
+    """The label that an option bears, ``""`` without one."""
+    match = _PREFIX.match(option)
+    return prefix_label(match) if match else ""
+
+
+def is_image_only(option: str) -> bool:
+    """Whether an option is nothing but a picture, its name or a word that points at one."""
+    return bool(option) and len(option) < 300 and bool(_IMAGE.fullmatch(option.strip()))

@@ -1,0 +1,348 @@
+"""LoraTrainer: from a base model and questions to an adapter that is worth keeping."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import broadcast_object_list
+
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
+from zhmcq.modeling._load import (
+    ModelSource,
+    load_model,
+    load_skeleton,
+    load_tokenizer,
+    quantization_config,
+    torch_dtype,
+)
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
+from zhmcq.training._arguments import training_arguments
+from zhmcq.training._lora import (
+    attach_adapter,
+    lora_config,
+    make_optimizer,
+    refuse_unknown_layers,
+    save_initial_weights,
+)
+from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
+from zhmcq.training._preflight import (
+    CheckedQuestions,
+    PreflightReport,
+    check_questions,
+    preflight_report,
+)
+from zhmcq.training._result import TrainingResult, model_card
+from zhmcq.training._run import Run
+from zhmcq.training._run_folder import BestAdapter, RunFolder
+
+__all__ = ["LoraTrainer"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
+
+
+class LoraTrainer:
+    """Trains a LoRA adapter on questions.
+
+    Args:
+        base_model: A hub id, a folder or a ``.gguf`` file.
+        lora: LoRA settings; the recipe's by default.
+        training: Settings of the run; the recipe's by default.
+        quantization: How to quantise the base model to 4 or 8 bits; ``None`` leaves it at full
+            precision.
+        prompt: The prompt that renders the questions: a registered name or an instance.
+        token: A hub access token, for gated models.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the base model's author put beside the weights.
+        callbacks: transformers ``TrainerCallback`` objects, for progress or logging.
+
+    Raises:
+        SettingsError: If a setting's name or value is wrong.
+        UnknownNameError: If there is no prompt of that name.
+    """
+
+    def __init__(
+        self,
+        base_model: str | Path = DEFAULT_BASE_MODEL,
+        *,
+        lora: LoraSettings | None = None,
+        training: TrainingSettings | None = None,
+        quantization: QuantizationSettings | None = None,
+        prompt: str | Prompt = "zh-exam",
+        token: str | None = None,
+        local_files_only: bool = False,
+        trust_remote_code: bool = False,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        self.source = ModelSource(str(base_model), token, local_files_only, trust_remote_code)
+        self.lora = lora or LoraSettings()
+        self.training = training or TrainingSettings()
+        self.quantization = quantization
+        self.prompt = prompt
+        self.callbacks = list(callbacks)
+        self._template = get_prompt(prompt)
+        if quantization is not None and self.lora.changes_base:
+            raise SettingsError(
+                f"LoraSettings(init_lora_weights={self.lora.init_lora_weights!r}) takes the "
+                "adapter's first weights out of the base model's, which a quantised base cannot "
+                "give exactly: leave it out, or train without quantization"
+            )
+        # peft and transformers refuse wrong values here, not after a long download.
+        lora_config(self.lora)
+        training_arguments(self.training, "unused")
+
+    def preflight(
+        self, train: Sequence[Question], valid: Sequence[Question] = ()
+    ) -> PreflightReport:
+        """Check what training would teach and take, without loading the model's weights.
+
+        Args:
+            train: Training questions with keys.
+            valid: Validation questions with keys.
+
+        Returns:
+            The report; ``print`` shows it. Its memory is that of a full-precision base model.
+
+        Raises:
+            ModelError: If the tokenizer or the model's configuration cannot be loaded.
+        """
+        encoder = self._encoder(load_tokenizer(self.source))
+        training, validation = self._checked(encoder, train, valid)
+        report = preflight_report(training, validation, encoder.codec)
+        with_keys = [q for q in training.encoded if q.target is not None]
+        if not with_keys:
+            return report
+        skeleton = load_skeleton(self.source, dtype=self.training.dtype)
+        model = attach_adapter(skeleton, self.lora, initialised=False)
+        return self._with_estimate(report, StepPlan.of(self.training), with_keys, model)
+
+    def train(
+        self,
+        train: Sequence[Question],
+        valid: Sequence[Question] | None = None,
+        output_dir: str | Path = "lora_finetuned_model",
+        *,
+        overwrite: bool = False,
+        resume: str | bool = "auto",
+    ) -> TrainingResult:
+        """Train, and save the adapter that answers the validation questions best.
+
+        Args:
+            train: Training questions with keys.
+            valid: Validation questions with keys, best of other passages. Without them the last
+                adapter is saved.
+            output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
+                ``checkpoints/`` below it.
+            overwrite: Whether an earlier run in ``output_dir`` is removed.
+            resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
+                processes; ``False`` never does; ``True`` insists on it.
+
+        Returns:
+            What the run came to; the adapter itself is in ``output_dir``.
+
+        Raises:
+            SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
+                stopping is set without validation questions; if the model lacks a layer that is
+                to be adapted.
+            PreflightError: If questions would teach the model nonsense.
+            OutputExistsError: If ``output_dir`` holds a finished run, or other files.
+            OutputError: If another run is writing to it.
+            CheckpointError: If the run cannot be resumed.
+            ModelError: If the base model cannot be loaded.
+            TrainingError: If a loss, gradient, weight or score is not finite.
+            KeyboardInterrupt: After Ctrl-C, once a checkpoint is saved; it says how to resume.
+        """
+        folder = RunFolder(output_dir, overwrite=overwrite, resume=resume)
+        validation = valid if valid is not None else QuestionBank([])
+        # Made first: under a launcher it joins the processes and gives each its device.
+        arguments = training_arguments(
+            self.training, str(folder.checkpoints.folder), evaluate=bool(validation)
+        )
+        with contextlib.ExitStack() as stack:
+            if arguments.process_index == 0:
+                folder.refuse_finished()
+                stack.enter_context(folder.locked())
+            model, run = self._prepare(train, validation, folder, arguments)
+            checkpoint: list[Path | None] = [None]
+            if arguments.process_index == 0:
+                checkpoint = [folder.begin(run.record)]
+            broadcast_object_list(checkpoint)
+            return self._execute(run, model, checkpoint[0])
+
+    def _prepare(
+        self,
+        train: Sequence[Question],
+        valid: Sequence[Question],
+        folder: RunFolder,
+        arguments: Any,
+    ) -> tuple[Any, Run]:
+        """Load the base model, and check the questions before anything is written."""
+        settings = self.training
+        dtype = torch_dtype(settings.dtype, arguments.device)
+        quantization = quantization_config(self.quantization, dtype) if self.quantization else None
+        model, tokenizer = load_model(
+            self.source, dtype=settings.dtype, device=arguments.device, quantization=quantization
+        )
+        encoder = self._encoder(tokenizer)
+        training, validation = self._checked(encoder, train, valid)
+        report = preflight_report(training, validation, encoder.codec)
+        report.raise_if_broken()
+        if not training.encoded:
+            raise PreflightError("expected training questions, found none")
+        refuse_unknown_layers(model, self.lora)
+        shuffled = None
+        if settings.shuffle_options:
+            shuffled = ShuffledEpochs(train, training.encoded, encoder, settings.seed)
+            shuffled.log_what_changes()
+        return model, Run(
+            folder=folder,
+            lora=self.lora,
+            settings=settings,
+            quantization=self.quantization,
+            identity=self.source.identity(),
+            prompt=describe_prompt(self.prompt),
+            arguments=arguments,
+            dtype=dtype,
+            encoder=encoder,
+            train=training.encoded,
+            validation=validation.encoded,
+            epoch_questions=shuffled or (lambda epoch: training.encoded),  # noqa: ARG005
+            report=report,
+        )
+
+    def _execute(self, run: Run, model: Any, checkpoint: Path | None) -> TrainingResult:
+        """Attach an adapter, train it, and save the best one.
+
+        Args:
+            run: What is trained.
+            model: The base model, loaded.
+            checkpoint: The checkpoint to resume from, or ``None`` to start anew.
+        """
+        from transformers import set_seed
+
+        from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
+
+        set_seed(run.settings.seed)
+        peft_model = attach_adapter(model, run.lora)
+        if run.lora.changes_base and run.arguments.process_index == 0:
+            save_initial_weights(peft_model, run.folder.start_weights)
+        tokenizer = run.encoder.codec.tokenizer
+        engine = ScoringEngine(
+            peft_model, run.encoder.codec.pad_id, run.settings.packing, run.settings.eval_budget
+        )
+        best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
+        plan = StepPlan.of(run.settings, engine.resolve(run.train))
+        processes = run.arguments.world_size
+        report = self._with_estimate(run.report, plan, run.train, peft_model, processes)
+        if run.arguments.process_index == 0:
+            logger.info("preflight: %s", report)
+        loop = self._loop(run, peft_model, plan, engine, best)
+        start = time.perf_counter()
+        with StopOnInterrupt(loop, run.folder.resume_instruction), resuming(checkpoint):
+            loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        seconds = time.perf_counter() - start - engine.stats.seconds
+        steps = loop.state.global_step
+        best_step, metrics = best.restore() if run.validation else (steps, {})
+        refuse_non_finite_weights(peft_model, best_step)
+        manifest = run.manifest(steps=steps, best_step=best_step, metrics=metrics)
+        if loop.is_world_process_zero():
+            run.folder.save(
+                peft_model,
+                tokenizer,
+                manifest,
+                model_card(manifest, report),
+                subtract_start=run.lora.changes_base,
+            )
+        loop.accelerator.wait_for_everyone()
+        peft_model.config.use_cache = True  # transformers' Trainer turned it off
+        return TrainingResult(
+            adapter_dir=run.folder.path,
+            accuracy=metrics.get("accuracy"),
+            steps=steps,
+            best_step=best_step,
+            history=loop.state.log_history,
+            questions_per_second=loop.questions_seen * processes / seconds,
+            tokens_given=loop.tokens_given,
+            tokens_computed=loop.tokens_computed,
+            preflight=report,
+        )
+
+    def _loop(
+        self, run: Run, peft_model: Any, plan: StepPlan, engine: ScoringEngine, best: BestAdapter
+    ) -> Any:
+        """The training loop of a run, with its optimizer and callbacks."""
+        # These load transformers' Trainer, which takes seconds that a preflight does not need.
+        from zhmcq.training._loop import TrainingLoop
+        from zhmcq.training._watch import EarlyStopping, TimedSteps
+
+        patience = run.settings.early_stopping_patience
+        return TrainingLoop(
+            model=peft_model,
+            args=run.arguments,
+            processing_class=run.encoder.codec.tokenizer,
+            callbacks=[*self.callbacks, TimedSteps()],
+            optimizers=(make_optimizer(peft_model, run.arguments, run.lora), None),
+            train_questions=run.train,
+            epoch_questions=run.epoch_questions,
+            validation_questions=run.validation,
+            plan=plan,
+            engine=engine,
+            checkpoints=run.folder.checkpoints,
+            on_evaluated=best.consider,
+            early_stopping=(
+                EarlyStopping(patience, run.settings.valid_metric) if patience else None
+            ),
+        )
+
+    def _encoder(self, tokenizer: Any) -> Encoder:
+        return Encoder(tokenizer, self._template, self.training.max_length)
+
+    def _checked(
+        self, encoder: Encoder, train: Sequence[Question], valid: Sequence[Question]
+    ) -> tuple[CheckedQuestions, CheckedQuestions]:
+        """Training and validation questions, encoded and checked."""
+        predictor_prompt = self._predictor_prompt()
+        return (
+            check_questions(train, encoder, predictor_prompt),
+            check_questions(valid, encoder, predictor_prompt),
+        )
+
+    def _predictor_prompt(self) -> Prompt:
+        """The prompt as the predictor will have it: made anew from what the adapter remembers."""
+        try:
+            return recall_prompt(describe_prompt(self.prompt))
+        except PromptMismatchError as error:
+            logger.warning("merging and predicting will need the prompt once more: %s", error)
+            return self._template
+
+    def _with_estimate(
+        self,
+        report: PreflightReport,
+        plan: StepPlan,
+        questions: Sequence[EncodedQuestion],
+        model: Any,
+        processes: int = 1,
+    ) -> PreflightReport:
+        """The report with what the run will take.
+
+        Args:
+            report: What was checked.
+            plan: What each step computes.
+            questions: The training questions with keys.
+            model: The model with its adapter; its parameters may be on the meta device.
+            processes: How many processes share the run.
+        """
+        run = plan.estimate(questions, processes)
+        memory = estimate_memory(model, self.training, run)
+        return replace(report, run=replace(run, memory=memory))

@@ -1,0 +1,97 @@
+"""Figures of the validation questions: accuracy, loss, mass on the candidates, recall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.evaluation import wilson
+from zhmcq.modeling._scoring import ScoringEngine
+
+__all__ = ["ValidationAnswer", "score_questions", "summarise"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationAnswer:
+    """The model's answer to one validation question.
+
+    Attributes:
+        index: The question's 0-based index among the validation questions.
+        key: The 0-based indexes of its right options.
+        answer: The 0-based indexes of the options of the candidate that scored highest.
+        loss: Minus the logarithm of the key's share of probability among the candidates.
+        mass: The probability that the model writes one of the candidates and then ends.
+    """
+
+    index: int
+    key: tuple[int, ...]
+    answer: tuple[int, ...]
+    loss: float
+    mass: float
+
+
+def score_questions(
+    engine: ScoringEngine, questions: Sequence[EncodedQuestion], indexes: Sequence[int]
+) -> list[ValidationAnswer]:
+    """Answer some questions as the predictor would.
+
+    Args:
+        engine: Scores the candidates.
+        questions: All validation questions, with keys.
+        indexes: The 0-based indexes of those to answer.
+    """
+    chosen = [questions[index] for index in indexes]
+    return [
+        _answer(index, question, scores.astype(np.float64))
+        for index, question, scores in zip(indexes, chosen, engine.scores(chosen), strict=True)
+    ]
+
+
+def _answer(index: int, question: EncodedQuestion, scores: np.ndarray) -> ValidationAnswer:
+    key = question.key_index
+    shifted = scores - scores.max()
+    sums = scores
+    if question.normalization == "mean":
+        sums = scores * [len(ids) for ids in question.candidates]
+    # Options alike are one continuation: its probability counts once.
+    distinct = dict(zip(question.candidates, np.exp(sums), strict=True))
+    return ValidationAnswer(
+        index=index,
+        key=question.answers[key],
+        answer=question.answers[int(np.argmax(scores))],
+        loss=float(np.log(np.exp(shifted).sum()) - shifted[key]),
+        mass=min(1.0, float(sum(distinct.values()))),  # float32 rounds
+    )
+
+
+def summarise(answers: Sequence[ValidationAnswer]) -> dict[str, float]:
+    """Figures of one evaluation.
+
+    Args:
+        answers: The model's answers to all validation questions; at least one.
+
+    Returns:
+        ``accuracy``: the share of questions whose key scores highest, with its 95 % Wilson
+        interval ``accuracy_low`` to ``accuracy_high``. ``loss``: the mean over questions of minus
+        the logarithm of the key's share of probability among the candidates.
+        ``candidate_mass``: the mean over questions of the probability of all candidates together,
+        each with its end, among everything that the model could write. ``recall_1`` and so on:
+        of the questions whose key has the option at this position, counted from 1, the share that
+        was answered with it; a position that no key has is left out.
+    """
+    right = sum(answer.answer == answer.key for answer in answers)
+    low, high = wilson(right, len(answers))
+    figures = {
+        "accuracy": right / len(answers),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "loss": float(np.mean([answer.loss for answer in answers])),
+        "candidate_mass": float(np.mean([answer.mass for answer in answers])),
+    }
+    for option in sorted({option for answer in answers for option in answer.key}):
+        recalled = [option in answer.answer for answer in answers if option in answer.key]
+        figures[f"recall_{option + 1}"] = sum(recalled) / len(recalled)
+    return figures

@@ -1,0 +1,429 @@
+"""Which questions each optimizer step has, in which order and packed how; and what a run takes.
+
+Steps and tokens of a run are counted by packing its steps. Time cannot be known beforehand:
+:class:`zhmcq.training._watch.TimedSteps` logs it once a few steps are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any, Self
+
+from zhmcq.encoding import EncodedQuestion, Encoder, PackedRow, PassPlan
+from zhmcq.questions import Question
+from zhmcq.settings import Objective, Packing, TrainingSettings
+from zhmcq.zh import fixed_order_reason, shuffle_options
+
+__all__ = [
+    "MemoryEstimate",
+    "RunEstimate",
+    "ShuffledEpochs",
+    "StepPlan",
+    "StepSampler",
+    "estimate_memory",
+]
+
+logger = logging.getLogger(__name__)
+
+# How far ahead to look for a passage that fills a step. Further would pull the same small
+# passages to the front of each epoch; nearer would cut more passages in two.
+LOOK_AHEAD = 64
+MAX_PACKED = 100  # steps; a longer run is estimated from this many of its steps
+GB = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """What each optimizer step computes, for the training loop and for its estimate alike.
+
+    Attributes:
+        objective: ``"next_token"`` computes the key alone, ``"contrastive"`` all candidates.
+        passes: How a step's rows are put into forward passes.
+        questions_per_step: How many questions a step of one process has.
+        epochs: How often the training questions are gone through.
+        max_steps: The number of steps where it is given, in place of ``epochs``; else -1.
+        seed: Seed of the order of the questions.
+        shuffles_options: Whether the options of a question change their order between epochs.
+    """
+
+    objective: Objective
+    passes: PassPlan
+    questions_per_step: int
+    epochs: float
+    max_steps: int
+    seed: int
+    shuffles_options: bool
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, packing: Packing | None = None) -> Self:
+        """The plan of a run.
+
+        Args:
+            settings: Settings of the run.
+            packing: The packing that the model can read; the one of the settings if ``None``.
+        """
+        return cls(
+            objective=settings.objective,
+            passes=PassPlan(packing or settings.packing, settings.train_budget),
+            questions_per_step=settings.questions_per_step,
+            epochs=settings.num_train_epochs,
+            max_steps=getattr(settings, "max_steps", -1),
+            seed=settings.seed,
+            shuffles_options=settings.shuffle_options,
+        )
+
+    def sampler(
+        self, questions: Sequence[EncodedQuestion], *, processes: int = 1, process: int = 0
+    ) -> StepSampler:
+        """Draws the questions of each step.
+
+        Args:
+            questions: Encoded training questions.
+            processes: How many processes share the run.
+            process: The 0-based index of this process.
+        """
+        passages = [question.passage for question in questions]
+        return StepSampler(passages, self.questions_per_step, self.seed, processes, process)
+
+    def groups(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[PackedRow]]:
+        """The rows of each forward pass of one step.
+
+        Args:
+            questions: The step's questions, with keys.
+        """
+        if self.objective == "next_token":
+            return self.passes.groups(questions, [[q.key_index] for q in questions])
+        return self.passes.groups(questions)
+
+    def loss_terms(self, questions: Sequence[EncodedQuestion]) -> int:
+        """How many terms the loss of one step has: tokens of keys, or questions.
+
+        Args:
+            questions: The step's questions, with keys.
+        """
+        if self.objective == "next_token":
+            return sum(len(q.candidates[q.key_index]) for q in questions)
+        return len(questions)
+
+    def steps(self, questions: int, processes: int = 1) -> int:
+        """How many optimizer steps the run has, counted as transformers does.
+
+        Args:
+            questions: How many training questions there are.
+            processes: How many processes share each step.
+        """
+        if self.max_steps > 0:
+            return self.max_steps
+        per_epoch = math.ceil(questions / (self.questions_per_step * processes))
+        return math.ceil(self.epochs * per_epoch)
+
+    def estimate(self, questions: Sequence[EncodedQuestion], processes: int = 1) -> RunEstimate:
+        """Pack the steps of the run as the training loop will, without a model.
+
+        Args:
+            questions: Encoded training questions, with keys.
+            processes: How many processes share the run; tokens are those of all of them.
+        """
+        sampler = self.sampler(questions)
+        steps = self.steps(len(questions), processes)
+        stride = math.ceil(steps * processes / MAX_PACKED)
+        given = computed = largest = longest = positions = packed = 0
+        for step in islice(_all_steps(sampler), 0, steps * processes, stride):
+            packed += 1
+            for rows in self.groups([questions[index] for index in step]):
+                given += sum(row.given for row in rows)
+                computed += sum(map(len, rows))
+                longest = max(longest, *map(len, rows))
+                largest = max(largest, len(rows) * max(map(len, rows)))
+                positions = max(positions, sum(map(_predicting_positions, rows)))
+        share = steps * processes / packed
+        return RunEstimate(
+            steps=steps,
+            tokens_given=round(given * share),
+            tokens_computed=round(computed * share),
+            # Options in another order have other tokens in common.
+            exact=stride == 1 and processes == 1 and not self.shuffles_options,
+            largest_pass=largest,
+            longest_row=longest,
+            head_positions=positions,
+        )
+
+
+def _all_steps(sampler: StepSampler) -> Iterator[list[int]]:
+    for epoch in count():
+        sampler.set_epoch(epoch)
+        yield from sampler
+
+
+def _predicting_positions(row: PackedRow) -> int:
+    """How many positions of a row predict a token of a candidate."""
+    return len({int(row.parents[node]) for branch in row.branches for node in branch.nodes})
+
+
+class StepSampler:
+    """Yields the question indexes of each step, for this process.
+
+    A step has ``questions_per_step`` questions (the last one of an epoch may have fewer), made up
+    of whole passages as far as that is possible, so that what they share is computed once. The
+    order depends on the seed and the epoch alone, so that a run can be resumed anywhere.
+
+    Args:
+        passages: For each question its passage; questions with ``""`` stand alone.
+        questions_per_step: How many questions a step of one process has.
+        seed: Seed of the shuffling.
+        processes: How many processes share each step's questions.
+        process: The 0-based index of this process.
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[str],
+        questions_per_step: int,
+        seed: int,
+        processes: int = 1,
+        process: int = 0,
+    ) -> None:
+        self.epoch = 0
+        self._seed = seed
+        self._size = questions_per_step * processes
+        self._processes = processes
+        self._process = process
+        groups: dict[str | int, list[int]] = {}
+        for index, passage in enumerate(passages):
+            groups.setdefault(passage or index, []).append(index)
+        self._groups = list(groups.values())
+        self._count = len(passages)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration has."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(self._count / self._size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self.steps():
+            # Whole runs of neighbours, so that a passage stays within one process where it can;
+            # a short last step is shared evenly, so that as few processes as can be idle.
+            start, end = (
+                len(step) * number // self._processes
+                for number in (self._process, self._process + 1)
+            )
+            yield step[start:end]
+
+    def steps(self) -> Iterator[list[int]]:
+        """The question indexes of each step of this epoch, of all processes together."""
+        shuffle = random.Random(f"{self._seed}-{self.epoch}")
+        waiting = [list(group) for group in self._groups]
+        shuffle.shuffle(waiting)
+        for group in waiting:
+            shuffle.shuffle(group)
+        waiting.reverse()  # take from the end
+        while waiting:
+            step: list[int] = []
+            while waiting and len(step) < self._size:
+                room = self._size - len(step)
+                start = max(0, len(waiting) - LOOK_AHEAD)
+                fitting = [i for i in range(start, len(waiting)) if len(waiting[i]) <= room]
+                if fitting:
+                    step += waiting.pop(fitting[-1])
+                else:
+                    step += waiting[-1][:room]
+                    del waiting[-1][:room]
+            yield step
+
+
+class ShuffledEpochs:
+    """Encodes the training questions of each epoch with their options in that epoch's order.
+
+    The orders depend on the seed, the epoch and the question's id alone: a resumed run and every
+    process of several have the same ones. Only the last epoch's questions are held in memory.
+
+    Args:
+        questions: The training questions.
+        encoded: The same questions, encoded in their own order.
+        encoder: What encoded them.
+        seed: Seed of the orders.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        encoded: Sequence[EncodedQuestion],
+        encoder: Encoder,
+        seed: int,
+    ) -> None:
+        self._questions = questions
+        self._encoded = encoded
+        self._encoder = encoder
+        self._seed = seed
+        self._epoch: int | None = None
+        self._shuffled: Sequence[EncodedQuestion] = encoded
+
+    def __call__(self, epoch: int) -> Sequence[EncodedQuestion]:
+        """The questions of an epoch, by its 0-based number, at the indexes they were given at."""
+        if epoch != self._epoch:
+            self._shuffled = self._encode(epoch)
+            self._epoch = epoch
+        return self._shuffled
+
+    def _encode(self, epoch: int) -> list[EncodedQuestion]:
+        shuffled = [
+            shuffle_options(question, f"{self._seed}-{epoch}") for question in self._questions
+        ]
+        encoded, problems = self._encoder.encode(shuffled)
+        # Another order can be a token longer. A question that no longer fits stays in its own.
+        unencoded = {problem.index for problem in problems}
+        following = iter(encoded)
+        return [
+            self._encoded[index] if index in unencoded else next(following)
+            for index in range(len(shuffled))
+        ]
+
+    def log_what_changes(self) -> None:
+        """Log how many questions are shuffled, and a warning if that changes nothing."""
+        fixed = [q for q in self._questions if fixed_order_reason(q) is not None]
+        logger.info(
+            "options are shuffled in %d of %d questions; in the others their order matters%s",
+            len(self._questions) - len(fixed),
+            len(self._questions),
+            f" (such as {fixed[0].id!r}: {fixed_order_reason(fixed[0])})" if fixed else "",
+        )
+        if all(map(_teach_the_same, self._encoded, self(0))):
+            logger.warning(
+                "shuffle_options changes nothing of what is learned: the prompt does not list the "
+                "options"
+            )
+
+
+def _teach_the_same(first: EncodedQuestion, second: EncodedQuestion) -> bool:
+    """Whether prompt, key and wrong candidates are the same, the candidates in any order."""
+    return (
+        first.prompt == second.prompt
+        and first.candidates[first.key_index] == second.candidates[second.key_index]
+        and sorted(first.candidates) == sorted(second.candidates)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Bytes that training needs in its largest forward pass; see :func:`estimate_memory`.
+
+    Attributes:
+        weights: The frozen weights of the base model.
+        adapter: The adapter's weights, their gradients and the optimizer's moments.
+        activations: What autograd stores for the backward pass.
+        head: The logits of the supervised positions.
+    """
+
+    weights: int
+    adapter: int
+    activations: int
+    head: int
+
+    @property
+    def total(self) -> int:
+        """The sum of all four."""
+        return self.weights + self.adapter + self.activations + self.head
+
+    def text(self) -> str:
+        """The estimate in one line."""
+        parts = {
+            "weights": self.weights,
+            "adapter with optimizer": self.adapter,
+            "activations": self.activations,
+            "head": self.head,
+        }
+        shown = ", ".join(f"{name} {size / GB:.2g}" for name, size in parts.items())
+        return f"about {self.total / GB:.2g} GB of memory ({shown})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """What a run will compute.
+
+    Attributes:
+        steps: Optimizer steps in all.
+        tokens_given: Tokens of the supervised sequences, each in a row of its own.
+        tokens_computed: Tokens that go through the model, padding left out.
+        exact: Whether tokens were counted by packing all steps, not only some of them.
+        largest_pass: Tokens of the largest forward pass, padding included.
+        longest_row: Tokens of the longest row.
+        head_positions: The most positions of a forward pass that go through the output head.
+        memory: The memory it needs; ``None`` where there was no model to count it from.
+    """
+
+    steps: int
+    tokens_given: int
+    tokens_computed: int
+    exact: bool
+    largest_pass: int
+    longest_row: int
+    head_positions: int
+    memory: MemoryEstimate | None = None
+
+    def text(self) -> str:
+        """One or two lines."""
+        about = "" if self.exact else "about "
+        line = (
+            f"{self.steps} steps; {about}{self.tokens_given:,} tokens given, {about}"
+            f"{self.tokens_computed:,} computed, at most {self.largest_pass:,} at once"
+        )
+        return line if self.memory is None else f"{line}\n{self.memory.text()}"
+
+
+def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) -> MemoryEstimate:
+    """Estimate the memory that training needs, counted for a LLaMA-like decoder.
+
+    Buffers of kernels and allocators come on top, and other architectures differ: the order of
+    magnitude is right, and no more is promised.
+
+    - Weights: the frozen parameters as they are stored.
+    - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32.
+    - Activations: what autograd stores for the backward pass. Counted from the tensors that it
+      stores for a LLaMA layer with LoRA on all its linear layers, a layer has for each token
+      ``8 h + 4 f + 7 r`` numbers (``h`` hidden size, ``f`` feed-forward size, ``r`` rank) and a
+      row of the mask; with dropout each linear layer's input is stored twice more, ``12 h + 2 f``.
+      With activation checkpointing, one layer's and each layer's input, ``h``.
+    - Head: the logits of the supervised positions in fp32, with two more of their size in the
+      backward pass.
+
+    Args:
+        model: A model with its adapter attached; its parameters may be on the meta device.
+        settings: Settings of the run: whether activations are checkpointed.
+        run: The estimate of the run's steps: how large its forward passes are.
+    """
+    frozen = trained = 0
+    dtype_bytes = 2
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            trained += parameter.numel()
+            continue
+        frozen += parameter.numel() * parameter.element_size()
+        if parameter.is_floating_point():
+            dtype_bytes = max(dtype_bytes, parameter.element_size())
+    config = model.config.get_text_config()
+    lora = next(iter(model.peft_config.values()))
+    hidden = config.hidden_size
+    feed = getattr(config, "intermediate_size", None) or 4 * hidden
+    layer = 8 * hidden + 4 * feed + 7 * lora.r + run.longest_row
+    if lora.lora_dropout:
+        layer += 12 * hidden + 2 * feed
+    stored = config.num_hidden_layers * layer
+    if any(
+        getattr(settings, name, False)
+        for name in ("activation_checkpointing", "gradient_checkpointing")
+    ):
+        stored = config.num_hidden_layers * hidden + layer
+    return MemoryEstimate(
+        weights=frozen,
+        adapter=16 * trained,
+        activations=run.largest_pass * stored * dtype_bytes,
+        head=3 * 4 * run.head_positions * config.vocab_size,
+    )

@@ -1,0 +1,261 @@
+"""What is watched while a run goes on: time, Ctrl-C, non-finite numbers, and when to stop early."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self
+
+import torch
+from transformers import TrainerCallback
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.errors import CheckpointError, TrainingError
+from zhmcq.training._metrics import ValidationAnswer
+
+__all__ = [
+    "EarlyStopping",
+    "StopOnInterrupt",
+    "TimedSteps",
+    "refuse_non_finite_scores",
+    "refuse_non_finite_step",
+    "refuse_non_finite_weights",
+    "resuming",
+]
+
+logger = logging.getLogger(__name__)
+
+TIMED_STEPS = 3  # after a first step that warms up
+MAX_SHOWN = 20
+REMEDY = (
+    "lower learning_rate, or train in dtype='float32' (another run: overwrite=True, or another "
+    "output_dir)"
+)
+
+
+class TimedSteps(TrainerCallback):
+    """Logs how long the run will take, once its first steps are done."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._start = self._seconds = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Stop the clock, and log the time once enough steps were timed."""
+        if 0 < self._done <= TIMED_STEPS:
+            self._seconds += time.perf_counter() - self._start
+        if self._done == TIMED_STEPS and state.is_world_process_zero:
+            each, left = self._seconds / TIMED_STEPS, state.max_steps - state.global_step
+            logger.info(
+                "about %.3g minutes for the %d steps that are left (%.3g s each, timed on %d), "
+                "evaluations not counted",
+                left * each / 60,
+                left,
+                each,
+                TIMED_STEPS,
+            )
+        self._done += 1
+
+
+class StopOnInterrupt(TrainerCallback):
+    """While the block runs, Ctrl-C ends training after the present step, with a checkpoint.
+
+    A second Ctrl-C ends it at once. Nothing is changed where SIGINT has another handler than
+    Python's own, nor in a launched run of several processes, which their launcher ends.
+
+    Args:
+        trainer: The transformers ``Trainer`` to stop.
+        resume_instruction: What to call to go on from the checkpoint, as part of a sentence.
+
+    Raises:
+        KeyboardInterrupt: At the block's end, if the run was stopped; it says how to resume.
+    """
+
+    def __init__(self, trainer: Any, resume_instruction: str) -> None:
+        self._trainer = trainer
+        self._resume_instruction = resume_instruction
+        self._requested = False
+        self._installed = False
+
+    def __enter__(self) -> Self:
+        self._installed = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            and self._trainer.args.world_size == 1
+        )
+        if self._installed:
+            self._trainer.add_callback(self)
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._installed:
+            return
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        state = self._trainer.state
+        if self._requested and kind is None and state.global_step < state.max_steps:
+            raise KeyboardInterrupt(
+                f"training was stopped after step {state.global_step} of {state.max_steps}; a "
+                f"checkpoint was saved, and {self._resume_instruction}"
+            )
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._requested:
+            raise KeyboardInterrupt
+        self._requested = True
+        logger.warning(
+            "training stops after the present step, with a checkpoint; Ctrl-C once more stops it "
+            "at once, without one"
+        )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Have the step saved and training stopped, if Ctrl-C was pressed."""
+        if self._requested:
+            control.should_save = control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Leave out the evaluation and checkpoint of an epoch's end, if Ctrl-C was pressed."""
+        if self._requested:
+            # The epoch is cut short. An evaluation that the uninterrupted run does not have could
+            # make another adapter the best one.
+            control.should_evaluate = control.should_save = False
+
+
+class EarlyStopping(TrainerCallback):
+    """Stops after ``patience`` evaluations in a row without a better value of a metric.
+
+    Evaluations are counted in the history, which is part of each checkpoint, so that a resumed run
+    continues the interrupted run's count. transformers' own callback counts by what it calls the
+    best checkpoint, which is not how the best adapter is chosen here.
+
+    Args:
+        patience: How many evaluations to wait for a better one.
+        metric: ``"accuracy"`` or ``"loss"``.
+    """
+
+    def __init__(self, patience: int, metric: Literal["accuracy", "loss"]) -> None:
+        self._patience = patience
+        self._name = f"eval_{metric}"
+        self._sign = 1 if metric == "accuracy" else -1
+
+    def is_over(self, history: Sequence[dict[str, Any]]) -> bool:
+        """Whether the evaluations in ``history`` are reason to stop."""
+        values = [self._sign * entry[self._name] for entry in history if self._name in entry]
+        return bool(values) and len(values) - 1 - values.index(max(values)) >= self._patience
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Request the end of training, with a checkpoint, if the evaluations are reason to stop."""
+        if self.is_over(state.log_history):
+            # A run that is cut off before its adapter is saved must not train on when resumed.
+            control.should_save = control.should_training_stop = True
+
+
+def refuse_non_finite_step(
+    loss: torch.Tensor, trainer: Any, questions: Sequence[EncodedQuestion]
+) -> None:
+    """Stop a run before a step that would spoil its weights.
+
+    Args:
+        loss: The step's loss.
+        trainer: The transformers ``Trainer``; its model has the step's gradients.
+        questions: The questions that the step learns from.
+
+    Raises:
+        TrainingError: If the loss or, without a scaler of fp16 losses, a gradient is not finite.
+    """
+    problem = None
+    if not torch.isfinite(loss):
+        problem = f"the loss is {float(loss)}"
+    elif trainer.accelerator.scaler is None:
+        for name, parameter in trainer.model.named_parameters():
+            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+                problem = f"a gradient of {name} is not finite"
+                break
+    if problem is None:
+        return
+    raise TrainingError(
+        f"step {trainer.state.global_step + 1}: {problem}. The step was not taken, and the "
+        "checkpoints before it are complete. This process's questions of the step: "
+        f"{_shown([question.id for question in questions])}. Check them, or {REMEDY}"
+    )
+
+
+def refuse_non_finite_scores(
+    step: int, answers: Sequence[ValidationAnswer], ids: Sequence[str]
+) -> None:
+    """Stop a run whose validation scores are not finite: their accuracy would look like one.
+
+    Args:
+        step: The step after which they were scored.
+        answers: The answers to validation questions.
+        ids: The ids of all validation questions, by ``ValidationAnswer.index``.
+
+    Raises:
+        TrainingError: If a question's scores are not finite.
+    """
+    affected = [ids[answer.index] for answer in answers if not math.isfinite(answer.loss)]
+    if affected:
+        raise TrainingError(
+            f"after step {step}, the scores of {len(affected)} validation questions are not finite "
+            f"({_shown(affected)}). The checkpoints before it are complete. Check the questions, "
+            f"or {REMEDY}"
+        )
+
+
+def refuse_non_finite_weights(model: Any, step: int) -> None:
+    """Stop a run before weights that are not finite are saved.
+
+    Args:
+        model: The model with the trained weights.
+        step: The optimizer step that made them.
+
+    Raises:
+        TrainingError: If a trained weight is not finite.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise TrainingError(
+                f"step {step} made weights that are not finite ({name}): they are not saved, and "
+                f"the checkpoints before it are complete; {REMEDY}"
+            )
+
+
+def _shown(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    return f"{', '.join(ids[:MAX_SHOWN])}{more}"
+
+
+@contextlib.contextmanager
+def resuming(checkpoint: Path | None) -> Iterator[None]:
+    """Name the checkpoint in the error, where torch refuses to load what is in it.
+
+    transformers loads optimizer, scheduler and random states with ``weights_only``: tensors and
+    plain values, never code.
+
+    Raises:
+        CheckpointError: If there is anything else in it.
+    """
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{checkpoint} holds more than tensors and plain values, and was not loaded: {error}. "
+            "This run did not write it: remove it, or pass overwrite=True to start anew"
+        ) from error
