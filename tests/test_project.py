@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import itertools
 import re
 import sys
@@ -67,26 +68,24 @@ def test_a_documented_name_is_on_a_face(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_a_face_lists_its_names_sorted_and_has_them_all(name: str) -> None:
+def test_a_face_has_all_names_that_it_lists(name: str) -> None:
     module = importlib.import_module(name)
 
-    assert list(module.__all__) == sorted(module.__all__)
-    assert all(hasattr(module, attribute) for attribute in module.__all__)
+    assert [listed for listed in module.__all__ if not hasattr(module, listed)] == []
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_every_public_class_and_function_of_a_face_is_documented(name: str) -> None:
+def test_every_class_and_function_of_a_face_is_documented(name: str) -> None:
+    if name in DOCUMENTED:  # as a whole
+        return
     module = importlib.import_module(name)
     documented = {reference.rpartition(".")[2] for reference in DOCUMENTED}
 
-    undocumented = {
-        attribute
-        for attribute in module.__all__
-        if callable(getattr(module, attribute)) and attribute not in documented
-    }
-
-    whole_module = name in DOCUMENTED
-    assert not undocumented or whole_module
+    assert {
+        listed
+        for listed in module.__all__
+        if inspect.isclass(getattr(module, listed)) or inspect.isfunction(getattr(module, listed))
+    } <= documented
 
 
 def test_modules_inside_a_package_are_marked_as_inner() -> None:

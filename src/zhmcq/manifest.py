@@ -1,4 +1,4 @@
-"""What an adapter or a merged folder remembers, so that it is asked the way it was taught."""
+"""What an adapter or a merged folder remembers, so that it is used as it was trained."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zhmcq.errors import ManifestError
 
-__all__ = ["MANIFEST_NAME", "BaseIdentity", "Manifest", "PromptRecord", "file_sha256", "versions"]
+__all__ = ["BaseIdentity", "Manifest", "PromptRecord"]
 
 MANIFEST_NAME = "zhmcq_manifest.json"
 
 
 class BaseIdentity(BaseModel):
-    """Which base model, told by what it holds and not by where it lies.
+    """Which base model it is, by its contents and not by its location.
 
     Attributes:
         name: The name or folder it was loaded by, for people to read.
@@ -59,7 +59,7 @@ class Manifest(BaseModel):
     Attributes:
         kind: ``"adapter"`` or ``"merged"``.
         base: The base model.
-        prompt: How questions are asked.
+        prompt: The prompt that renders the questions.
         max_length: The most tokens of a prompt with its answer.
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
@@ -144,12 +144,12 @@ class Manifest(BaseModel):
                     "again, or train or merge again"
                 )
             try:
-                found = file_sha256(path)
+                actual = file_sha256(path)
             except OSError as error:
                 raise ManifestError(f"{path} cannot be read: {_reason(error)}") from error
-            if found != expected:
+            if actual != expected:
                 raise ManifestError(
-                    f"{path} is not the file that was written: its SHA-256 is {found[:12]}…, the "
+                    f"{path} is not the file that was written: its SHA-256 is {actual[:12]}…, the "
                     f"manifest says {expected[:12]}…; copy the folder again, or train or merge "
                     "again"
                 )
@@ -158,8 +158,8 @@ class Manifest(BaseModel):
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}"
-            for one in error.errors(include_url=False)
+            f"{'.'.join(map(str, problem['loc'])) or 'the whole'}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
         )
     return getattr(error, "strerror", None) or str(error)
 
@@ -184,13 +184,13 @@ def versions(
     ),
 ) -> Mapping[str, str]:
     """Versions of Python and of installed distributions, by name; others are left out."""
-    found = {}
+    numbers = {}
     for name in names:
         if name == "python":
-            found[name] = platform.python_version()
+            numbers[name] = platform.python_version()
             continue
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from zhmcq._files import atomic_folder
-from zhmcq.encoding import EncodedQuestion, Encoder, PassPlan, collate
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._batch import collate
+from zhmcq.encoding._passes import PassPlan
 from zhmcq.errors import MergeError, ModelError, OutputExistsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._adapters import Adapter, attach_trained, read_adapter

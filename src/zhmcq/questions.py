@@ -18,7 +18,6 @@ __all__ = [
     "RowProblem",
     "Severity",
     "SourceId",
-    "default_labels",
 ]
 
 Kind = Literal["single", "multiple", "true_false"]

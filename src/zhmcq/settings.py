@@ -413,7 +413,7 @@ class GenerateSettings(_Settings):
 def _no_field(settings: type[_Settings], name: str, known: set[str]) -> str:
     """That ``name`` is no field, and which may be meant; the documented ones come first."""
     usual = OTHER_NAMES.get(name, "")
-    own = [field for field in settings.model_fields if field == usual or name in field]
-    near = own or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
+    documented = [field for field in settings.model_fields if field == usual or name in field]
+    near = documented or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{settings.__name__} has no field {name!r}{hint}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zhmcq.encoding import EncodedQuestion, PackedRow, PassPlan
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tree import PackedRow
 
 
 def question(name: str, *candidates: tuple[int, ...]) -> EncodedQuestion:

@@ -12,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zhmcq.encoding import EncodedQuestion, PackedRow, PrefixTree, batches, collate, pack, pack_flat
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import batches, collate
+from zhmcq.encoding._tree import PackedRow, PrefixTree, pack, pack_flat
 
 
 def question(

@@ -10,7 +10,9 @@ import pytest
 import torch
 from families import FAMILIES, VOCABULARY, WINDOW, make_model
 
-from zhmcq.encoding import EncodedQuestion, PackedBatch, PackedRow, collate, pack, pack_flat
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import PackedBatch, collate
+from zhmcq.encoding._tree import PackedRow, pack, pack_flat
 from zhmcq.modeling import _forward as forward
 from zhmcq.modeling._forward import attention_masks, branch_scores, token_log_likelihoods
 from zhmcq.modeling._scoring import ScoringEngine

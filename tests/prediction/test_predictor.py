@@ -21,7 +21,7 @@ from zhmcq.errors import (
 )
 from zhmcq.modeling._load import ModelSource
 from zhmcq.parsers import ParsedAnswer
-from zhmcq.prediction import predictor as predictor_module
+from zhmcq.prediction import _predictor as predictor_module
 from zhmcq.prompts import ClozePrompt, ExamPrompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, ScoreSettings

@@ -94,7 +94,7 @@ def test_the_example_trains_in_two_processes_and_one_of_them_tells(tmp_path: Pat
     arguments += ["--output-dir", str(tmp_path / "run")]
     done = launched(EXAMPLES / "train.py", *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("held-out questions; the adapter is in") == 1
+    assert done.stdout.count("validation questions right; the adapter is in") == 1
     manifest = Manifest.read(tmp_path / "run")
     assert manifest.training["processes"] == 2
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")

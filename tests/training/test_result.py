@@ -26,7 +26,7 @@ def card(name: str = "someone/a-model", **training: Any) -> str:
         "best_step": 30,
         "metrics": {"accuracy": 0.8, "loss": 0.6},
         "questions": 300,
-        "held_out_questions": 100,
+        "validation_questions": 100,
         "train_sha256": "aa11",
         "valid_sha256": "bb22",
         **training,
@@ -68,6 +68,6 @@ def test_a_base_model_on_this_machine_is_named_without_its_path(tmp_path: Path) 
 
 
 def test_without_validation_questions_it_claims_no_accuracy() -> None:
-    text = card(metrics={}, held_out_questions=0, best_step=40)
+    text = card(metrics={}, validation_questions=0, best_step=40)
     assert "Not measured: there were no validation questions. Step 40 was saved." in text
     assert "%)" not in text

@@ -69,7 +69,7 @@ def test_the_manifest_has_the_outcome_beside_what_the_run_is(run: Run) -> None:
     assert manifest.prompt == run.prompt
     assert manifest.settings["lora"]["r"] == 4
     assert manifest.training["questions"] == 3
-    assert manifest.training["held_out_questions"] == 1
+    assert manifest.training["validation_questions"] == 1
     assert (manifest.training["steps"], manifest.training["best_step"]) == (4, 2)
     assert manifest.training["metrics"] == {"accuracy": 0.5}
     assert manifest.training["train_sha256"] == run.record["train_sha256"]

@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 
 import zhmcq
 from zhmcq import errors
-from zhmcq.encoding import Encoder, PackedBatch, collate, pack_flat
+from zhmcq.encoding import Encoder
+from zhmcq.encoding._batch import PackedBatch, collate
+from zhmcq.encoding._tree import pack_flat
 from zhmcq.modeling._adapters import attach_trained, read_adapter
 from zhmcq.modeling._forward import token_logits
 from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer

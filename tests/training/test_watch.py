@@ -19,7 +19,7 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
-from zhmcq.training import loop as loop_module
+from zhmcq.training import _loop as loop_module
 from zhmcq.training._run_folder import HASHES, Checkpoints
 
 PLACES = ("山上", "海邊", "家裡", "學校")

@@ -10,14 +10,19 @@ import pytest
 from zhmcq.parsers import get_parser
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.zh import ALPHABETS, Alphabet, alphabet_of, fixed_order_reason, label_at, label_index
+from zhmcq.zh import fixed_order_reason
 from zhmcq.zh._labels import (
+    ALPHABETS,
     BOPOMOFO,
     CHINESE_NUMERALS,
     DIGITS,
     HEAVENLY_STEMS,
     LETTERS,
     ROMAN_NUMERALS,
+    Alphabet,
+    alphabet_of,
+    label_at,
+    label_index,
     plain_label,
 )
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from zhmcq.zh import fold_characters, fold_name, fold_text, fold_texts, half_width, normal_text
+from zhmcq.zh._fold import (
+    fold_characters,
+    fold_name,
+    fold_text,
+    fold_texts,
+    half_width,
+    normal_text,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from zhmcq.zh import FALSE_WORDS, TRUE_WORDS, is_negative, is_no_key, true_false_options, truth_of
+from zhmcq.zh._truth import (
+    FALSE_WORDS,
+    TRUE_WORDS,
+    is_negative,
+    is_no_key,
+    true_false_options,
+    truth_of,
+)
 
 
 @pytest.mark.parametrize("word", [*"是对對真√○OVTY✓✔☑〇◯Ｏ", "正確", "True", "yes", "（對）"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zhmcq.encoding import PackedBatch
+from zhmcq.encoding._batch import PackedBatch
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

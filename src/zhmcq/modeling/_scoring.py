@@ -12,7 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zhmcq.encoding import EncodedQuestion, PackedRow, PassPlan, collate
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import collate
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tree import PackedRow
 from zhmcq.modeling._forward import base_of, branch_scores, token_log_likelihoods
 from zhmcq.modeling._support import unsupported_reason
 from zhmcq.settings import Packing

@@ -23,7 +23,8 @@ from zhmcq.prediction import _pipeline as pipeline
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Predictions
-from zhmcq.prompts import Prompt, get_prompt, recall_prompt, rendering_sha256
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt
+from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings

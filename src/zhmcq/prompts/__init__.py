@@ -26,7 +26,6 @@ from zhmcq.prompts._registry import (
     prompt_names,
     recall_prompt,
     register_prompt,
-    rendering_sha256,
 )
 
 __all__ = [
@@ -46,5 +45,4 @@ __all__ = [
     "prompt_names",
     "recall_prompt",
     "register_prompt",
-    "rendering_sha256",
 ]

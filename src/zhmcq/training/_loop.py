@@ -13,7 +13,8 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from zhmcq.encoding import EncodedQuestion, PackedBatch, collate
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling._scoring import ScoringEngine

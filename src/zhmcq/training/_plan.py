@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Self
 
-from zhmcq.encoding import EncodedQuestion, Encoder, PackedRow, PassPlan
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tree import PackedRow
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, Packing, TrainingSettings
 from zhmcq.zh import fixed_order_reason, shuffle_options

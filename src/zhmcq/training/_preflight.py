@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, question_name, render_prompt
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._encode import question_name, render_prompt
+from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError, PreflightError
 from zhmcq.prompts import Prompt, RenderedPrompt
 from zhmcq.questions import Question

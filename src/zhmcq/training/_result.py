@@ -135,7 +135,7 @@ Answers Chinese multiple-choice questions. Trained with zhmcq.
 
 ## Data
 
-- {training["questions"]} questions to train on, {training["held_out_questions"]} for validation
+- {training["questions"]} questions to train on, {training["validation_questions"]} for validation
 - tokens of a prompt with its answer: {_lengths(report.lengths)};
   {report.shortened} questions with a passage shortened to fit {manifest.max_length}
 - SHA-256 of the encoded questions: `{training["train_sha256"]}` (training),
@@ -168,7 +168,7 @@ def _lengths(lengths: TokenLengths) -> str:
 
 
 def _accuracy(training: dict[str, Any]) -> str:
-    count, share = training["held_out_questions"], training["metrics"].get("accuracy")
+    count, share = training["validation_questions"], training["metrics"].get("accuracy")
     step, steps = training["best_step"], training["steps"]
     if not count or share is None:
         return f"Not measured: there were no validation questions. Step {step} was saved."

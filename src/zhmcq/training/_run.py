@@ -98,7 +98,7 @@ class Run:
             "best_step": best_step,
             "metrics": metrics,
             "questions": len(self.train),
-            "held_out_questions": len(self.validation),
+            "validation_questions": len(self.validation),
         }
         return Manifest(
             kind="adapter",

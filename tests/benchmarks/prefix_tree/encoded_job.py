@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefix_tree.plan import MAX_LENGTH, Job
-from zhmcq.encoding import EncodedQuestion, Encoder, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._encode import encode_all
 from zhmcq.prompts import RenderedPrompt, get_prompt
 from zhmcq.questions import Question
 

@@ -13,7 +13,9 @@ import zhmcq
 from prefix_tree.encoded_job import candidate_tokens, job_questions, supervised_tokens
 from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
-from zhmcq.encoding import EncodedQuestion, Encoder, TokenCodec, encode_all
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._encode import encode_all
+from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
