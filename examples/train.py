@@ -31,7 +31,7 @@ def main() -> int:
     add("--train", type=Path, required=True, help="a workbook of questions with keys")
     add("--base-model", required=True, help="a folder, a .gguf file or a hub id")
     add("--output-dir", type=Path, default=Path("lora_finetuned_model"))
-    add("--prompt", default="zh-exam", help="how questions are asked")
+    add("--prompt", default="zh-exam", help="how questions are rendered")
     add("--per-process", type=int, default=8, help="questions of each process in a step")
     add("--epochs", type=float, default=2)
     add("--cpu", action="store_true", help="stay on the CPU")

@@ -101,9 +101,9 @@ def test_a_name_that_no_file_can_have_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the whole: Invalid JSON"),
-        ("[1]", "the whole: Input should be an object"),
-        ("[" * 100_000, "the whole: Invalid JSON: recursion limit"),
+        ("", "the file: Invalid JSON"),
+        ("[1]", "the file: Input should be an object"),
+        ("[" * 100_000, "the file: Invalid JSON: recursion limit"),
         ('{"kind": "model"}', r"kind: Input should be 'adapter' or 'merged'; base: Field required"),
     ],
 )

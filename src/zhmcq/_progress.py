@@ -1,4 +1,4 @@
-"""How far something has come: one form of callable everywhere, and a bar on a terminal."""
+"""Reports of progress: one form of callable everywhere, and a bar on a terminal."""
 
 from __future__ import annotations
 

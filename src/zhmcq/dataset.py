@@ -160,7 +160,7 @@ class DatasetBuilder:
         answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
             from the data.
         sheets: The sheets of a workbook to read; by default all.
-        valid_fraction: Which part of the questions goes to ``valid``, between 0 and 1.
+        valid_fraction: The share of the questions that goes to ``valid``, between 0 and 1.
         seed: Decides which passages that are.
     """
 

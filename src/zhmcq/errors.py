@@ -6,7 +6,7 @@ Each message says what was expected, what was found and what to do about it::
     ├── ReadError               a file cannot be read as a question bank
     │   └── ColumnsError        its columns cannot be told apart
     ├── QuestionError           the fields of a question contradict each other
-    ├── SplitError              a bank cannot be split as asked
+    ├── SplitError              a bank cannot be split as requested
     ├── SettingsError           a setting has an unknown name or an impossible value
     ├── UnknownNameError        no prompt or parser of that name
     ├── PluginError             a prompt, parser or entry point broke
@@ -18,11 +18,11 @@ Each message says what was expected, what was found and what to do about it::
     │   ├── AdapterMismatchError  an adapter was trained on another base model
     │   └── PromptMismatchError   the prompt it was trained with is gone or renders differently
     ├── TrainingError           a run went wrong: its loss is not finite
-    ├── CheckpointError         no checkpoint can be resumed as asked
+    ├── CheckpointError         no checkpoint can be resumed as requested
     ├── MergeError              an adapter cannot be merged
-    ├── PredictionError         questions cannot be answered as asked
+    ├── PredictionError         questions cannot be answered as requested
     └── OutputError             a result cannot be written
-        └── OutputExistsError   something is there already and was to be kept
+        └── OutputExistsError   something is there already and may not be overwritten
 
 ``except zhmcq.errors.ZhmcqError`` catches all of them.
 """
@@ -71,7 +71,7 @@ class QuestionError(ZhmcqError, ValueError):
 
 
 class SplitError(ZhmcqError, ValueError):
-    """A bank cannot be split into training and validation parts as asked."""
+    """A bank cannot be split into training and validation parts as requested."""
 
 
 class SettingsError(ZhmcqError, ValueError):
@@ -87,7 +87,7 @@ class PluginError(ZhmcqError):
 
 
 class EncodingError(ZhmcqError):
-    """A question cannot be turned into token ids for this tokenizer and length limit."""
+    """A question cannot be turned into token ids for this tokenizer and maximum length."""
 
 
 class PreflightError(ZhmcqError):
@@ -126,7 +126,7 @@ class TrainingError(ZhmcqError):
 
 
 class CheckpointError(ZhmcqError):
-    """No checkpoint can be resumed as asked."""
+    """No checkpoint can be resumed as requested."""
 
 
 class MergeError(ZhmcqError):
@@ -134,7 +134,7 @@ class MergeError(ZhmcqError):
 
 
 class PredictionError(ZhmcqError):
-    """Questions cannot be answered as asked."""
+    """Questions cannot be answered as requested."""
 
 
 class OutputError(ZhmcqError):
@@ -142,4 +142,4 @@ class OutputError(ZhmcqError):
 
 
 class OutputExistsError(OutputError, FileExistsError):
-    """Something is there already, and nobody said that it may be replaced."""
+    """Something is there already, and may be replaced only with ``overwrite=True``."""

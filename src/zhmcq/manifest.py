@@ -158,7 +158,7 @@ class Manifest(BaseModel):
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the whole'}: {problem['msg']}"
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
             for problem in error.errors(include_url=False)
         )
     return getattr(error, "strerror", None) or str(error)

@@ -68,7 +68,7 @@ class Merger:
     Args:
         token: A hub access token, where the base model is fetched from the hub.
         local_files_only: Never go to the network.
-        trust_remote_code: Run code that the base model's author put beside the weights.
+        trust_remote_code: Run code that the base model's author supplies with the weights.
         dtype: The dtype to merge and save in; ``"auto"`` takes what the device is fast in.
     """
 

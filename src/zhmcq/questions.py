@@ -1,4 +1,4 @@
-"""The words everything else speaks: a question, a bank of them, and what is wrong with a row."""
+"""What all else is about: a question, a bank of questions, and what is wrong with a row."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ class Registry(Generic[T]):
     """Factories of one kind of plugin, by name.
 
     Names come from two sources: :meth:`register` in this process, and an entry-point group of
-    the installed packages. An entry point is loaded when its name is asked for and not before, so
-    that a broken plugin disturbs nobody who does not use it.
+    the installed packages. An entry point is loaded when its name is used and not before, so that a
+    broken plugin disturbs nobody who does not use it.
 
     Args:
         kind: What is registered, in the singular, for error messages (``"prompt"``).

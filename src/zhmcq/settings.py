@@ -1,4 +1,4 @@
-"""Settings of training, quantisation and the two modes of prediction, refused where they are made.
+"""Settings of training, quantisation and prediction; mistakes in them are refused at once.
 
 Nothing here loads torch, transformers or peft. Fields of peft's ``LoraConfig`` and transformers'
 ``TrainingArguments`` are taken by their own names, which :mod:`zhmcq._library_fields` lists; the
@@ -55,7 +55,7 @@ REFUSED = {
     "data_seed": "the order of the questions comes from seed",
     "dataloader_drop_last": "no question is left out",
     "dataloader_num_workers": "questions are encoded once, before the first step",
-    "ignore_data_skip": "a resumed run goes on in the order of its data",
+    "ignore_data_skip": "a resumed run continues in the order of its data",
     "label_smoothing_factor": "the objectives have no smoothing",
     "load_best_model_at_end": "the best adapter is always the one that is saved",
     "metric_for_best_model": "give valid_metric",
@@ -98,7 +98,7 @@ class _Settings(BaseModel):
 
     @classmethod
     def _refusals(cls, error: ValidationError) -> list[str]:
-        """What pydantic refuses: each field once, though it be a union of several types."""
+        """What pydantic refuses, each field once, even where it may have several types."""
         messages: dict[str, list[str]] = {}
         for problem in error.errors():
             call = f"{cls.__name__}({problem['loc'][0]}={problem['input']!r})"
@@ -411,7 +411,7 @@ class GenerateSettings(_Settings):
 
 
 def _no_field(settings: type[_Settings], name: str, known: set[str]) -> str:
-    """That ``name`` is no field, and which may be meant; the documented ones come first."""
+    """Say that ``name`` is no field, and which may be meant; documented ones come first."""
     usual = OTHER_NAMES.get(name, "")
     documented = [field for field in settings.model_fields if field == usual or name in field]
     near = documented or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)

@@ -1,4 +1,4 @@
-"""LoraTrainer on a tiny model: what it keeps, refuses and goes on with."""
+"""LoraTrainer on a tiny model: what it saves, refuses and resumes."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MANY = 5
 
 
 def settle_repeats(bank: QuestionBank) -> QuestionBank:
-    """A bank in which no question is there with two keys, and repeated ones have a warning.
+    """Leave out questions that occur with different keys, and warn of repeated ones.
 
     :func:`zhmcq.reading.read_bank` does this itself; it is for banks that were put together.
 
@@ -111,7 +111,7 @@ def _with_problems(
 
 
 def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
-    """What of a bank a model trained on another bank has seen already.
+    """Find the questions of a bank that a model trained on another bank has seen already.
 
     Args:
         train: The bank that was trained on.

@@ -38,7 +38,7 @@ class EncodedQuestion:
         target: The index of the candidate that is the key; ``None`` without a key.
         normalization: Whether a candidate's score is the ``"sum"`` or the ``"mean"`` of the
             log-likelihoods of its ids, its end included.
-        cut: How many characters at the passage's end were left out to fit the length limit.
+        cut: How many characters at the passage's end were left out to fit the maximum length.
         uncut_length: What :attr:`length` would be with the whole passage.
     """
 
@@ -89,7 +89,7 @@ def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
 
     Args:
         prompt: A prompt of zhmcq or of a plugin.
-        question: With or without a key.
+        question: The question, with or without a key.
 
     Raises:
         PluginError: If the prompt raises any error or returns something else than a

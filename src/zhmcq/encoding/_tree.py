@@ -1,7 +1,7 @@
 """Token sequences → prefix-tree rows: what sequences share is stored, and computed, once.
 
 A row is a trie laid out flat. Every node is a token with a parent; a sequence is a path from a
-root to a leaf. A token's position is its depth, so that each branch goes on counting where it
+root to a leaf. A token's position is its depth, so that each branch continues to count where it
 left the shared prefix, and a token may attend to its ancestors and itself: then each path sees
 exactly what it would see in a row of its own. One parent array describes all of it, at any depth.
 """

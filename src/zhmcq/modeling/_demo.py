@@ -25,7 +25,7 @@ def demo_model() -> Path:
     """The folder of Gemma 3 270M, a multilingual base model, ready to be loaded.
 
     The packages of the ``demo`` extra carry it as GGUF (Q4_K_M, 240 MB, under the Gemma terms,
-    which lie beside it). The first call converts it to safetensors in float32 (1.1 GB), which
+    which lie next to it). The first call converts it to safetensors in float32 (1.1 GB), which
     takes about a minute; later calls find it in the user's cache folder, or in the folder that
     the environment variable ``ZHMCQ_CACHE`` names.
 

@@ -1,4 +1,4 @@
-"""Replies in words: batched greedy generation, free or limited to the candidate answers."""
+"""Replies: batched greedy generation, free or limited to the candidate answers."""
 
 from __future__ import annotations
 

@@ -91,4 +91,4 @@ def _tensor_hashes(path: Path) -> dict[str, str]:
                 hashes[name] = digest.hexdigest()
             return hashes
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise ModelError(f"{path} is not a whole safetensors file: {error}") from error
+        raise ModelError(f"{path} is not a complete safetensors file: {error}") from error

@@ -1,4 +1,4 @@
-"""The one place that loads base models and tokenizers: from folders, the hub or GGUF files."""
+"""The only module that loads base models and tokenizers: from folders, the hub or GGUF files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ModelSource:
             ``"lianghsun/Llama-3.2-Taiwan-3B-Instruct"``.
         token: A hub access token; the one of ``hf auth login`` if ``None``.
         local_files_only: Never go to the network.
-        trust_remote_code: Run code that the model's author put beside the weights.
+        trust_remote_code: Run code that the model's author supplies with the weights.
     """
 
     name: str

@@ -61,7 +61,7 @@ class ScoringEngine:
         budget: The most tokens of a forward pass, padding included.
 
     Attributes:
-        packing: As given; ``"flat"`` once the model was seen not to support trees.
+        packing: The packing that was given; ``"flat"`` once the model was seen not to support trees.
         stats: What scoring took so far.
     """
 

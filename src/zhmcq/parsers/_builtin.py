@@ -106,7 +106,7 @@ def _decide(mentions: Sequence[Mention]) -> ParsedAnswer:
     reason = {
         "answered": f"decided by {best.rule}",
         "none": f"{best.rule} says that there is no answer",
-        "ambiguous": f"{best.rule} names several options, but one was asked for",
+        "ambiguous": f"{best.rule} names several options, but the question has one right option",
         "out_of_range": f"{best.rule} names a label that the question does not have",
     }[best.status]
     answer = best.answer if best.status == "answered" else None

@@ -93,7 +93,7 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
     """The patterns for the labels of one question.
 
     Args:
-        alphabet: As :func:`label_alphabet` gives it.
+        alphabet: What :func:`label_alphabet` returned.
         forms: Everything that names an option: its labels, and other words.
         small: Whether the question's own labels are small letters.
     """

@@ -1,4 +1,4 @@
-"""Engines: what a mode computes for a question, what of it is kept, and how that is an answer.
+"""Engines: what a mode computes for a question, what it records, and how that is an answer.
 
 The pipeline (:mod:`zhmcq.prediction._pipeline`) does everything else, the same way for every
 engine: the journal, resuming, statistics, progress and the order of the answers.
@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
-        """The answer that a record amounts to, be it computed now or kept by a journal."""
+        """The answer that a record amounts to, be it computed now or read from a journal."""
         ...
 
 
@@ -135,7 +135,7 @@ class GenerateEngine:
     settings: GenerateSettings
 
     def journal_fields(self) -> dict[str, Any]:
-        """The mode and its limits; not the parser, since replies are kept as they were written."""
+        """The mode and its limits; not the parser, since records hold the replies themselves."""
         settings = self.settings
         limit = [settings.max_new_tokens, settings.constrain, settings.reasoning_tokens]
         return {"mode": "generate", "limit": limit}

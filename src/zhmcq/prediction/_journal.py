@@ -117,7 +117,7 @@ class Journal:
     def _unwritable(self, error: OSError) -> OutputError:
         return OutputError(
             f"the journal {self._path} cannot be written: {error.strerror or error}; the answers "
-            "it holds are kept, and the same call goes on from them"
+            "it holds are kept, and the same call resumes from them"
         )
 
 

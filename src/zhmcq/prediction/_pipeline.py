@@ -33,7 +33,7 @@ class PreparedBank:
     Attributes:
         bank: The questions as they were given.
         questions: Those that the model can be given, in the bank's order.
-        unusable: For each of the others, a prediction without an answer that says why.
+        unusable: A prediction for each of the others, without an answer and with the reason.
     """
 
     bank: QuestionBank
@@ -72,7 +72,7 @@ def journal_run(
     Args:
         prepared: The questions, which are told apart by their token ids.
         engine: How they are answered.
-        model_fields: Which model, adapter and prompt.
+        model_fields: The hashes of the model, the adapter and the prompt.
     """
     questions = [
         [item.id, list(item.encoded.prompt), list(map(list, item.encoded.candidates))]
@@ -93,7 +93,7 @@ def answer(
         engine: How they are answered.
         progress: Called with the number of questions answered, those that can be and
             ``"answering"``: once before the first step, and after each step.
-        journal: Where finished answers are kept; ``None`` to keep them nowhere.
+        journal: Where finished answers are written; ``None`` to write them nowhere.
 
     Returns:
         The predictions in the order of the bank, with the statistics of this call alone.

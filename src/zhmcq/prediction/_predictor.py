@@ -41,14 +41,14 @@ DEFAULT_MAX_LENGTH = 2048
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What answers at present; exchanged as a whole when an adapter comes or goes.
+    """The model that answers at present; replaced as one value when an adapter comes or goes.
 
     Attributes:
         model: The model, with the adapter on it if there is one.
         adapter: The adapter on the model; ``None`` without one.
         remembered: What the adapter remembers, else the merged folder; ``None`` for a plain base
             model.
-        prompt: How questions are put.
+        prompt: How questions are rendered.
     """
 
     model: Any
@@ -63,7 +63,7 @@ class MCQPredictor:
     Args:
         model: A merged folder, or a base model: a folder, a ``.gguf`` file or a hub id.
         adapter: A folder that ``LoraTrainer.train`` wrote on that base model.
-        prompt: How questions are put: a name or an instance; what the adapter or the merged
+        prompt: How questions are rendered: a name or an instance; what the adapter or the merged
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
             folder remembers by default, else 2048.
@@ -71,7 +71,7 @@ class MCQPredictor:
         dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in.
         token: A hub access token, for gated models.
         local_files_only: Never go to the network.
-        trust_remote_code: Run code that the model's author put beside the weights.
+        trust_remote_code: Run code that the model's author supplies with the weights.
 
     Raises:
         ModelError: If the model cannot be loaded.
@@ -112,13 +112,13 @@ class MCQPredictor:
 
     @property
     def prompt(self) -> Prompt:
-        """How questions are put."""
+        """How questions are rendered."""
         return self._state.prompt
 
     def use_adapter(self, adapter: str | Path | None) -> None:
         """Attach an adapter in place of the present one, or detach it.
 
-        The base model stays as it is, bit for bit. Prompt and length limit become what the
+        The base model stays as it is, bit for bit. Prompt and maximum length become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
         What was given to the constructor stays. An adapter that is refused changes nothing; one
         that cannot be loaded leaves the model without an adapter.
@@ -173,7 +173,7 @@ class MCQPredictor:
             answer_base: For a path: the number of the first option in numeric keys, likewise.
             sheets: For a path: the sheets of a workbook to read, likewise.
             journal: A file to keep finished answers in; a later call with the same questions,
-                model and prompt goes on from it.
+                model and prompt resumes from it.
             progress: Called as ``progress(done, total, stage)`` while questions are answered;
                 by default a bar is drawn where stderr is a terminal.
 
@@ -267,7 +267,7 @@ class MCQPredictor:
 def _mode_settings(
     mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
 ) -> ScoreSettings | GenerateSettings:
-    """The settings of a mode, with the parser made: an unknown one is said before any work."""
+    """The settings of a mode, with its parser made: an unknown name is refused before any work."""
     if parser is not None and mode != "generate":
         raise PredictionError(
             f"parser={parser!r} goes with mode='generate' alone: with settings, give "
@@ -322,7 +322,7 @@ def _as_bank(
 
 
 def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:
-    """What the adapter remembers, else the merged folder; ``None`` for a plain base model."""
+    """The manifest of the adapter, else of the merged folder; ``None`` for a plain base model."""
     if adapter is not None:
         return adapter.manifest
     folder = Path(source.name)

@@ -48,7 +48,7 @@ PROBES = (
 def register_prompt(name: str, *, replace: bool = False) -> Callable[[Factory], Factory]:
     """Return a decorator that registers a prompt class, or a function that makes a prompt.
 
-    This is the one place where a prompt gets its name: an instance of a registered class is found
+    Only this decorator gives a prompt its name: an instance of a registered class is found
     by its class. The decorator stands above ``@dataclass``.
 
     Args:

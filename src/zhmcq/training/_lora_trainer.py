@@ -64,7 +64,7 @@ class LoraTrainer:
         prompt: The prompt that renders the questions: a registered name or an instance.
         token: A hub access token, for gated models.
         local_files_only: Never go to the network.
-        trust_remote_code: Run code that the base model's author put beside the weights.
+        trust_remote_code: Run code that the base model's author supplies with the weights.
         callbacks: transformers ``TrainerCallback`` objects, for progress or logging.
 
     Raises:
@@ -323,7 +323,7 @@ class LoraTrainer:
         try:
             return recall_prompt(describe_prompt(self.prompt))
         except PromptMismatchError as error:
-            logger.warning("merging and predicting will need the prompt once more: %s", error)
+            logger.warning("merging and predicting will need the prompt again: %s", error)
             return self._template
 
     def _with_estimate(

@@ -1,4 +1,4 @@
-"""What is watched while a run goes on: time, Ctrl-C, non-finite numbers, and when to stop early."""
+"""What is watched during a run: time, Ctrl-C, non-finite numbers, and when to stop early."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class StopOnInterrupt(TrainerCallback):
 
     Args:
         trainer: The transformers ``Trainer`` to stop.
-        resume_instruction: What to call to go on from the checkpoint, as part of a sentence.
+        resume_instruction: What to call to resume from the checkpoint, as part of a sentence.
 
     Raises:
         KeyboardInterrupt: At the block's end, if the run was stopped; it says how to resume.

@@ -223,7 +223,7 @@ def label_pattern(writing: Writing) -> str:
     """A regular expression for one label that may be written so before an option.
 
     Args:
-        writing: Of :attr:`Alphabet.before_options`. Bare signs go to 10.
+        writing: One of :attr:`Alphabet.before_options`. Bare signs go to 10.
     """
     if writing == "bare":
         signs = [a.characters[:10] for a in ALPHABETS if writing in a.before_options]
@@ -235,7 +235,7 @@ def stem_label_pattern(writing: Writing, count: int) -> str:
     """A regular expression for one label that may be written so inside a stem.
 
     Args:
-        writing: Of :attr:`Alphabet.in_stems`. In brackets, letters may be small.
+        writing: One of :attr:`Alphabet.in_stems`. In brackets, letters may be small.
         count: How many labels of an alphabet are believed, from its first on.
     """
     characters = ""

@@ -109,13 +109,13 @@ _ROMAN = re.compile(r"\b(?:III|II|IV|VI|I|V)\b")
 def shuffle_options(question: Question, seed: int | str) -> Question:
     """The question with its options in another order, and its key moved along.
 
-    The labels stay in their places. The order depends on the seed and the question's id alone;
+    The labels keep their positions. The order depends on the seed and the question's id alone;
     by chance it may be the one that was there. A question whose order matters is given back as it
     is: see :func:`fixed_order_reason`. An explanation that names labels is left out, since it
     would name the wrong ones.
 
     Args:
-        question: With or without a key.
+        question: The question, with or without a key.
         seed: Another seed gives another order.
     """
     if fixed_order_reason(question) is not None:

@@ -146,7 +146,7 @@ class HeaderLayout:
 
     @property
     def score(self) -> int:
-        """How much was recognised; 0 where there is nothing to ask."""
+        """How many fields were recognised; 0 where no column holds questions."""
         if "stem" not in self.fields:
             return 0
         options = 2 * min(len(self.options), 4) if len(self.options) > 1 else 0

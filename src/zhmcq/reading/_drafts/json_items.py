@@ -62,7 +62,7 @@ def record_drafts(
 def _numbered_items(
     contents: JsonDocument | JsonLines, request: ReadRequest
 ) -> Iterator[tuple[int, Any]]:
-    """The records with their numbers: lines, or places in the document's list from 1."""
+    """The records with their numbers: lines, or positions in the document's list from 1."""
     what = f"Reading {request.path.name}"
     if isinstance(contents, JsonLines):
         return tracked(contents.lines, contents.expected, what)
@@ -145,7 +145,7 @@ def _from_lists(data: Mapping[str, Any]) -> list[Any]:
 
 
 def _is_item(data: Mapping[str, Any]) -> bool:
-    """Whether an object has a text of its own to ask or to read, beyond a title."""
+    """Whether an object has a stem or a passage itself, beyond a title."""
     layout, pairs = _names(data), list(data.items())
     indexes = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
     return any(

@@ -36,7 +36,7 @@ class ListedOptions(NamedTuple):
     Attributes:
         texts: Their texts.
         labels: Their labels; ``()`` where they have none.
-        right: For each option whether it is right; ``None`` where they don't say so.
+        right: Whether each option is right; ``None`` where the options don't say so.
     """
 
     texts: list[str]

@@ -39,7 +39,7 @@ def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[Dra
 
     Raises:
         ColumnsError: If no sheet has a recognisable header.
-        ReadError: If a sheet that was asked for is missing, or nothing holds any text.
+        ReadError: If a sheet named in the request is missing, or nothing holds any text.
     """
     failures: list[ColumnsError] = []
     names: list[str] = []

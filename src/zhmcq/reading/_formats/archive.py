@@ -71,7 +71,7 @@ def check_archive(archive: zipfile.ZipFile, name: str) -> None:
     """Refuse an archive that would inflate out of proportion.
 
     Raises:
-        ReadError: With the sizes found.
+        ReadError: If it would; the message names the sizes.
     """
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
