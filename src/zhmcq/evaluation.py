@@ -190,8 +190,8 @@ class Comparison:
         difference: The accuracy of the second less that of the first.
         interval: 95 % interval of the difference for paired answers, with half an answer added
             to each cell of the table of agreement (Agresti and Min, 2005).
-        p_value: The p-value of McNemar's exact test: how often chance alone would make a difference at least
-            this large.
+        p_value: The p-value of McNemar's exact test: how often chance alone would make a
+            difference at least this large.
         gained: Outcomes of the second set where it alone is right.
         lost: Outcomes of the second set where the first alone is right.
     """

@@ -1,4 +1,4 @@
-"""Settings of training, quantisation and prediction; mistakes in them are refused at once.
+"""Settings of training, quantisation and prediction; a mistake in them is refused at once.
 
 Nothing here loads torch, transformers or peft. Fields of peft's ``LoraConfig`` and transformers'
 ``TrainingArguments`` are taken by their own names, which :mod:`zhmcq._library_fields` lists; the

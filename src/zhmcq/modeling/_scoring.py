@@ -61,7 +61,8 @@ class ScoringEngine:
         budget: The most tokens of a forward pass, padding included.
 
     Attributes:
-        packing: The packing that was given; ``"flat"`` once the model was seen not to support trees.
+        packing: The packing in use: the one that was given, or ``"flat"`` once the model was seen
+            not to support trees.
         stats: What scoring took so far.
     """
 
