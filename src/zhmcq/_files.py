@@ -1,4 +1,4 @@
-"""Write under a temporary name, then rename: nobody meets a half-written file or folder."""
+"""Write under a temporary name, then rename: no half-written file or folder is ever seen."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
 
 @contextlib.contextmanager
 def locked(path: Path, taken: str) -> Iterator[None]:
-    """Hold a lock file while the block runs; the system lets go of it if the process dies.
+    """Hold a lock file while the block runs; the system releases it if the process dies.
 
     Args:
         path: The lock file; its folder is made where it is missing.

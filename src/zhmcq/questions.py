@@ -1,4 +1,4 @@
-"""What all else is about: a question, a bank of questions, and what is wrong with a row."""
+"""The types that everything else uses: a question, a bank of questions, a problem of a row."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_cell_beyond_excels_limit_is_cut_and_logged(
             tmp_path, "甲" * 32_768, "𠀀" * 16_384, "乙" * 32_767
         )
     assert (long, astral, fits) == ("甲" * 32_767, "𠀀" * 16_383, "乙" * 32_767)
-    assert "2 cells cut to 32767 characters" in caplog.text
+    assert "2 cells were cut to 32767 characters" in caplog.text
 
 
 def test_sheet_names_are_made_what_excel_allows(tmp_path: Path) -> None:

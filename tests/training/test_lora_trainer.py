@@ -312,7 +312,7 @@ def test_a_prompt_without_a_name_is_given_again_to_merge(
 
     nameless = zhmcq.LoraTrainer(base, training=zhmcq.TrainingSettings(**FAST), prompt=Nameless())
     run = nameless.train(BANK, None, tmp_path / "run")
-    assert "merging and predicting will need the prompt once more" in caplog.text
+    assert "merging and predicting will need the prompt again" in caplog.text
     with pytest.raises(errors.PromptMismatchError, match="give it again"):
         zhmcq.Merger().merge(run.adapter_dir, tmp_path / "merged", verify_with=BANK)
     merged = zhmcq.Merger().merge(

@@ -1,4 +1,4 @@
-"""What can only be seen across rows: repeats, near-copies, overlap, balance; and summaries."""
+"""Checks across rows: repeats, near-copies, overlap, balance; and summaries of a bank."""
 
 from zhmcq.checks._near_copies import near_copy_clusters
 from zhmcq.checks._repeats import find_overlap, settle_repeats

@@ -59,7 +59,7 @@ class EncodedQuestion:
 
     @property
     def key_index(self) -> int:
-        """The index of the candidate that is the key, where there has to be one.
+        """The index of the candidate that is the key; an error without one.
 
         Raises:
             EncodingError: If the question has no key.

@@ -1,4 +1,4 @@
-"""Models: loading them, telling them apart, and scoring and generating answers with them."""
+"""Models: loading them, their identity, and scoring and generating answers with them."""
 
 from zhmcq.modeling._demo import demo_model
 from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer

@@ -1,4 +1,4 @@
-"""Telling one base model from another by its configuration and weights."""
+"""The identity of a base model: hashes of its configuration and weights."""
 
 from __future__ import annotations
 

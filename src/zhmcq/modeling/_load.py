@@ -40,7 +40,7 @@ LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, Type
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a base model comes from, and how its owner lets it be fetched.
+    """Where a base model comes from, and what is needed to fetch it.
 
     Attributes:
         name: A local folder, a ``.gguf`` file, or a hub id such as

@@ -30,7 +30,7 @@ SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16
 
 @dataclass(slots=True)
 class ScoringStats:
-    """What scoring took.
+    """Counts and time of scoring.
 
     Attributes:
         questions: Questions scored.

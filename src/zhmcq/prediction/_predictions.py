@@ -55,7 +55,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class PredictionStats:
-    """What answering took.
+    """Counts and time of answering.
 
     Attributes:
         questions: Questions answered in this call.
@@ -82,7 +82,7 @@ class Predictions(Sequence[Prediction]):
 
     Attributes:
         bank: The questions; its unusable rows appear in every file that is written.
-        stats: What answering took.
+        stats: Counts and time of answering.
     """
 
     bank: QuestionBank

@@ -231,7 +231,7 @@ class MCQPredictor:
     def _engine(
         self, settings: ScoreSettings | GenerateSettings, encoder: Encoder, longest: int
     ) -> Engine:
-        """What answers in this mode.
+        """The engine of this mode.
 
         Args:
             settings: The mode.

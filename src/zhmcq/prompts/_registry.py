@@ -142,13 +142,13 @@ def recall_prompt(record: PromptRecord) -> Prompt:
     except PluginError as error:
         raise PromptMismatchError(
             f"the prompt {name!r} cannot be made as when the adapter was trained: {error}; use "
-            "the version of then, or give prompt=…"
+            "the version of that time, or give prompt=…"
         ) from error
     if sha256 != record.sha256:
         raise PromptMismatchError(
             f"the prompt {name!r} renders differently than when the adapter was trained (SHA-256 "
-            f"{sha256[:12]}… now, {record.sha256[:12]}… then): use the version of then, or give "
-            "prompt=…"
+            f"{sha256[:12]}… now, {record.sha256[:12]}… then): use the version of that time, or "
+            "give prompt=…"
         )
     return prompt
 

@@ -38,7 +38,7 @@ _UNUSABLE = {
 
 
 class Outcome(NamedTuple):
-    """What became of a draft.
+    """The result of a draft: a question or none, and its problems.
 
     Attributes:
         question: The question; ``None`` where the draft can't be one.
@@ -328,7 +328,7 @@ class UniqueIds:
         self._repeats: Counter[str] = Counter()
 
     def take(self, wanted: str) -> str:
-        """The id to use for a question that would like to be called ``wanted``."""
+        """The id of a question that its source calls ``wanted``."""
         if self._add(wanted):
             return wanted
         number = self._repeats[wanted] + 2

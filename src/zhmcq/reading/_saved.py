@@ -131,7 +131,7 @@ def _origin_to_record(origin: Origin) -> list[Any]:
 
 
 def saved_bank(contents: Contents, where: str) -> QuestionBank | None:
-    """The bank that a file holds which :func:`save_bank` or ``Splits.save()`` wrote, else None.
+    """The bank of a file that :func:`save_bank` or ``Splits.save()`` wrote; else ``None``.
 
     Args:
         contents: What the file holds. Lines are taken only if they are those of a saved bank.

@@ -149,7 +149,7 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
         except XlsxWriterException as error:  # the library turns an OSError into this
             raise OutputError(f"cannot write {path}: {error}; check the disk") from error
     if cut:
-        logger.warning("%s: %d cells cut to %d characters, Excel's limit", path, cut, MAX_CELL)
+        logger.warning("%s: %d cells were cut to %d characters, Excel's limit", path, cut, MAX_CELL)
 
 
 def _fill(book: Any, worksheet: Any, sheet: Sheet) -> int:

@@ -101,7 +101,7 @@ class CheckedQuestions:
 
 @dataclass(frozen=True, slots=True)
 class PreflightReport:
-    """What training would see. ``print(report)`` shows it.
+    """The findings and figures of the check before training; ``print(report)`` shows them.
 
     Attributes:
         questions: How many training questions there are.

@@ -1,4 +1,4 @@
-"""What a training run came to: its result, and the model card of its adapter."""
+"""The result of a training run, and the model card of its adapter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run came to.
+    """The result of a training run.
 
     Attributes:
         adapter_dir: The folder of the adapter, its tokenizer and manifest.

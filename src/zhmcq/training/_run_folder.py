@@ -355,7 +355,7 @@ class BestAdapter:
                 (temporary / "best.json").write_text(text, encoding="utf-8")
 
     def _rank(self, metrics: dict[str, float]) -> tuple[float, float]:
-        """The larger the better; of two with the same accuracy, the one with the lower loss."""
+        """The value that evaluations are compared by, larger is better; the loss decides ties."""
         sign = 1 if self._metric == "accuracy" else -1
         return sign * metrics[self._metric], -metrics["loss"]
 

@@ -65,7 +65,7 @@ def half_width(text: str) -> str:
 
 
 def normal_text(text: str) -> str:
-    """NFKC with all whitespace folded to single blanks: one option is another, however spaced."""
+    """NFKC with all whitespace folded to single blanks, since options may differ in spacing."""
     return _normal_short(text) if len(text) < _SHORT else _normal(text)
 
 

@@ -203,7 +203,7 @@ def label_at(index: int, alphabet: Alphabet) -> str:
 
 
 def alphabet_of(labels: Sequence[str]) -> Alphabet | None:
-    """The alphabet that all of these labels are of, in whatever order; ``None`` if there is none.
+    """The alphabet that all of these labels belong to, in any order; ``None`` if there is none.
 
     Args:
         labels: Labels without brackets or marks. Letters may be small.

@@ -1,4 +1,4 @@
-"""May a question's options be put in another order, and the question with them so put.
+"""Shuffling the options of a question, and the reasons for which they must keep their order.
 
 What is recognised here leans to one side: a question left alone by mistake is still learned from
 as it is, while one shuffled by mistake teaches a wrong answer.

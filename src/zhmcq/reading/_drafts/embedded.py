@@ -206,7 +206,7 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _listed(text: str) -> list[str]:
-    """The texts of a list that was written out as json or by Python; none if it is no such."""
+    """The texts of a list that was written out as json or by Python; none if it is no such list."""
     if len(text) > _LONGEST_LIST:
         return []
     try:

@@ -1,4 +1,4 @@
-"""Bytes → sheets of rows, or records of json; what they mean is not looked at."""
+"""Bytes → sheets of rows, or records of json; whatever they mean."""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ class _Lines:
         try:
             return json.loads(line)
         except ValueError as error:
-            raise ReadError(f"{self._name}: its reader sent what is no row: {error}") from error
+            raise ReadError(
+                f"{self._name}: its reader sent something other than a row: {error}"
+            ) from error
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:
