@@ -265,7 +265,7 @@ class TrainingSettings(_LibrarySettings):
         learning_rate: The highest learning rate, which is reached after the warm-up.
         save_steps: Steps between checkpoints.
         eval_steps: Steps between evaluations on the validation questions. Each epoch's end has
-            one besides, and the only one with ``eval_strategy="no"``.
+            one as well, and the only one with ``eval_strategy="no"``.
         logging_steps: Steps between records in the history.
         max_length: The most tokens of a prompt with its answer; longer ones lose the end of
             their passage.

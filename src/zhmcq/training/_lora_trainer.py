@@ -146,7 +146,7 @@ class LoraTrainer:
                 ``checkpoints/`` below it.
             overwrite: Whether an earlier run in ``output_dir`` is removed.
             resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
-                processes; ``False`` never does; ``True`` insists on it.
+                processes; ``False`` never does; ``True`` requires a checkpoint.
 
         Returns:
             What the run came to; the adapter itself is in ``output_dir``.
