@@ -32,7 +32,6 @@ console = Console(highlight=False)
 VALIDATION = 150  # at most; the adapter is chosen by them, and no passage of theirs is tested on
 
 
-@zhmcq.register_prompt("recipe-text")
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
     """The answer is an option's text, compared by its sum; the options are listed, or not.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from zhmcq.errors import OutputExistsError, PluginError, UnknownNameError
-from zhmcq.parsers import ParsedAnswer, parser_names
-from zhmcq.prompts import Candidate, ExamPrompt, RenderedPrompt, prompt_names
+from zhmcq.parsers import ParsedAnswer
+from zhmcq.prompts import Candidate, ExamPrompt, RenderedPrompt
 from zhmcq.questions import Question
 from zhmcq.testing import check_parser, check_prompt, tiny_llama
 
@@ -35,12 +35,14 @@ class Fixed:
         return self.parsed
 
 
-@pytest.mark.parametrize("name", prompt_names())
+@pytest.mark.parametrize(
+    "name", ["zh-chat", "zh-cloze", "zh-cloze-hans", "zh-exam", "zh-exam-hans"]
+)
 def test_the_built_in_prompts_keep_the_contract(name: str) -> None:
     check_prompt(name)
 
 
-@pytest.mark.parametrize("name", parser_names())
+@pytest.mark.parametrize("name", ["cascade", "json", "strict", "zh"])
 def test_the_built_in_parsers_keep_the_contract(name: str) -> None:
     check_parser(name)
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import pytest
 
-import bench_objectives
-import bench_shuffling
-import tuning
+from zhmcq.prompts import register_prompt
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.testing import tiny_llama
+from zhmcq.testing import isolated_plugins, tiny_llama
+
+with isolated_plugins():  # no other test shall know the prompt that they register
+    import bench_objectives
+    import bench_shuffling
+    import tuning
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 WORDS = "子丑寅卯辰巳午未申酉戌亥甲乙丙丁戊己庚辛壬癸天地玄黃宇宙洪荒"
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    with isolated_plugins():
+        register_prompt("listed-texts")(tuning.ListedTexts)
+        yield
 
 
 @pytest.fixture(scope="module")
