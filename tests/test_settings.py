@@ -267,5 +267,7 @@ def test_the_arguments_that_type_checkers_see_are_the_fields_with_their_defaults
     [LoraSettings, TrainingSettings, QuantizationSettings, ScoreSettings, GenerateSettings],
 )
 def test_each_field_is_documented(settings: Any) -> None:
-    documented = re.findall(r"^ {8}(\w+): \S", settings.__doc__, flags=re.MULTILINE)
+    # Python 3.13 takes the indentation off a docstring; cleandoc does so everywhere.
+    text = inspect.cleandoc(settings.__doc__)
+    documented = re.findall(r"^ {4}(\w+): \S", text, flags=re.MULTILINE)
     assert documented == list(settings.model_fields)
