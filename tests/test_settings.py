@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import zhmcq.settings
@@ -271,3 +272,41 @@ def test_each_field_is_documented(settings: Any) -> None:
     text = inspect.cleandoc(settings.__doc__)
     documented = re.findall(r"^ {4}(\w+): \S", text, flags=re.MULTILINE)
     assert documented == list(settings.model_fields)
+
+
+def test_numbers_of_numpy_become_those_of_python_and_can_be_written() -> None:
+    ranks: dict[str, Any] = {"r": np.int64(8), "rank_pattern": {"q_proj": np.int64(4)}}
+    lora = LoraSettings(**ranks)
+    values: dict[str, Any] = {
+        "max_length": np.int32(64),
+        "shuffle_options": np.bool_(True),
+        "weight_decay": np.float32(0.5),
+    }
+    training = TrainingSettings(**values)
+    assert (type(lora.r), lora.r) == (int, 8)
+    assert lora.model_dump(mode="json")["rank_pattern"] == {"q_proj": 4}
+    assert (training.max_length, training.shuffle_options) == (64, True)
+    assert training.model_dump(mode="json")["weight_decay"] == 0.5
+
+
+def test_a_whole_array_is_still_refused() -> None:
+    values: dict[str, Any] = {"r": np.array([8])}
+    with pytest.raises(SettingsError, match="valid integer"):
+        LoraSettings(**values)
+
+
+def test_a_value_that_no_record_can_hold_is_refused_at_once() -> None:
+    message = r"LoraSettings\(loftq_config=<object.*cannot be written to the run's record"
+    with pytest.raises(SettingsError, match=message):
+        LoraSettings(loftq_config=object())
+
+
+def test_a_library_field_is_refused_if_it_is_not_finite() -> None:
+    with pytest.raises(SettingsError, match=r"weight_decay=nan\): Input should be a finite number"):
+        TrainingSettings(weight_decay=float("nan"))
+
+
+def test_a_field_named_self_is_refused_like_any_other() -> None:
+    values: dict[str, Any] = {"self": 1}
+    with pytest.raises(SettingsError, match="LoraSettings has no field 'self'"):
+        LoraSettings(**values)

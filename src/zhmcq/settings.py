@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from zhmcq._library_fields import (
     LoraConfigFields,
@@ -78,7 +79,8 @@ class _Settings(BaseModel):
 
     if not TYPE_CHECKING:  # type checkers see the fields of each class as its arguments
 
-        def __init__(self, **values: Any) -> None:
+        def __init__(self, /, **values: Any) -> None:
+            values = {name: _without_numpy(value) for name, value in values.items()}
             problems = self._problems_of_names(values)
             if problems:
                 raise SettingsError("; ".join(problems))
@@ -156,6 +158,14 @@ class _LibrarySettings(_Settings):
             _checker_of(self.library_fields)(**given)
         except ValidationError as error:
             raise SettingsError("; ".join(self._refusals(error))) from error
+        for name, value in given.items():
+            try:
+                to_jsonable_python(value)
+            except (PydanticSerializationError, ValueError) as error:
+                raise SettingsError(
+                    f"{type(self).__name__}({name}={value!r:.80}) cannot be written to the run's "
+                    f"record: {error}"
+                ) from error
 
 
 @cache
@@ -163,8 +173,20 @@ def _checker_of(fields: type) -> type[BaseModel]:
     """A model that has these fields, none of them required, to check their types only."""
     types: dict[str, Any] = {name: (kind, None) for name, kind in get_type_hints(fields).items()}
     return create_model(
-        fields.__name__, __config__=ConfigDict(strict=True, protected_namespaces=()), **types
+        fields.__name__,
+        __config__=ConfigDict(strict=True, allow_inf_nan=False, protected_namespaces=()),
+        **types,
     )
+
+
+def _without_numpy(value: Any) -> Any:
+    """The value with Python's own numbers in place of numpy's, as a table or a sweep gives them."""
+    if isinstance(value, dict):
+        return {key: _without_numpy(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_without_numpy, value))
+    is_number = type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
+    return value.item() if is_number else value
 
 
 class LoraSettings(_LibrarySettings):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.parsers import get_parser
@@ -88,3 +90,26 @@ def test_a_journal_depends_on_the_limits_of_replies_and_not_on_packing_or_parser
     assert generate_engine(
         tokenizer, max_new_tokens=9, constrain=True, reasoning_tokens=5
     ).journal_fields() == {"mode": "generate", "limit": [9, True, 5]}
+
+
+class BrokenParser:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def parse(self, _text: str, _question: Question) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (KeyError("x"), "^question 'q': the parser BrokenParser fails: KeyError: 'x'"),
+        (None, "^question 'q': expected a ParsedAnswer of the parser BrokenParser, found NoneType"),
+    ],
+)
+def test_a_parser_that_fails_is_a_plugin_error(tokenizer: Any, answer: Any, message: str) -> None:
+    engine = replace(generate_engine(tokenizer), parser=BrokenParser(answer))
+    with pytest.raises(PluginError, match=message):
+        engine.prediction(PREPARED, {"id": "q", "reply": "3", "candidate": None})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,3 +269,25 @@ def test_jsonl_records_are_read(tmp_path: Path) -> None:
     bank = read_bank(path)
     assert [(q.options, q.answer) for q in bank] == [(("二", "三"), (0,)), (("二", "三"), (1,))]
     assert [q.origin.row for q in bank if q.origin] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"columns": ["題目"]},
+        {"columns": "題目"},
+        {"columns": {1: "題目"}},
+        {"columns": {"stem": 2}},
+        {"sheets": "工作表1"},
+        {"sheets": [1]},
+        {"answer_base": True},
+        {"answer_base": 1.0},
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused_by_its_name(
+    arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,選項1,選項2,答案\n誰,甲,乙,1\n", encoding="utf-8")
+    with pytest.raises(ReadError, match=f"^{next(iter(arguments))}=.*: expected "):
+        read_bank(path, **arguments)

@@ -77,3 +77,9 @@ def test_what_transformers_refuses_is_a_settings_error(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         training_arguments(TrainingSettings(**values), "y")
+
+
+def test_a_file_of_settings_that_is_not_there_is_a_settings_error(tmp_path: Any) -> None:
+    settings = TrainingSettings(accelerator_config=str(tmp_path / "gone.json"))
+    with pytest.raises(SettingsError, match=r"transformers refuses them: .*gone\.json"):
+        training_arguments(settings, str(tmp_path))

@@ -414,3 +414,17 @@ def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
     assert merged.max_logit_difference > 1e-4
     zhmcq.MCQPredictor(base, adapter=result.adapter_dir)
     assert "was trained on a quantised base model" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"lora": {"r": 8}}, "LoraSettings"),
+        ({"training": zhmcq.LoraSettings()}, "TrainingSettings"),
+        ({"quantization": "nf4"}, "QuantizationSettings"),
+    ],
+)
+def test_settings_of_another_type_are_refused(arguments: dict[str, Any], expected: str) -> None:
+    message = rf"^LoraTrainer\({next(iter(arguments))}=.*: expected {expected}"
+    with pytest.raises(errors.SettingsError, match=message):
+        zhmcq.LoraTrainer("no-model", **arguments)

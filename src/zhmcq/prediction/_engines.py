@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import Reply, TextGenerator, stream_choices, stream_replies
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.parsers import Parser
+from zhmcq.parsers import ParsedAnswer, Parser
 from zhmcq.prediction._predictions import Prediction, PredictionStats
 from zhmcq.questions import Question
 from zhmcq.settings import GenerateSettings
@@ -164,7 +165,7 @@ class GenerateEngine:
             label = question.question.label_of(answer)
             return Prediction(question.id, answer, label, reply=reply)
         rendered = self.encoder.render(question.question)
-        parsed = self.parser.parse(reply, rendered.question)
+        parsed = self._parsed(reply, rendered.question)
         return Prediction(
             id=question.id,
             answer=parsed.answer,
@@ -173,6 +174,23 @@ class GenerateEngine:
             reply=reply,
             reason=parsed.reason,
         )
+
+    def _parsed(self, reply: str, question: Question) -> ParsedAnswer:
+        name, where = type(self.parser).__name__, f"question {question.id!r}"
+        try:
+            parsed = self.parser.parse(reply, question)
+        except PluginError:
+            raise
+        except Exception as error:  # a plugin may raise anything
+            raise PluginError(
+                f"{where}: the parser {name} fails: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(parsed, ParsedAnswer):
+            raise PluginError(
+                f"{where}: expected a ParsedAnswer of the parser {name}, found "
+                f"{type(parsed).__name__}"
+            )
+        return parsed
 
     def _replies(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[Reply]]:
         settings = self.settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,7 +57,7 @@ def read_bank(
         ReadError: If the file is missing, damaged, hostile, empty, or of an unknown kind, or if
             its numeric keys can be read in two ways.
     """
-    _check_base(answer_base)
+    _check_arguments(columns, answer_base, sheets)
     request = ReadRequest(Path(path), str(path), columns, sheets)
     drafts = _read_drafts(request)
     if drafts.saved is not None:
@@ -84,7 +84,7 @@ def stream_bank(
     Yields:
         The problems of a row, then its question if it is usable.
     """
-    _check_base(answer_base)
+    _check_arguments(columns, answer_base, sheets)
     request = ReadRequest(Path(path), str(path), columns, sheets, keep_cells=False)
     tally = KeyTally()
     sheet_problems: list[RowProblem] = []
@@ -110,9 +110,25 @@ def stream_bank(
                     yield question
 
 
-def _check_base(answer_base: int | None) -> None:
-    if answer_base not in (None, 0, 1):
+def _check_arguments(
+    columns: Columns | None, answer_base: int | None, sheets: Sequence[str] | None
+) -> None:
+    if answer_base is not None and (type(answer_base) is not int or answer_base not in (0, 1)):
         raise ReadError(f"answer_base={answer_base!r}: expected 0, 1 or None")
+    if columns is not None and not (
+        isinstance(columns, Mapping)
+        and all(isinstance(name, str) for name in columns)
+        and all(isinstance(header, str) or _are_texts(header) for header in columns.values())
+    ):
+        raise ReadError(f"columns={columns!r}: expected a dictionary of field → header, or None")
+    if sheets is not None and not _are_texts(sheets):
+        raise ReadError(f"sheets={sheets!r}: expected a list of names of sheets, or None")
+
+
+def _are_texts(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        return False
+    return all(isinstance(item, str) for item in value)
 
 
 @dataclass

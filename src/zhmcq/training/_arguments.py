@@ -67,7 +67,7 @@ def training_arguments(
         values["report_to"] = list(settings.report_to)
     try:
         arguments = transformers.TrainingArguments(output_dir=output_dir, **values)
-    except (TypeError, ValueError, ImportError) as error:
+    except (TypeError, ValueError, ImportError, OSError) as error:
         raise SettingsError(f"TrainingSettings: transformers refuses them: {error}") from error
     # One process with several GPUs would have its rows cut up by DataParallel, which knows
     # nothing of masks; a launcher gives each GPU a process of its own.

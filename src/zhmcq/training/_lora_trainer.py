@@ -85,6 +85,7 @@ class LoraTrainer:
         trust_remote_code: bool = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
+        _refuse_other_types(lora=lora, training=training, quantization=quantization)
         self.source = ModelSource(str(base_model), token, local_files_only, trust_remote_code)
         self.lora = lora or LoraSettings()
         self.training = training or TrainingSettings()
@@ -346,3 +347,13 @@ class LoraTrainer:
         run = plan.estimate(questions, processes)
         memory = estimate_memory(model, self.training, run)
         return replace(report, run=replace(run, memory=memory))
+
+
+def _refuse_other_types(**settings: object) -> None:
+    types = {"lora": LoraSettings, "training": TrainingSettings}
+    for name, value in settings.items():
+        expected = types.get(name, QuantizationSettings)
+        if value is not None and not isinstance(value, expected):
+            raise SettingsError(
+                f"LoraTrainer({name}={value!r:.80}): expected {expected.__name__}(…) or None"
+            )
