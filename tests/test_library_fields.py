@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import peft
 import pytest
 import transformers
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy, SchedulerType
 
-from zhmcq._library_fields import LoraConfigFields, TrainingArgumentsFields
+from zhmcq._library_fields import LoraConfigFields, SchedulerName, TrainingArgumentsFields
 from zhmcq.settings import REFUSED, LoraSettings, TrainingSettings
 
 
@@ -50,3 +51,16 @@ def test_no_field_is_listed_twice() -> None:
 def test_each_refused_field_is_one_of_transformers() -> None:
     fields = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
     assert set(REFUSED) <= fields
+
+
+@pytest.mark.parametrize(
+    ("names", "installed"),
+    [
+        (SchedulerName, SchedulerType),
+        (get_type_hints(TrainingArgumentsFields)["eval_strategy"], IntervalStrategy),
+        (get_type_hints(TrainingArgumentsFields)["logging_strategy"], IntervalStrategy),
+        (get_type_hints(TrainingArgumentsFields)["save_strategy"], SaveStrategy),
+    ],
+)
+def test_the_frozen_values_are_those_of_the_installed_version(names: Any, installed: Any) -> None:
+    assert set(get_args(names)) == {member.value for member in installed}

@@ -310,3 +310,32 @@ def test_a_field_named_self_is_refused_like_any_other() -> None:
     values: dict[str, Any] = {"self": 1}
     with pytest.raises(SettingsError, match="LoraSettings has no field 'self'"):
         LoraSettings(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("lr_scheduler_type", "cosin", "'cosine'"),
+        ("eval_strategy", "never", "'no', 'steps' or 'epoch'"),
+        ("save_strategy", "all", "'no', 'steps', 'epoch' or 'best'"),
+    ],
+)
+def test_a_name_that_transformers_lacks_is_refused_with_those_it_has(
+    name: str, value: str, expected: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"TrainingSettings\({name}='{value}'\).*{expected}"):
+        TrainingSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_an_access_token_of_a_wrong_type_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match=r"TrainingSettings\(hub_token=…\)") as caught:
+        TrainingSettings(hub_token=12345)  # type: ignore[arg-type]
+    assert "12345" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("LEARNING_RATE", "learning_rate"), ("epochs", "num_train_epochs")]
+)
+def test_the_nearest_name_ignores_case_and_knows_other_names(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"no field '{name}'; did you mean '{meant}'"):
+        TrainingSettings(**{name: 1})  # type: ignore[arg-type]

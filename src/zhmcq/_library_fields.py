@@ -13,7 +13,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-__all__ = ["LoraConfigFields", "TrainingArgumentsFields", "fields_in_source"]
+__all__ = ["LoraConfigFields", "SchedulerName", "TrainingArgumentsFields", "fields_in_source"]
+
+# transformers' ``SchedulerType``, by value.
+SchedulerName = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "reduce_lr_on_plateau",
+    "cosine_with_min_lr",
+    "cosine_warmup_with_min_lr",
+    "warmup_stable_decay",
+    "greedy",
+]
 
 
 class LoraConfigFields(TypedDict, total=False):
@@ -93,7 +109,7 @@ class TrainingArgumentsFields(TypedDict, total=False):
     eval_delay: float
     eval_do_concat_batches: bool
     eval_on_start: bool
-    eval_strategy: str
+    eval_strategy: Literal["no", "steps", "epoch"]
     eval_use_gather_object: bool
     fp16: bool
     fp16_full_eval: bool
@@ -120,7 +136,7 @@ class TrainingArgumentsFields(TypedDict, total=False):
     log_on_each_node: bool
     logging_first_step: bool
     logging_nan_inf_filter: bool
-    logging_strategy: str
+    logging_strategy: Literal["no", "steps", "epoch"]
     lr_scheduler_kwargs: Any
     max_steps: int
     neftune_noise_alpha: float | None
@@ -133,7 +149,7 @@ class TrainingArgumentsFields(TypedDict, total=False):
     restore_callback_states_from_checkpoint: bool
     run_name: str | None
     save_on_each_node: bool
-    save_strategy: str
+    save_strategy: Literal["no", "steps", "epoch", "best"]
     save_total_limit: int | None
     skip_memory_metrics: bool
     tf32: bool | None

@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from zhmcq._library_fields import (
     LoraConfigFields,
+    SchedulerName,
     TrainingArgumentsFields,
     fields_in_source,
 )
@@ -69,7 +70,14 @@ REFUSED = {
 }
 
 # What people call them elsewhere, where the names are not alike.
-OTHER_NAMES = {"lr": "learning_rate", "rank": "r", "bits": "kind"}
+OTHER_NAMES = {
+    "bits": "kind",
+    "epochs": "num_train_epochs",
+    "load_in_4bit": "kind",
+    "load_in_8bit": "kind",
+    "lr": "learning_rate",
+    "rank": "r",
+}
 
 
 class _Settings(BaseModel):
@@ -103,7 +111,10 @@ class _Settings(BaseModel):
         """What pydantic refuses, each field once, even where it may have several types."""
         messages: dict[str, list[str]] = {}
         for problem in error.errors():
-            call = f"{cls.__name__}({problem['loc'][0]}={problem['input']!r})"
+            name = str(problem["loc"][0])
+            # An access token must not stand in a log.
+            value = "…" if name.endswith("_token") else repr(problem["input"])
+            call = f"{cls.__name__}({name}={value})"
             messages.setdefault(call, []).append(problem["msg"])
         return [f"{call}: {' or '.join(reasons)}" for call, reasons in messages.items()]
 
@@ -323,7 +334,7 @@ class TrainingSettings(_LibrarySettings):
     logging_steps: int = Field(default=100, gt=0)
     max_length: int = Field(default=512, gt=8)
     per_device_eval_batch_size: int = Field(default=4, gt=0)
-    lr_scheduler_type: str = "linear"
+    lr_scheduler_type: SchedulerName = "linear"
     warmup_steps: int = Field(default=0, ge=0)
     max_grad_norm: float = Field(default=1.0, ge=0)
     report_to: str | Names = "none"
@@ -349,7 +360,7 @@ class TrainingSettings(_LibrarySettings):
             logging_steps: int = 100,
             max_length: int = 512,
             per_device_eval_batch_size: int = 4,
-            lr_scheduler_type: str = "linear",
+            lr_scheduler_type: SchedulerName = "linear",
             warmup_steps: int = 0,
             max_grad_norm: float = 1.0,
             report_to: str | Sequence[str] = "none",
@@ -434,8 +445,13 @@ class GenerateSettings(_Settings):
 
 def _no_field(settings: type[_Settings], name: str, known: set[str]) -> str:
     """Say that ``name`` is no field, and which may be meant; documented ones come first."""
-    usual = OTHER_NAMES.get(name, "")
-    documented = [field for field in settings.model_fields if field == usual or name in field]
-    near = documented or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
+    wanted = name.casefold()
+    usual = OTHER_NAMES.get(wanted, "")
+    documented = [
+        field
+        for field in settings.model_fields
+        if field == usual or (len(wanted) > 2 and wanted in field)
+    ]
+    near = documented or difflib.get_close_matches(wanted, sorted(known), n=1, cutoff=0.55)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{settings.__name__} has no field {name!r}{hint}"

@@ -44,8 +44,36 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
         OutputExistsError: If the folder holds something.
     """
     import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = _character_tokenizer(chat=chat)
+    values = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+        "vocab_size": tokenizer.backend_tokenizer.get_vocab_size(),
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+        **config,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(LlamaConfig(**values))
+    with atomic_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+    return Path(folder)
+
+
+def _character_tokenizer(*, chat: bool) -> Any:
+    """A tokenizer of one token a character; see :func:`tiny_llama`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     specials = ["<pad>", "<s>", "</s>", "<unk>"]
     turns = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -72,27 +100,7 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
             "{{ message.content }}<|end|>{% endfor %}"
             "{% if add_generation_prompt %}<|assistant|>{% endif %}"
         )
-    values = {
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 2048,
-        "tie_word_embeddings": True,
-        "vocab_size": len(words),
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "pad_token_id": 0,
-        **config,
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(LlamaConfig(**values))
-    with atomic_folder(folder) as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-    return Path(folder)
+    return tokenizer
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
+from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
@@ -154,7 +155,7 @@ class MCQPredictor:
         mode: ModeName | ScoreSettings | GenerateSettings = "score",
         *,
         parser: str | Parser | None = None,
-        columns: Mapping[str, str] | None = None,
+        columns: Columns | None = None,
         answer_base: int | None = None,
         sheets: Sequence[str] | None = None,
         journal: str | Path | None = None,

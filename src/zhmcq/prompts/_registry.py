@@ -7,13 +7,15 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zhmcq.errors import PluginError, PromptMismatchError, UnknownNameError
-from zhmcq.manifest import PromptRecord
 from zhmcq.prompts._protocol import Prompt
 from zhmcq.questions import Question
 from zhmcq.registry import Registry
+
+if TYPE_CHECKING:
+    from zhmcq.manifest import PromptRecord
 
 __all__ = [
     "PROBES",
@@ -116,6 +118,8 @@ def describe_prompt(prompt: str | Prompt) -> PromptRecord:
                 "dataclass with these fields, or give it a method remembered_options() that "
                 "returns them by name"
             )
+    from zhmcq.manifest import PromptRecord  # pydantic, which finding a prompt does not need
+
     return PromptRecord(name=name, options=options, sha256=rendering_sha256(instance))
 
 
