@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from zhmcq._library_fields import (
     LoraConfigFields,
@@ -171,8 +170,8 @@ class _LibrarySettings(_Settings):
             raise SettingsError("; ".join(self._refusals(error))) from error
         for name, value in given.items():
             try:
-                to_jsonable_python(value)
-            except (PydanticSerializationError, ValueError) as error:
+                TypeAdapter(Any).dump_python(value, mode="json")
+            except ValueError as error:  # pydantic's error of what json cannot hold is one
                 raise SettingsError(
                     f"{type(self).__name__}({name}={value!r:.80}) cannot be written to the run's "
                     f"record: {error}"

@@ -69,7 +69,10 @@ def test_other_fields_of_transformers_are_passed_on() -> None:
     ("values", "message"),
     [
         ({"optim": "adamx"}, "transformers refuses them: adamx is not a valid OptimizerNames"),
-        ({"lr_scheduler_type": "lineer"}, "transformers refuses them: lineer is not a valid Sched"),
+        (
+            {"fp16": True, "bf16": True, "use_cpu": True},
+            "transformers refuses them: At most one of fp16 and bf16",
+        ),
     ],
 )
 def test_what_transformers_refuses_is_a_settings_error(

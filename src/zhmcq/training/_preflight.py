@@ -31,7 +31,7 @@ __all__ = [
 MAX_SHOWN = 5
 
 RULES = {
-    "prompt_fails": "the prompt raised an error, or returned something else than a RenderedPrompt",
+    "prompt_fails": "the prompt raised an error, or returned something other than a RenderedPrompt",
     "not_encodable": "the tokenizer or its chat template refuses the prompt",
     "too_long": "stem, options and answer alone have more tokens than max_length",
     "no_key": "the question has no key",
