@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._encode import question_name
 from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import Reply, TextGenerator, stream_choices, stream_replies
 from zhmcq.modeling._scoring import ScoringEngine
@@ -176,7 +177,7 @@ class GenerateEngine:
         )
 
     def _parsed(self, reply: str, question: Question) -> ParsedAnswer:
-        name, where = type(self.parser).__name__, f"question {question.id!r}"
+        name, where = type(self.parser).__name__, question_name(question)
         try:
             parsed = self.parser.parse(reply, question)
         except PluginError:
