@@ -16,9 +16,9 @@ from zhmcq import errors
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import pack_flat
+from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._adapters import attach_trained, read_adapter
 from zhmcq.modeling._forward import token_logits
-from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -64,7 +64,7 @@ def batch_of(base: Path) -> PackedBatch:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK[:2])
     units = pack_flat(encoded, [range(4)] * 2)
-    return collate([row for unit in units for row in unit], 0)
+    return collate([row for unit in units for row in unit], "flat")
 
 
 def logits_on_pristine_base(base: Path, adapter: Path) -> torch.Tensor:

@@ -9,20 +9,21 @@ a dtype only if the log-likelihoods of real text in it are near those of fp32 ar
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
-from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tree import PackedRow, plain_row
 from zhmcq.errors import ModelError
 from zhmcq.modeling._forward import token_log_likelihoods
+from zhmcq.modeling._layout import FORWARD_ERRORS, evaluated
 from zhmcq.modeling._load import (
     ModelSource,
     candidate_dtypes,
@@ -45,7 +46,6 @@ logger = logging.getLogger(__name__)
 QUESTIONS = 4  # of the first questions, what the proof computes
 ROW = 1024  # tokens of a row at most: fp16 overflows at a prompt's beginning, where it does at all
 SCORED = 32  # tokens at the end of each row whose log-likelihoods are compared
-BUDGET = ROW  # tokens of a forward pass, so that it takes no more memory than prediction will
 
 # The largest mean difference of a token's log-likelihood, in nats, to fp32 arithmetic on the same
 # weights. Gemma 3 270M, whose activations are as large as bf16 was made for, differs in bf16 by
@@ -239,28 +239,36 @@ def _fault(model: Any, dtype: torch.dtype, questions: Sequence[EncodedQuestion])
 
     fp32 is what others are compared with, so that of itself only finite numbers are expected.
     """
-    if dtype not in TOLERANCE:
-        computed = _log_likelihoods(model, _rows(questions[:1]))
-        return None if computed.isfinite().all() else "its log-likelihoods are not finite"
-    rows = _rows(questions[:QUESTIONS])
-    computed = _log_likelihoods(model, rows)
+    compared = dtype in TOLERANCE
+    rows = _rows(questions[: QUESTIONS if compared else 1])
+    try:
+        computed = _log_likelihoods(model, rows)
+    except torch.OutOfMemoryError:
+        raise
+    except FORWARD_ERRORS as error:
+        return f"its forward method raises {type(error).__name__}: {error}"
     if not computed.isfinite().all():
         return "its log-likelihoods are not finite"
+    return _difference(model, dtype, rows, computed) if compared else None
+
+
+def _difference(
+    model: Any, dtype: torch.dtype, rows: Sequence[PackedRow], computed: torch.Tensor
+) -> str | None:
+    """Why log-likelihoods in ``dtype`` are too far from those in fp32, or ``None``."""
     try:
         with _WeightsInFloat32(model):
             exact = _log_likelihoods(model, rows)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except FORWARD_ERRORS as error:
         # Kernels that take 16-bit numbers only (some quantised models), or no memory is left.
         logger.warning(
-            "the model's arithmetic in %s is not compared with float32, which it cannot be "
-            "computed in here (%s: %s): its numbers are finite, and no more is known of them",
+            "the model's log-likelihoods in %s are finite, but cannot be compared with float32, in "
+            "which its forward method raises %s: %s",
             dtype_name(dtype),
             type(error).__name__,
             error,
         )
         return None
-    if not exact.isfinite().all():
-        return "its log-likelihoods are not finite, not even in float32"
     difference = float((computed - exact).abs().mean())
     if difference <= TOLERANCE[dtype]:
         return None
@@ -270,26 +278,21 @@ def _fault(model: Any, dtype: torch.dtype, questions: Sequence[EncodedQuestion])
     )
 
 
-def _rows(questions: Sequence[EncodedQuestion]) -> list[EncodedQuestion]:
-    """Each question's beginning, the last of its tokens as the only candidate."""
+def _rows(questions: Sequence[EncodedQuestion]) -> list[PackedRow]:
+    """Each question's beginning in a row of its own, of which the last tokens are scored."""
     rows = []
     for question in questions:
         ids = (*question.prompt, *question.candidates[0])[:ROW]
-        start = max(1, len(ids) - SCORED)
-        rows.append(replace(question, prompt=ids[:start], candidates=(ids[start:],)))
+        rows.append(plain_row(ids, min(SCORED, len(ids) - 1)))
     return rows
 
 
-def _log_likelihoods(model: Any, rows: Sequence[EncodedQuestion]) -> torch.Tensor:
-    """Of the tokens of each row's candidate, one after the other; on the CPU, fp32."""
-    training = model.training
-    model.eval()
+def _log_likelihoods(model: Any, rows: Sequence[PackedRow]) -> torch.Tensor:
+    """Of the scored tokens of each row, one row after the other; on the CPU."""
     results = []
-    with torch.no_grad():
-        for group in PassPlan("flat", BUDGET).groups(rows):
-            batch = collate(group, 0).to(model.device)
-            results.append(token_log_likelihoods(model, batch).float().cpu())
-    model.train(training)
+    for row in rows:
+        batch = collate([row], "equal").to(model.device)  # as every causal model reads it
+        results.append(evaluated(model, partial(token_log_likelihoods, model, batch)).cpu())
     return torch.cat(results)
 
 
@@ -327,7 +330,7 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
             layer.compute_dtype = torch.float32
         for recurse, parts in ((True, self._blocks), (False, self._others)):
             for part in parts:
-                enter = functools.partial(self._enter, recurse=recurse)
+                enter = partial(self._enter, recurse=recurse)
                 self._hooks.callback(part.register_forward_pre_hook(enter).remove)
                 self._hooks.callback(part.register_forward_hook(self._leave).remove)
         return self
