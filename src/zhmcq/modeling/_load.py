@@ -27,6 +27,7 @@ __all__ = [
     "candidate_dtypes",
     "choose_device",
     "dtype_name",
+    "dtypes_to_try",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
@@ -167,8 +168,8 @@ def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.bfloat16 if native else torch.float16, torch.float32)
 
 
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``"auto"`` is the first that the device's candidates have.
+def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtype of that name alone; for ``"auto"`` the candidates of the device, in order.
 
     Args:
         name: A name of a dtype, or ``"auto"``.
@@ -179,10 +180,12 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     """
     if name not in get_args(DtypeName):
         raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
-    if name == "auto":
-        return candidate_dtypes(device)[0]
-    named: torch.dtype = getattr(torch, name)
-    return named
+    return candidate_dtypes(device) if name == "auto" else (getattr(torch, name),)
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The first of :func:`dtypes_to_try`, where it does not matter yet that it works."""
+    return dtypes_to_try(name, device)[0]
 
 
 def dtype_name(dtype: torch.dtype) -> DtypeName:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -306,21 +306,21 @@ class MCQPredictor:
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
         """Say so where the base model is not quantised as it was in training."""
-        trained = adapter.quantization
-        used = None if self._quantization is None else self._quantization.model_dump()
-        if trained == used:
+        trained = None
+        if adapter.quantization is not None:
+            trained = QuantizationSettings(**adapter.quantization)
+        if trained == self._quantization:
             return
         remedy = "leave quantization out"
         if trained is not None:
-            fields = ", ".join(f"{name}={value!r}" for name, value in trained.items())
-            remedy = f"give MCQPredictor(…, quantization=QuantizationSettings({fields}))"
+            remedy = f"give MCQPredictor(…, quantization={trained!r})"
         logger.warning(
             "%s was trained on a %s base model and is used on a %s one: its answers may differ a "
             "little from those that its accuracy was measured on. For the base model of training, "
             "%s",
             adapter.folder,
             _described(trained),
-            _described(used),
+            _described(self._quantization),
             remedy,
         )
 
@@ -394,8 +394,8 @@ def _require_count(name: str, value: object) -> None:
         )
 
 
-def _described(quantization: Mapping[str, Any] | None) -> str:
-    return "full-precision" if quantization is None else f"quantised ({quantization['kind']})"
+def _described(quantization: QuantizationSettings | None) -> str:
+    return "full-precision" if quantization is None else f"quantised ({quantization.kind})"
 
 
 def _mode_settings(

@@ -108,7 +108,7 @@ class LoraTrainer:
             )
         # peft and transformers refuse wrong values here, not after a long download.
         lora_config(self.lora)
-        training_arguments(self.training, "unused", device=device)
+        self._taken_device = training_arguments(self.training, "unused", device=device).device
 
     def preflight(
         self, train: Sequence[Question], valid: Sequence[Question] = ()
@@ -132,8 +132,8 @@ class LoraTrainer:
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
             return report
-        device = training_arguments(self.training, "unused", device=self.device).device
-        skeleton = load_skeleton(self.source, dtype=torch_dtype(self.training.dtype, device))
+        dtype = torch_dtype(self.training.dtype, self._taken_device)
+        skeleton = load_skeleton(self.source, dtype=dtype)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         return self._with_estimate(report, StepPlan.of(self.training), with_keys, model)
 
