@@ -413,7 +413,7 @@ def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
     # What quantisation took from the base model is in the difference.
     assert merged.max_logit_difference > 1e-4
     zhmcq.MCQPredictor(base, adapter=result.adapter_dir)
-    assert "was trained on a quantised base model" in caplog.text
+    assert f"was trained on a quantised ({kind}) base model" in caplog.text
 
 
 @pytest.mark.parametrize(
