@@ -19,12 +19,13 @@ from zhmcq.modeling._identity import identify
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
     "choose_device",
+    "load_config",
     "load_model",
     "load_skeleton",
     "load_tokenizer",
@@ -224,6 +225,23 @@ def load_weights(
         model = model.to(device)
     loaded: PreTrainedModel = model.eval()
     return loaded
+
+
+def load_config(source: ModelSource) -> PretrainedConfig:
+    """Load a model's configuration, without its weights.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoConfig
+
+    folder, options = _location(source, weights=False)
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    return config
 
 
 def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:

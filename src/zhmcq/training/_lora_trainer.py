@@ -16,6 +16,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.modeling._load import (
     ModelSource,
+    load_config,
     load_model,
     load_skeleton,
     load_tokenizer,
@@ -23,6 +24,7 @@ from zhmcq.modeling._load import (
     torch_dtype,
 )
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
@@ -117,7 +119,9 @@ class LoraTrainer:
 
         Raises:
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
+            SettingsError: If ``max_length`` is more than the model has positions for.
         """
+        self._refuse_beyond_positions()
         encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
@@ -155,7 +159,7 @@ class LoraTrainer:
         Raises:
             SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
                 stopping is set without validation questions; if the model lacks a layer that is
-                to be adapted.
+                to be adapted; if ``max_length`` is more than it has positions for.
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
@@ -189,6 +193,7 @@ class LoraTrainer:
         arguments: Any,
     ) -> tuple[Any, Run]:
         """Load the base model, and check the questions before anything is written."""
+        self._refuse_beyond_positions()
         settings = self.training
         dtype = torch_dtype(settings.dtype, arguments.device)
         quantization = quantization_config(self.quantization, dtype) if self.quantization else None
@@ -305,6 +310,12 @@ class LoraTrainer:
                 EarlyStopping(patience, run.settings.valid_metric) if patience else None
             ),
         )
+
+    def _refuse_beyond_positions(self) -> None:
+        """Refuse a maximum length beyond the model's positions, by its configuration alone."""
+        length = self.training.max_length
+        argument = f"TrainingSettings(max_length={length})"
+        refuse_beyond_positions(length, load_config(self.source), argument)
 
     def _encoder(self, tokenizer: Any) -> Encoder:
         return Encoder(tokenizer, self._template, self.training.max_length)
