@@ -7,7 +7,6 @@ there, so that a reply is the likeliest one unless the caller says otherwise.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,8 +16,9 @@ import torch
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError, SettingsError, ZhmcqError
-from zhmcq.modeling._forward import base_of
-from zhmcq.modeling._support import position_limit, unsupported_reason
+from zhmcq.modeling._forward import accepted_inputs, base_of, without_earlier_state
+from zhmcq.modeling._layout import evaluated, refuse_non_finite
+from zhmcq.modeling._support import padding_reason, position_limit, tree_reason
 from zhmcq.settings import COMPUTING_FIELDS
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class TextGenerator:
         and a model without a mask input reads it. Only kinds of models that are known to leave it
         out are padded.
         """
-        return bool(SEES_PADDING & set(self.fields)) or (
-            unsupported_reason(base_of(self.model)) is not None
-        )
+        base = base_of(self.model)
+        known = tree_reason(base) is None and padding_reason(base) is None
+        return not known or bool(SEES_PADDING & set(self.fields))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, without control tokens."""
@@ -188,10 +188,12 @@ class TextGenerator:
         for row, prompt in enumerate(batch):
             ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
             mask[row, width - len(prompt.ids) :] = 1
-        inputs = set(inspect.signature(base.forward).parameters)
+        inputs = accepted_inputs(type(base))
         options: dict[str, Any] = {"input_ids": ids.to(base.device)}
         if "attention_mask" in inputs:
             options["attention_mask"] = mask.to(base.device)
+        if "output_router_logits" in inputs:
+            options["output_router_logits"] = False  # a loss that nobody reads, and it may fail
         if "stop_strings" in fields:
             options["tokenizer"] = self.tokenizer
         if limited:
@@ -200,14 +202,16 @@ class TextGenerator:
             base.config, width, max_new_tokens
         )
         names = [prompt.question.id for prompt in batch]
-        check = _FiniteCheck(names, width, ends, fields.get("num_beams") or 1, base.dtype)
+        options["logits_processor"] = [
+            _FiniteCheck(names, width, ends, fields.get("num_beams") or 1, base)
+        ]
         try:
-            config = self._config(max_new_tokens, fields, ends=ends, use_cache=use_cache)
-            with torch.inference_mode():
+            options["generation_config"] = self._config(
+                max_new_tokens, fields, ends=ends, use_cache=use_cache
+            )
+            with without_earlier_state(base):
                 # By the class: a model's folder may bring a generate() of its own along.
-                output = type(base).generate(
-                    base, generation_config=config, logits_processor=[check], **options
-                )
+                output = evaluated(base, lambda: type(base).generate(base, **options))
         except ZhmcqError:
             raise
         except Exception as error:  # transformers and its models raise all kinds
@@ -297,22 +301,17 @@ class _FiniteCheck:
         width: Tokens of the prompts, padding included.
         ends: Ids that end a row: what is computed after them is of no account.
         beams: Rows of a question.
-        dtype: What the model computes in.
+        model: The model.
     """
 
     def __init__(
-        self,
-        names: Sequence[str],
-        width: int,
-        ends: frozenset[int],
-        beams: int,
-        dtype: torch.dtype,
+        self, names: Sequence[str], width: int, ends: frozenset[int], beams: int, model: Any
     ) -> None:
         self._names = names
         self._width = width
         self._ends = ends
         self._beams = beams
-        self._dtype = dtype
+        self._model = model
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         broken = torch.isnan(scores).any(-1) | ~torch.isfinite(scores.amax(-1))
@@ -320,23 +319,9 @@ class _FiniteCheck:
             ends = torch.tensor(sorted(self._ends), device=input_ids.device)
             unfinished = ~torch.isin(input_ids[:, self._width :], ends).any(-1)
             rows = (broken & unfinished).nonzero().flatten().tolist()
-            names = list(dict.fromkeys(self._names[row // self._beams] for row in rows))
-            if names:
-                raise PredictionError(_not_finite(names, self._dtype))
+            names = dict.fromkeys(self._names[row // self._beams] for row in rows)
+            refuse_non_finite(list(names), self._model)
         return scores
-
-
-def _not_finite(names: Sequence[str], dtype: torch.dtype) -> str:
-    name = str(dtype).removeprefix("torch.")
-    remedy = (
-        "its weights are damaged, or the adapter's: take another base model or adapter"
-        if dtype is torch.float32
-        else "give dtype='float32'"
-    )
-    return (
-        f"{_some(names)}: the model computes numbers that are not finite in {name}, of which no "
-        f"answer can be read; {remedy}"
-    )
 
 
 def _some(names: Sequence[str]) -> str:

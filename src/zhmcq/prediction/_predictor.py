@@ -264,7 +264,7 @@ class MCQPredictor:
         model = self._state.model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
-            return ScoreEngine(ScoringEngine(model, encoder.codec.pad_id, settings.packing, budget))
+            return ScoreEngine(ScoringEngine(model, settings.packing, budget))
         ends = end_ids(model, frozenset(encoder.codec.ends))
         fields = settings.generation_fields
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
