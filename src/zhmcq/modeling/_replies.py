@@ -58,7 +58,13 @@ def stream_replies(
 
     Yields:
         The replies of each batch.
+
+    Raises:
+        PredictionError: If a number that the model computes is not finite, or it cannot write.
     """
+    if not questions:
+        return
+    generator = generator.checked(questions)
     rooms = _rooms(generator, questions, max_new_tokens, lambda question: len(question.prompt))
     yield from _without_room(generator, rooms, "a reply")
     for batch in _batches(generator, questions, rooms):
@@ -87,7 +93,13 @@ def stream_choices(
 
     Yields:
         The replies of each batch, each with the candidate that was written.
+
+    Raises:
+        PredictionError: If a number that the model computes is not finite, or it cannot write.
     """
+    if not questions:
+        return
+    generator = generator.checked(questions)
     if not reasoning_tokens:
         for batch in _batches(generator, questions, dict.fromkeys(range(len(questions)), 0)):
             prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
@@ -170,7 +182,7 @@ def _batches(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index in sorted(rooms, key=lambda index: len(questions[index].prompt)):
-        length = len(questions[index].prompt) if generator.equal_lengths else 0
+        length = 0 if generator.writing.padded else len(questions[index].prompt)
         groups.setdefault((rooms[index], length), []).append(index)
     for (room, _), indexes in groups.items():
         for start in range(0, len(indexes), generator.batch_size):
