@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from zhmcq.errors import PredictionError, ZhmcqError
-from zhmcq.modeling._forward import accepted_inputs, base_of, without_earlier_state
-from zhmcq.modeling._layout import evaluated, refuse_non_finite
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import accepted_inputs, base_of, evaluated, without_earlier_state
 
 __all__ = ["FiniteCheck", "GenerateCall", "generated", "generation_config"]
 
@@ -83,7 +83,7 @@ def generated(
     for row, prompt in enumerate(call.prompts):
         ids[row, call.width - len(prompt) :] = torch.tensor(prompt)
         mask[row, call.width - len(prompt) :] = 1
-    inputs = accepted_inputs(type(base))
+    inputs = accepted_inputs(base)
     options: dict[str, Any] = {"input_ids": ids.to(base.device), "logits_processor": [process]}
     if "attention_mask" in inputs:
         options["attention_mask"] = mask.to(base.device)

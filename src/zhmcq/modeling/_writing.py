@@ -20,9 +20,10 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import plain_row
 from zhmcq.errors import PredictionError
-from zhmcq.modeling._forward import base_of, model_dtype, token_log_likelihoods
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import base_of, evaluated, model_dtype, token_log_likelihoods
 from zhmcq.modeling._generate import GenerateCall, generated
-from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE, evaluated, refuse_non_finite
+from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
 from zhmcq.modeling._support import padding_reason, tree_reason
 
 __all__ = ["Writing", "choose_writing"]
