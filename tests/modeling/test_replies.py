@@ -20,6 +20,7 @@ from transformers import (
     GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaForCausalLM,
     Mamba2Config,
     Mamba2ForCausalLM,
     Qwen3NextConfig,
@@ -180,11 +181,15 @@ def test_the_harmful_values_are_of_all_fields_but_the_ends() -> None:
     assert set(HARMFUL) - {"prefix_allowed_tokens_fn"} == fields - {"eos_token_id"}
 
 
+def both_kinds(model: Any) -> tuple[list[str], list[tuple[str, int | None]]]:
+    generator = generator_of(model, batch_size=4)
+    return free_texts(generator), choices(generator, reasoning=1)
+
+
 @pytest.fixture(scope="module")
 def plain_replies(llama: Any) -> tuple[list[str], list[tuple[str, int | None]]]:
     llama.generation_config = GenerationConfig()
-    generator = generator_of(llama)
-    return free_texts(generator), choices(generator, reasoning=2)
+    return both_kinds(llama)
 
 
 @pytest.mark.parametrize("name", HARMFUL)
@@ -194,8 +199,7 @@ def test_no_field_of_the_models_own_generation_config_changes_a_reply(
     llama.generation_config = GenerationConfig()
     setattr(llama.generation_config, name, HARMFUL[name])
     before = copy.deepcopy(vars(llama.generation_config))
-    generator = generator_of(llama)
-    assert (free_texts(generator), choices(generator, reasoning=2)) == plain_replies
+    assert both_kinds(llama) == plain_replies
     assert str(vars(llama.generation_config)) == str(before)
 
 
@@ -226,8 +230,7 @@ def test_the_generation_config_of_an_adapter_s_wrapper_changes_no_reply(
     wrapped: Any = get_peft_model(base, LoraConfig(target_modules=["q_proj"], r=2))
     for name in ("repetition_penalty", "num_beams", "suppress_tokens", "max_time"):
         setattr(wrapped.generation_config, name, HARMFUL[name])
-    generator = generator_of(wrapped)
-    assert (free_texts(generator), choices(generator, reasoning=2)) == plain_replies
+    assert both_kinds(wrapped) == plain_replies
 
 
 # --- what the caller wants otherwise ----------------------------------------------------------
@@ -369,6 +372,51 @@ def test_models_that_padding_would_change_get_prompts_of_one_length(llama: Any) 
         [reply.index for reply in b] for b in stream_replies(generator_of(llama), QUESTIONS, 1)
     ]
     assert batches == [[0, 2, 3], [1]]
+
+
+class ForgetsItsCache(LlamaForCausalLM):
+    """Reads each token after the first as if nothing had been before it."""
+
+    def forward(self, past_key_values: Any = None, **inputs: Any) -> Any:
+        return super().forward(**inputs)
+
+
+class FailsWithACache(LlamaForCausalLM):
+    def forward(self, use_cache: bool = False, past_key_values: Any = None, **inputs: Any) -> Any:
+        if use_cache:
+            raise ValueError("the state has the wrong shape")
+        return super().forward(use_cache=False, **inputs)
+
+
+@pytest.mark.parametrize("model_class", [ForgetsItsCache, FailsWithACache])
+def test_a_cache_that_changes_replies_or_fails_is_not_used(
+    model_class: type[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_model("llama", num_hidden_layers=1)
+    model.__class__ = model_class
+    with caplog.at_level("WARNING", logger="zhmcq"):
+        texts = free_texts(generator_of(model))
+    assert texts == [likeliest(model, prompt, 6) for prompt in PROMPTS]
+    assert "replies are written without a cache" in caplog.text
+    caplog.clear()
+    choices(generator_of(model))
+    assert caplog.messages == []
+
+
+class ShiftsPositions(LlamaForCausalLM):
+    """Writes with other positions than it reads a plain row with, cached or not."""
+
+    def forward(self, input_ids: Any, position_ids: Any = None, **inputs: Any) -> Any:
+        if position_ids is not None:
+            position_ids = position_ids * 3
+        return super().forward(input_ids=input_ids, position_ids=position_ids, **inputs)
+
+
+def test_a_model_that_writes_otherwise_than_it_scores_is_refused() -> None:
+    model = make_model("llama", num_hidden_layers=1)
+    model.__class__ = ShiftsPositions
+    with pytest.raises(PredictionError, match=r"ShiftsPositions writes other .*mode='score'"):
+        free_texts(generator_of(model))
 
 
 # --- numbers that are not finite --------------------------------------------------------------

@@ -21,7 +21,14 @@ from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import plain_row
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._finite import refuse_non_finite
-from zhmcq.modeling._forward import base_of, evaluated, model_dtype, token_log_likelihoods
+from zhmcq.modeling._forward import (
+    FORWARD_ERRORS,
+    base_of,
+    evaluated,
+    model_dtype,
+    token_log_likelihoods,
+    unreadable,
+)
 from zhmcq.modeling._generate import GenerateCall, generated
 from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
 from zhmcq.modeling._support import padding_reason, tree_reason
@@ -63,6 +70,7 @@ def choose_writing(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
     Raises:
         PredictionError: If no way gives the log-likelihoods of a plain row, or those are not
             finite.
+        ModelError: If the model's forward method fails.
     """
     base = base_of(model)
     with _deciding:
@@ -115,10 +123,14 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
 def _plain(model: Any, question: EncodedQuestion) -> list[float]:
     """Log-likelihoods of the first tokens of a question's first candidate, by one forward pass."""
     forced = question.candidates[0][:MAX_STEPS]
-    batch = collate([plain_row((*question.prompt, *forced), len(forced))], "equal")
-    values: torch.Tensor = evaluated(
-        model, lambda: token_log_likelihoods(model, batch.to(model.device)).cpu()
-    )
+    ids = (*question.prompt, *forced)
+    batch = collate([plain_row(ids, len(forced))], "equal").to(model.device)
+    try:
+        values = evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
+    except torch.OutOfMemoryError:
+        raise
+    except FORWARD_ERRORS as error:
+        raise unreadable(model, len(ids), error) from error
     if not torch.isfinite(values).all():
         refuse_non_finite([question.id], model)
     return values.tolist()
