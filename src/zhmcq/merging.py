@@ -145,7 +145,9 @@ class Merger:
         if before is None:
             return MergeResult(out, verified=0, answer_flips=0, max_logit_difference=0.0)
 
-        reloaded = load_weights(self._source_of(str(out)), dtype=self._dtype)
+        device = choose_device()
+        dtype = torch_dtype(self._dtype, device)
+        reloaded = load_weights(self._source_of(str(out)), dtype=dtype, device=device)
         return _compared(out, before, _answers(reloaded, questions))
 
 
@@ -165,10 +167,9 @@ class _Base:
     ) -> Any:
         """Load the base model, quantised if that is given, and put the adapter on it."""
         device = choose_device()
-        config = None
-        if quantization is not None:
-            config = quantization_config(quantization, torch_dtype(self.dtype, device))
-        model = load_weights(self.source, dtype=self.dtype, device=device, quantization=config)
+        dtype = torch_dtype(self.dtype, device)
+        config = None if quantization is None else quantization_config(quantization, dtype)
+        model = load_weights(self.source, dtype=dtype, device=device, quantization=config)
         return attach_trained(model, adapter, self.identity)
 
 
