@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -61,17 +60,21 @@ def test_a_token_sees_its_ancestors_and_itself() -> None:
     ]
 
 
-@pytest.mark.parametrize(("side", "start"), [("left", 2), ("right", 0)])
-def test_padding_sees_only_itself_and_predicts_nothing(side: Any, start: int) -> None:
-    ((short,),) = pack([question("a", (1, 10), (30, 2))], [[0]], 100)
-    ((long,),) = pack([question("b", (1, 10, 11, 12), (30, 2))], [[0]], 100)
-    batch = collate([short, long], 99, side)
-    pads = [index for index in range(6) if not start <= index < start + 4]
-    assert batch.input_ids[0, pads].tolist() == [99, 99]
-    for pad in pads:
+def short_and_long() -> list[PackedRow]:
+    questions = [question("a", (1, 10), (30, 2)), question("b", (1, 10, 11, 12), (30, 2))]
+    return [unit[0] for unit in pack_flat(questions, [[0], [0]])]
+
+
+def test_padding_sees_only_itself_and_predicts_nothing() -> None:
+    batch = collate(short_and_long(), "tree")
+    assert batch.visible is not None
+    assert batch.position_ids is not None
+    assert batch.input_ids[0].tolist() == [1, 10, 30, 2, 0, 0]
+    assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 0, 0]
+    for pad in (4, 5):
         assert batch.visible[0, 0, pad].nonzero().flatten().tolist() == [pad]
-        assert not batch.visible[0, 0, start : start + 4, pad].any()
-    assert batch.predicts[0].nonzero().flatten().tolist() == [start + 1, start + 2]
+        assert not batch.visible[0, 0, :4, pad].any()
+    assert batch.predicts[0].nonzero().flatten().tolist() == [1, 2]
     assert batch.predicts[1].nonzero().flatten().tolist() == [3, 4]
     assert batch.target.tolist() == [30, 2, 30, 2]
     assert batch.predictor.tolist() == [0, 1, 2, 3]
@@ -79,8 +82,23 @@ def test_padding_sees_only_itself_and_predicts_nothing(side: Any, start: int) ->
     assert (batch.computed, batch.given) == (10, 10)
 
 
+def test_plain_rows_have_a_mask_of_their_padding_and_no_positions() -> None:
+    batch = collate(short_and_long(), "flat")
+    assert batch.attended is not None
+    assert batch.attended.dtype == torch.int64
+    assert batch.attended.tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]]
+    assert (batch.visible, batch.position_ids) == (None, None)
+    assert torch.equal(batch.predicts, collate(short_and_long(), "tree").predicts)
+
+
+def test_rows_of_one_length_need_no_mask() -> None:
+    batch = collate(short_and_long()[:1] * 2, "equal")
+    assert (batch.visible, batch.position_ids, batch.attended) == (None, None, None)
+    assert batch.input_ids.tolist() == [[1, 10, 30, 2]] * 2
+
+
 def test_one_predictor_has_the_first_tokens_of_all_branches_as_targets() -> None:
-    batch = collate([both()], 0)
+    batch = collate([both()], "tree")
     assert batch.predicts[0].nonzero().flatten().tolist() == [3, 4, 6, 7, 9, 10, 12]
     assert batch.target.tolist() == [30, 2, 31, 32, 2, 30, 2, 31, 2]
     assert batch.predictor.tolist() == [0, 1, 0, 2, 3, 4, 5, 4, 6]
@@ -189,7 +207,9 @@ def test_every_path_spells_its_sequence_and_sees_nothing_else(
 
 
 def test_a_batch_moves_whole() -> None:
-    batch = collate([both()], 0)
+    batch = collate([both()], "tree")
     moved = batch.to(torch.device("cpu"))
+    assert moved.visible is not None
+    assert batch.visible is not None
     assert torch.equal(moved.visible, batch.visible)
     assert (moved.questions, moved.candidates) == (batch.questions, batch.candidates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from zhmcq.encoding._tree import PackedRow, pack, pack_flat
 from zhmcq.modeling import _forward as forward
 from zhmcq.modeling._forward import attention_masks, branch_scores, token_log_likelihoods
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.modeling._support import unsupported_reason
+from zhmcq.modeling._support import tree_reason
 from zhmcq.training._loop import objective_sum
 
 PROMISED = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
@@ -70,9 +70,7 @@ def all_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     return logits
 
 
-def largest_difference(
-    model: Any, questions: Sequence[EncodedQuestion], side: Literal["left", "right"] = "right"
-) -> float:
+def largest_difference(model: Any, questions: Sequence[EncodedQuestion]) -> float:
     """Over all branches and positions, between a packed row and plain rows of one sequence.
 
     The packed row is padded by a longer one beside it.
@@ -80,9 +78,7 @@ def largest_difference(
     row = one_row(questions)
     longer = one_row(make_questions(4, 4, prefix=40))
     rows = [row, longer] if len(longer) > len(row) else [row]
-    batch = collate(rows, 0, side)
-    start = batch.input_ids.shape[1] - len(row) if side == "left" else 0
-    packed = all_logits(model, batch)[0, start : start + len(row)]
+    packed = all_logits(model, collate(rows, "tree"))[0, : len(row)]
     worst = 0.0
     for branch in row.branches:
         question = questions[branch.question]
@@ -97,14 +93,11 @@ def largest_difference(
     return worst
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize(("depth", "branches"), [(1, 1), (1, 4), (2, 2), (3, 4), (4, 2)])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_logits_are_those_of_separate_rows(
-    family: str, depth: int, branches: int, side: Literal["left", "right"]
-) -> None:
+def test_logits_are_those_of_separate_rows(family: str, depth: int, branches: int) -> None:
     model = make_model(family)
-    assert largest_difference(model, make_questions(depth, branches), side) < 1e-4
+    assert largest_difference(model, make_questions(depth, branches)) < 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -135,18 +128,18 @@ def test_a_window_over_places_in_the_row_would_be_wrong(
 def test_the_engine_shares_and_scores_as_separate_rows_do(family: str) -> None:
     model = make_model(family)
     questions = [*make_questions(3, 4), *make_questions(2, 3)[:1]]
-    tree = ScoringEngine(model, 0, "tree", budget=256)
-    flat = ScoringEngine(model, 0, "flat", budget=256)
+    tree = ScoringEngine(model, "tree", budget=256)
+    flat = ScoringEngine(model, "flat", budget=256)
     for packed, separate in zip(tree.scores(questions), flat.scores(questions), strict=True):
         assert packed == pytest.approx(separate, abs=1e-4)
-    assert unsupported_reason(model) is None
-    assert tree.packing == "tree"
+    assert tree_reason(model) is None
+    assert tree.layout == "tree"
     assert tree.stats.computed < tree.stats.given / 2
     assert flat.stats.computed == flat.stats.given == tree.stats.given
 
 
 def test_progress_counts_scored_questions_of_all() -> None:
-    engine = ScoringEngine(make_model("llama"), 0, "flat", budget=1)
+    engine = ScoringEngine(make_model("llama"), "flat", budget=1)
     calls: list[tuple[int, int, str]] = []
     engine.scores(make_questions(2, 2), lambda *call: calls.append(call))
     assert calls == [(1, 2, "scoring"), (2, 2, "scoring")]
@@ -163,7 +156,10 @@ def loss_and_gradient(
     model.zero_grad()
     total = 0.0
     for rows in units:
-        loss = objective_sum(model, collate(rows, 0), questions, objective) / 20
+        loss = (
+            objective_sum(model, [collate(rows, "tree" if tree else "flat")], questions, objective)
+            / 20
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
@@ -218,9 +214,9 @@ def test_a_token_shared_by_two_answers_is_supervised_for_each() -> None:
     ]
     ((row,),) = pack(questions, [[0], [0]], 100)
     assert row.ids.tolist() == [1, 5, 6, 7, 8, 2, 9, 2]
-    together = objective_sum(model, collate([row], 0), questions, "next_token")
+    together = objective_sum(model, [collate([row], "tree")], questions, "next_token")
     apart = sum(
-        objective_sum(model, collate(rows, 0), questions, "next_token")
+        objective_sum(model, [collate(rows, "flat")], questions, "next_token")
         for rows in pack_flat(questions, [[0], [0]])
     )
     assert float(together) == pytest.approx(float(apart), abs=1e-5)
@@ -233,14 +229,14 @@ def test_only_predicting_positions_go_through_the_output_head() -> None:
     questions = make_questions(1, 4)
     row = one_row(questions)
     with torch.inference_mode():
-        token_log_likelihoods(model, collate([row], 0))
+        token_log_likelihoods(model, collate([row], "tree"))
     predictors = {int(row.parents[node]) for branch in row.branches for node in branch.nodes}
     assert seen == [torch.Size([len(predictors), 32])]
 
 
 def test_a_branch_score_is_the_sum_or_mean_of_its_tokens() -> None:
     questions = make_questions(1, 2)
-    batch = collate([one_row(questions)], 0)
+    batch = collate([one_row(questions)], "tree")
     scores = torch.arange(1.0, len(batch.target) + 1)
     assert branch_scores(scores, batch, mean=False).tolist() == [6.0, 60.0]
     assert branch_scores(scores, batch, mean=True).tolist() == [2.0, 7.5]
@@ -262,7 +258,7 @@ def test_a_model_that_cannot_read_a_tree_is_known_by_rule(
     model = make_model("llama")
     for name, value in change.items():
         setattr(model.config, "_attn_implementation" if name.startswith("attn") else name, value)
-    assert words in (unsupported_reason(model) or "")
+    assert words in (tree_reason(model) or "")
 
 
 def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
@@ -274,11 +270,11 @@ def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
 
     model = make_model("llama")
     questions = make_questions(2, 3)
-    expected = ScoringEngine(model, 0, "flat").scores(questions)
+    expected = ScoringEngine(model, "flat").scores(questions)
     monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
-    engine = ScoringEngine(model, 0, "tree")
+    engine = ScoringEngine(model, "tree")
     scores = engine.scores(questions)
-    assert engine.packing == "flat"
+    assert engine.layout == "flat"
     assert "prefix-tree packing is off" in caplog.text
     for tree_scores, other in zip(scores, expected, strict=True):
         assert tree_scores == pytest.approx(other, abs=1e-4)

@@ -30,7 +30,7 @@ PREPARED = PreparedQuestion(QUESTION, ENCODED)
 
 
 def test_the_highest_score_is_the_answer_and_its_share_of_likelihood_the_confidence() -> None:
-    engine = ScoreEngine(ScoringEngine(None, 0))
+    engine = ScoreEngine(ScoringEngine(None))
     record = {"id": "q", "scores": [math.log(0.1), math.log(0.3), math.log(0.1)]}
     prediction = engine.prediction(PREPARED, record)
     assert (prediction.id, prediction.answer, prediction.label) == ("q", (1,), "2")
@@ -40,13 +40,13 @@ def test_the_highest_score_is_the_answer_and_its_share_of_likelihood_the_confide
 
 
 def test_of_equal_scores_the_first_candidate_is_the_answer() -> None:
-    engine = ScoreEngine(ScoringEngine(None, 0))
+    engine = ScoreEngine(ScoringEngine(None))
     prediction = engine.prediction(PREPARED, {"id": "q", "scores": [-2.0, -1.0, -1.0]})
     assert prediction.answer == (1,)
 
 
 def test_scores_far_below_zero_still_have_a_confidence() -> None:
-    engine = ScoreEngine(ScoringEngine(None, 0))
+    engine = ScoreEngine(ScoringEngine(None))
     prediction = engine.prediction(PREPARED, {"id": "q", "scores": [-9000.0, -9001.0, -9002.0]})
     assert prediction.confidence == pytest.approx(1 / (1 + math.exp(-1) + math.exp(-2)))
 
@@ -83,7 +83,7 @@ def test_a_reply_limited_to_candidates_needs_no_parser(tokenizer: Any) -> None:
 def test_a_journal_depends_on_the_limits_of_replies_and_not_on_packing_or_parser(
     tokenizer: Any,
 ) -> None:
-    tree, flat = (ScoreEngine(ScoringEngine(None, 0, name)) for name in ("tree", "flat"))
+    tree, flat = (ScoreEngine(ScoringEngine(None, name)) for name in ("tree", "flat"))
     assert tree.journal_fields() == flat.journal_fields() == {"mode": "score"}
     strict = generate_engine(tokenizer, parser="strict")
     assert strict.journal_fields() == generate_engine(tokenizer).journal_fields()

@@ -8,6 +8,7 @@ import pytest
 
 import zhmcq
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._passes import PassPlan
 from zhmcq.errors import EncodingError
 from zhmcq.training._plan import StepPlan
 
@@ -25,13 +26,13 @@ def plan(**values: Any) -> StepPlan:
 
 
 def test_next_token_computes_and_counts_the_tokens_of_keys() -> None:
-    (rows,) = plan(objective="next_token").groups(QUESTIONS)
+    ((rows,),) = plan(objective="next_token").groups(QUESTIONS)
     assert [row.ids.tolist() for row in rows] == [[1, 10, 31, 32, 2, 30, 2]]
     assert plan(objective="next_token").loss_terms(QUESTIONS) == 5
 
 
 def test_contrastive_computes_all_candidates_and_counts_questions() -> None:
-    (rows,) = plan(objective="contrastive").groups(QUESTIONS)
+    ((rows,),) = plan(objective="contrastive").groups(QUESTIONS)
     branches = [(b.question, b.candidate) for row in rows for b in row.branches]
     assert branches == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert plan(objective="contrastive").loss_terms(QUESTIONS) == 2
@@ -42,13 +43,10 @@ def test_a_question_without_a_key_cannot_be_learned_from() -> None:
         list(plan(objective="next_token").groups([question("c", None)]))
 
 
-def test_the_packing_that_a_model_can_read_goes_before_the_one_of_the_settings() -> None:
+def test_the_layout_that_a_model_can_read_goes_before_the_one_of_the_settings() -> None:
     settings = zhmcq.TrainingSettings(packing="tree", max_length=64, per_device_train_batch_size=2)
-    assert (StepPlan.of(settings).passes.packing, StepPlan.of(settings).passes.budget) == (
-        "tree",
-        128,
-    )
-    assert StepPlan.of(settings, "flat").passes.packing == "flat"
+    assert StepPlan.of(settings).passes == PassPlan("tree", 128)
+    assert StepPlan.of(settings, "equal").passes == PassPlan("equal", 128)
 
 
 @pytest.mark.parametrize(

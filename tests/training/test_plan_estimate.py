@@ -91,7 +91,7 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     lora = zhmcq.LoraSettings(r=8, lora_dropout=dropout)
     tuned = attach_adapter(model, lora).train()
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
-    (rows,) = StepPlan.of(settings()).groups(encoded)
+    ((rows,),) = StepPlan.of(settings()).groups(encoded)
     run = StepPlan.of(settings(num_train_epochs=1)).estimate(encoded)
     assert run.largest_pass == len(rows) * max(map(len, rows))
     memory = estimate_memory(tuned, settings(), run)
@@ -106,7 +106,7 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
-        loss = objective_sum(tuned, collate(rows, 0), encoded, "next_token")
+        loss = objective_sum(tuned, [collate(rows, "tree")], encoded, "next_token")
     assert torch.isfinite(loss)
     measured = sum(storage.nbytes() for storage in stored.values())
     logits = run.head_positions * 21_000 * 4  # one of the three that are counted

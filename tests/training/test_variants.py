@@ -64,7 +64,7 @@ def batch_of(base: Path) -> PackedBatch:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK[:2])
     units = pack_flat(encoded, [range(4)] * 2)
-    return collate([row for unit in units for row in unit], 0)
+    return collate([row for unit in units for row in unit], "flat")
 
 
 def logits_on_pristine_base(base: Path, adapter: Path) -> torch.Tensor:

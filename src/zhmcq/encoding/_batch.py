@@ -1,4 +1,4 @@
-"""Prefix-tree rows → the tensors of one forward pass."""
+"""Rows → the tensors of one forward pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import torch
 
 from zhmcq.encoding._tree import PackedRow
 
-__all__ = ["PackedBatch", "batches", "collate"]
+__all__ = ["Layout", "PackedBatch", "batches", "collate"]
+
+# How rows lie in a forward pass: "tree" stores what the questions of a passage share once, "flat"
+# gives each candidate a row of its own, padded on the right, and "equal" does so without padding,
+# with rows of one length in each pass.
+Layout = Literal["tree", "flat", "equal"]
 
 # Reading the weights and starting the kernels costs about as much as this many tokens do: measured
 # with a 270M model in training, on two CPU cores.
@@ -24,9 +29,13 @@ class PackedBatch:
 
     Attributes:
         input_ids: Token ids, ``(rows, tokens)``.
-        position_ids: Depths in the trie, ``(rows, tokens)``; 0 at padding.
-        visible: Which tokens each token sees, boolean, ``(rows, 1, tokens, tokens)``; padding
-            sees itself only, since a row of a softmax with nothing in it is NaN.
+        position_ids: Depths in the trie, ``(rows, tokens)``, 0 at padding; ``None`` but for
+            prefix-tree rows, since a model counts the tokens of a plain row itself.
+        visible: Which tokens each token sees, boolean, ``(rows, 1, tokens, tokens)``, where rows
+            are prefix trees; padding sees itself only, since a row of a softmax with nothing in
+            it is NaN. ``None`` otherwise.
+        attended: 1 at tokens and 0 at padding, ``(rows, tokens)``, where plain rows are padded to
+            one length; ``None`` otherwise.
         predicts: Where logits are needed, boolean, ``(rows, tokens)``.
         predictor: For each scored token, the index among the true entries of ``predicts`` of the
             token before it on its path, ``(scored,)``. One predictor may have several targets.
@@ -39,8 +48,9 @@ class PackedBatch:
     """
 
     input_ids: torch.Tensor
-    position_ids: torch.Tensor
-    visible: torch.Tensor
+    position_ids: torch.Tensor | None
+    visible: torch.Tensor | None
+    attended: torch.Tensor | None
     predicts: torch.Tensor
     predictor: torch.Tensor
     target: torch.Tensor
@@ -61,36 +71,29 @@ class PackedBatch:
         return replace(self, **tensors)
 
 
-def collate(
-    rows: Sequence[PackedRow], pad_id: int, padding_side: Literal["left", "right"] = "right"
-) -> PackedBatch:
-    """Pad rows to one length and find the positions that predict their candidates' tokens.
+def collate(rows: Sequence[PackedRow], layout: Layout) -> PackedBatch:
+    """Pad rows on the right to one length and find the positions that predict scored tokens.
+
+    Nothing sees padding, and 0 is a token of every vocabulary: rows are padded with it.
 
     Args:
-        rows: One or more rows.
-        pad_id: The id to pad with; nothing sees it.
-        padding_side: The side of each row that is padded.
+        rows: One or more rows; of one length for ``"equal"``, with one branch each but for
+            ``"tree"``.
+        layout: How they lie in the forward pass.
     """
     width = max(map(len, rows))
     shape = (len(rows), width)
-    ids = np.full(shape, pad_id, dtype=np.int64)
-    positions = np.zeros(shape, dtype=np.int64)
-    visible = np.zeros((len(rows), 1, width, width), dtype=np.bool_)
-    visible[:, 0, np.arange(width), np.arange(width)] = True
+    ids = np.zeros(shape, dtype=np.int64)
     predictors: list[int] = []
     targets: list[int] = []
     branch_of: list[int] = []
     questions: list[int] = []
     candidates: list[int] = []
     for number, row in enumerate(rows):
-        start = width - len(row) if padding_side == "left" else 0
-        span = slice(start, start + len(row))
-        ids[number, span] = row.ids
-        positions[number, span] = row.positions
-        visible[number, 0, span, span] = row.ancestors()
+        ids[number, : len(row)] = row.ids
         for branch in row.branches:
             for node in branch.nodes:
-                predictors.append(number * width + start + int(row.parents[node]))
+                predictors.append(number * width + int(row.parents[node]))
                 targets.append(int(row.ids[node]))
                 branch_of.append(len(questions))
             questions.append(branch.question)
@@ -98,10 +101,12 @@ def collate(
     distinct, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)
     predicts = np.zeros(shape[0] * shape[1], dtype=np.bool_)
     predicts[distinct] = True
+    positions, visible = _tree_inputs(rows, width) if layout == "tree" else (None, None)
     return PackedBatch(
         input_ids=torch.from_numpy(ids),
-        position_ids=torch.from_numpy(positions),
-        visible=torch.from_numpy(visible),
+        position_ids=positions,
+        visible=visible,
+        attended=_attended(rows, width) if layout == "flat" else None,
         predicts=torch.from_numpy(predicts.reshape(shape)),
         predictor=torch.from_numpy(predictor.astype(np.int64)),
         target=torch.tensor(targets),
@@ -111,6 +116,23 @@ def collate(
         computed=sum(map(len, rows)),
         given=sum(row.given for row in rows),
     )
+
+
+def _tree_inputs(rows: Sequence[PackedRow], width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions, and which tokens each token sees."""
+    positions = np.zeros((len(rows), width), dtype=np.int64)
+    visible = np.zeros((len(rows), 1, width, width), dtype=np.bool_)
+    visible[:, 0, np.arange(width), np.arange(width)] = True
+    for number, row in enumerate(rows):
+        span = slice(len(row))
+        positions[number, span] = row.positions
+        visible[number, 0, span, span] = row.ancestors()
+    return torch.from_numpy(positions), torch.from_numpy(visible)
+
+
+def _attended(rows: Sequence[PackedRow], width: int) -> torch.Tensor:
+    lengths = np.array([[len(row)] for row in rows])
+    return torch.from_numpy((np.arange(width) < lengths).astype(np.int64))
 
 
 def batches(

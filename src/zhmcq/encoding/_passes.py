@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from zhmcq.encoding._batch import batches
+from zhmcq.encoding._batch import Layout, batches
 from zhmcq.encoding._encode import EncodedQuestion
 from zhmcq.encoding._tree import PackedRow, pack, pack_flat
-from zhmcq.settings import Packing
 
 __all__ = ["PassPlan"]
 
@@ -21,12 +20,12 @@ class PassPlan:
     training computes and a self-check compares exactly what scoring would use.
 
     Attributes:
-        packing: ``"tree"`` stores what the questions of a passage share once, ``"flat"`` gives
-            each candidate a row of its own.
-        budget: The most tokens of a forward pass, padding included.
+        layout: How rows lie in a forward pass.
+        budget: The most tokens of a forward pass, padding included; one sequence that is longer
+            goes alone.
     """
 
-    packing: Packing
+    layout: Layout
     budget: int
 
     def groups(
@@ -36,16 +35,65 @@ class PassPlan:
     ) -> Iterator[list[PackedRow]]:
         """The rows of each forward pass, the longest rows first.
 
+        A question whose candidates exceed the budget is cut between them into several passes.
+
         Args:
             questions: Encoded questions.
             candidates: For each question, the indexes of the candidates to compute; all of them
                 if ``None``.
         """
+        units = self._units(questions, candidates)
+        return self._passes(piece for unit in units for piece in self._pieces(unit))
+
+    def joint_groups(
+        self,
+        questions: Sequence[EncodedQuestion],
+        candidates: Sequence[Sequence[int]] | None = None,
+    ) -> Iterator[list[list[PackedRow]]]:
+        """The same, where all candidates of a question are needed together.
+
+        Args:
+            questions: Encoded questions.
+            candidates: As in :meth:`groups`.
+
+        Yields:
+            Forward passes that belong together: with all packed candidates of their questions.
+        """
+        whole = []
+        for unit in self._units(questions, candidates):
+            pieces = self._pieces(unit)
+            if len(pieces) > 1:
+                yield [list(piece) for piece in pieces]
+            else:
+                whole.append(unit)
+        for rows in self._passes(whole):
+            yield [rows]
+
+    def _units(
+        self,
+        questions: Sequence[EncodedQuestion],
+        candidates: Sequence[Sequence[int]] | None,
+    ) -> Iterator[tuple[PackedRow, ...]]:
         if candidates is None:
             candidates = [range(len(question.candidates)) for question in questions]
-        units = (
-            pack(questions, candidates, self.budget)
-            if self.packing == "tree"
-            else pack_flat(questions, candidates)
-        )
-        return batches(units, self.budget)
+        if self.layout == "tree":
+            return pack(questions, candidates, self.budget)
+        return pack_flat(questions, candidates)
+
+    def _pieces(self, unit: tuple[PackedRow, ...]) -> list[tuple[PackedRow, ...]]:
+        """The unit, cut into forward passes if one cannot hold it."""
+        lengths = set(map(len, unit))
+        mixed = self.layout == "equal" and len(lengths) > 1
+        if len(unit) * max(lengths) <= self.budget and not mixed:
+            return [unit]
+        return [tuple(rows) for rows in self._passes((row,) for row in unit)]
+
+    def _passes(self, units: Iterable[tuple[PackedRow, ...]]) -> Iterator[list[PackedRow]]:
+        if self.layout != "equal":
+            yield from batches(units, self.budget)
+            return
+        by_length: dict[int, list[tuple[PackedRow, ...]]] = {}
+        for unit in units:
+            by_length.setdefault(len(unit[0]), []).append(unit)
+        for length in sorted(by_length, reverse=True):
+            yield from batches(by_length[length], self.budget)

@@ -23,7 +23,6 @@ class TokenCodec:
     Attributes:
         prefix: The ids that the tokenizer itself writes before a text (BOS, or nothing).
         end: The id that ends an answer to a plain-text prompt (EOS).
-        pad_id: The id to pad rows with.
 
     Raises:
         EncodingError: If the tokenizer has no EOS token: no answer could ever end.
@@ -37,8 +36,6 @@ class TokenCodec:
                 "end: set tokenizer.eos_token"
             )
         self.end = int(tokenizer.eos_token_id)
-        # Nothing sees padding, so any id does where the tokenizer names none.
-        self.pad_id = int(tokenizer.pad_token_id or 0)
         self._unmarked = _control_tokens_not_marked_special(tokenizer)
         self.prefix = self._written_before_text()
         self._newline = self.text("\n")

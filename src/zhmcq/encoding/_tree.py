@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zhmcq.encoding._encode import EncodedQuestion
 
-__all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat"]
+__all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat", "plain_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,12 @@ def pack(
         questions: Encoded questions; those of one passage need not stand together.
         candidates: For each question, which of its candidates to pack.
         budget: The most tokens of a row. A passage with more is cut into rows between its
-            questions; one question alone may exceed it, since its candidates belong together.
+            questions, a question with more between its candidates; only one sequence alone may
+            exceed it.
 
     Yields:
-        One row at a time, each with all packed candidates of its questions.
+        One row at a time, with all packed candidates of its questions; of a question that was cut,
+        all its rows together.
     """
     by_passage: dict[str | int, list[int]] = {}
     for index, question in enumerate(questions):
@@ -163,8 +165,28 @@ def pack(
             if len(tree) and len(tree) + tree.added_by(sequences) > budget:
                 yield (tree.row(),)
                 tree = PrefixTree()
-            tree.add(index, question, candidates[index])
-        yield (tree.row(),)
+            if not len(tree) and sum(map(len, sequences)) > budget < tree.added_by(sequences):
+                yield _cut(index, question, candidates[index], budget)
+            else:
+                tree.add(index, question, candidates[index])
+        if len(tree):
+            yield (tree.row(),)
+
+
+def _cut(
+    index: int, question: EncodedQuestion, candidates: Sequence[int], budget: int
+) -> tuple[PackedRow, ...]:
+    """The rows of a question that exceeds the budget, each with the prompt and some candidates."""
+    rows = []
+    tree = PrefixTree()
+    # In the order of their ids, those that begin alike stand together and share the most.
+    for candidate in sorted(candidates, key=question.candidates.__getitem__):
+        sequence = question.prompt + question.candidates[candidate]
+        if len(tree) and len(tree) + tree.added_by([sequence]) > budget:
+            rows.append(tree.row())
+            tree = PrefixTree()
+        tree.add(index, question, [candidate])
+    return (*rows, tree.row())
 
 
 def pack_flat(
@@ -186,3 +208,18 @@ def pack_flat(
             tree.add(index, question, [candidate])
             rows.append(tree.row())
         yield tuple(rows)
+
+
+def plain_row(ids: Sequence[int], scored: int) -> PackedRow:
+    """One sequence in a row of its own, without a question.
+
+    Args:
+        ids: Its token ids.
+        scored: How many of its last tokens are scored; fewer than there are.
+    """
+    count = len(ids)
+    nodes = tuple(range(count - scored, count))
+    positions = np.arange(count, dtype=np.int64)
+    return PackedRow(
+        np.array(ids, dtype=np.int64), positions - 1, positions, (Branch(0, 0, nodes),), count
+    )

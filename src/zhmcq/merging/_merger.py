@@ -244,13 +244,14 @@ def _answers_quantised(
 
 def _answers(model: Any, questions: Sequence[EncodedQuestion]) -> _Answers:
     """The best candidate of each question, and the logits for the first one's candidates."""
-    engine = ScoringEngine(model, 0, "tree", BUDGET)
+    engine = ScoringEngine(model, "tree", BUDGET)
     choices = np.array([int(np.argmax(scores)) for scores in engine.scores(questions)])
     first = questions[0]
-    (rows,) = PassPlan("flat", BUDGET).groups([first])
-    batch = collate(rows, 0).to(model.device)
+    plan = PassPlan("equal", BUDGET)  # which every model reads, quantised or not
+    batches = [collate(rows, plan.layout).to(model.device) for rows in plan.groups([first])]
     with torch.inference_mode():
-        return _Answers(choices, token_logits(model, batch).cpu())
+        logits = torch.cat([token_logits(model, batch).cpu() for batch in batches])
+    return _Answers(choices, logits)
 
 
 def _compared(out: Path, before: _Answers, after: _Answers) -> MergeResult:

@@ -1,8 +1,14 @@
-"""One forward pass over packed rows: log-likelihoods of the candidates in them."""
+"""One forward pass over rows: log-likelihoods of the candidates in them."""
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import threading
+from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -11,7 +17,15 @@ from zhmcq.encoding._batch import PackedBatch
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-__all__ = ["attention_masks", "base_of", "branch_scores", "token_log_likelihoods", "token_logits"]
+__all__ = [
+    "accepted_inputs",
+    "attention_masks",
+    "base_of",
+    "branch_scores",
+    "model_dtype",
+    "token_log_likelihoods",
+    "token_logits",
+]
 
 
 def attention_masks(
@@ -24,7 +38,7 @@ def attention_masks(
     the indexes in the row would cut off the wrong tokens.
 
     Args:
-        batch: Packed rows.
+        batch: Prefix-tree rows.
         config: The model's text configuration.
         dtype: The dtype the model computes in.
 
@@ -32,10 +46,11 @@ def attention_masks(
         One 4-D mask, or one for each layer type where the configuration has ``layer_types``.
         Boolean for sdpa; for eager attention, which adds its mask, 0 and the lowest number.
     """
-    full = batch.visible
+    full, depth = batch.visible, batch.position_ids
+    if full is None or depth is None:
+        raise ValueError("expected prefix-tree rows, found plain ones: they have no 4-D mask")
     window = getattr(config, "sliding_window", None)
     if window is not None:
-        depth = batch.position_ids
         near = depth[:, None, None, :] > depth[:, None, :, None] - window
         windowed = full & near
     else:
@@ -78,16 +93,96 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(predictors, vocabulary)``, float32.
     """
-    config = base_of(model).config.get_text_config()
-    dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
-    logits: torch.Tensor = model(
-        input_ids=batch.input_ids,
-        attention_mask=attention_masks(batch, config, dtype),
-        position_ids=batch.position_ids,
-        use_cache=False,
-        logits_to_keep=batch.predicts,
-    ).logits.float()
-    return logits
+    base = base_of(model)
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids, **_forward_options(type(base))}
+    if batch.visible is not None:
+        config = base.config.get_text_config()
+        inputs["attention_mask"] = attention_masks(batch, config, model_dtype(model))
+        inputs["position_ids"] = batch.position_ids
+    elif batch.attended is not None:
+        inputs["attention_mask"] = batch.attended
+    if _takes_positions_to_keep(type(base)):
+        inputs["logits_to_keep"] = batch.predicts
+    with _without_earlier_state(base):
+        logits: torch.Tensor = model(**inputs).logits
+    if logits.dim() > 2:
+        logits = logits[batch.predicts]
+    return logits.float()
+
+
+@cache
+def accepted_inputs(model_class: type) -> frozenset[str]:
+    """The names of what a model's forward method takes."""
+    return frozenset(inspect.signature(model_class.forward).parameters)  # type: ignore[attr-defined]
+
+
+@cache
+def _forward_options(model_class: type) -> dict[str, bool]:
+    """No cache, since nothing is continued, and no routers' loss, which counts tokens by row."""
+    taken = accepted_inputs(model_class) & {"use_cache", "output_router_logits"}
+    return dict.fromkeys(taken, False)
+
+
+@cache
+def _takes_positions_to_keep(model_class: type) -> bool:
+    """Whether the forward method computes logits at the true entries of a 2-D mask alone.
+
+    transformers' own models all do it by one function. Models whose code comes with their weights
+    may take a number, or indexes that all rows share.
+    """
+    forward: Any = inspect.unwrap(model_class.forward)  # type: ignore[attr-defined]
+    known = "slice_logits_to_keep" in forward.__globals__
+    return known and "logits_to_keep" in accepted_inputs(model_class)
+
+
+_rotary_modules: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
+_one_at_a_time = threading.RLock()
+
+
+@contextlib.contextmanager
+def _without_earlier_state(base: Any) -> Iterator[None]:
+    """Compute as if nothing had been computed before.
+
+    Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
+    later, shorter rows. They are set back, and no other thread computes in between.
+    """
+    modules = _rotary_modules.get(base)
+    if modules is None:
+        modules = tuple(m for m in base.modules() if _keeps_frequencies(m))
+        _rotary_modules[base] = modules
+    if not modules:
+        yield
+        return
+    with _one_at_a_time:
+        for module in modules:
+            _set_frequencies_back(module)
+        yield
+
+
+def _keeps_frequencies(module: Any) -> bool:
+    kinds = getattr(module, "rope_type", None)
+    if kinds is None or not hasattr(module, "max_seq_len_cached"):
+        return False
+    return any(
+        "dynamic" in str(k) for k in (kinds.values() if isinstance(kinds, dict) else [kinds])
+    )
+
+
+def _set_frequencies_back(module: Any) -> None:
+    for prefix in ("", *(f"{name}_" for name in getattr(module, "layer_types", None) or ())):
+        original = getattr(module, f"{prefix}original_inv_freq", None)
+        if original is not None:
+            present = getattr(module, f"{prefix}inv_freq")
+            module.register_buffer(
+                f"{prefix}inv_freq", original.to(present.device), persistent=False
+            )
+            setattr(module, f"{prefix}max_seq_len_cached", module.original_max_seq_len)
+
+
+def model_dtype(model: Any) -> torch.dtype:
+    """The dtype a model computes in: that of its first weights that are not integers."""
+    dtype: torch.dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
+    return dtype
 
 
 def base_of(model: Any) -> Any:

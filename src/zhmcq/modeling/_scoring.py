@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.encoding._batch import collate
+from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
-from zhmcq.modeling._forward import base_of, branch_scores, token_log_likelihoods
-from zhmcq.modeling._support import unsupported_reason
+from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
+from zhmcq.modeling._layout import choose_layout, evaluated, refuse_non_finite
 from zhmcq.settings import Packing
 
 __all__ = ["ScoringEngine", "ScoringStats"]
-
-logger = logging.getLogger(__name__)
-
-# Two orders of the same fp32 sums differ by about 1e-5 here; a wrong mask by 1e-2 and more.
-SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 
 
 @dataclass(slots=True)
@@ -55,26 +48,23 @@ class ScoringEngine:
 
     Args:
         model: A causal language model, with or without an adapter around it.
-        pad_id: An id to pad with.
         packing: ``"tree"`` shares prefixes where the model is known to support it, ``"flat"``
             gives each candidate a row of its own.
-        budget: The most tokens of a forward pass, padding included.
+        budget: The most tokens of a forward pass, padding included; one sequence that is longer
+            goes alone.
 
     Attributes:
-        packing: The packing in use: the one that was given, or ``"flat"`` once the model was seen
-            not to support trees.
+        layout: How rows lie in forward passes: by the packing that was given, until the model was
+            seen to need another.
         stats: What scoring took so far.
     """
 
-    def __init__(
-        self, model: Any, pad_id: int, packing: Packing = "tree", budget: int = 2048
-    ) -> None:
+    def __init__(self, model: Any, packing: Packing = "tree", budget: int = 2048) -> None:
         self.model = model
-        self.pad_id = pad_id
         self.packing: Packing = packing
+        self.layout: Layout = packing
         self.budget = budget
         self.stats = ScoringStats()
-        self._checked = False
 
     def scores(
         self,
@@ -91,6 +81,10 @@ class ScoringEngine:
         Returns:
             For each question its candidates' scores, shape ``(candidates,)``: the sum or the
             mean of the log-likelihoods of a candidate's tokens, as the prompt says.
+
+        Raises:
+            PredictionError: If a score is not finite.
+            ModelError: If the model gives other numbers in every layout than alone.
         """
         result = [np.zeros(len(q.candidates), dtype=np.float32) for q in questions]
         done = 0
@@ -105,82 +99,73 @@ class ScoringEngine:
     def stream(
         self, questions: Sequence[EncodedQuestion]
     ) -> Iterator[list[tuple[int, NDArray[np.float32]]]]:
-        """Score questions, giving those of each forward pass as soon as it is done.
+        """Score questions, giving those that a forward pass completes as soon as it is done.
 
         Yields:
             Pairs of a question's index and its candidates' scores.
+
+        Raises:
+            PredictionError: If a score is not finite.
+            ModelError: If the model gives other numbers in every layout than alone.
         """
         plan = PassPlan(self.resolve(questions), self.budget)
+        sums = [np.zeros(len(question.candidates)) for question in questions]
+        missing = [len(question.candidates) for question in questions]
         start = time.perf_counter()
         for rows in plan.groups(questions):
-            sums = self._forward(rows)
             done = []
-            for index, values in sums.items():
-                question = questions[index]
-                mean = question.normalization == "mean"
-                divisors = [len(ids) if mean else 1 for ids in question.candidates]
-                done.append((index, (values / divisors).astype(np.float32)))
+            for index, candidate, score in self._forward(questions, rows, plan.layout):
+                sums[index][candidate] = score
+                missing[index] -= 1
+                if not missing[index]:
+                    done.append((index, _normalised(questions[index], sums[index])))
             now = time.perf_counter()
             self.stats.seconds += now - start
             start = now
             self.stats.questions += len(done)
             self.stats.computed += sum(map(len, rows))
             self.stats.given += sum(row.given for row in rows)
-            yield done
-            start = time.perf_counter()
+            if done:
+                yield done
+                start = time.perf_counter()
 
-    def _forward(self, rows: Sequence[PackedRow]) -> dict[int, NDArray[np.float64]]:
-        """For each question in the rows, its candidates' summed log-likelihoods."""
-        batch = collate(rows, self.pad_id).to(self.model.device)
-        training = self.model.training
-        self.model.eval()
-        with torch.inference_mode():
-            scores = branch_scores(token_log_likelihoods(self.model, batch), batch, mean=False)
-        self.model.train(training)
-        sums: dict[int, NDArray[np.float64]] = {}
-        for question, candidate, score in zip(
-            batch.questions, batch.candidates, scores.double().tolist(), strict=True
-        ):
-            values = sums.setdefault(question, np.full(candidate + 1, np.nan))
-            if candidate >= len(values):
-                values = np.pad(values, (0, candidate + 1 - len(values)), constant_values=np.nan)
-                sums[question] = values
-            values[candidate] = score
-        return sums
+    def _forward(
+        self, questions: Sequence[EncodedQuestion], rows: Sequence[PackedRow], layout: Layout
+    ) -> list[tuple[int, int, float]]:
+        """Question, candidate and summed log-likelihood of each branch in the rows."""
+        batch = collate(rows, layout).to(self.model.device)
+        # Moved before it is made double: Apple's GPUs have no float64.
+        sums = evaluated(
+            self.model,
+            lambda: branch_scores(
+                token_log_likelihoods(self.model, batch), batch, mean=False
+            ).cpu(),
+        ).numpy()
+        if not np.isfinite(sums).all():
+            affected = [
+                i for i, ok in zip(batch.questions, np.isfinite(sums), strict=True) if not ok
+            ]
+            refuse_non_finite([questions[i].id for i in dict.fromkeys(affected)], self.model)
+        return list(zip(batch.questions, batch.candidates, sums.tolist(), strict=True))
 
-    def resolve(self, questions: Sequence[EncodedQuestion]) -> Packing:
-        """The packing to use: the one that was given, unless the model cannot read it.
+    def resolve(self, questions: Sequence[EncodedQuestion]) -> Layout:
+        """How rows lie in forward passes: by the packing, as far as the model can read it.
 
         Args:
-            questions: The first of them is scored packed and unpacked, once.
-        """
-        if self.packing == "flat" or self._checked or not questions:
-            return self.packing
-        self._checked = True
-        reason = unsupported_reason(base_of(self.model)) or self._self_check(questions[0])
-        if reason is not None:
-            logger.warning(
-                "prefix-tree packing is off for this model (%s): every candidate gets a row of "
-                "its own, which is slower and gives the same answers",
-                reason,
-            )
-            self.packing = "flat"
-        return self.packing
+            questions: What is to be scored; the layout is decided on some of them, once for each
+                base model.
 
-    def _self_check(self, question: EncodedQuestion) -> str | None:
-        """Compare one question packed and unpacked; why they differ too much, else ``None``."""
-        (rows,) = PassPlan("tree", self.budget).groups([question])
-        packed = self._forward(rows)[0]
-        flat = np.concatenate(
-            [
-                self._forward([row])[0][-1:]
-                for rows in PassPlan("flat", self.budget).groups([question])
-                for row in rows
-            ]
-        )
-        lengths = np.array([len(ids) for ids in question.candidates])
-        difference = float(np.abs((packed - flat) / lengths).max())
-        dtype = next(p.dtype for p in self.model.parameters() if p.is_floating_point())
-        if difference <= SELF_CHECK_TOLERANCE.get(dtype, 0.25):
-            return None
-        return f"packed and separate rows differ by {difference:.3g} a token"
+        Raises:
+            PredictionError: If a log-likelihood is not finite.
+            ModelError: If the model gives other numbers in every layout than alone.
+        """
+        if questions:
+            self.layout = choose_layout(self.model, questions, self.packing, self.budget)
+        return self.layout
+
+
+def _normalised(question: EncodedQuestion, sums: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Sums of log-likelihoods as scores: as they are, or divided by the number of tokens."""
+    if question.normalization == "mean":
+        sums = sums / [len(ids) for ids in question.candidates]
+    return sums.astype(np.float32)

@@ -242,7 +242,7 @@ class MCQPredictor:
         model = self._state.model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
-            return ScoreEngine(ScoringEngine(model, encoder.codec.pad_id, settings.packing, budget))
+            return ScoreEngine(ScoringEngine(model, settings.packing, budget))
         ends = model.generation_config.eos_token_id
         more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
         generator = TextGenerator(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
@@ -24,9 +26,9 @@ from zhmcq.training._plan import StepPlan
 from zhmcq.training._run_folder import Checkpoints
 from zhmcq.training._watch import (
     EarlyStopping,
-    refuse_non_finite_scores,
     refuse_non_finite_step,
     refuse_non_finite_weights,
+    refusing_non_finite_scores,
 )
 
 __all__ = ["TrainingLoop", "objective_sum"]
@@ -56,14 +58,18 @@ class _StepLoader(DataLoader[int]):
 
 
 def objective_sum(
-    model: Any, batch: PackedBatch, questions: Sequence[EncodedQuestion], objective: Objective
+    model: Any,
+    batches: Sequence[PackedBatch],
+    questions: Sequence[EncodedQuestion],
+    objective: Objective,
 ) -> torch.Tensor:
-    """The loss of the rows in a batch, summed over tokens or over questions.
+    """The loss of rows, summed over tokens or over questions.
 
     Args:
         model: The model that is trained.
-        batch: Rows with the keys (``"next_token"``) or with all candidates (``"contrastive"``) of
-            whole questions, on the model's device.
+        batches: Forward passes, on the model's device, with the keys (``"next_token"``) or with
+            all candidates (``"contrastive"``) of whole questions. All passes but the last are
+            computed again in the backward pass, so that the memory is that of one of them.
         questions: The questions that ``batch.questions`` are indexes of.
         objective: ``"next_token"``: minus the log-likelihood of each supervised token.
             ``"contrastive"``: for each question the cross-entropy of its key under a softmax over
@@ -72,21 +78,40 @@ def objective_sum(
     Returns:
         A scalar in nats, not divided by the number of tokens or questions.
     """
-    tokens = token_log_likelihoods(model, batch)
+    tokens = _token_log_likelihoods(model, batches)
     if objective == "next_token":
-        return -tokens.sum()
-    sums = branch_scores(tokens, batch, mean=False)
-    means = branch_scores(tokens, batch, mean=True)
-    total = tokens.new_zeros(())
+        return -torch.cat(tokens).sum()
+    sums, means = (
+        torch.cat(
+            [
+                branch_scores(values, batch, mean=mean)
+                for values, batch in zip(tokens, batches, strict=True)
+            ]
+        )
+        for mean in (False, True)
+    )
+    candidates = [candidate for batch in batches for candidate in batch.candidates]
+    total = sums.new_zeros(())
     members: dict[int, list[int]] = {}
-    for branch, index in enumerate(batch.questions):
+    for branch, index in enumerate(index for batch in batches for index in batch.questions):
         members.setdefault(index, []).append(branch)
     for index, branches in members.items():
         question = questions[index]
         scores = (means if question.normalization == "mean" else sums)[branches]
-        key = [batch.candidates[branch] for branch in branches].index(question.key_index)
+        key = [candidates[branch] for branch in branches].index(question.key_index)
         total = total - torch.log_softmax(scores, dim=0)[key]
     return total
+
+
+def _token_log_likelihoods(model: Any, batches: Sequence[PackedBatch]) -> list[torch.Tensor]:
+    """Log-likelihoods of the scored tokens of each forward pass."""
+    # What distributes a model counts its forward passes, and must not see one in the backward pass.
+    alone = getattr(model, "module", model)
+    recomputed = [
+        checkpoint(token_log_likelihoods, alone, batch, use_reentrant=False)
+        for batch in batches[:-1]
+    ]
+    return [*recomputed, token_log_likelihoods(model, batches[-1])]
 
 
 class TrainingLoop(Trainer):
@@ -189,20 +214,22 @@ class TrainingLoop(Trainer):
         # the others' exchange of gradients, with a loss of nothing.
         weight = 1.0 if questions else 0.0
         questions = questions or [epoch[0]]
-        batches = [collate(rows, self.engine.pad_id) for rows in self.plan.groups(questions)]
-        self.tokens_given += sum(batch.given for batch in batches)
-        self.tokens_computed += sum(batch.computed for batch in batches)
+        layout = self.plan.passes.layout
+        parts = [
+            [collate(rows, layout) for rows in passes] for passes in self.plan.groups(questions)
+        ]
+        self.tokens_given += sum(batch.given for batch in chain(*parts))
+        self.tokens_computed += sum(batch.computed for batch in chain(*parts))
         total = torch.tensor(self.plan.loss_terms(questions) * weight, device=self.args.device)
         if self.args.world_size > 1:
             torch.distributed.all_reduce(total)
         loss = torch.zeros((), device=self.args.device)
-        for number, batch in enumerate(batches, start=1):
-            last = number == len(batches)
+        for number, batches in enumerate(parts, start=1):
+            last = number == len(parts)
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                 with self.compute_loss_context_manager():
-                    part = objective_sum(
-                        model, batch.to(self.args.device), questions, self.plan.objective
-                    )
+                    here = [batch.to(self.args.device) for batch in batches]
+                    part = objective_sum(model, here, questions, self.plan.objective)
                     # Data-parallel gradients are averaged over processes. Times their number
                     # that is the sum, as the division by the whole step's total needs it.
                     part = part / total * (self.args.world_size * weight)
@@ -234,8 +261,8 @@ class TrainingLoop(Trainer):
         passages = list(dict.fromkeys(q.passage or q.id for q in questions))
         mine = set(passages[self.args.process_index :: self.args.world_size])
         indexes = [i for i, q in enumerate(questions) if (q.passage or q.id) in mine]
-        answers = score_questions(self.engine, questions, indexes)
-        refuse_non_finite_scores(self.state.global_step, answers, [q.id for q in questions])
+        with refusing_non_finite_scores(self.state.global_step):
+            answers = score_questions(self.engine, questions, indexes)
         if self.args.world_size > 1:
             answers = gather_object(answers)
         if sorted(answer.index for answer in answers) != list(range(len(questions))):

@@ -239,9 +239,7 @@ class LoraTrainer:
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
-        engine = ScoringEngine(
-            peft_model, run.encoder.codec.pad_id, run.settings.packing, run.settings.eval_budget
-        )
+        engine = ScoringEngine(peft_model, run.settings.packing, run.settings.eval_budget)
         best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
         processes = run.arguments.world_size

@@ -11,14 +11,15 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any, Self
 
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._batch import Layout
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.questions import Question
-from zhmcq.settings import Objective, Packing, TrainingSettings
+from zhmcq.settings import Objective, TrainingSettings
 from zhmcq.zh import fixed_order_reason, shuffle_options
 
 __all__ = [
@@ -62,16 +63,16 @@ class StepPlan:
     shuffles_options: bool
 
     @classmethod
-    def of(cls, settings: TrainingSettings, packing: Packing | None = None) -> Self:
+    def of(cls, settings: TrainingSettings, layout: Layout | None = None) -> Self:
         """The plan of a run.
 
         Args:
             settings: Settings of the run.
-            packing: The packing that the model can read; the one of the settings if ``None``.
+            layout: How the model reads rows; as the settings' packing says if ``None``.
         """
         return cls(
             objective=settings.objective,
-            passes=PassPlan(packing or settings.packing, settings.train_budget),
+            passes=PassPlan(layout or settings.packing, settings.train_budget),
             questions_per_step=settings.questions_per_step,
             epochs=settings.num_train_epochs,
             max_steps=getattr(settings, "max_steps", -1),
@@ -92,15 +93,20 @@ class StepPlan:
         passages = [question.passage for question in questions]
         return StepSampler(passages, self.questions_per_step, self.seed, processes, process)
 
-    def groups(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[PackedRow]]:
-        """The rows of each forward pass of one step.
+    def groups(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[list[PackedRow]]]:
+        """The rows of each forward pass of one step, by the passes whose loss is one term.
 
         Args:
             questions: The step's questions, with keys.
+
+        Yields:
+            One forward pass; several where one question's candidates exceed the token budget and
+            the objective compares them.
         """
         if self.objective == "next_token":
-            return self.passes.groups(questions, [[q.key_index] for q in questions])
-        return self.passes.groups(questions)
+            keys = [[question.key_index] for question in questions]
+            return ([rows] for rows in self.passes.groups(questions, keys))
+        return self.passes.joint_groups(questions)
 
     def loss_terms(self, questions: Sequence[EncodedQuestion]) -> int:
         """How many terms the loss of one step has: tokens of keys, or questions.
@@ -137,7 +143,7 @@ class StepPlan:
         given = computed = largest = longest = positions = packed = 0
         for step in islice(_all_steps(sampler), 0, steps * processes, stride):
             packed += 1
-            for rows in self.groups([questions[index] for index in step]):
+            for rows in chain(*self.groups([questions[index] for index in step])):
                 given += sum(row.given for row in rows)
                 computed += sum(map(len, rows))
                 longest = max(longest, *map(len, rows))

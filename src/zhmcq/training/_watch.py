@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import pickle
 import signal
 import threading
@@ -18,16 +17,15 @@ import torch
 from transformers import TrainerCallback
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.errors import CheckpointError, TrainingError
-from zhmcq.training._metrics import ValidationAnswer
+from zhmcq.errors import CheckpointError, PredictionError, TrainingError
 
 __all__ = [
     "EarlyStopping",
     "StopOnInterrupt",
     "TimedSteps",
-    "refuse_non_finite_scores",
     "refuse_non_finite_step",
     "refuse_non_finite_weights",
+    "refusing_non_finite_scores",
     "resuming",
 ]
 
@@ -197,26 +195,23 @@ def refuse_non_finite_step(
     )
 
 
-def refuse_non_finite_scores(
-    step: int, answers: Sequence[ValidationAnswer], ids: Sequence[str]
-) -> None:
+@contextlib.contextmanager
+def refusing_non_finite_scores(step: int) -> Iterator[None]:
     """Stop a run whose validation scores are not finite: their accuracy would look like one.
 
     Args:
-        step: The step after which they were scored.
-        answers: The answers to validation questions.
-        ids: The ids of all validation questions, by ``ValidationAnswer.index``.
+        step: The step after which questions are scored in the block.
 
     Raises:
-        TrainingError: If a question's scores are not finite.
+        TrainingError: If the scoring in the block is refused.
     """
-    affected = [ids[answer.index] for answer in answers if not math.isfinite(answer.loss)]
-    if affected:
+    try:
+        yield
+    except PredictionError as error:
         raise TrainingError(
-            f"after step {step}, the scores of {len(affected)} validation questions are not finite "
-            f"({_shown(affected)}). The checkpoints before it are complete. Check the questions, "
-            f"or {REMEDY}"
-        )
+            f"after step {step}, {error}. The checkpoints before it are complete. Check the "
+            f"questions, or {REMEDY}"
+        ) from error
 
 
 def refuse_non_finite_weights(model: Any, step: int) -> None:

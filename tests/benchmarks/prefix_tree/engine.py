@@ -15,7 +15,6 @@ from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import encode_all
-from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
@@ -56,7 +55,7 @@ def score(job: Job, packing: Packing) -> dict[str, Any]:
     """Answer with the scoring engine at the predictor's settings."""
     model, tokenizer = load_model(ModelSource(job.model))
     questions = job_questions(job, tokenizer)
-    engine = _engine(model, tokenizer, job, [one.encoded for one in questions], packing)
+    engine = _engine(model, job, [one.encoded for one in questions], packing)
     meter = Meter()
     handle = meter.watch(model)
     peak_before = peak_memory()
@@ -87,7 +86,7 @@ def orders(job: Job, packing: Packing) -> dict[str, Any]:
     one, four = encode_all(encoder, job.questions), encode_all(encoder, turned)
     record: dict[str, Any] = {"given": 0, "peak_before": 0, "rows": [], "projected": 0}
     # Both have the budget of one, so that it is the sharing that is measured.
-    engine = _engine(model, tokenizer, job, one, packing)
+    engine = _engine(model, job, one, packing)
     for name, questions in (("one", one), ("four", four)):
         before = engine.stats.computed
         start = time.perf_counter()
@@ -116,7 +115,7 @@ def audit(job: Job, sequences: list[tuple[list[int], list[list[int]]]]) -> dict[
         replace(q, prompt=tuple(prompt), candidates=tuple(map(tuple, candidates)))
         for q, (prompt, candidates) in zip(encoded, sequences, strict=True)
     ]
-    engine = _engine(model, tokenizer, job, encoded, "tree")
+    engine = _engine(model, job, encoded, "tree")
     return {
         "without_end": [one.tolist() for one in engine.scores(bare)],
         "their_tokens": [one.tolist() for one in engine.scores(theirs)],
@@ -129,11 +128,11 @@ def audit(job: Job, sequences: list[tuple[list[int], list[list[int]]]]) -> dict[
 
 
 def _engine(
-    model: Any, tokenizer: Any, job: Job, encoded: Sequence[EncodedQuestion], packing: Packing
+    model: Any, job: Job, encoded: Sequence[EncodedQuestion], packing: Packing
 ) -> ScoringEngine:
     """An engine as ``MCQPredictor`` makes it, its self-check done: it also warms the weights."""
     budget = job.batch * min(MAX_LENGTH["predict"], max(one.length for one in encoded))
-    engine = ScoringEngine(model, TokenCodec(tokenizer).pad_id, packing, budget)
+    engine = ScoringEngine(model, packing, budget)
     if engine.resolve(encoded) != packing:
         raise SystemExit("the engine fell back to flat rows for this model: see its warning")
     if packing == "flat":

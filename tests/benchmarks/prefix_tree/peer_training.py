@@ -9,7 +9,6 @@ from prefix_tree.encoded_job import JobQuestion, job_questions, supervised_token
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
-from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.modeling._load import ModelSource, load_model
 from zhmcq.training._lora import lora_config
 
@@ -103,7 +102,7 @@ def _padded(one: JobQuestion, tokenizer: Any) -> dict[str, list[int]]:
     ids = [*one.encoded.prompt, *answer]
     rest = MAX_LENGTH["train"] - len(ids)
     return {
-        "input_ids": ids + [TokenCodec(tokenizer).pad_id] * rest,
+        "input_ids": ids + [tokenizer.pad_token_id or 0] * rest,
         "attention_mask": [1] * len(ids) + [0] * rest,
         "labels": [-100] * len(one.encoded.prompt) + answer + [-100] * rest,
     }

@@ -1,0 +1,303 @@
+"""How rows lie in a model's forward passes: chosen by rule and checked, once for each model.
+
+The layouts are tried from the fastest to the one that every causal model reads: prefix trees, rows
+padded to one length, rows of equal length. What each must give are the log-likelihoods of every
+sequence alone in a row of its own, as the model computes it by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import Layout, collate
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._tree import PackedRow, plain_row
+from zhmcq.errors import ModelError, PredictionError
+from zhmcq.modeling._forward import base_of, model_dtype, token_log_likelihoods
+from zhmcq.modeling._support import padding_reason, refusal_reason, tree_reason
+from zhmcq.settings import Packing
+
+__all__ = ["choose_layout", "evaluated", "refuse_non_finite"]
+
+logger = logging.getLogger(__name__)
+
+# Two orders of the same fp32 sums differ by about 1e-5 here; a wrong mask by 1e-2 and more.
+SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
+CONSIDERED = 256  # the first questions, of which the check takes two
+SCORED = 8  # tokens at a sequence's end whose log-likelihoods are compared, or its whole candidate
+MAX_SHOWN = 5
+# What the forward methods of models raise about inputs that they cannot read.
+FORWARD_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+# Models live as long as their users want: what was decided about them goes with them.
+_decided: WeakKeyDictionary[Any, dict[Packing, Layout]] = WeakKeyDictionary()
+_deciding = threading.RLock()
+
+
+def choose_layout(
+    model: Any, questions: Sequence[EncodedQuestion], packing: Packing, budget: int
+) -> Layout:
+    """The layout of a model's forward passes: the fastest that it reads.
+
+    It is decided when it is first needed, and logged with a warning if it is another than the
+    packing; later calls with the same base model, in whatever engine or thread, take it as it is.
+
+    Args:
+        model: A causal language model, with or without an adapter around it.
+        questions: Encoded questions, some of which are computed to check; at least one.
+        packing: The fastest layout to take: ``"tree"`` or ``"flat"``.
+        budget: The most tokens of a forward pass of the check, where the questions allow it.
+
+    Raises:
+        ModelError: If the model is not causal, or gives other numbers in every layout than alone.
+        PredictionError: If its log-likelihoods are not finite.
+    """
+    base = base_of(model)
+    with _deciding:
+        decided = _decided.setdefault(base, {})
+        if packing not in decided:
+            layout, reasons = _decide(model, _sample(questions, budget), packing)
+            decided[packing] = layout
+            if layout != "tree":
+                decided["flat"] = layout
+            if reasons:
+                logger.warning(_WARNINGS[layout], *reasons[-1:])
+        return decided[packing]
+
+
+_WARNINGS = {
+    "flat": "prefix-tree packing is off for this model (%s): every candidate gets a row of its "
+    "own, which is slower and gives the same answers",
+    "equal": "this model's rows are not padded (%s): every candidate gets a row of its own, and "
+    "rows of one length are computed together, which is slower and gives the same answers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    """A candidate of a sampled question.
+
+    Attributes:
+        question: The question's index in the sample.
+        candidate: The candidate's index in the question.
+        ids: The prompt's token ids and the candidate's.
+        length: How many of them are the candidate's.
+    """
+
+    question: int
+    candidate: int
+    ids: tuple[int, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A few questions to compare layouts on, and which of their candidates.
+
+    Attributes:
+        questions: One question, or two of different length.
+        candidates: For each of them the indexes of one or two candidates.
+    """
+
+    questions: list[EncodedQuestion]
+    candidates: list[list[int]]
+
+    def sequences(self) -> list[_Sequence]:
+        """The candidates with their prompts."""
+        return [
+            _Sequence(
+                number,
+                candidate,
+                question.prompt + question.candidates[candidate],
+                len(question.candidates[candidate]),
+            )
+            for number, (question, chosen) in enumerate(
+                zip(self.questions, self.candidates, strict=True)
+            )
+            for candidate in chosen
+        ]
+
+    def rows(self, layout: Layout) -> list[list[PackedRow]]:
+        """The rows of the forward passes to compare: of the whole sample in one, if it can be."""
+        plan = PassPlan(layout, sum(len(s.ids) for s in self.sequences()))
+        rows = [row for group in plan.groups(self.questions, self.candidates) for row in group]
+        if layout != "equal":
+            return [rows]
+        by_length: dict[int, list[PackedRow]] = {}
+        for row in rows:
+            by_length.setdefault(len(row), []).append(row)
+        # Twice, so that no row is alone in its pass.
+        return [members * 2 for members in by_length.values()]
+
+
+def _sample(questions: Sequence[EncodedQuestion], budget: int) -> _Sample:
+    """The longest question that fits the budget with others beside it, and the shortest one."""
+    ordered = sorted(questions[:CONSIDERED], key=lambda question: question.length)
+    shortest = ordered[0]
+    fitting = [question for question in ordered if 4 * question.length <= budget]
+    longest = fitting[-1] if fitting else shortest
+    chosen = [longest] if longest.length == shortest.length else [longest, shortest]
+    return _Sample(chosen, [sorted({0, len(question.candidates) - 1}) for question in chosen])
+
+
+def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list[str]]:
+    """The layout, and the reasons against those before it."""
+    base = base_of(model)
+    refused = refusal_reason(base.config)
+    if refused is not None:
+        raise ModelError(f"this model cannot answer by log-likelihoods: {refused}")
+    alone = _alone(model, sample)
+    tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
+    rules: list[tuple[Layout, Callable[[Any], str | None]]] = [
+        ("tree", tree_reason),
+        ("flat", padding_reason),
+        ("equal", lambda _base: None),
+    ]
+    reasons: list[str] = []
+    for layout, rule in rules if packing == "tree" else rules[1:]:
+        reason = rule(base) or _difference(model, sample, layout, alone, tolerance)
+        if reason is None:
+            return layout, reasons
+        reasons.append(reason)
+    raise ModelError(
+        f"{type(base).__name__} gives other numbers for a sequence when others are computed with "
+        f"it ({reasons[-1]}): its answers would depend on the other questions. Take another base "
+        "model"
+    )
+
+
+def _alone(model: Any, sample: _Sample) -> list[torch.Tensor]:
+    """The log-likelihoods of the end of each sequence, each computed by itself.
+
+    Raises:
+        ModelError: If they change with what was computed before or with a token that is dropped.
+        PredictionError: If they are not finite.
+    """
+    name = type(base_of(model)).__name__
+    sequences = sample.sequences()
+
+    def computed(ids: tuple[int, ...], scored: int) -> torch.Tensor:
+        try:
+            return _log_likelihoods(model, [plain_row(ids, scored)], "equal")
+        except torch.OutOfMemoryError:
+            raise
+        except FORWARD_ERRORS as error:
+            raise ModelError(
+                f"{name} cannot compute a plain row of {len(ids)} token ids: "
+                f"{type(error).__name__}: {error}. Take another base model"
+            ) from error
+
+    scored = [min(max(SCORED, s.length), len(s.ids) - 1) for s in sequences]
+    results = [computed(s.ids, count) for s, count in zip(sequences, scored, strict=True)]
+    for sequence, values in zip(sequences, results, strict=True):
+        if not torch.isfinite(values).all():
+            refuse_non_finite([sample.questions[sequence.question].id], model)
+    first, count = sequences[0], scored[0]
+    tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
+    again = float((computed(first.ids, count) - results[0]).abs().mean())
+    if not again <= tolerance:
+        raise ModelError(
+            f"{name} gives other numbers for the same row after other rows (by {again:.3g} a "
+            "token): it keeps a state between calls. Take another base model"
+        )
+    shorter = computed(first.ids[:-1], count - 1) if count > 1 else results[0][:-1]
+    change = float((shorter - results[0][:-1]).abs().mean()) if count > 1 else 0.0
+    if not change <= tolerance:
+        raise ModelError(
+            f"{name} is not causal: without a row's last token, the log-likelihoods of those "
+            f"before it change by {change:.3g} a token. Expected a model that predicts each "
+            "token from those before it"
+        )
+    return [values[-s.length :] for values, s in zip(results, sequences, strict=True)]
+
+
+def _difference(
+    model: Any, sample: _Sample, layout: Layout, alone: Sequence[torch.Tensor], tolerance: float
+) -> str | None:
+    """Why the sample's numbers in a layout are not those of its sequences alone, else ``None``."""
+    expected = {
+        (s.question, s.candidate): values
+        for s, values in zip(sample.sequences(), alone, strict=True)
+    }
+    worst = 0.0
+    for rows in sample.rows(layout):
+        try:
+            values = _log_likelihoods(model, rows, layout)
+        except torch.OutOfMemoryError:
+            raise
+        except FORWARD_ERRORS as error:
+            return f"its forward method raises {type(error).__name__}: {error}"
+        branches = [branch for row in rows for branch in row.branches]
+        parts = values.split([len(branch.nodes) for branch in branches])
+        for branch, part in zip(branches, parts, strict=True):
+            reference = expected[branch.question, branch.candidate]
+            difference = float((part - reference).abs().mean())
+            worst = difference if math.isnan(difference) else max(worst, difference)
+            if not worst <= tolerance:
+                return f"the same text in it differs by {worst:.3g} a token from that text alone"
+    return None
+
+
+def _log_likelihoods(model: Any, rows: Sequence[PackedRow], layout: Layout) -> torch.Tensor:
+    """Log-likelihoods of the rows' scored tokens in the order of their branches, on the CPU."""
+    batch = collate(rows, layout).to(model.device)
+    return evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
+
+
+def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """What is computed without gradients and with the model in evaluation mode.
+
+    Args:
+        model: The model, which is in the mode it was in afterwards.
+        compute: Computes something with it.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return compute()
+    finally:
+        model.train(training)
+
+
+def refuse_non_finite(ids: Sequence[str], model: Any) -> None:
+    """Raise if there are questions whose scores are not finite: any answer would look like one.
+
+    Args:
+        ids: The ids of the questions whose scores are not finite.
+        model: The model that computed them.
+
+    Raises:
+        PredictionError: If there is an id.
+    """
+    if not ids:
+        return
+    dtype = str(model_dtype(model)).removeprefix("torch.")
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    remedy = (
+        "the weights are damaged, or their training diverged: take another base model or adapter"
+        if dtype == "float32"
+        else "numbers of this model exceed that dtype: pass dtype='float32'"
+    )
+    raise PredictionError(
+        f"the scores of {len(ids)} question{'s' if len(ids) > 1 else ''} are not finite "
+        f"({', '.join(ids[:MAX_SHOWN])}{more}), computed in {dtype}; {remedy}"
+    )
