@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.encoding._batch import collate
-from zhmcq.encoding._passes import PassPlan
-from zhmcq.errors import MergeError, ModelError, OutputExistsError
+from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError
 from zhmcq.manifest import BaseIdentity
-from zhmcq.modeling._adapters import Adapter, attach_trained, read_adapter
-from zhmcq.modeling._forward import token_logits
+from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
+from zhmcq.merging._weights import dequantised, merge_weights
+from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
     choose_device,
+    is_stored_quantised,
     load_tokenizer,
     load_weights,
     quantization_config,
     torch_dtype,
 )
-from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import DtypeName, QuantizationSettings
@@ -40,7 +39,8 @@ __all__ = ["MergeResult", "Merger"]
 
 logger = logging.getLogger(__name__)
 
-BUDGET = 2048  # tokens of a forward pass while verifying
+BaseKind = Literal["full", "dequantized"]
+Into = Literal["auto", "full", "dequantized"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,18 @@ class MergeResult:
 
     Attributes:
         output_dir: The merged model's folder.
+        base: What the adapter was merged into: the base model at ``"full"`` precision, or its
+            quantised weights, ``"dequantized"``.
         verified: How many questions were answered both ways; 0 if none were given.
         answer_flips: How many of them the merged model, loaded anew, answers differently from the
             adapter on its base model, quantised if it was trained so.
         max_logit_difference: The largest difference of a logit, over the vocabulary, at the
-            positions that score the first question's candidates.
+            positions that score the first question's candidates; those of a built-in question if
+            none were given.
     """
 
     output_dir: Path
+    base: BaseKind
     verified: int
     answer_flips: int
     max_logit_difference: float
@@ -70,6 +74,11 @@ class Merger:
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the base model's author supplies with the weights.
         dtype: The dtype to merge and save in; ``"auto"`` takes what the device is fast in.
+        device: Where to merge and verify: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; the
+            fastest device by default.
+
+    Raises:
+        SettingsError: If the machine has no such device.
     """
 
     def __init__(
@@ -79,6 +88,7 @@ class Merger:
         local_files_only: bool = False,
         trust_remote_code: bool = False,
         dtype: DtypeName = "auto",
+        device: str | None = None,
     ) -> None:
         self._source_of = partial(
             ModelSource,
@@ -87,6 +97,7 @@ class Merger:
             trust_remote_code=trust_remote_code,
         )
         self._dtype: DtypeName = dtype
+        self._device = choose_device()
 
     def merge(
         self,
@@ -94,82 +105,220 @@ class Merger:
         output_dir: str | Path = "merged_model",
         *,
         base_model: str | Path | None = None,
+        into: Into = "auto",
         verify_with: Sequence[Question] | None = None,
         prompt: str | Prompt | None = None,
         overwrite: bool = False,
     ) -> MergeResult:
         """Merge an adapter into its base model and save the result.
 
-        The folder loads with plain ``AutoModelForCausalLM.from_pretrained``, without peft.
+        The folder loads with plain ``AutoModelForCausalLM.from_pretrained``, without peft. Before
+        it is kept, the merged model is loaded anew and compared with the adapter on its base
+        model.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote.
             output_dir: Where to write the merged model.
             base_model: The base model, if it is no longer where it was in training.
-            verify_with: Questions to answer before and after; the merged model is loaded anew
-                for that.
+            into: What to merge into, where the adapter was trained on a quantised base model:
+                the model at ``"full"`` precision, or the weights that quantisation left of it
+                (``"dequantized"``), which are those that the adapter was trained on. ``"auto"``
+                takes the one that answers ``verify_with`` as the adapter did, full precision if
+                both do equally well or there are no questions. A base model that is stored
+                quantised has dequantised weights only.
+            verify_with: Questions to answer before and after.
             prompt: The prompt for these questions, where the adapter's own cannot be recalled:
                 it has no name, or is not registered here.
             overwrite: Whether a folder that is not empty may be replaced.
 
         Raises:
             OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false.
-            AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on.
+            AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on, or
+                the adapter's tensors do not fit it.
             ManifestError: If ``adapter`` is no adapter folder of zhmcq.
             PromptMismatchError: If there are questions to verify with and the adapter's prompt is
                 unknown here, or renders differently now.
             ModelError: If the base model or the adapter cannot be loaded.
-            MergeError: If the merged weights are not finite.
+            MergeError: If there is no such base to merge ``into``, weights or scores are not
+                finite, or the merged model is another one than the adapter on its base model.
             OutputError: If the folder cannot be written.
         """
         out = Path(output_dir)
         _refuse_occupied(out, overwrite=overwrite)
         trained = read_adapter(adapter)
-        base = _Base(self._source_of(str(base_model or trained.manifest.base.name)), self._dtype)
-        trained.refuse_other_base(base.identity)
-        tokenizer = load_tokenizer(base.source)
+        source = self._source_of(str(base_model or trained.manifest.base.name))
+        identity = source.identity()
+        trained.refuse_other_base(identity)
+        tokenizer = load_tokenizer(source)
         questions = _encoded(verify_with or (), tokenizer, trained, prompt)
-
-        before = None
-        if questions and trained.quantization:
-            before = _answers_quantised(base, trained, questions)
-        tuned = base.with_adapter(trained)
-        if questions and before is None:
-            before = _answers(tuned, questions)
-        merged = _merged(tuned, trained)
-        with bars_on_terminals_only(), atomic_folder(out, overwrite=overwrite) as temporary:
-            merged.save_pretrained(temporary)
+        compared = questions or sample_questions(tokenizer)
+        bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
+        kinds = bases.kinds(into)
+        before = bases.quantised_answers() if questions else None
+        kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
+        merged, expected = bases.merged(kind, compared if before is None else compared[:1])
+        dtype = merged.dtype
+        with atomic_folder(out, overwrite=overwrite) as temporary:
+            with _written(trained):
+                merged.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
             trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
-        del tuned, merged  # before the merged model is loaded
-        if before is None:
-            return MergeResult(out, verified=0, answer_flips=0, max_logit_difference=0.0)
+            del merged
+            free_memory()  # before the merged model is loaded
+            after = self._reloaded(temporary, compared, trained, dtype)
+            refuse_another_model(expected.logits, after.logits, dtype, trained.folder)
+        return _result(out, kind, len(questions), expected if before is None else before, after)
 
-        reloaded = load_weights(self._source_of(str(out)), dtype=self._dtype)
-        return _compared(out, before, _answers(reloaded, questions))
+    def _reloaded(
+        self,
+        folder: Path,
+        questions: Sequence[EncodedQuestion],
+        adapter: Adapter,
+        dtype: torch.dtype,
+    ) -> Answers:
+        """What the merged model answers that lies in ``folder``."""
+        try:
+            model = load_weights(
+                self._source_of(str(folder)),
+                dtype=str(dtype).removeprefix("torch."),
+                device=self._device,
+            )
+        except ModelError as error:
+            raise MergeError(
+                f"{adapter.folder} cannot be merged: the merged model cannot be loaded: {error}"
+            ) from error
+        return answers_of(model, questions)
 
 
 @dataclass(frozen=True)
-class _Base:
-    """The base model of an adapter, loaded once for each use of it."""
+class _Bases:
+    """The base model of an adapter, as it was in training and as it can be merged into.
+
+    Attributes:
+        source: Where it comes from.
+        identity: What it is.
+        adapter: The adapter.
+        questions: What models are compared on.
+        dtype: The dtype to load it in.
+        device: Where to put it.
+    """
 
     source: ModelSource
+    identity: BaseIdentity
+    adapter: Adapter
+    questions: Sequence[EncodedQuestion]
     dtype: DtypeName
+    device: torch.device
 
-    @cached_property
-    def identity(self) -> BaseIdentity:
-        return self.source.identity()
+    def kinds(self, into: str) -> tuple[BaseKind, ...]:
+        """What the adapter can be merged into, of what is wanted; the first is as good as others.
 
-    def with_adapter(
-        self, adapter: Adapter, quantization: QuantizationSettings | None = None
-    ) -> Any:
-        """Load the base model, quantised if that is given, and put the adapter on it."""
-        device = choose_device()
+        Raises:
+            MergeError: If there is no such base model.
+        """
+        if into not in get_args(Into):
+            raise MergeError(f"into={into!r}: expected one of {get_args(Into)}")
+        possible: tuple[BaseKind, ...] = ("full", "dequantized")
+        reason = ""
+        if is_stored_quantised(self.source):
+            possible, reason = ("dequantized",), "is stored quantised"
+        elif self.adapter.quantization is None:
+            possible, reason = ("full",), "was not quantised in training"
+        wanted = tuple(kind for kind in possible if into in ("auto", kind))
+        if not wanted:
+            raise MergeError(
+                f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.folder} can "
+                f"be merged into {possible[0]!r} only: leave into out"
+            )
+        return wanted
+
+    def quantised_answers(self) -> Answers | None:
+        """What the adapter answers on its quantised base model; ``None`` if it has no such.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+            MergeError: If a score is not finite.
+        """
+        if self.adapter.quantization is None and not is_stored_quantised(self.source):
+            return None
+        try:
+            model = self._quantised()
+        except ModelError as error:
+            raise ModelError(
+                f"{self.adapter.folder} was trained on a quantised base model, which is needed to "
+                f"verify the merge: {error}. Install bitsandbytes, or merge without verify_with"
+            ) from error
+        tuned = attach_trained(model, self.adapter, self.identity)
+        answers = answers_of(tuned, self.questions)
+        del model, tuned
+        free_memory()  # before the base model is loaded at full precision
+        return answers
+
+    def closest(self, kinds: Sequence[BaseKind], before: Answers) -> BaseKind:
+        """Which merged model answers most like the adapter in training; the first of equals."""
+        flips: dict[BaseKind, int] = {}
+        for kind in kinds:
+            merged, _ = self.merged(kind, self.questions[:1])
+            flips[kind] = before.flips(answers_of(merged, self.questions))
+            del merged
+            free_memory()
+            if not flips[kind]:
+                break
+        best = min(flips, key=lambda kind: flips[kind])
+        logger.info(
+            "merged into the %s base model: of %d questions, %s are answered differently than by "
+            "the adapter on its quantised base model",
+            {"full": "full-precision", "dequantized": "dequantised"}[best],
+            len(self.questions),
+            " and ".join(f"{count} ({kind})" for kind, count in flips.items()),
+        )
+        return best
+
+    def merged(self, kind: BaseKind, questions: Sequence[EncodedQuestion]) -> tuple[Any, Answers]:
+        """The merged model, and what the adapter on its base answered.
+
+        Args:
+            kind: What to merge into.
+            questions: What to answer.
+
+        Raises:
+            ModelError: If the base model or the adapter cannot be loaded.
+            MergeError: If the adapter cannot be merged, or numbers are not finite.
+        """
+        if kind == "full":
+            base = self._loaded(None)
+        else:
+            base = dequantised(self._quantised(), self.source.name)
+        tuned = attach_trained(base, self.adapter, self.identity)
+        expected = answers_of(tuned, questions)
+        return merge_weights(tuned, self.adapter.folder), expected
+
+    def _quantised(self) -> Any:
+        settings = self.adapter.quantization
+        return self._loaded(None if settings is None else QuantizationSettings(**settings))
+
+    def _loaded(self, quantization: QuantizationSettings | None) -> Any:
         config = None
         if quantization is not None:
-            config = quantization_config(quantization, torch_dtype(self.dtype, device))
-        model = load_weights(self.source, dtype=self.dtype, device=device, quantization=config)
-        return attach_trained(model, adapter, self.identity)
+            config = quantization_config(quantization, torch_dtype(self.dtype, self.device))
+        return load_weights(self.source, dtype=self.dtype, device=self.device, quantization=config)
+
+
+@contextmanager
+def _written(adapter: Adapter) -> Iterator[None]:
+    """Turn what transformers raises of a model that it cannot save into errors of zhmcq."""
+    try:
+        with bars_on_terminals_only():
+            yield
+    except OSError:  # the folder's
+        raise
+    except SafetensorError as error:
+        raise OutputError(f"the merged model cannot be written: {error}") from error
+    except PEFT_ERRORS as error:
+        raise MergeError(
+            f"{adapter.folder} cannot be merged: transformers cannot save the merged model: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _refuse_occupied(out: Path, *, overwrite: bool) -> None:
@@ -194,72 +343,32 @@ def _encoded(
     return encoded
 
 
-def _merged(tuned: Any, adapter: Adapter) -> Any:
-    """The base model with the adapter's update in its weights, which are all finite.
-
-    Raises:
-        MergeError: If they are not.
-    """
-    merged = tuned.merge_and_unload(safe_merge=False)
-    for name, parameter in merged.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise MergeError(
-                f"merging {adapter.folder} gives weights that are not finite ({name}): the "
-                "adapter is damaged, or its training diverged"
-            )
-    merged.config.use_cache = True
-    return merged
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What a model answers.
-
-    Attributes:
-        choices: The index of the best candidate of each question, shape ``(questions,)``.
-        logits: The logits that score the first question's candidates, shape
-            ``(positions, vocabulary)``.
-    """
-
-    choices: NDArray[np.int64]
-    logits: torch.Tensor
-
-
-def _answers_quantised(
-    base: _Base, adapter: Adapter, questions: Sequence[EncodedQuestion]
-) -> _Answers:
-    """The answers of the adapter on the quantised base model that it was trained on."""
-    try:
-        tuned = base.with_adapter(adapter, QuantizationSettings(**(adapter.quantization or {})))
-    except ModelError as error:
-        raise ModelError(
-            f"{adapter.folder} was trained on a quantised base model, which is needed to verify "
-            f"the merge: {error}. Install bitsandbytes, or merge without verify_with"
-        ) from error
-    answers = _answers(tuned, questions)
-    del tuned
-    gc.collect()  # before the base model is loaded at full precision
-    return answers
-
-
-def _answers(model: Any, questions: Sequence[EncodedQuestion]) -> _Answers:
-    """The best candidate of each question, and the logits for the first one's candidates."""
-    engine = ScoringEngine(model, "tree", BUDGET)
-    choices = np.array([int(np.argmax(scores)) for scores in engine.scores(questions)])
-    first = questions[0]
-    plan = PassPlan("equal", BUDGET)  # which every model reads, quantised or not
-    batches = [collate(rows, plan.layout).to(model.device) for rows in plan.groups([first])]
-    with torch.inference_mode():
-        logits = torch.cat([token_logits(model, batch).cpu() for batch in batches])
-    return _Answers(choices, logits)
-
-
-def _compared(out: Path, before: _Answers, after: _Answers) -> MergeResult:
-    flips = int((before.choices != after.choices).sum())
-    verified = len(before.choices)
+def _result(
+    out: Path, base: BaseKind, verified: int, before: Answers, after: Answers
+) -> MergeResult:
+    flips = before.flips(after) if verified else 0
     if flips:
         logger.warning(
             "%d of %d questions are answered differently by the merged model", flips, verified
         )
-    difference = float((before.logits - after.logits).abs().max())
-    return MergeResult(out, verified, flips, difference)
+    return MergeResult(out, base, verified, flips, before.logit_difference(after))
+
+
+def sample_questions(tokenizer: Any) -> list[EncodedQuestion]:
+    """Until modeling has them."""
+    ids = list(tokenizer("小明和家人到哪裡賞花？(A)海邊 (B)山上。答案：B")["input_ids"])
+    return [
+        EncodedQuestion(
+            id="sample",
+            passage="",
+            prompt=tuple(ids[:-1]),
+            candidates=(tuple(ids[-1:]),),
+            answers=((0,),),
+            target=None,
+            normalization="sum",
+        )
+    ]
+
+
+def free_memory() -> None:
+    gc.collect()

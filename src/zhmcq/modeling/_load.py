@@ -18,6 +18,7 @@ from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.settings import DtypeName, QuantizationSettings
 
@@ -28,13 +29,13 @@ __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
     "choose_device",
+    "is_stored_quantised",
     "load_model",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
     "quantization_config",
     "rebuilt",
-    "stored_quantization",
     "torch_dtype",
 ]
 
@@ -225,6 +226,7 @@ def load_weights(
     device = device or choose_device()
     folder, options = _location(source)
     config = _configuration(source, folder, options)
+    stored = _stored_method(config)
     from_gguf = "gguf_file" in options
     options |= {
         "dtype": torch_dtype(dtype, device),
@@ -234,9 +236,13 @@ def load_weights(
     if not from_gguf:
         options |= {"use_safetensors": True, "config": config}
     if quantization is not None:
-        _refuse_quantised(source, config)
+        if stored is not None:
+            raise ModelError(
+                f"{source.name!r} is stored quantised already ({stored}): leave quantization "
+                "out, or give the model at full precision"
+            )
         options["quantization_config"] = quantization
-    quantised = quantization is not None or stored_quantization(config) is not None
+    quantised = quantization is not None or stored is not None
     if quantised:
         options["device_map"] = {"": device}  # such weights are not moved later
     try:
@@ -277,9 +283,15 @@ def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrain
     return model
 
 
-def stored_quantization(config: Any) -> Any:
-    """How the weights of this configuration are quantised on disk; ``None`` if they are not."""
-    return getattr(config, "quantization_config", None)
+def is_stored_quantised(source: ModelSource) -> bool:
+    """Whether the model's weights are quantised on disk, by its configuration.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    folder, options = _location(source, weights=False)
+    return _stored_method(_configuration(source, folder, options)) is not None
 
 
 def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
@@ -333,9 +345,14 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(folder, **options)
+        config = AutoConfig.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
+    if (reason := refusal_reason(config)) is not None:
+        raise ModelError(
+            f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
+        )
+    return config
 
 
 def _refuse_adapter_files(path: Path) -> None:
@@ -359,14 +376,13 @@ def _refuse_adapter_files(path: Path) -> None:
     )
 
 
-def _refuse_quantised(source: ModelSource, config: Any) -> None:
-    stored = stored_quantization(config)
-    if stored is not None:
-        method = stored.get("quant_method") if isinstance(stored, dict) else stored.quant_method
-        raise ModelError(
-            f"{source.name!r} is stored quantised already ({getattr(method, 'value', method)}): "
-            "leave quantization out, or give the model at full precision"
-        )
+def _stored_method(config: Any) -> str | None:
+    """How the weights of this configuration are quantised on disk; ``None`` if they are not."""
+    stored = getattr(config, "quantization_config", None)
+    if stored is None:
+        return None
+    method = stored.get("quant_method") if isinstance(stored, dict) else stored.quant_method
+    return str(getattr(method, "value", method))
 
 
 def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:

@@ -34,6 +34,7 @@ def refuse_inexact(
     for reason in (
         _unfit_layers(peft_model),
         _nested(peft_model),
+        _not_converted(peft_model, settings),
         _shared_weights(peft_model, settings, shared, tied=tied),
         _unsaved(peft_model),
     ):
@@ -54,7 +55,7 @@ def _adapted(peft_model: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _unfit_layers(peft_model: Any) -> str | None:
-    """Layers without the bias that an adapter's part adds to, or with parts that peft leaves out."""
+    """Layers that lack the bias an adapter's part adds to, or of which peft leaves out a part."""
     for name, module, layer in _adapted(peft_model):
         has_bias = getattr(layer, "bias", None) is not None
         if any(getattr(module, "lora_bias", {}).values()) and not has_bias:
@@ -65,25 +66,37 @@ def _unfit_layers(peft_model: Any) -> str | None:
         is_plain = isinstance(layer, torch.nn.Embedding) or not has_bias
         if hasattr(module, "token_adapter") and not (isinstance(layer, PLAIN) and is_plain):
             return (
-                f"trainable_token_indices: peft cannot train tokens of {name} ({type(layer).__name__}"
-                f"{' with a bias' if has_bias else ''}), which is tied or named: leave the layer to "
-                "modules_to_save, or out of target_modules and modules_to_save"
+                f"trainable_token_indices: peft cannot train tokens of {name}, which is a "
+                f"{type(layer).__name__}{' with a bias' if has_bias else ''}: expected an "
+                "embedding, and a head without a bias where it has the embedding's weight. Use "
+                "modules_to_save"
             )
     return None
 
 
 def _nested(peft_model: Any) -> str | None:
-    """A whole module that is trained (``modules_to_save``) with adapted layers inside."""
-    adapted = {id(module): name for name, module, _ in _adapted(peft_model)}
-    for name, module, layer in _adapted(peft_model):
-        if not hasattr(module, "modules_to_save"):
-            continue
-        inside = [adapted[id(part)] for part in layer.modules() if id(part) in adapted]
-        if inside:
+    """A part of the adapter inside another: a whole module that is trained, with adapted layers."""
+    names = [name for name, _, _ in _adapted(peft_model)]
+    for outer in names:
+        inner = next((name for name in names if name.startswith(f"{outer}.")), None)
+        if inner is not None:
             return (
-                f"modules_to_save: {name} has adapted layers inside ({inside[0]}), which would "
-                "not be merged: name the layers themselves, or exclude these from target_modules"
+                f"the adapter would change {outer} as a whole and {inner} inside it, which could "
+                "not be merged: leave either out of target_modules, modules_to_save or "
+                "trainable_token_indices"
             )
+    return None
+
+
+def _not_converted(peft_model: Any, settings: LoraSettings) -> str | None:
+    """Embeddings whose adapter begins as a part of their weights: peft converts linear layers only."""
+    if settings.changes_base:
+        for name, module, _ in _adapted(peft_model):
+            if len(getattr(module, "lora_embedding_A", ())):
+                return (
+                    f"init_lora_weights={settings.init_lora_weights!r} works for linear layers "
+                    f"only: leave {name} out of target_modules, or begin otherwise"
+                )
     return None
 
 
