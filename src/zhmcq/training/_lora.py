@@ -24,7 +24,6 @@ __all__ = [
     "attach_adapter",
     "lora_config",
     "make_optimizer",
-    "refuse_unknown_layers",
     "save_initial_weights",
     "use_fast_dropout",
 ]
@@ -87,9 +86,9 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     shared = shared_names(model)
     tied = embeddings_are_tied(model)
 
+    _refuse_unknown_layers(model, settings)
     config = lora_config(settings, initialised=initialised)
     if not isinstance(settings.target_modules, str):
-        refuse_unknown_layers(model, settings)
         lacking = _lacking(model, settings.target_modules)
         # Phi-3 has o_proj and down_proj, and the rest under other names: too little to adapt.
         if len(lacking) == len(settings.target_modules) or ATTENTION & set(lacking):
@@ -124,7 +123,7 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     return peft_model
 
 
-def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
+def _refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
     """Refuse layers that the settings name and the model lacks, before anything is written.
 
     Args:

@@ -31,7 +31,6 @@ from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
     make_optimizer,
-    refuse_unknown_layers,
     save_initial_weights,
 )
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
@@ -188,7 +187,9 @@ class LoraTrainer:
         folder: RunFolder,
         arguments: Any,
     ) -> tuple[Any, Run]:
-        """Load the base model, and check the questions before anything is written."""
+        """Load the base model, and check questions and adapter before anything is written."""
+        from transformers import set_seed
+
         settings = self.training
         dtype = torch_dtype(settings.dtype, arguments.device)
         quantization = quantization_config(self.quantization, dtype) if self.quantization else None
@@ -201,7 +202,8 @@ class LoraTrainer:
         report.raise_if_broken()
         if not training.encoded:
             raise PreflightError("expected training questions, found none")
-        refuse_unknown_layers(model, self.lora)
+        set_seed(settings.seed)  # which decides the adapter's first weights
+        model = attach_adapter(model, self.lora)
         shuffled = None
         if settings.shuffle_options:
             shuffled = ShuffledEpochs(train, training.encoded, encoder, settings.seed)
@@ -222,20 +224,16 @@ class LoraTrainer:
             report=report,
         )
 
-    def _execute(self, run: Run, model: Any, checkpoint: Path | None) -> TrainingResult:
-        """Attach an adapter, train it, and save the best one.
+    def _execute(self, run: Run, peft_model: Any, checkpoint: Path | None) -> TrainingResult:
+        """Train the adapter, and save the best one.
 
         Args:
             run: What is trained.
-            model: The base model, loaded.
+            peft_model: The base model with the new adapter on it.
             checkpoint: The checkpoint to resume from, or ``None`` to start anew.
         """
-        from transformers import set_seed
-
         from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
-        set_seed(run.settings.seed)
-        peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
