@@ -63,7 +63,7 @@ REFUSED_LORA = {
     "loftq_config": "it changes the base model for good",
     "lora_ga_config": "give init_lora_weights='pissa' or 'olora', which need no data",
     "megatron_config": "models of Megatron are not loaded here",
-    "monteclora_config": "it draws weights at random, so that there is no single model to merge into",
+    "monteclora_config": "it draws weights at random: there is no single model to merge into",
     "use_bdlora": "its parts are for serving by others; give a lower r for a smaller adapter",
     "use_qalora": "it needs a base model that is quantised by GPTQ",
     "velora_config": "it changes gradients by a sample of the data",

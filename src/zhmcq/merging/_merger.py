@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
@@ -28,8 +28,6 @@ from zhmcq.modeling._load import (
     is_stored_quantised,
     load_tokenizer,
     load_weights,
-    quantization_config,
-    torch_dtype,
 )
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
@@ -97,7 +95,7 @@ class Merger:
             trust_remote_code=trust_remote_code,
         )
         self._dtype: DtypeName = dtype
-        self._device = choose_device()
+        self._device = choose_device(device)
 
     def merge(
         self,
@@ -178,11 +176,7 @@ class Merger:
     ) -> Answers:
         """What the merged model answers that lies in ``folder``."""
         try:
-            model = load_weights(
-                self._source_of(str(folder)),
-                dtype=str(dtype).removeprefix("torch."),
-                device=self._device,
-            )
+            model = load_weights(self._source_of(str(folder)), dtype=dtype, device=self._device)
         except ModelError as error:
             raise MergeError(
                 f"{adapter.folder} cannot be merged: the merged model cannot be loaded: {error}"
@@ -298,10 +292,13 @@ class _Bases:
         return self._loaded(None if settings is None else QuantizationSettings(**settings))
 
     def _loaded(self, quantization: QuantizationSettings | None) -> Any:
-        config = None
-        if quantization is not None:
-            config = quantization_config(quantization, torch_dtype(self.dtype, self.device))
-        return load_weights(self.source, dtype=self.dtype, device=self.device, quantization=config)
+        return load_proven(
+            self.source,
+            self.questions,
+            dtype=self.dtype,
+            device=self.device,
+            quantization=quantization,
+        ).model
 
 
 @contextmanager
@@ -352,23 +349,3 @@ def _result(
             "%d of %d questions are answered differently by the merged model", flips, verified
         )
     return MergeResult(out, base, verified, flips, before.logit_difference(after))
-
-
-def sample_questions(tokenizer: Any) -> list[EncodedQuestion]:
-    """Until modeling has them."""
-    ids = list(tokenizer("小明和家人到哪裡賞花？(A)海邊 (B)山上。答案：B")["input_ids"])
-    return [
-        EncodedQuestion(
-            id="sample",
-            passage="",
-            prompt=tuple(ids[:-1]),
-            candidates=(tuple(ids[-1:]),),
-            answers=((0,),),
-            target=None,
-            normalization="sum",
-        )
-    ]
-
-
-def free_memory() -> None:
-    gc.collect()

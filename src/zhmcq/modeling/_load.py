@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
+    "candidate_dtypes",
     "choose_device",
+    "dtype_name",
     "is_stored_quantised",
-    "load_model",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
@@ -134,21 +135,57 @@ class ModelSource:
         return identify(self.path(), self.name)
 
 
-def choose_device() -> torch.device:
-    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+def choose_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: ``"cpu"``, ``"cuda"`` (the present CUDA device), ``"cuda:1"`` or another number of
+            one, ``"mps"``, or ``None``.
+
+    Raises:
+        SettingsError: If there is no such name, or no such device on this machine.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(name, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
+        raise SettingsError(
+            f"device={name!r}: expected 'cpu', 'cuda', 'cuda:1' (any number), 'mps', or None for "
+            "the fastest of this machine"
+        )
+    device = torch.device(name)
+    problem = None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if device.index is None and count:
+            return torch.device("cuda", torch.cuda.current_device())
+        if (device.index or 0) >= count:
+            problem = f"PyTorch finds {count} CUDA devices here"
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        problem = "PyTorch finds no MPS device here"
+    if problem is not None:
+        raise SettingsError(
+            f"device={name!r}: {problem}; give device='cpu', or leave it out for the fastest device"
+        )
+    return device
 
 
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``"auto"`` is one that the device is fast in.
+def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
 
     CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
     lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
     slower there.
+    """
+    if device.type != "cuda":
+        return (torch.float32,)
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return (torch.bfloat16 if native else torch.float16, torch.float32)
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The dtype of that name; ``"auto"`` is the first that the device's candidates have.
 
     Args:
         name: A name of a dtype, or ``"auto"``.
@@ -157,15 +194,17 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     Raises:
         SettingsError: If there is no such name.
     """
-    if name != "auto":
-        if name not in get_args(DtypeName):
-            raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
-        named: torch.dtype = getattr(torch, name)
-        return named
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    return torch.float32
+    if name not in get_args(DtypeName):
+        raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
+    if name == "auto":
+        return candidate_dtypes(device)[0]
+    named: torch.dtype = getattr(torch, name)
+    return named
+
+
+def dtype_name(dtype: torch.dtype) -> DtypeName:
+    """The name of a dtype, such as ``"float32"``."""
+    return cast("DtypeName", str(dtype).removeprefix("torch."))
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
@@ -183,37 +222,21 @@ def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dty
     return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
-def load_model(
-    source: ModelSource,
-    *,
-    dtype: DtypeName = "auto",
-    device: torch.device | None = None,
-    quantization: Any = None,
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a causal language model and its tokenizer; see :func:`load_weights`.
-
-    Raises:
-        ModelError: If either cannot be loaded.
-        GatedModelError: If the model's owner has to grant access first.
-    """
-    tokenizer = load_tokenizer(source)
-    model = load_weights(source, dtype=dtype, device=device, quantization=quantization)
-    return model, tokenizer
-
-
 def load_weights(
     source: ModelSource,
     *,
-    dtype: DtypeName = "auto",
-    device: torch.device | None = None,
+    dtype: torch.dtype,
+    device: torch.device,
     quantization: Any = None,
 ) -> PreTrainedModel:
-    """Load a causal language model without its tokenizer.
+    """Load a causal language model without its tokenizer, in a dtype that is known to suit it.
+
+    :func:`zhmcq.modeling._dtype.load_proven` finds out which does.
 
     Args:
         source: Where it comes from.
-        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
-        device: Where to put it; the fastest device by default.
+        dtype: The dtype of its weights.
+        device: Where to put it.
         quantization: What :func:`quantization_config` returns, or ``None``.
 
     Raises:
@@ -223,13 +246,12 @@ def load_weights(
     """
     from transformers import AutoModelForCausalLM
 
-    device = device or choose_device()
     folder, options = _location(source)
     config = _configuration(source, folder, options)
     stored = _stored_method(config)
     from_gguf = "gguf_file" in options
     options |= {
-        "dtype": torch_dtype(dtype, device),
+        "dtype": dtype,
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # refused below, with their names
     }
@@ -260,8 +282,12 @@ def load_weights(
     return weights
 
 
-def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:
+def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """A model's layers by their shapes, without weights: its parameters are on the meta device.
+
+    Args:
+        source: Where its configuration comes from.
+        dtype: The dtype of its parameters.
 
     Raises:
         ModelError: If its configuration cannot be loaded.
@@ -275,7 +301,7 @@ def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrain
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 config,
-                dtype=torch_dtype(dtype, choose_device()),
+                dtype=dtype,
                 trust_remote_code=source.trust_remote_code,
             )
     except LOADING_ERRORS as error:

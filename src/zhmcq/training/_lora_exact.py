@@ -89,7 +89,7 @@ def _nested(peft_model: Any) -> str | None:
 
 
 def _not_converted(peft_model: Any, settings: LoraSettings) -> str | None:
-    """Embeddings whose adapter begins as a part of their weights: peft converts linear layers only."""
+    """Embeddings whose adapter begins as a part of their weights, which peft does not convert."""
     if settings.changes_base:
         for name, module, _ in _adapted(peft_model):
             if len(getattr(module, "lora_embedding_A", ())):
