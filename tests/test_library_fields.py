@@ -20,7 +20,8 @@ from zhmcq.settings import (
     BEAM_FIELDS,
     COMPUTING_FIELDS,
     REFUSED,
-    REFUSED_IN_GENERATION,
+    REFUSED_GENERATION,
+    REFUSED_LORA,
     SAMPLING_FIELDS,
     GenerateSettings,
     LoraSettings,
@@ -38,7 +39,12 @@ def fields_of(installed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("installed", "version", "listed", "elsewhere"),
     [
-        (peft.LoraConfig, peft.__version__, LoraConfigFields, set(LoraSettings.model_fields)),
+        (
+            peft.LoraConfig,
+            peft.__version__,
+            LoraConfigFields,
+            {*LoraSettings.model_fields, *REFUSED_LORA},
+        ),
         (
             transformers.TrainingArguments,
             transformers.__version__,
@@ -49,7 +55,7 @@ def fields_of(installed: Any) -> dict[str, Any]:
             transformers.GenerationConfig,
             transformers.__version__,
             GenerationConfigFields,
-            {*GenerateSettings.model_fields, *REFUSED_IN_GENERATION},
+            {*GenerateSettings.model_fields, *REFUSED_GENERATION},
         ),
     ],
 )
@@ -70,18 +76,20 @@ def test_the_frozen_fields_are_those_of_the_installed_version(
 
 
 def test_no_field_is_listed_twice() -> None:
-    assert not set(LoraConfigFields.__annotations__) & set(LoraSettings.model_fields)
+    others = {*LoraSettings.model_fields, *REFUSED_LORA}
+    assert not set(LoraConfigFields.__annotations__) & others
     others = {*TrainingSettings.model_fields, *REFUSED}
     assert not set(TrainingArgumentsFields.__annotations__) & others
-    others = {*GenerateSettings.model_fields, *REFUSED_IN_GENERATION}
+    others = {*GenerateSettings.model_fields, *REFUSED_GENERATION}
     assert not set(GenerationConfigFields.__annotations__) & others
 
 
-def test_each_field_with_a_rule_is_one_of_transformers() -> None:
+def test_each_field_with_a_rule_is_one_of_its_library() -> None:
     assert set(REFUSED) <= set(fields_of(transformers.TrainingArguments))
-    assert set(REFUSED_IN_GENERATION) <= set(fields_of(transformers.GenerationConfig))
+    assert set(REFUSED_GENERATION) <= set(fields_of(transformers.GenerationConfig))
     ruled = {*SAMPLING_FIELDS, *BEAM_FIELDS, *COMPUTING_FIELDS}
     assert ruled <= set(GenerationConfigFields.__annotations__)
+    assert set(REFUSED_LORA) <= set(fields_of(peft.LoraConfig))
 
 
 @pytest.mark.parametrize(

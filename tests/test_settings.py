@@ -17,7 +17,7 @@ from zhmcq import _library_fields
 from zhmcq.errors import SettingsError
 from zhmcq.settings import (
     REFUSED,
-    REFUSED_IN_GENERATION,
+    REFUSED_GENERATION,
     GenerateSettings,
     LoraSettings,
     QuantizationSettings,
@@ -68,7 +68,7 @@ def test_an_unknown_training_field_is_refused_with_the_nearest_name(name: str, m
     ("settings", "name", "reason"),
     [
         *[(TrainingSettings, *item) for item in REFUSED.items()],
-        *[(GenerateSettings, *item) for item in REFUSED_IN_GENERATION.items()],
+        *[(GenerateSettings, *item) for item in REFUSED_GENERATION.items()],
     ],
 )
 def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(
@@ -199,7 +199,7 @@ def test_settings_of_a_mode_hold_what_belongs_to_it() -> None:
 def test_the_defaults_of_refused_fields_are_taken() -> None:
     values: dict[str, Any] = dict.fromkeys(REFUSED, False)
     assert TrainingSettings(**values).seed == 42
-    values = dict.fromkeys(REFUSED_IN_GENERATION)
+    values = dict.fromkeys(REFUSED_GENERATION)
     assert GenerateSettings(**values).generation_fields == {}
 
 
@@ -349,9 +349,9 @@ def test_a_whole_array_is_still_refused() -> None:
 
 
 def test_a_value_that_no_record_can_hold_is_refused_at_once() -> None:
-    message = r"LoraSettings\(loftq_config=<object.*cannot be written to the run's record"
+    message = r"LoraSettings\(runtime_config=<object.*cannot be written to the run's record"
     with pytest.raises(SettingsError, match=message):
-        LoraSettings(loftq_config=object())
+        LoraSettings(runtime_config=object())
 
 
 def test_a_library_field_is_refused_if_it_is_not_finite() -> None:

@@ -34,7 +34,6 @@ from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
     make_optimizer,
-    refuse_unknown_layers,
     save_initial_weights,
 )
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
@@ -204,7 +203,9 @@ class LoraTrainer:
         folder: RunFolder,
         arguments: Any,
     ) -> tuple[Any, Run]:
-        """Check the questions, and load the base model before anything is written."""
+        """Check the questions, load the base model, attach an adapter; nothing is written yet."""
+        from transformers import set_seed
+
         self._refuse_beyond_positions()
         settings = self.training
         encoder = self._encoder(load_tokenizer(self.source))
@@ -224,12 +225,13 @@ class LoraTrainer:
             recorded=recorded[0],
         )
         _refuse_other_dtypes(gather_object([dtype_name(proven.dtype)]))
-        refuse_unknown_layers(proven.model, self.lora)
+        set_seed(settings.seed)  # which decides the adapter's first weights
+        peft_model = attach_adapter(proven.model, self.lora)
         shuffled = None
         if settings.shuffle_options:
             shuffled = ShuffledEpochs(train, training.encoded, encoder, settings.seed)
             shuffled.log_what_changes()
-        return proven.model, Run(
+        return peft_model, Run(
             folder=folder,
             lora=self.lora,
             settings=settings,
@@ -245,20 +247,16 @@ class LoraTrainer:
             report=report,
         )
 
-    def _execute(self, run: Run, model: Any, checkpoint: Path | None) -> TrainingResult:
-        """Attach an adapter, train it, and save the best one.
+    def _execute(self, run: Run, peft_model: Any, checkpoint: Path | None) -> TrainingResult:
+        """Train the adapter, and save the best one.
 
         Args:
             run: What is trained.
-            model: The base model, loaded.
+            peft_model: The base model with the new adapter on it.
             checkpoint: The checkpoint to resume from, or ``None`` to start anew.
         """
-        from transformers import set_seed
-
         from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
-        set_seed(run.settings.seed)
-        peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
