@@ -38,7 +38,14 @@ from zhmcq.settings import DtypeName, QuantizationSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["DtypeChoice", "ProvenModel", "load_model", "load_proven", "sample_questions"]
+__all__ = [
+    "DtypeChoice",
+    "ProvenModel",
+    "free_memory",
+    "load_model",
+    "load_proven",
+    "sample_questions",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
+from safetensors import SafetensorError
 
 from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
+from zhmcq.modeling._complete import refuse_incomplete
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._support import refusal_reason
+from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "ModelSource",
@@ -28,16 +32,30 @@ __all__ = [
     "choose_device",
     "dtype_name",
     "dtypes_to_try",
+    "is_stored_quantised",
+    "load_config",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
     "quantization_config",
+    "rebuilt",
     "torch_dtype",
 ]
 
 logger = logging.getLogger(__name__)
 
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ImportError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    SafetensorError,
+)
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,29 +244,63 @@ def load_weights(
         quantization: What :func:`quantization_config` returns, or ``None``.
 
     Raises:
-        ModelError: If it cannot be loaded.
+        ModelError: If it cannot be loaded, lacks weights, or is stored quantised and is to be
+            quantised again.
         GatedModelError: If the model's owner has to grant access first.
     """
     from transformers import AutoModelForCausalLM
 
     folder, options = _location(source)
+    config = _configuration(source, folder, options)
+    stored = _stored_method(config)
     from_gguf = "gguf_file" in options
-    options["dtype"] = dtype
-    if quantization is not None:
-        options |= {"quantization_config": quantization, "device_map": {"": device}}
+    options |= {
+        "dtype": dtype,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # refused below, with their names
+    }
     if not from_gguf:
-        options["use_safetensors"] = True
+        options |= {"use_safetensors": True, "config": config}
+    if quantization is not None:
+        if stored is not None:
+            raise ModelError(
+                f"{source.name!r} is stored quantised already ({stored}): leave quantization "
+                "out, or give the model at full precision"
+            )
+        options["quantization_config"] = quantization
+    quantised = quantization is not None or stored is not None
+    if quantised:
+        options["device_map"] = {"": device}  # such weights are not moved later
     try:
         with bars_on_terminals_only():
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
+    model, info = loaded
+    refuse_incomplete(model, info, source.name)
     if from_gguf:
-        model = _rebuilt(model)
-    if quantization is None:
+        model = rebuilt(model)
+    if not quantised:
         model = model.to(device)
-    loaded: PreTrainedModel = model.eval()
-    return loaded
+    weights: PreTrainedModel = model.eval()
+    return weights
+
+
+def load_config(source: ModelSource) -> PretrainedConfig:
+    """Load a model's configuration, without its weights.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoConfig
+
+    folder, options = _location(source, weights=False)
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    return config
 
 
 def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -262,11 +314,11 @@ def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) ->
         ModelError: If its configuration cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     folder, options = _location(source, weights=False)
+    config = _configuration(source, folder, options)
     try:
-        config = AutoConfig.from_pretrained(folder, **options)
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 config,
@@ -276,6 +328,17 @@ def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) ->
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
     return model
+
+
+def is_stored_quantised(source: ModelSource) -> bool:
+    """Whether the model's weights are quantised on disk, by its configuration.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    folder, options = _location(source, weights=False)
+    return _stored_method(_configuration(source, folder, options)) is not None
 
 
 def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
@@ -313,6 +376,7 @@ def bars_on_terminals_only() -> Iterator[None]:
 def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder to load from, and the options that go with it."""
     path = source.path(weights=weights)
+    _refuse_adapter_files(path)
     options: dict[str, Any] = {
         "trust_remote_code": source.trust_remote_code,
         "local_files_only": True,  # what had to be fetched was fetched by path()
@@ -321,6 +385,51 @@ def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[
         _require_gguf(path)
         return path.parent, {**options, "gguf_file": path.name}
     return path, options
+
+
+def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
+    """The model's configuration, of a kind of model that can be used."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    if (reason := refusal_reason(config)) is not None:
+        raise ModelError(
+            f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
+        )
+    return config
+
+
+def _refuse_adapter_files(path: Path) -> None:
+    """Refuse a model folder with an adapter in it, which transformers would apply unasked.
+
+    Loading without it would be as silent: whoever put it there may expect its answers. The hash
+    of the weights includes the adapter's, too, so that its base model would not be recognised.
+    """
+    if not (path / ADAPTER_CONFIG).is_file():
+        return
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{path} holds an adapter ({ADAPTER_CONFIG}) and no model: expected a folder with "
+            "config.json and *.safetensors. Give the base model, and the adapter as adapter="
+        )
+    lying = sorted(p.name for p in path.glob("adapter_*") if p.is_file())
+    raise ModelError(
+        f"{path} holds a model with an adapter beside it ({', '.join(lying)}), which transformers "
+        "would apply to it unasked. Move these files to a folder of their own; an adapter that "
+        "zhmcq trained is then given as adapter="
+    )
+
+
+def _stored_method(config: Any) -> str | None:
+    """How the weights of this configuration are quantised on disk; ``None`` if they are not."""
+    stored = getattr(config, "quantization_config", None)
+    if stored is None:
+        return None
+    method = stored.get("quant_method") if isinstance(stored, dict) else stored.quant_method
+    return str(getattr(method, "value", method))
 
 
 def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:
@@ -338,18 +447,26 @@ def _require_gguf(path: Path) -> None:
         ) from error
 
 
-def _rebuilt(model: Any) -> Any:
-    """The same model unmarked: transformers takes one from GGUF for quantised and won't save it."""
+def rebuilt(model: Any) -> Any:
+    """The same model unmarked, to be saved.
+
+    transformers takes a model from GGUF, and one that was dequantised, for quantised.
+    """
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     weights = model.state_dict()
+    tied = embeddings_are_tied(model)
     with torch.device("meta"):
         plain = type(model)(config)
     plain.load_state_dict(weights, assign=True, strict=True)
-    plain.tie_weights()
+    if tied:
+        tie_embeddings(plain)
+    else:
+        mark_untied(plain)
     for name, buffer in model.named_buffers():
-        module, _, leaf = name.rpartition(".")
-        plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
+        if name not in weights:
+            module, _, leaf = name.rpartition(".")
+            plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
     plain.generation_config = model.generation_config
     return plain

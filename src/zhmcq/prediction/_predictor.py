@@ -16,16 +16,18 @@ from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsErr
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
-from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
     ModelSource,
     choose_device,
     dtype_name,
+    load_config,
     load_tokenizer,
     load_weights,
     quantization_config,
 )
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
@@ -75,7 +77,7 @@ class MCQPredictor:
         prompt: How questions are rendered: a name or an instance; what the adapter or the merged
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
-            folder remembers by default, else 2048.
+            folder remembers by default, else 2048, or as many as the model has positions for.
         batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
         dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in, if the first
             questions show that the model works in it, else float32.
@@ -91,6 +93,7 @@ class MCQPredictor:
         SettingsError: If an argument has another type than these, or an impossible value, or the
             machine has no such device.
         ModelError: If the model cannot be loaded.
+        SettingsError: If ``max_length`` is more than the model has positions for.
         AdapterMismatchError: If the adapter was trained on another base model.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
             adapter's folder, or a manifest cannot be read.
@@ -136,6 +139,12 @@ class MCQPredictor:
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
+        config = load_config(self._source)
+        self._positions = position_limit(config)
+        if max_length is not None:
+            argument = f"MCQPredictor(max_length={max_length})"
+            refuse_beyond_positions(max_length, config, argument)
+        self._say_if_lowered(remembered)
         self.tokenizer = load_tokenizer(self._source)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
@@ -180,6 +189,7 @@ class MCQPredictor:
         template = self._choose_prompt(remembered)
         if trained is not None:
             trained.refuse_other_base(self._identity)
+        self._say_if_lowered(remembered)
         model = self._state.model
         if self._state.adapter is not None:
             model = detach(model)
@@ -229,7 +239,9 @@ class MCQPredictor:
             ReadError: If the file cannot be read.
             QuestionError: If two questions have one id.
             PredictionError: If an argument is of a wrong type or goes with another one only; if
-                the journal is damaged, or of another run or dtype; if scores are not finite.
+                the journal is damaged, or of another run or dtype; if the model computes numbers
+                that are not finite, or cannot write replies.
+            SettingsError: If transformers refuses the fields of ``GenerateSettings``.
             ModelError: If the model does not work in the dtype, be it the named or the last one.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
@@ -334,8 +346,19 @@ class MCQPredictor:
     def _length_limit(self) -> int:
         if self._max_length is not None:
             return self._max_length
-        remembered = self._state.remembered
-        return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
+        wanted = _usual_length(self._state.remembered)
+        return wanted if self._positions is None else min(wanted, self._positions)
+
+    def _say_if_lowered(self, remembered: Manifest | None) -> None:
+        """Log that the maximum length that nobody gave is lowered to the model's positions."""
+        wanted = _usual_length(remembered)
+        if self._max_length is None and self._positions is not None and wanted > self._positions:
+            logger.info(
+                "the maximum length is %d in place of %d: %s has no positions for more",
+                self._positions,
+                wanted,
+                self._source.name,
+            )
 
     def _engine(
         self, settings: ScoreSettings | GenerateSettings, encoder: Encoder, longest: int
@@ -351,11 +374,10 @@ class MCQPredictor:
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(ScoringEngine(model, settings.packing, budget))
-        ends = model.generation_config.eos_token_id
-        more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
-        generator = TextGenerator(
-            model, self.tokenizer, frozenset(encoder.codec.ends | more_ends), self._batch_size
-        )
+        ends = end_ids(model, frozenset(encoder.codec.ends))
+        fields = settings.generation_fields
+        generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
+        generator.check_fields()
         return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
 
     @cached_property
@@ -428,6 +450,11 @@ def _check_types(journal: object, progress: object) -> None:
         raise PredictionError(
             f"progress={progress!r}: expected a function progress(done, total, stage), or None"
         )
+
+
+def _usual_length(remembered: Manifest | None) -> int:
+    """The maximum length where none is given."""
+    return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
 
 
 def _as_bank(

@@ -19,11 +19,13 @@ from zhmcq.modeling._load import (
     ModelSource,
     choose_device,
     dtype_name,
+    load_config,
     load_skeleton,
     load_tokenizer,
     torch_dtype,
 )
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
@@ -32,7 +34,6 @@ from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
     make_optimizer,
-    refuse_unknown_layers,
     save_initial_weights,
 )
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
@@ -125,7 +126,9 @@ class LoraTrainer:
 
         Raises:
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
+            SettingsError: If ``max_length`` is more than the model has positions for.
         """
+        self._refuse_beyond_positions()
         encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
@@ -164,7 +167,7 @@ class LoraTrainer:
         Raises:
             SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
                 stopping is set without validation questions; if the model lacks a layer that is
-                to be adapted.
+                to be adapted; if ``max_length`` is more than it has positions for.
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
@@ -200,7 +203,10 @@ class LoraTrainer:
         folder: RunFolder,
         arguments: Any,
     ) -> tuple[Any, Run]:
-        """Check the questions, and load the base model before anything is written."""
+        """Check the questions, load the base model, attach an adapter; nothing is written yet."""
+        from transformers import set_seed
+
+        self._refuse_beyond_positions()
         settings = self.training
         encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
@@ -219,12 +225,13 @@ class LoraTrainer:
             recorded=recorded[0],
         )
         _refuse_other_dtypes(gather_object([dtype_name(proven.dtype)]))
-        refuse_unknown_layers(proven.model, self.lora)
+        set_seed(settings.seed)  # which decides the adapter's first weights
+        peft_model = attach_adapter(proven.model, self.lora)
         shuffled = None
         if settings.shuffle_options:
             shuffled = ShuffledEpochs(train, training.encoded, encoder, settings.seed)
             shuffled.log_what_changes()
-        return proven.model, Run(
+        return peft_model, Run(
             folder=folder,
             lora=self.lora,
             settings=settings,
@@ -240,20 +247,16 @@ class LoraTrainer:
             report=report,
         )
 
-    def _execute(self, run: Run, model: Any, checkpoint: Path | None) -> TrainingResult:
-        """Attach an adapter, train it, and save the best one.
+    def _execute(self, run: Run, peft_model: Any, checkpoint: Path | None) -> TrainingResult:
+        """Train the adapter, and save the best one.
 
         Args:
             run: What is trained.
-            model: The base model, loaded.
+            peft_model: The base model with the new adapter on it.
             checkpoint: The checkpoint to resume from, or ``None`` to start anew.
         """
-        from transformers import set_seed
-
         from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
-        set_seed(run.settings.seed)
-        peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
@@ -321,6 +324,12 @@ class LoraTrainer:
                 EarlyStopping(patience, run.settings.valid_metric) if patience else None
             ),
         )
+
+    def _refuse_beyond_positions(self) -> None:
+        """Refuse a maximum length beyond the model's positions, by its configuration alone."""
+        length = self.training.max_length
+        argument = f"TrainingSettings(max_length={length})"
+        refuse_beyond_positions(length, load_config(self.source), argument)
 
     def _encoder(self, tokenizer: Any) -> Encoder:
         return Encoder(tokenizer, self._template, self.training.max_length)

@@ -259,7 +259,7 @@ class RunFolder:
                 with warnings.catch_warnings():
                     # peft advises the conversion that is done here.
                     warnings.filterwarnings("ignore", message=".*changes the base weights")
-                    model.save_pretrained(temporary, **convert)
+                    model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
                 (temporary / "README.md").unlink(missing_ok=True)  # peft's
@@ -364,7 +364,7 @@ class BestAdapter:
         # that the adapter of the interrupted run stays.
         if stored is None or self._rank(metrics) > self._rank(stored["metrics"]):
             with atomic_folder(self._folder, overwrite=True) as temporary:
-                self._model.save_pretrained(temporary)
+                self._model.save_pretrained(temporary, save_embedding_layers=False)
                 text = json.dumps({"step": step, "metrics": metrics})
                 (temporary / "best.json").write_text(text, encoding="utf-8")
 
