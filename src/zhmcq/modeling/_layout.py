@@ -21,12 +21,13 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow, plain_row
-from zhmcq.errors import ModelError, PredictionError
-from zhmcq.modeling._forward import base_of, model_dtype, token_log_likelihoods
+from zhmcq.errors import ModelError
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import base_of, evaluated, model_dtype, token_log_likelihoods
 from zhmcq.modeling._support import padding_reason, refusal_reason, tree_reason
 from zhmcq.settings import Packing
 
-__all__ = ["choose_layout", "evaluated", "refuse_non_finite"]
+__all__ = ["choose_layout"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 CONSIDERED = 256  # the first questions, of which the check takes two
 SCORED = 8  # tokens at a sequence's end whose log-likelihoods are compared, or its whole candidate
-MAX_SHOWN = 5
 # What the forward methods of models raise about inputs that they cannot read.
 FORWARD_ERRORS = (
     ArithmeticError,
@@ -246,7 +246,7 @@ def _difference(
         except FORWARD_ERRORS as error:
             return f"its forward method raises {type(error).__name__}: {error}"
         branches = [branch for row in rows for branch in row.branches]
-        parts = values.split([len(branch.nodes) for branch in branches])
+        parts = torch.split(values, [len(branch.nodes) for branch in branches])
         for branch, part in zip(branches, parts, strict=True):
             reference = expected[branch.question, branch.candidate]
             difference = float((part - reference).abs().mean())
@@ -260,44 +260,3 @@ def _log_likelihoods(model: Any, rows: Sequence[PackedRow], layout: Layout) -> t
     """Log-likelihoods of the rows' scored tokens in the order of their branches, on the CPU."""
     batch = collate(rows, layout).to(model.device)
     return evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
-
-
-def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What is computed without gradients and with the model in evaluation mode.
-
-    Args:
-        model: The model, which is in the mode it was in afterwards.
-        compute: Computes something with it.
-    """
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return compute()
-    finally:
-        model.train(training)
-
-
-def refuse_non_finite(ids: Sequence[str], model: Any) -> None:
-    """Raise if there are questions whose scores are not finite: any answer would look like one.
-
-    Args:
-        ids: The ids of the questions whose scores are not finite.
-        model: The model that computed them.
-
-    Raises:
-        PredictionError: If there is an id.
-    """
-    if not ids:
-        return
-    dtype = str(model_dtype(model)).removeprefix("torch.")
-    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
-    remedy = (
-        "the weights are damaged, or their training diverged: take another base model or adapter"
-        if dtype == "float32"
-        else "numbers of this model exceed that dtype: pass dtype='float32'"
-    )
-    raise PredictionError(
-        f"the scores of {len(ids)} question{'s' if len(ids) > 1 else ''} are not finite "
-        f"({', '.join(ids[:MAX_SHOWN])}{more}), computed in {dtype}; {remedy}"
-    )

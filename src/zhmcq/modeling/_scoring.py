@@ -14,8 +14,9 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
-from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._layout import choose_layout, evaluated, refuse_non_finite
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import branch_scores, evaluated, token_log_likelihoods
+from zhmcq.modeling._layout import choose_layout
 from zhmcq.settings import Packing
 
 __all__ = ["ScoringEngine", "ScoringStats"]

@@ -7,6 +7,7 @@ a check on the first questions (see :mod:`zhmcq.modeling._layout`) guards the re
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from zhmcq.modeling._forward import accepted_inputs
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["padding_reason", "refusal_reason", "tree_reason"]
 
+SELECTION = "attention to selected tokens, where ties go by the width of a pass"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 KNOWN_ATTENTION = {"sdpa", "eager"}
 # Rotary scalings whose frequencies do not depend on how long the row is.
@@ -30,7 +32,6 @@ ENCODERS = {
     "electra",
     "ernie",
     "megatron-bert",
-    "reformer",
     "rembert",
     "roberta",
     "roberta-prelayernorm",
@@ -39,6 +40,13 @@ ENCODERS = {
     "xlm-roberta",
     "xlm-roberta-xl",
     "xmod",
+}
+# Whatever their configuration says.
+NEVER_CAUSAL = {
+    "cpmant": "the tokens of its prompt see each other",
+    "prophetnet": "it predicts several tokens at once",
+    "reformer": "which tokens its attention sees is decided by a random hash",
+    "xlnet": "it predicts tokens in permuted order",
 }
 
 
@@ -57,8 +65,8 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
     kind = text.model_type
     if kind in ENCODERS and not getattr(text, "is_decoder", False):
         return f"it is an encoder: {kind} without is_decoder=True in its configuration"
-    if kind == "xlnet":
-        return "it predicts tokens in permuted order, expected from left to right"
+    if kind in NEVER_CAUSAL:
+        return f"it does not predict from left to right: {NEVER_CAUSAL[kind]} ({kind})"
     if kind == "xlm" and not getattr(text, "causal", False):
         return "it is an encoder: xlm without causal=True in its configuration"
     both_ways = getattr(text, "use_bidirectional_attention", None) in (True, "all")
@@ -79,12 +87,18 @@ def tree_reason(model: PreTrainedModel) -> str | None:
         return f"layers of type {', '.join(sorted(layers - KNOWN_LAYERS))}"
     if getattr(model, "_is_stateful", False):
         return "a recurrent state"
-    if "position_ids" not in accepted_inputs(type(model.base_model)):
+    if "position_ids" not in accepted_inputs(model.base_model):
         return "no position_ids in its forward method"
     if getattr(config, "alibi", False) or getattr(config, "attention_layers", None):
         return "attention that goes by a token's index in the row (ALiBi, local layers)"
     if (kind := _rope(config)) is not None:
         return f"rotary scaling of type {kind!r}, which goes by a row's length"
+    if _selects_tokens(config):
+        return SELECTION
+    if _positions_from_padding(model):
+        return "positions that are counted from the index of its padding token"
+    if not layers and getattr(config, "sliding_window", None) and not _has_window_masks(model):
+        return "a sliding window in its configuration that its code does not use"
     if config._attn_implementation not in KNOWN_ATTENTION:
         return (
             f"attention implementation {config._attn_implementation!r} "
@@ -99,12 +113,33 @@ def padding_reason(model: PreTrainedModel) -> str | None:
     Args:
         model: The base model, without an adapter around it.
     """
-    if "attention_mask" not in accepted_inputs(type(model)):
+    if "attention_mask" not in accepted_inputs(model):
         return "no attention_mask in its forward method"
-    kind = _rope(model.config.get_text_config())
+    config = model.config.get_text_config()
+    kind = _rope(config)
     if kind not in (None, "none"):
         return f"rotary scaling of type {kind!r}, which goes by a row's length"
-    return None
+    return SELECTION if _selects_tokens(config) else None
+
+
+def _selects_tokens(config: Any) -> bool:
+    """Whether layers attend to the tokens with the highest index scores: ties go by the width."""
+    layers = getattr(config, "layer_types", None) or ()
+    chosen = any("indexed" in kind or "sparse" in kind for kind in layers)
+    return chosen or getattr(config, "index_topk", None) is not None
+
+
+def _positions_from_padding(model: Any) -> bool:
+    """Whether positions begin behind the padding token's index, as RoBERTa's do."""
+    return any(
+        name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+        for name, module in model.named_modules()
+    )
+
+
+def _has_window_masks(model: Any) -> bool:
+    module = sys.modules[type(model.base_model).__module__]
+    return hasattr(module, "create_sliding_window_causal_mask")
 
 
 def _rope(config: Any) -> str | None:
