@@ -61,6 +61,8 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
     """
     if getattr(config, "is_encoder_decoder", False):
         return "it is an encoder-decoder, expected a decoder alone"
+    if config.model_type.endswith("_assistant"):
+        return "it is a draft model, which reads the keys and values of another model"
     text = config.get_text_config()
     kind = text.model_type
     if kind in ENCODERS and not getattr(text, "is_decoder", False):

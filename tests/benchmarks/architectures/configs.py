@@ -73,13 +73,18 @@ LAYER_COUNTS = (
 )
 OFF = ("drop", "pdrop", "jitter_noise")  # chance, which would hide a difference
 
+TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+
 Changes = dict[str, Any]
 
 SPECIAL: dict[str, Changes] = {
     "bamba": {"mamba_n_heads": 4, "mamba_d_head": 16, "attn_layer_indices": [1]},
     "blt": {
-        **{"vocab_size": 260, "patch_in_forward": True},
-        **{"encoder_hash_byte_group_vocab": 64, "encoder_hash_byte_group_size": [3, 4]},
+        "vocab_size": 260,
+        "patch_in_forward": True,
+        "encoder_hash_byte_group_vocab": 64,
+        "encoder_hash_byte_group_size": [3, 4],
+        "use_cache": False,  # its own default fails
     },
     "blt_local_encoder": {"hidden_size_global": 64, "num_hidden_layers": 1, "vocab_size": 260},
     "blt_local_decoder": {"hidden_size_global": 64, "vocab_size": 260, "head_dim": 8},
@@ -95,17 +100,24 @@ SPECIAL: dict[str, Changes] = {
             for kind in ("sliding_attention", "full_attention")
         },
     },
-    "dbrx": {"num_key_value_heads": 2},
+    "dbrx": {
+        "num_key_value_heads": 2,
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
+    },
     "deepseek_v2": {"num_experts_per_tok": 2},
     "deepseek_v4": {
         "num_key_value_heads": 1,
         "compress_rates": {"compressed_sparse_attention": 2, "heavily_compressed_attention": 4},
     },
     "dots1": {
-        **{"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2},
+        "n_shared_experts": 1,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
         "layer_types": ["sliding_attention", "full_attention"],
     },
-    "dots3_note_vision": {"adapter_in_dim": 32, "adapter_out_dim": 32},
+    "dots3_note_vision_encoder": {"adapter_in_dim": 32, "adapter_out_dim": 32},
+    "dots3_note_audio_encoder": {"adapter_input_size": 32, "adapter_out_dim": 32},
     "dots3_note_text": {"head_dim": 16, "per_layer_config": {}},
     "exaone4": {"layer_types": ["sliding_attention", "full_attention"]},
     "falcon_h1": {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_ssm": 64},
@@ -117,7 +129,13 @@ SPECIAL: dict[str, Changes] = {
         "activation_sparsity_pattern": [0.5, 0.0, 0.0, 0.0],
     },
     "gemma4_assistant": {
-        "default": {"text_config": {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0}},
+        "default": {
+            "text_config": {
+                "model_type": "gemma4_text",
+                "hidden_size_per_layer_input": 0,
+                "vocab_size_per_layer_input": 0,
+            }
+        },
     },
     "gemma4_text": {"per_layer_config": {}},
     "gemma4_unified_text": {"per_layer_config": {}},
@@ -134,34 +152,47 @@ SPECIAL: dict[str, Changes] = {
     "lfm2": {"full_attn_idxs": [1], "layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "llama4_text": {
-        **{"num_hidden_layers": 2, "no_rope_layers": [1, 0], "moe_layers": [1]},
+        "num_hidden_layers": 2,
+        "no_rope_layers": [1, 0],
+        "moe_layers": [1],
         "layer_types": ["chunked_attention", "full_attention"],
     },
     "longcat_flash": {"zero_expert_num": 2},
     "mamba2": {"num_heads": 8, "head_dim": 8},
     "mellum": {"layer_types": ["sliding_attention", "full_attention"]},
     "minimax_m3_vl_text": {
-        **{"index_block_size": 2, "index_topk_blocks": 2},
+        "index_block_size": 2,
+        "index_topk_blocks": 2,
         "layer_types": ["full_attention", "minimax_m3_sparse"],
         "mlp_layer_types": ["dense", "sparse"],
     },
     "ministral": {"head_dim": 8, "layer_types": ["sliding_attention", "full_attention"]},
     "nemotron": {"num_key_value_heads": 2},
     "qwen4_exp_text": {
-        **{"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8},
-        **{"indexer_budget": 8, "indexer_compress_ratio": 2, "hc_lowrank": 8},
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 8,
+        "indexer_budget": 8,
+        "indexer_compress_ratio": 2,
+        "hc_lowrank": 8,
     },
     "recurrent_gemma": {"num_hidden_layers": 3},
     "smollm3": {"no_rope_layers": [1, 0]},
     "xlstm": {"hidden_size": 128, "embedding_dim": 128, "num_blocks": 2, "chunk_size": 16},
     "xmod": {"default_language": "en_XX"},
     "zamba": {
-        **{"num_hidden_layers": 4, "attention_hidden_size": 64, "attention_head_dim": 16},
+        "num_hidden_layers": 4,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
         "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
     },
     "zamba2": {
-        **{"num_hidden_layers": 4, "attention_hidden_size": 64, "attention_head_dim": 16},
-        **{"n_mamba_heads": 4, "mamba_headdim": 16, "num_key_value_heads": 4},
+        "num_hidden_layers": 4,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "n_mamba_heads": 4,
+        "mamba_headdim": 16,
+        "num_key_value_heads": 4,
         "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
     },
     "zaya": {"layer_types": ["hybrid", "hybrid_sliding"], "sliding_window": WINDOW},
@@ -184,50 +215,55 @@ def tiny_config(model_type: str, changes: Mapping[str, Any] | None = None) -> An
 
     config_class = CONFIG_MAPPING[model_type]
     known = SPECIAL.get(model_type, {}).get("default", {})
-    values = shrunk(config_class(**known).to_dict(), model_type)
+    values = shrunk(config_class(**known).to_dict())
     special = {k: v for k, v in SPECIAL.get(model_type, {}).items() if k != "default"}
     return config_class(**{**values, **special, **(changes or {})})
 
 
-def shrunk(values: Mapping[str, Any], model_type: str) -> Changes:
+def shrunk(values: Mapping[str, Any]) -> Changes:
     """The values of a configuration that are to change, by the names of its fields.
 
     Args:
         values: A configuration as a dictionary.
-        model_type: Its name.
     """
     changes: Changes = {}
     for name, value in values.items():
         if isinstance(value, Mapping) and "model_type" in value:
-            kind = value["model_type"]
-            nested = {k: v for k, v in SPECIAL.get(kind, {}).items() if k != "default"}
-            changes[name] = {"model_type": kind, **shrunk(value, kind), **nested}
-        elif isinstance(value, bool) or value is None:
-            continue
-        elif name in SIZES and isinstance(value, int):
+            changes[name] = _shrunk_part(value)
+        elif name in SIZES and isinstance(value, int) and not isinstance(value, bool):
             changes[name] = min(value, SIZES[name])
-        elif any(word in name for word in OFF) and isinstance(value, float):
+        elif isinstance(value, float) and any(word in name for word in OFF):
             changes[name] = 0.0
-    counts = [name for name in LAYER_COUNTS if isinstance(values.get(name), int)]
-    if counts:
-        depth = values[counts[0]]
-        per_layer = {
-            name: value
-            for name, value in values.items()
-            # Indexes of layers are a list of another kind.
-            if isinstance(value, list | tuple) and len(value) == depth and len(set(value)) < depth
-        }
-        kept = layers_of_every_kind(per_layer)
-        for name in counts:
-            changes[name] = len(kept)
-        for name, value in per_layer.items():
-            changes[name] = [value[index] for index in kept]
+        elif name in TOKENS:
+            changes[name] = TOKENS[name]
+    changes |= _few_layers(values)
     if values.get("kv_lora_rank") and "num_key_value_heads" in values:  # latent attention
         changes["num_key_value_heads"] = SIZES["num_attention_heads"]
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if name in values:
-            changes[name] = {"bos": 1, "eos": 2, "pad": 0}[name[:3]]
     return changes
+
+
+def _shrunk_part(values: Mapping[str, Any]) -> Changes:
+    """A configuration within another one."""
+    kind = values["model_type"]
+    special = {k: v for k, v in SPECIAL.get(kind, {}).items() if k != "default"}
+    return {"model_type": kind, **shrunk(values), **special}
+
+
+def _few_layers(values: Mapping[str, Any]) -> Changes:
+    """The number of layers, and what a configuration says of each."""
+    counts = [name for name in LAYER_COUNTS if isinstance(values.get(name), int)]
+    if not counts:
+        return {}
+    depth = values[counts[0]]
+    per_layer = {
+        name: value
+        for name, value in values.items()
+        # Indexes of layers are a list of another kind: none of them comes twice.
+        if isinstance(value, list | tuple) and len(value) == depth and len(set(value)) < depth
+    }
+    kept = layers_of_every_kind(per_layer)
+    changes: Changes = dict.fromkeys(counts, len(kept))
+    return changes | {name: [value[i] for i in kept] for name, value in per_layer.items()}
 
 
 def layers_of_every_kind(per_layer: Mapping[str, Any]) -> list[int]:
@@ -272,7 +308,8 @@ def _rope(kind: str, **values: Any) -> Changes:
 
 
 _LONG = {
-    **{"short_factor": [1.0] * 4, "long_factor": [3.0] * 4},
+    "short_factor": [1.0] * 4,
+    "long_factor": [3.0] * 4,
     "original_max_position_embeddings": 24,
 }
 VARIANTS = [
@@ -286,8 +323,11 @@ VARIANTS = [
     ArchitectureRow(
         "reformer",
         {
-            **{"is_decoder": True, "attn_layers": ["local", "lsh"], "axial_pos_shape": [16, 16]},
-            **{"axial_pos_embds_dim": [16, 16], "local_attn_chunk_length": 8},
+            "is_decoder": True,
+            "attn_layers": ["local", "lsh"],
+            "axial_pos_shape": [16, 16],
+            "axial_pos_embds_dim": [16, 16],
+            "local_attn_chunk_length": 8,
             "lsh_attn_chunk_length": 8,
         },
         "is_decoder",
@@ -305,7 +345,9 @@ VARIANTS = [
         "llama",
         _rope(
             "llama3",
-            **{"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0},
+            factor=4.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
             original_max_position_embeddings=64,
         ),
         "llama3 rope",
@@ -317,7 +359,8 @@ VARIANTS = [
         "phi3",
         {
             **_rope("longrope", **_LONG),
-            **{"max_position_embeddings": 128, "original_max_position_embeddings": 24},
+            "max_position_embeddings": 128,
+            "original_max_position_embeddings": 24,
         },
         "longrope",
     ),

@@ -7,6 +7,7 @@ that nothing else was computed with.
 from __future__ import annotations
 
 import copy
+import logging
 import random
 import signal
 import tempfile
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from architectures.configs import VOCABULARY, ArchitectureRow, tiny_config
 
+from architectures.configs import VOCABULARY, ArchitectureRow, tiny_config
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.errors import SettingsError, ZhmcqError
@@ -47,9 +48,9 @@ class Outcome:
         difference: The largest difference of a log-likelihood per token to a plain sequence's.
         loss: The loss of one training step.
         loss_difference: Its difference to the one of plain sequences.
-        reach: How far a log-likelihood moves when the token before it changes: what a wrong mask
-            would show.
-        words: Why it was refused or not built.
+        reach: How far log-likelihoods move when tokens shortly before change: how far they would
+            if a mask were wrong.
+        words: Why it has no prefix trees, was refused or not built.
     """
 
     name: str
@@ -91,17 +92,18 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
     plain = copy.deepcopy(built)
     bank = questions()
     engine = ScoringEngine(model, "tree", BUDGET)
-    scores = engine.scores(bank)
+    with heard("zhmcq.modeling._layout") as reasons:
+        scores = engine.scores(bank)
     expected, reach = plain_scores(plain, bank)
     worst = max(
-        float((torch.from_numpy(a) - b).abs().max())
-        for a, b in zip(scores, expected, strict=True)
+        float((torch.from_numpy(a) - b).abs().max()) for a, b in zip(scores, expected, strict=True)
     )
-    outcome = Outcome(name, engine.layout, worst, reach=reach)
+    words = "; ".join(reasons)
+    outcome = Outcome(name, engine.layout, worst, reach=reach, words=words)
     try:
         loss, difference = training_step(model, engine.layout, bank)
     except SettingsError as error:  # it can answer, but peft cannot adapt it
-        return replace(outcome, words=f"training: {error}")
+        return replace(outcome, words=f"{words}; training is refused: {error}")
     return replace(outcome, loss=loss, loss_difference=difference)
 
 
@@ -155,9 +157,7 @@ def plain_log_likelihoods(model: Any, question: EncodedQuestion, candidate: int)
     return predicted.gather(1, torch.tensor(ids)[:, None])[:, 0]
 
 
-def plain_scores(
-    model: Any, bank: Sequence[EncodedQuestion]
-) -> tuple[list[torch.Tensor], float]:
+def plain_scores(model: Any, bank: Sequence[EncodedQuestion]) -> tuple[list[torch.Tensor], float]:
     """Scores of plain sequences, each by a model that has computed nothing yet, and the reach."""
     scores = []
     with torch.inference_mode():
@@ -169,15 +169,8 @@ def plain_scores(
             mean = question.normalization == "mean"
             scores.append(torch.stack([v.mean() if mean else v.sum() for v in values]))
         first = bank[0]
-        moved = (*first.prompt[:-1], 3 + (first.prompt[-1] - 2) % (VOCABULARY - 3))
-        ids = first.candidates[0]
-        both = [
-            torch.log_softmax(
-                copy.deepcopy(model)(input_ids=torch.tensor([prompt + ids])).logits[0, -2].float(),
-                dim=-1,
-            )
-            for prompt in (first.prompt, moved)
-        ]
+        moved = replace(first, prompt=first.prompt[:-4] + bank[1].prompt[:4])
+        both = [plain_log_likelihoods(copy.deepcopy(model), q, 2) for q in (first, moved)]
     return scores, float((both[0] - both[1]).abs().max())
 
 
@@ -236,6 +229,22 @@ def plain_losses(model: Any, bank: Sequence[EncodedQuestion]) -> dict[Objective,
         next_token -= float(own[question.key_index].sum())
         tokens += len(own[question.key_index])
     return {"contrastive": contrastive / len(bank), "next_token": next_token / tokens}
+
+
+@contextmanager
+def heard(logger: str) -> Iterator[list[str]]:
+    """What the block's warnings of a logger give as their reason, in place of logging them."""
+    reasons: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: reasons.append(str((record.args or [record.msg])[0]))  # type: ignore[method-assign,index]
+    listening = logging.getLogger(logger)
+    listening.addHandler(handler)
+    listening.propagate = False
+    try:
+        yield reasons
+    finally:
+        listening.removeHandler(handler)
+        listening.propagate = True
 
 
 @contextmanager
