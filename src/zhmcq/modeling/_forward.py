@@ -13,11 +13,13 @@ from weakref import WeakKeyDictionary
 import torch
 
 from zhmcq.encoding._batch import PackedBatch
+from zhmcq.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 __all__ = [
+    "FORWARD_ERRORS",
     "accepted_inputs",
     "attention_masks",
     "base_of",
@@ -26,7 +28,22 @@ __all__ = [
     "model_dtype",
     "token_log_likelihoods",
     "token_logits",
+    "unreadable",
+    "without_earlier_state",
 ]
+
+# What the forward methods of models raise about inputs that they cannot read. What says that
+# memory is full is a RuntimeError, too, and is to be caught before these.
+FORWARD_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def attention_masks(
@@ -104,7 +121,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         inputs["attention_mask"] = batch.attended
     if _takes_positions_to_keep(base):
         inputs["logits_to_keep"] = batch.predicts
-    with _without_earlier_state(base):
+    with without_earlier_state(base):
         logits: torch.Tensor = model(**inputs).logits
     if logits.dim() > 2:
         logits = logits[batch.predicts]
@@ -144,11 +161,14 @@ _one_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
-def _without_earlier_state(base: Any) -> Iterator[None]:
+def without_earlier_state(base: Any) -> Iterator[None]:
     """Compute as if nothing had been computed before.
 
     Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
     later, shorter rows. They are set back, and no other thread computes in between.
+
+    Args:
+        base: The base model, without an adapter around it.
     """
     modules = _rotary_modules.get(base)
     if modules is None:
@@ -197,6 +217,21 @@ def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
             return compute()
     finally:
         model.train(training)
+
+
+def unreadable(model: Any, length: int, error: Exception) -> ModelError:
+    """The error of a model whose forward method fails.
+
+    Args:
+        model: The model.
+        length: The token ids of its longest row.
+        error: What its forward method raised.
+    """
+    return ModelError(
+        f"{type(base_of(model)).__name__} fails to compute a row of {length} token ids: "
+        f"{type(error).__name__}: {error}. Expected a model that takes any row of token ids: take "
+        "another base model"
+    )
 
 
 def model_dtype(model: Any) -> torch.dtype:
