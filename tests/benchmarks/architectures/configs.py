@@ -372,6 +372,7 @@ VARIANTS = [
         | {"layer_types": ["full_attention", "sliding_attention"]},
         "window",
     ),
+    ArchitectureRow("rwkv", {"rescale_every": 1}, "rescaled layers"),
     ArchitectureRow("xlnet", {"attn_type": "uni"}, "uni"),
     ArchitectureRow("zamba2", {"use_mem_rope": True}, "rope"),
 ]

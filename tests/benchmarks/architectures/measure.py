@@ -51,6 +51,7 @@ class Outcome:
         reach: How far log-likelihoods move when tokens shortly before change: how far they would
             if a mask were wrong.
         words: Why it has no prefix trees, was refused or not built.
+        untrained: Why it cannot be trained.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Outcome:
     loss_difference: float = float("nan")
     reach: float = float("nan")
     words: str = ""
+    untrained: str = ""
 
 
 def measure(row: ArchitectureRow) -> Outcome:
@@ -92,7 +94,7 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
     plain = copy.deepcopy(built)
     bank = questions()
     engine = ScoringEngine(model, "tree", BUDGET)
-    with heard("zhmcq.modeling._layout") as reasons:
+    with heard("zhmcq.modeling._layout") as reasons, unchanged(model):
         scores = engine.scores(bank)
     expected, reach = plain_scores(plain, bank)
     worst = max(
@@ -103,7 +105,7 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
     try:
         loss, difference = training_step(model, engine.layout, bank)
     except SettingsError as error:  # it can answer, but peft cannot adapt it
-        return replace(outcome, words=f"{words}; training is refused: {error}")
+        return replace(outcome, untrained=str(error))
     return replace(outcome, loss=loss, loss_difference=difference)
 
 
@@ -191,18 +193,11 @@ def training_step(
         if "lora_B" in name or "lora_embedding_B" in name:  # else it would change nothing yet
             torch.nn.init.normal_(weight, std=0.05)
     expected = plain_losses(copy.deepcopy(adapted), bank)
-    adapted.train()
-    settings = TrainingSettings()
     losses: dict[Objective, float] = {}
-    for objective in expected:
-        plan = StepPlan.of(settings.model_copy(update={"objective": objective}), layout)
-        adapted.zero_grad()
-        losses[objective] = 0.0
-        for passes in plan.groups(bank):
-            batches = [collate(rows, layout) for rows in passes]
-            part = objective_sum(adapted, batches, bank, objective) / plan.loss_terms(bank)
-            part.backward()
-            losses[objective] += part.item()
+    with unchanged(adapted):
+        adapted.train()
+        for objective in expected:
+            losses[objective] = _trained_loss(adapted, layout, bank, objective)
     gradients = [p.grad for p in adapted.parameters() if p.requires_grad and p.grad is not None]
     assert any(bool(gradient.any()) for gradient in gradients), "no gradient"
     assert all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient of NaN"
@@ -210,12 +205,31 @@ def training_step(
     return losses["next_token"], worst
 
 
+def _trained_loss(
+    adapted: Any, layout: Layout, bank: Sequence[EncodedQuestion], objective: Objective
+) -> float:
+    settings = TrainingSettings().model_copy(update={"objective": objective})
+    plan = StepPlan.of(settings, layout)
+    adapted.zero_grad()
+    loss = 0.0
+    for passes in plan.groups(bank):
+        batches = [collate(rows, layout) for rows in passes]
+        part = objective_sum(adapted, batches, bank, objective) / plan.loss_terms(bank)
+        part.backward()
+        loss += part.item()
+    return loss
+
+
 def plain_losses(model: Any, bank: Sequence[EncodedQuestion]) -> dict[Objective, float]:
     """For each objective the loss of plain sequences, by one model from the shortest on.
 
     What a model may keep of shorter sequences has no part in longer ones.
     """
-    sequences = [(q.length, index, c) for index, q in enumerate(bank) for c in range(3)]
+    sequences = [
+        (len(question.prompt + question.candidates[candidate]), index, candidate)
+        for index, question in enumerate(bank)
+        for candidate in range(3)
+    ]
     values: dict[tuple[int, int], torch.Tensor] = {}
     with torch.no_grad():
         for _, index, candidate in sorted(sequences):
@@ -229,6 +243,23 @@ def plain_losses(model: Any, bank: Sequence[EncodedQuestion]) -> dict[Objective,
         next_token -= float(own[question.key_index].sum())
         tokens += len(own[question.key_index])
     return {"contrastive": contrastive / len(bank), "next_token": next_token / tokens}
+
+
+@contextmanager
+def unchanged(model: Any) -> Iterator[None]:
+    """Check that the block leaves the model's weights as they were.
+
+    Raises:
+        AssertionError: If it does not.
+    """
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    yield
+    changed = [
+        name
+        for name, weight in model.state_dict().items()
+        if not torch.equal(weight.nan_to_num(), before[name].nan_to_num())
+    ]
+    assert not changed, f"weights changed: {', '.join(changed[:3])}"
 
 
 @contextmanager

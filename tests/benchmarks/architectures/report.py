@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from architectures.measure import Outcome
 
 TOLERANCE = 1e-4  # of log-likelihoods per token and of losses, in nats
 LAYOUTS = ("tree", "flat", "equal")
+SHOWN = 240  # characters of a reason
 BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
 
 
@@ -41,29 +44,22 @@ def tables(outcomes: Sequence[Outcome], versions: str) -> str:
         f"{sum(outcome.kind == kind for outcome in outcomes)} {kind}"
         for kind in (*LAYOUTS, "refused", "not built")
     )
+    groups = {
+        "Why not as a tree:": [outcome for outcome in usable if outcome.words],
+        "Why not trained:": [replace(o, words=o.untrained) for o in usable if o.untrained],
+        "Refused:": [outcome for outcome in ordered if outcome.kind == "refused"],
+        "Not built here:": [o for o in ordered if o.kind in ("not built", "crash")],
+    }
     parts = [
         f"{len(outcomes)} rows: {counts}. Measured with {versions}.",
         "",
         "| architecture | rows | difference | loss |",
         "|---|---|---|---|",
         *map(_usable_line, usable),
-        "",
-        "Why not as a tree, or not trained:",
-        "",
-        "| architecture | reason |",
-        "|---|---|",
-        *(_reason_line(outcome) for outcome in usable if outcome.words),
-        "",
-        "Refused:",
-        "",
-        "| architecture | reason |",
-        "|---|---|",
-        *(_reason_line(outcome) for outcome in ordered if outcome.kind == "refused"),
     ]
-    rest = [outcome for outcome in ordered if outcome.kind in ("not built", "crash")]
-    if rest:
-        parts += ["", "Not built here:", "", "| architecture | reason |", "|---|---|"]
-        parts += map(_reason_line, rest)
+    for heading, members in groups.items():
+        if members:
+            parts += ["", heading, *_by_reason(members)]
     return "\n".join(parts)
 
 
@@ -80,11 +76,22 @@ def rewritten(page: str, outcomes: Sequence[Outcome], versions: str) -> str:
 
 
 def _usable_line(outcome: Outcome) -> str:
-    loss = f"{outcome.loss:.2f}" if outcome.loss == outcome.loss else "refused"
+    loss = "refused" if math.isnan(outcome.loss) else f"{outcome.loss:.2f}"
     return f"| {outcome.name} | {outcome.kind} | {outcome.difference:.0e} | {loss} |"
 
 
-def _reason_line(outcome: Outcome) -> str:
+def _by_reason(outcomes: Sequence[Outcome]) -> list[str]:
+    """A table of reasons, each with the architectures that it holds for."""
+    names: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        names.setdefault(_reason(outcome), []).append(outcome.name)
+    lines = [f"| {reason} | {', '.join(names[reason])} |" for reason in sorted(names)]
+    return ["", "| reason | architectures |", "|---|---|", *lines]
+
+
+def _reason(outcome: Outcome) -> str:
+    kind = outcome.name.partition(",")[0]
     words = re.sub(r"\s+", " ", outcome.words).strip("; ").replace("|", "\\|")
-    words = re.sub(r"'/[^']*'", "it", words)  # the temporary folder
-    return f"| {outcome.name} | {words} |"
+    words = re.sub(rf"(?<![\w-]){re.escape(kind)}(?![\w-])", "this type", words)
+    words = words.replace("<", "&lt;")
+    return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
