@@ -11,13 +11,18 @@ import transformers
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy, SchedulerType
 
 from zhmcq._library_fields import LoraConfigFields, SchedulerName, TrainingArgumentsFields
-from zhmcq.settings import REFUSED, LoraSettings, TrainingSettings
+from zhmcq.settings import REFUSED, REFUSED_LORA, LoraSettings, TrainingSettings
 
 
 @pytest.mark.parametrize(
     ("installed", "version", "listed", "elsewhere"),
     [
-        (peft.LoraConfig, peft.__version__, LoraConfigFields, set(LoraSettings.model_fields)),
+        (
+            peft.LoraConfig,
+            peft.__version__,
+            LoraConfigFields,
+            {*LoraSettings.model_fields, *REFUSED_LORA},
+        ),
         (
             transformers.TrainingArguments,
             transformers.__version__,
@@ -43,14 +48,16 @@ def test_the_frozen_fields_are_those_of_the_installed_version(
 
 
 def test_no_field_is_listed_twice() -> None:
-    assert not set(LoraConfigFields.__annotations__) & set(LoraSettings.model_fields)
+    others = {*LoraSettings.model_fields, *REFUSED_LORA}
+    assert not set(LoraConfigFields.__annotations__) & others
     others = {*TrainingSettings.model_fields, *REFUSED}
     assert not set(TrainingArgumentsFields.__annotations__) & others
 
 
-def test_each_refused_field_is_one_of_transformers() -> None:
+def test_each_refused_field_is_one_of_its_library() -> None:
     fields = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
     assert set(REFUSED) <= fields
+    assert set(REFUSED_LORA) <= {field.name for field in dataclasses.fields(peft.LoraConfig)}
 
 
 @pytest.mark.parametrize(

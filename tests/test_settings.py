@@ -296,9 +296,9 @@ def test_a_whole_array_is_still_refused() -> None:
 
 
 def test_a_value_that_no_record_can_hold_is_refused_at_once() -> None:
-    message = r"LoraSettings\(loftq_config=<object.*cannot be written to the run's record"
+    message = r"LoraSettings\(runtime_config=<object.*cannot be written to the run's record"
     with pytest.raises(SettingsError, match=message):
-        LoraSettings(loftq_config=object())
+        LoraSettings(runtime_config=object())
 
 
 def test_a_library_field_is_refused_if_it_is_not_finite() -> None:

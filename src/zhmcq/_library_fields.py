@@ -2,7 +2,8 @@
 
 Type checkers and editors read them as arguments of the settings. ``tests/test_library_fields.py``
 compares them with the installed versions and prints the lines to add or to delete. Fields with a
-reason to be refused are not here but in :data:`zhmcq.settings.REFUSED`.
+reason to be refused are not here but in ``REFUSED`` and ``REFUSED_LORA`` of
+:mod:`zhmcq.settings`.
 """
 
 from __future__ import annotations
@@ -35,29 +36,17 @@ SchedulerName = Literal[
 class LoraConfigFields(TypedDict, total=False):
     """Fields of peft's ``LoraConfig`` (0.21) that ``LoraSettings`` does not have itself."""
 
-    alora_invocation_tokens: Sequence[int] | None
     alpha_pattern: Mapping[str, Any] | None
-    arrow_config: Any
-    auto_mapping: Any
     base_model_name_or_path: str | None
     bias: Literal["none", "all", "lora_only"]
-    corda_config: Any
     ensure_weight_tying: bool
-    eva_config: Any
     exclude_modules: Sequence[str] | str | None
     fan_in_fan_out: bool
-    inference_mode: bool
-    kasa_config: Any
-    layer_replication: Any
     layers_pattern: Sequence[str] | str | None
     layers_to_transform: Sequence[int] | int | None
-    loftq_config: Any
     lora_bias: bool
-    lora_ga_config: Any
-    megatron_config: Any
     megatron_core: str | None
     modules_to_save: Sequence[str] | None
-    monteclora_config: Any
     peft_type: Any
     peft_version: str | None
     qalora_group_size: int
@@ -67,11 +56,8 @@ class LoraConfigFields(TypedDict, total=False):
     target_parameters: Sequence[str] | None
     task_type: Any
     trainable_token_indices: Any
-    use_bdlora: Any
     use_dora: bool
-    use_qalora: bool
     use_rslora: bool
-    velora_config: Any
 
 
 class TrainingArgumentsFields(TypedDict, total=False):

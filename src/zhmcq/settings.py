@@ -50,6 +50,25 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as we
 # Ways of initialising an adapter that need no data and leave the base model as it was.
 INITIALISATIONS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
+# Fields of LoraConfig that would be passed over, or give what cannot be merged or detached exactly.
+REFUSED_LORA = {
+    "alora_invocation_tokens": "an adapter for a part of the tokens cannot be merged",
+    "arrow_config": "routing between several adapters cannot be merged",
+    "auto_mapping": "the base model's class comes from its configuration",
+    "corda_config": "give init_lora_weights='pissa' or 'olora', which need no data",
+    "eva_config": "give init_lora_weights='pissa' or 'olora', which need no data",
+    "inference_mode": "an adapter that is frozen cannot be trained",
+    "kasa_config": "it changes the base model for good",
+    "layer_replication": "its base model is another one: save a model with these layers first",
+    "loftq_config": "it changes the base model for good",
+    "lora_ga_config": "give init_lora_weights='pissa' or 'olora', which need no data",
+    "megatron_config": "models of Megatron are not loaded here",
+    "monteclora_config": "it draws weights at random: there is no single model to merge into",
+    "use_bdlora": "its parts are for serving by others; give a lower r for a smaller adapter",
+    "use_qalora": "it needs a base model that is quantised by GPTQ",
+    "velora_config": "it changes gradients by a sample of the data",
+}
+
 # Fields of TrainingArguments that would be passed over, or would undo what is promised here.
 REFUSED = {
     "auto_find_batch_size": "lower per_device_train_batch_size or max_length instead",
@@ -151,7 +170,7 @@ class _LibrarySettings(_Settings):
         for name in values:
             if name in cls.refused_fields:
                 # Their defaults are no harm: settings may be made of a whole dump.
-                if values[name] not in (None, False):
+                if values[name] not in (None, False, {}):
                     problems.append(
                         f"{cls.__name__}: {name} is not taken: {cls.refused_fields[name]}"
                     )
@@ -215,13 +234,15 @@ class LoraSettings(_LibrarySettings):
             ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
             the base model's. The adapter is saved so that it fits the base model as it was; it
             then has twice the rank. Ways that first have to look at data, or that change the
-            base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused.
+            base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused, as are fields
+            that could not be merged or detached exactly.
         loraplus_lr_ratio: LoRA+: the learning rate of ``B`` divided by that of ``A``, at least 1;
             ``None`` gives both the same.
     """
 
     library_fields = LoraConfigFields
     library_source = ("peft", "tuners/lora/config.py", "LoraConfig")
+    refused_fields = REFUSED_LORA
 
     r: int = Field(default=32, gt=0)
     lora_alpha: int = Field(default=16, gt=0)
@@ -267,16 +288,28 @@ class LoraSettings(_LibrarySettings):
                 f"LoraSettings(init_lora_weights={self.init_lora_weights!r}): expected True, "
                 "False, 'gaussian', 'orthogonal', 'pissa', 'pissa_niter_4' (any number) or 'olora'"
             )
+        self._check_token_indices()
         if self.changes_base and (lost := self._lost_by_conversion()):
             raise SettingsError(
                 f"LoraSettings(init_lora_weights={self.init_lora_weights!r}) cannot be joined "
                 f"with {', '.join(lost)}: the saved adapter would be another model than was trained"
             )
 
+    def _check_token_indices(self) -> None:
+        """Refuse tokens that peft would write to in an order of its own, or nowhere."""
+        given = (self.model_extra or {}).get("trainable_token_indices")
+        for ids in given.values() if isinstance(given, dict) else [given or ()]:
+            plain = all(type(index) is int and index >= 0 for index in ids)
+            if not plain or len(set(ids)) < len(ids):
+                raise SettingsError(
+                    f"LoraSettings(trainable_token_indices={given!r}): expected ids of tokens, "
+                    "each 0 or more and named once"
+                )
+
     def _lost_by_conversion(self) -> list[str]:
         """Fields that peft's conversion drops: it keeps A and B only, and scales them all alike."""
         extra = self.model_extra or {}
-        lost = ["use_dora", "modules_to_save", "trainable_token_indices", "use_qalora"]
+        lost = ["use_dora", "modules_to_save", "trainable_token_indices"]
         if extra.get("use_rslora"):
             lost += ["rank_pattern", "alpha_pattern"]
         named = [name for name in lost if extra.get(name)]

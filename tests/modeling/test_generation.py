@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.modeling import ModelSource, load_model
 from zhmcq.modeling._generation import TextGenerator, stream_choices, stream_replies
-from zhmcq.modeling._load import ModelSource, load_model
 from zhmcq.testing import tiny_llama
 
 

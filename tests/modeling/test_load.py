@@ -13,6 +13,8 @@ import zhmcq
 from zhmcq.errors import ModelError, SettingsError
 from zhmcq.modeling._load import (
     ModelSource,
+    candidate_dtypes,
+    choose_device,
     load_skeleton,
     load_tokenizer,
     quantization_config,
@@ -105,7 +107,7 @@ def test_quantization_becomes_bitsandbytes_configs() -> None:
 
 def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert torch_dtype("auto", cpu) == torch.float32
+    assert candidate_dtypes(cpu) == candidate_dtypes(torch.device("mps")) == (torch.float32,)
     for native, dtype in ((True, torch.bfloat16), (False, torch.float16)):
 
         def supported(*, including_emulation: bool, answer: bool = native) -> bool:
@@ -113,7 +115,60 @@ def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.Mo
             return answer
 
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        assert candidate_dtypes(cuda) == (dtype, torch.float32)
         assert torch_dtype("auto", cuda) == dtype
     assert torch_dtype("bfloat16", cpu) == torch_dtype("bfloat16", cuda) == torch.bfloat16
     with pytest.raises(SettingsError, match=r"^dtype='fp16': expected one of \('auto', 'float32'"):
         torch_dtype("fp16", cpu)  # type: ignore[arg-type]
+
+
+def machine_with(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "name", "device"),
+    [
+        (2, False, None, "cuda:0"),
+        (2, False, "cuda", "cuda:0"),
+        (2, False, "cuda:1", "cuda:1"),
+        (2, False, "cpu", "cpu"),
+        (0, True, None, "mps"),
+        (0, True, "mps", "mps"),
+        (0, True, "cpu", "cpu"),
+        (0, False, None, "cpu"),
+    ],
+)
+def test_a_device_is_the_named_or_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, name: str | None, device: str
+) -> None:
+    machine_with(monkeypatch, cuda=cuda, mps=mps)
+    assert str(choose_device(name)) == device
+
+
+@pytest.mark.parametrize(
+    ("cuda", "name", "message"),
+    [
+        (0, "cuda", "device='cuda': PyTorch finds 0 CUDA devices here; give device='cpu'"),
+        (2, "cuda:2", "device='cuda:2': PyTorch finds 2 CUDA devices here; give device='cpu'"),
+        (0, "mps", "device='mps': PyTorch finds no MPS device here; give device='cpu'"),
+        (
+            2,
+            "gpu",
+            r"device='gpu': expected 'cpu', 'cuda', 'cuda:1' \(any number\), 'mps', or None",
+        ),
+        (2, "cuda:-1", "device='cuda:-1': expected 'cpu'"),
+        (2, "", "device='': expected 'cpu'"),
+        (2, 0, "device=0: expected 'cpu'"),
+        (2, torch.device("cpu"), r"device=device\(type='cpu'\): expected 'cpu'"),
+    ],
+)
+def test_a_device_that_is_none_or_not_here_is_refused(
+    monkeypatch: pytest.MonkeyPatch, cuda: int, name: Any, message: str
+) -> None:
+    machine_with(monkeypatch, cuda=cuda, mps=False)
+    with pytest.raises(SettingsError, match=message):
+        choose_device(name)

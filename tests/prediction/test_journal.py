@@ -25,6 +25,7 @@ def finished_in(path: Path, run: dict[str, Any] = RUN) -> dict[str, dict[str, An
 
 def fill(path: Path, *records: dict[str, Any]) -> None:
     with Journal(path, RUN) as journal:
+        journal.begin("float32")
         journal.add(list(records))
 
 
@@ -40,7 +41,7 @@ def test_answers_are_found_again_by_the_same_run(path: Path) -> None:
 def test_the_file_is_a_head_and_one_json_line_an_answer(path: Path) -> None:
     fill(path, {"id": "1", "reply": "A"}, {"id": "2", "reply": "B"})
     head, *answers = map(json.loads, path.read_text(encoding="ascii").splitlines())
-    assert head["zhmcq_journal"] == 1
+    assert (head["zhmcq_journal"], head["dtype"]) == (1, "float32")
     assert answers == [{"id": "1", "reply": "A"}, {"id": "2", "reply": "B"}]
 
 
@@ -67,6 +68,8 @@ def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
         with Journal(path, RUN) as journal:
             complete = sum(end < length for end in ends)
             assert list(journal.finished) == ["1", "2"][: max(0, complete - 1)]
+            assert journal.dtype == ("float32" if complete else None)
+            journal.begin("float32")
             journal.add([{"id": "3"}])
         assert list(finished_in(path))[-1] == "3"
 
@@ -89,7 +92,9 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(path: Path, content: byte
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("line", [b"{broken}", b"[1]", b'{"reply": "A"}', b"\xff", b""])
+@pytest.mark.parametrize(
+    "line", [b"{broken}", b"[1]", b'{"reply": "A"}', b'{"id": 1}', b'{"id": []}', b"\xff", b""]
+)
 def test_a_damaged_line_is_named_with_the_remedy(path: Path, line: bytes) -> None:
     fill(path, {"id": "1"})
     path.write_bytes(path.read_bytes() + line + b"\n")
@@ -97,6 +102,40 @@ def test_a_damaged_line_is_named_with_the_remedy(path: Path, line: bytes) -> Non
     with pytest.raises(PredictionError, match=r"answers\.jsonl, line 3: .*remove the line"):
         Journal(path, RUN)
     assert path.read_bytes() == fill_again
+
+
+def test_a_record_with_a_fault_is_named_with_the_fault_and_the_remedy(path: Path) -> None:
+    fill(path, {"id": "1", "reply": "A"}, {"id": "2", "reply": "B"})
+    message = r"answers\.jsonl, line 3: expected a C, found b'.*B\"}': remove the line"
+
+    def fault(record: dict[str, Any]) -> str | None:
+        return "expected a C" if record["reply"] == "B" else None
+
+    with pytest.raises(PredictionError, match=message):
+        Journal(path, RUN, fault)
+
+
+def test_a_journal_remembers_the_dtype_that_it_was_begun_in(path: Path) -> None:
+    fill(path)
+    with Journal(path, RUN) as journal:
+        assert journal.dtype == "float32"
+        journal.begin("bfloat16")
+        assert journal.dtype == "float32"
+        assert str(journal.of_other_dtype("float16")) == (
+            f"{path} was begun in dtype 'float32', and dtype='float16' was given: give "
+            "dtype='float32' or 'auto' to continue it, or another file to start anew"
+        )
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("dtype", [b"auto", b"int8", b""])
+def test_a_journal_of_no_known_dtype_is_refused_and_kept(path: Path, dtype: bytes) -> None:
+    fill(path, {"id": "1"})
+    changed = path.read_bytes().replace(b"float32", dtype)
+    path.write_bytes(changed)
+    with pytest.raises(PredictionError, match="it is of another run"):
+        Journal(path, RUN)
+    assert path.read_bytes() == changed
 
 
 def test_an_empty_file_becomes_a_journal_and_folders_are_made(tmp_path: Path) -> None:
@@ -118,6 +157,7 @@ def test_answers_are_on_the_disk_before_add_returns(
 
     monkeypatch.setattr(os, "fsync", fsync)
     with Journal(path, RUN) as journal:
+        journal.begin("float32")
         sizes = [path.stat().st_size]
         for name in ("1", "2"):
             journal.add([{"id": name}])
@@ -133,8 +173,9 @@ def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_is_an_output_error_and_nothing_else() -> None:
-    with pytest.raises(OutputError, match="No space left on device; the answers it holds are kept"):
-        Journal("/dev/full", RUN)
+    message = "No space left on device; the answers it holds are kept"
+    with Journal("/dev/full", RUN) as journal, pytest.raises(OutputError, match=message):
+        journal.begin("float32")
 
 
 def test_a_disk_that_fills_up_keeps_what_was_written(

@@ -67,6 +67,7 @@ def run(
     if journal is None:
         return answer(prepared, engine, progress), calls
     with Journal(journal, journal_run(prepared, engine, {"model": "m"})) as book:
+        book.begin("float32")
         return answer(prepared, engine, progress, book), calls
 
 
@@ -85,6 +86,7 @@ def test_a_step_is_in_the_journal_before_it_is_reported(encoder: Encoder, tmp_pa
     prepared = prepare(BANK, encoder)
     engine = FirstOption()
     with Journal(path, journal_run(prepared, engine, {})) as book:
+        book.begin("float32")
         answer(
             prepared,
             engine,

@@ -12,7 +12,7 @@ import torch
 import zhmcq
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import collate
-from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama

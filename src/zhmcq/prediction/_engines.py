@@ -6,6 +6,7 @@ engine: the journal, resuming, statistics, progress and the order of the answers
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,10 @@ class Engine(Protocol):
         """Compute the records of questions, giving those of each step as soon as it is done."""
         ...
 
+    def fault(self, question: PreparedQuestion, record: Record) -> str | None:
+        """What is wrong with a record that was read from a journal, or ``None``."""
+        ...
+
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The answer that a record amounts to, be it computed now or read from a journal."""
         ...
@@ -104,6 +109,18 @@ class ScoreEngine:
                 records,
                 PredictionStats(stats.questions, stats.seconds, stats.given, stats.computed),
             )
+
+    def fault(self, question: PreparedQuestion, record: Record) -> str | None:
+        """A record has a finite score for each candidate, and nothing else."""
+        scores, count = record.get("scores"), len(question.encoded.candidates)
+        if (
+            isinstance(scores, list)
+            and len(scores) == count
+            and all(isinstance(score, float) and math.isfinite(score) for score in scores)
+            and record.keys() == {"id", "scores"}
+        ):
+            return None
+        return f"expected finite scores of {count} candidates"
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The best candidate; its confidence is its share of the candidates' likelihoods."""
@@ -156,6 +173,17 @@ class GenerateEngine:
                 for reply in replies
             ]
             yield EngineStep(records, PredictionStats(count, time.perf_counter() - start))
+
+    def fault(self, question: PreparedQuestion, record: Record) -> str | None:
+        """A record has a reply and, if and only if it was limited, the index of its candidate."""
+        candidate, count = record.get("candidate"), len(question.encoded.candidates)
+        if record.keys() != {"id", "reply", "candidate"} or not isinstance(record["reply"], str):
+            return "expected a reply, which is a text, and a candidate"
+        if not self.settings.constrain:
+            return None if candidate is None else "expected no candidate for a free reply"
+        if type(candidate) is int and 0 <= candidate < count:
+            return None
+        return f"expected the index of one of {count} candidates"
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The candidate that was written; of a free reply, what the parser reads in it."""

@@ -6,37 +6,52 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from zhmcq._files import locked
 from zhmcq.errors import OutputError, PredictionError
+from zhmcq.settings import DtypeName
 
 __all__ = ["Journal"]
+
+DTYPES: tuple[DtypeName, ...] = tuple(name for name in get_args(DtypeName) if name != "auto")
 
 
 class Journal:
     """An append-only file: a line that identifies the run, then one json line for each answer.
 
+    The first line holds a hash of what the answers depend on, and the dtype that they were computed
+    in, which only :meth:`begin` decides for a new journal.
+
     Args:
         path: The file; it and its folder are made where there is none.
         run: What the answers depend on; only its hash is kept. A journal of another run is
             refused.
+        fault: Says what is wrong with a record, or ``None``. A journal with a wrong one is refused.
 
     Attributes:
+        dtype: The name of the dtype that the journal was begun in; ``None`` for a new one.
         finished: The answers that the file held when it was opened, by the question's id.
 
     Raises:
-        PredictionError: If the file is the journal of another run, or no journal at all; it is
-            left as it was.
+        PredictionError: If the file is the journal of another run, or no journal at all, or is
+            damaged; it is left as it was.
         OutputError: If it cannot be read or written, or another prediction is writing to it.
     """
 
-    def __init__(self, path: str | Path, run: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        run: dict[str, Any],
+        fault: Callable[[dict[str, Any]], str | None] = lambda record: None,  # noqa: ARG005
+    ) -> None:
         self._path = Path(path)
-        digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-        self._first_line = _line({"zhmcq_journal": 1, "run": digest})
+        self._run = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+        self.dtype: DtypeName | None = None
+        self.finished: dict[str, dict[str, Any]] = {}
         busy = (
             f"another prediction is writing to the journal {self._path}: wait until it has ended, "
             "or give another file"
@@ -48,10 +63,8 @@ class Journal:
                 stack.enter_context(locked(lock, busy))
                 # Unbuffered, so that closing after a failed write does not write again.
                 self._file = stack.enter_context(self._path.open("ab", buffering=0))
-                empty = self._path.stat().st_size == 0
-                self.finished = {} if empty else self._read()
-                if self._path.stat().st_size == 0:
-                    self._write(self._first_line)
+                if self._path.stat().st_size > 0:
+                    self._read(fault)
                 self._open_files = stack.pop_all()
         except OutputError:
             raise
@@ -69,6 +82,26 @@ class Journal:
     ) -> None:
         self._open_files.close()
 
+    def begin(self, dtype: DtypeName) -> None:
+        """Write the first line of a new journal; one that was begun before stays as it is.
+
+        Args:
+            dtype: The name of the dtype that the answers are computed in.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        if self.dtype is None:
+            self._append(_line(self._head(dtype)))
+            self.dtype = dtype
+
+    def of_other_dtype(self, name: str) -> PredictionError:
+        """The error for a journal that is to be continued in a dtype that is not its own."""
+        return PredictionError(
+            f"{self._path} was begun in dtype {self.dtype!r}, and dtype={name!r} was given: give "
+            f"dtype={self.dtype!r} or 'auto' to continue it, or another file to start anew"
+        )
+
     def add(self, records: list[dict[str, Any]]) -> None:
         """Append answers and wait until they are on the disk.
 
@@ -78,41 +111,55 @@ class Journal:
         Raises:
             OutputError: If they cannot be written.
         """
+        self._append(b"".join(map(_line, records)))
+
+    def _append(self, data: bytes) -> None:
         try:
-            self._write(b"".join(map(_line, records)))
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _write(self, data: bytes) -> None:
-        while data:
-            data = data[self._file.write(data) :]
-        os.fsync(self._file.fileno())
+    def _head(self, dtype: str) -> dict[str, Any]:
+        return {"zhmcq_journal": 1, "run": self._run, "dtype": dtype}
 
-    def _read(self) -> dict[str, dict[str, Any]]:
-        """The answers by id; a last line that an interruption left incomplete is cut off."""
+    def _read(self, fault: Callable[[dict[str, Any]], str | None]) -> None:
+        """Read the answers; a last line that an interruption left incomplete is cut off."""
         raw = self._path.read_bytes()
         complete = raw[: raw.rfind(b"\n") + 1]
-        if not raw.startswith(self._first_line) and not self._first_line.startswith(raw):
-            problem = "of another run (other questions, model, prompt or mode)"
-            if not raw.startswith(b'{"zhmcq_journal"'):
-                problem = "none"
-            raise PredictionError(
-                f"expected {self._path} to be the journal of this run, but it is {problem}: give "
-                "another file, or remove this one to start anew"
-            )
-        finished: dict[str, dict[str, Any]] = {}
+        self._read_head(raw)
         for number, line in enumerate(complete.split(b"\n")[1:-1], start=2):
             try:
                 record = json.loads(line)
-                finished[record["id"]] = record
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                problem = fault(record) if isinstance(record["id"], str) else "expected a text id"
+            except (ValueError, KeyError, TypeError, RecursionError):
+                problem = "expected an answer as json"
+            if problem is not None:
                 raise PredictionError(
-                    f"{self._path}, line {number}: expected an answer as json, found "
-                    f"{line[:60]!r}: remove the line to have its question answered again"
-                ) from error
+                    f"{self._path}, line {number}: {problem}, found {line[:60]!r}: remove the line "
+                    "to have its question answered again"
+                )
+            self.finished[record["id"]] = record
         if len(complete) != len(raw):
             os.truncate(self._path, len(complete))
-        return finished
+
+    def _read_head(self, raw: bytes) -> None:
+        """Take the dtype from the first line, unless an interruption left that incomplete."""
+        heads = {name: _line(self._head(name)) for name in DTYPES}
+        for name, head in heads.items():
+            if raw.startswith(head):
+                self.dtype = name
+                return
+        if b"\n" not in raw and any(head.startswith(raw) for head in heads.values()):
+            return
+        problem = "of another run (other questions, model, prompt or mode)"
+        if not raw.startswith(b'{"zhmcq_journal"'):
+            problem = "none"
+        raise PredictionError(
+            f"expected {self._path} to be the journal of this run, but it is {problem}: give "
+            "another file, or remove this one to start anew"
+        )
 
     def _unwritable(self, error: OSError) -> OutputError:
         return OutputError(

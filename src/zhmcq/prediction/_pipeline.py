@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
 from zhmcq.questions import QuestionBank
 
-__all__ = ["PreparedBank", "answer", "journal_run", "prepare"]
+__all__ = ["PreparedBank", "answer", "journal_run", "prepare", "record_check"]
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,24 @@ def journal_run(
         for item in prepared.questions
     ]
     return {**model_fields, **engine.journal_fields(), "questions": questions}
+
+
+def record_check(prepared: PreparedBank, engine: Engine) -> Callable[[Record], str | None]:
+    """What is wrong with a record that was read from a journal, as a function of it.
+
+    Args:
+        prepared: The questions that the journal may have records of.
+        engine: How they are answered.
+    """
+    by_id = {question.id: question for question in prepared.questions}
+
+    def fault(record: Record) -> str | None:
+        question = by_id.get(record["id"])
+        if question is None:
+            return "expected the id of one of the questions"
+        return engine.fault(question, record)
+
+    return fault
 
 
 def answer(

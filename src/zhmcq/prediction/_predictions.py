@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from zhmcq.errors import PredictionError
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
@@ -40,6 +42,9 @@ class Prediction:
         reply: What the model wrote; ``""`` if the candidates were scored.
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
         source_id: The id cell of the question's source, as it is there.
+
+    Raises:
+        PredictionError: If the confidence or a score is not finite: that is no answer.
     """
 
     id: str
@@ -51,6 +56,15 @@ class Prediction:
     reply: str = ""
     reason: str = ""
     source_id: SourceId = None
+
+    def __post_init__(self) -> None:
+        numbers = [*self.scores, *([] if self.confidence is None else [self.confidence])]
+        if not all(map(math.isfinite, numbers)):
+            raise PredictionError(
+                f"question {self.id!r}: expected finite scores and a finite confidence, found "
+                f"{self.scores} and {self.confidence}: answer it with dtype='float32', or with "
+                "another base model if it was computed in that"
+            )
 
 
 @dataclass(frozen=True, slots=True)

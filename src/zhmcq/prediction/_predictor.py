@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from zhmcq._progress import Progress, progress_or_bar
-from zhmcq.encoding import Encoder
-from zhmcq.errors import ManifestError, ModelError, PredictionError
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._dtype import DtypeChoice, free_memory
 from zhmcq.modeling._generation import TextGenerator
-from zhmcq.modeling._load import ModelSource, choose_device, load_model
+from zhmcq.modeling._load import (
+    ModelSource,
+    choose_device,
+    dtype_name,
+    load_tokenizer,
+    load_weights,
+    quantization_config,
+)
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
@@ -28,7 +36,7 @@ from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.draft import Columns
-from zhmcq.settings import DtypeName, GenerateSettings, ScoreSettings
+from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
 
@@ -69,12 +77,19 @@ class MCQPredictor:
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
             folder remembers by default, else 2048.
         batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
-        dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in.
+        dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in, if the first
+            questions show that the model works in it, else float32.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (any number) or ``"mps"``; the fastest of this
+            machine by default.
+        quantization: How to quantise the base model to 4 or 8 bits, as in training; ``None``
+            leaves it at full precision.
         token: A hub access token, for gated models.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model's author supplies with the weights.
 
     Raises:
+        SettingsError: If an argument has another type than these, or an impossible value, or the
+            machine has no such device.
         ModelError: If the model cannot be loaded.
         AdapterMismatchError: If the adapter was trained on another base model.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
@@ -94,10 +109,25 @@ class MCQPredictor:
         max_length: int | None = None,
         batch_size: int = 4,
         dtype: DtypeName = "auto",
+        device: str | None = None,
+        quantization: QuantizationSettings | None = None,
         token: str | None = None,
         local_files_only: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
+        _require_path("model", model)
+        _require_adapter(adapter)
+        _require_count("batch_size", batch_size)
+        if max_length is not None:
+            _require_count("max_length", max_length)
+        if quantization is not None and not isinstance(quantization, QuantizationSettings):
+            raise SettingsError(
+                f"MCQPredictor(quantization={quantization!r:.80}): expected "
+                "QuantizationSettings(…) or None"
+            )
+        self._device = choose_device(device)
+        self._dtype = DtypeChoice(dtype, self._device)
+        self._quantization = quantization
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
         self._max_length = max_length
@@ -106,15 +136,25 @@ class MCQPredictor:
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
-        loaded, self.tokenizer = load_model(self._source, dtype=dtype, device=choose_device())
-        self._state = _State(loaded, None, remembered, template)
+        self.tokenizer = load_tokenizer(self._source)
+        self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
             self._attach(trained)
+            self._warn_of_other_base(trained)
 
     @property
     def prompt(self) -> Prompt:
         """How questions are rendered."""
         return self._state.prompt
+
+    @property
+    def dtype(self) -> DtypeName:
+        """The dtype of the weights, such as ``"bfloat16"``.
+
+        With ``dtype="auto"`` the first prediction may show that the model does not work in it,
+        and change it; so may a journal that was begun in another one.
+        """
+        return dtype_name(self._dtype.current)
 
     def use_adapter(self, adapter: str | Path | None) -> None:
         """Attach an adapter in place of the present one, or detach it.
@@ -132,7 +172,9 @@ class MCQPredictor:
             ManifestError: If it is no adapter folder of zhmcq, or was changed.
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
+            SettingsError: If it is neither a path nor ``None``.
         """
+        _require_adapter(adapter)
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
@@ -148,6 +190,7 @@ class MCQPredictor:
             except ModelError:
                 self.use_adapter(None)
                 raise
+            self._warn_of_other_base(trained)
 
     def predict(
         self,
@@ -185,8 +228,9 @@ class MCQPredictor:
         Raises:
             ReadError: If the file cannot be read.
             QuestionError: If two questions have one id.
-            PredictionError: If an argument is of a wrong type or goes with another one only, or
-                the journal is damaged or of another run.
+            PredictionError: If an argument is of a wrong type or goes with another one only; if
+                the journal is damaged, or of another run or dtype; if scores are not finite.
+            ModelError: If the model does not work in the dtype, be it the named or the last one.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
             EncodingError: If the tokenizer has no EOS token.
@@ -197,24 +241,88 @@ class MCQPredictor:
         bank = _as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
         prepared = pipeline.prepare(bank, encoder)
-        engine = self._engine(settings, encoder, prepared.longest)
         with contextlib.ExitStack() as stack:
             book = None
             if journal is not None:
-                run = pipeline.journal_run(prepared, engine, self._model_fields())
-                book = stack.enter_context(Journal(journal, run))
+                book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
+            self._prove_dtype([question.encoded for question in prepared.questions], book)
+            engine = self._engine(settings, encoder, prepared.longest)
             report = stack.enter_context(progress_or_bar(progress))
             return pipeline.answer(prepared, engine, report, book)
+
+    def _journal(
+        self,
+        path: str | Path,
+        prepared: pipeline.PreparedBank,
+        settings: ScoreSettings | GenerateSettings,
+        encoder: Encoder,
+    ) -> Journal:
+        """The journal of this run, opened; it is not decided yet in which dtype the run goes on."""
+        engine = self._engine(settings, encoder, prepared.longest)
+        return Journal(
+            path,
+            pipeline.journal_run(prepared, engine, self._model_fields()),
+            pipeline.record_check(prepared, engine),
+        )
+
+    def _prove_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
+        """Load the model anew where the journal or the first questions need another dtype.
+
+        Nothing but the state may refer to the model meanwhile, so that it is gone before its
+        weights are read again.
+        """
+        if book is not None and book.dtype is not None:
+            if self._dtype.name not in ("auto", book.dtype):
+                raise book.of_other_dtype(self._dtype.name)
+            if book.dtype != self.dtype:
+                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
+                self._reload()
+        while questions and not self._dtype.accepts(self._state.model, questions):
+            self._reload()
+        if book is not None:
+            book.begin(self.dtype)
+
+    def _load(self) -> Any:
+        dtype, quantization = self._dtype.current, self._quantization
+        return load_weights(
+            self._source,
+            dtype=dtype,
+            device=self._device,
+            quantization=quantization and quantization_config(quantization, dtype),
+        )
+
+    def _reload(self) -> None:
+        """Load the model in the present dtype, with the adapter that it had."""
+        adapter = self._state.adapter
+        self._state = replace(self._state, model=None, adapter=None)
+        free_memory()
+        self._state = replace(self._state, model=self._load())
+        if adapter is not None:
+            self._attach(adapter)
 
     def _attach(self, adapter: Adapter) -> None:
         model = attach_trained(self._state.model, adapter, self._identity)
         self._state = replace(self._state, model=model, adapter=adapter)
-        if adapter.quantization:
-            logger.warning(
-                "%s was trained on a quantised base model and is used on the full-precision one: "
-                "its answers may differ a little from those that its accuracy was measured on",
-                adapter.folder,
-            )
+
+    def _warn_of_other_base(self, adapter: Adapter) -> None:
+        """Say so where the base model is not quantised as it was in training."""
+        trained = adapter.quantization
+        used = None if self._quantization is None else self._quantization.model_dump()
+        if trained == used:
+            return
+        remedy = "leave quantization out"
+        if trained is not None:
+            fields = ", ".join(f"{name}={value!r}" for name, value in trained.items())
+            remedy = f"give MCQPredictor(…, quantization=QuantizationSettings({fields}))"
+        logger.warning(
+            "%s was trained on a %s base model and is used on a %s one: its answers may differ a "
+            "little from those that its accuracy was measured on. For the base model of training, "
+            "%s",
+            adapter.folder,
+            _described(trained),
+            _described(used),
+            remedy,
+        )
 
     def _choose_prompt(self, remembered: Manifest | None) -> Prompt:
         if self._prompt is not None:
@@ -262,7 +370,32 @@ class MCQPredictor:
             "model": self._identity.model_dump(exclude={"name"}),
             "adapter": None if adapter is None else adapter.manifest.files,
             "prompt_sha256": rendering_sha256(self.prompt),
+            "quantization": self._quantization and self._quantization.model_dump(),
         }
+
+
+def _require_path(name: str, value: object) -> None:
+    if not isinstance(value, str | Path):
+        raise SettingsError(f"MCQPredictor({name}={value!r:.80}): expected a path or a name")
+
+
+def _require_adapter(value: object) -> None:
+    if value is not None and not isinstance(value, str | Path):
+        raise SettingsError(
+            f"adapter={value!r:.80}: expected the path of a folder that LoraTrainer.train wrote, "
+            "or None"
+        )
+
+
+def _require_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SettingsError(
+            f"MCQPredictor({name}={value!r:.80}): expected a whole number of 1 or more"
+        )
+
+
+def _described(quantization: Mapping[str, Any] | None) -> str:
+    return "full-precision" if quantization is None else f"quantised ({quantization['kind']})"
 
 
 def _mode_settings(

@@ -104,10 +104,15 @@ def write_json(path: str | Path, value: Any) -> None:
         value: What json can hold.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or holds a number that is not finite: json has none.
     """
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+    except ValueError as error:
+        raise OutputError(
+            f"{path} is not written: expected finite numbers, found one that is not ({error})"
+        ) from error
     with atomic_write(path) as temporary:
-        text = json.dumps(value, ensure_ascii=False, indent=1)
         # UTF-8 lacks lone surrogates alone, and Python escapes them the way json does.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 

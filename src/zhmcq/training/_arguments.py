@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zhmcq.errors import SettingsError
 from zhmcq.settings import REFUSED, TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["training_arguments"]
 
@@ -24,7 +27,11 @@ OWN_FIELDS = {
 
 
 def training_arguments(
-    settings: TrainingSettings, output_dir: str, *, evaluate: bool = True
+    settings: TrainingSettings,
+    output_dir: str,
+    *,
+    evaluate: bool = True,
+    device: str | None = None,
 ) -> Any:
     """The ``TrainingArguments`` of these settings.
 
@@ -35,10 +42,12 @@ def training_arguments(
         settings: Settings of the run.
         output_dir: Where transformers writes checkpoints.
         evaluate: Whether there are validation questions.
+        device: The name of the device to train on; ``None`` leaves it to transformers.
 
     Raises:
         SettingsError: If the installed transformers lacks a field, or refuses a value; if the
-            settings stop early and there are no validation questions.
+            settings stop early and there are no validation questions; if transformers would
+            train on another device.
     """
     import transformers
 
@@ -62,6 +71,8 @@ def training_arguments(
     values.setdefault("eval_strategy", "steps")
     if not evaluate:
         values["eval_strategy"] = "no"
+    if device == "cpu":
+        values["use_cpu"] = True
     values.setdefault("disable_tqdm", not sys.stderr.isatty())
     if not isinstance(settings.report_to, str):
         values["report_to"] = list(settings.report_to)
@@ -72,4 +83,23 @@ def training_arguments(
     # One process with several GPUs would have its rows cut up by DataParallel, which knows
     # nothing of masks; a launcher gives each GPU a process of its own.
     arguments._n_gpu = min(arguments.n_gpu, 1)
+    _refuse_other_device(arguments.device, device)
     return arguments
+
+
+def _refuse_other_device(taken: torch.device, name: str | None) -> None:
+    """Refuse a device that transformers does not take.
+
+    In a process of its own transformers takes the first CUDA device that the process sees, and
+    under a launcher the one of the process's number.
+    """
+    if name is None or name in (taken.type, str(taken)):
+        return
+    kind, _, number = name.partition(":")
+    remedy = f"give device={taken.type!r}, or leave it out"
+    if kind == "cuda":
+        remedy = (
+            f"set the environment variable CUDA_VISIBLE_DEVICES={number or 0} before Python starts "
+            "and give device='cuda', or leave device out"
+        )
+    raise SettingsError(f"LoraTrainer(device={name!r}): transformers trains on {taken}; {remedy}")

@@ -14,14 +14,16 @@ import torch
 
 from zhmcq._files import atomic_folder
 from zhmcq.errors import SettingsError
+from zhmcq.modeling._adapters import PEFT_ERRORS
+from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
+from zhmcq.training._lora_exact import refuse_inexact
 
 __all__ = [
     "FastDropout",
     "attach_adapter",
     "lora_config",
     "make_optimizer",
-    "refuse_unknown_layers",
     "save_initial_weights",
     "use_fast_dropout",
 ]
@@ -76,13 +78,17 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         A ``PeftModel``.
 
     Raises:
-        SettingsError: If the model lacks a layer that the settings name, or peft cannot adapt it.
+        SettingsError: If the model lacks a layer that the settings name, peft cannot adapt it, or
+            the adapter could not be saved and merged as it is trained.
     """
     from peft import get_peft_model
 
+    shared = shared_names(model)
+    tied = embeddings_are_tied(model)
+
+    _refuse_unknown_layers(model, settings)
     config = lora_config(settings, initialised=initialised)
     if not isinstance(settings.target_modules, str):
-        refuse_unknown_layers(model, settings)
         lacking = _lacking(model, settings.target_modules)
         # Phi-3 has o_proj and down_proj, and the rest under other names: too little to adapt.
         if len(lacking) == len(settings.target_modules) or ATTENTION & set(lacking):
@@ -98,14 +104,17 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
     with warnings.catch_warnings():
-        # peft calls a method that transformers is about to drop.
+        # peft calls a method that transformers is about to drop, and warns of tied weights, which
+        # merging parts.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+        warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
         try:
             peft_model = get_peft_model(model, config)
-        except ValueError as error:
+        except PEFT_ERRORS as error:
             raise SettingsError(
                 f"LoraSettings: peft cannot adapt this model with them: {error}"
             ) from error
+    refuse_inexact(peft_model, settings, shared, tied=tied)
     for parameter in peft_model.parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
@@ -114,7 +123,7 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     return peft_model
 
 
-def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
+def _refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
     """Refuse layers that the settings name and the model lacks, before anything is written.
 
     Args:
@@ -124,6 +133,12 @@ def refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:
     Raises:
         SettingsError: If a name was given that the model lacks, with the names that it has.
     """
+    names = [name for name, _ in model.named_modules()]
+    saved = (settings.model_extra or {}).get("modules_to_save") or ()
+    if unknown := [end for end in saved if not any(name.endswith(end) for name in names)]:
+        raise SettingsError(
+            f"LoraSettings(modules_to_save=…): the model has no layer {', '.join(unknown)}"
+        )
     given = settings.target_modules
     if "target_modules" not in settings.model_fields_set or given == "all-linear":
         return
@@ -166,7 +181,7 @@ def save_initial_weights(peft_model: Any, folder: Path) -> None:
     it learned is therefore the difference to its beginning, and that fits the base as it was.
     """
     with atomic_folder(folder, overwrite=True) as temporary:
-        peft_model.save_pretrained(temporary)
+        peft_model.save_pretrained(temporary, save_embedding_layers=False)
 
 
 def make_optimizer(peft_model: Any, args: Any, settings: LoraSettings) -> Any:

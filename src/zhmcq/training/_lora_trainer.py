@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
+from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._load import (
     ModelSource,
-    load_model,
+    choose_device,
+    dtype_name,
     load_skeleton,
     load_tokenizer,
-    quantization_config,
     torch_dtype,
 )
 from zhmcq.modeling._scoring import ScoringEngine
@@ -31,7 +32,6 @@ from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
     make_optimizer,
-    refuse_unknown_layers,
     save_initial_weights,
 )
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
@@ -62,6 +62,8 @@ class LoraTrainer:
         quantization: How to quantise the base model to 4 or 8 bits; ``None`` leaves it at full
             precision.
         prompt: The prompt that renders the questions: a registered name or an instance.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``; the fastest of this machine by default, and
+            under a launcher each process's own.
         token: A hub access token, for gated models.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the base model's author supplies with the weights.
@@ -80,6 +82,7 @@ class LoraTrainer:
         training: TrainingSettings | None = None,
         quantization: QuantizationSettings | None = None,
         prompt: str | Prompt = "zh-exam",
+        device: str | None = None,
         token: str | None = None,
         local_files_only: bool = False,
         trust_remote_code: bool = False,
@@ -92,6 +95,9 @@ class LoraTrainer:
         self.quantization = quantization
         self.prompt = prompt
         self.callbacks = list(callbacks)
+        if device is not None:
+            choose_device(device)  # refuses what is no device, or none of this machine
+        self.device = device
         self._template = get_prompt(prompt)
         if quantization is not None and self.lora.changes_base:
             raise SettingsError(
@@ -101,7 +107,7 @@ class LoraTrainer:
             )
         # peft and transformers refuse wrong values here, not after a long download.
         lora_config(self.lora)
-        training_arguments(self.training, "unused")
+        training_arguments(self.training, "unused", device=device)
 
     def preflight(
         self, train: Sequence[Question], valid: Sequence[Question] = ()
@@ -113,7 +119,8 @@ class LoraTrainer:
             valid: Validation questions with keys.
 
         Returns:
-            The report; ``print`` shows it. Its memory is that of a full-precision base model.
+            The report; ``print`` shows it. Its memory is that of a full-precision base model, in
+            the first dtype that would be tried on the device.
 
         Raises:
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
@@ -124,7 +131,8 @@ class LoraTrainer:
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
             return report
-        skeleton = load_skeleton(self.source, dtype=self.training.dtype)
+        device = training_arguments(self.training, "unused", device=self.device).device
+        skeleton = load_skeleton(self.source, dtype=torch_dtype(self.training.dtype, device))
         model = attach_adapter(skeleton, self.lora, initialised=False)
         return self._with_estimate(report, StepPlan.of(self.training), with_keys, model)
 
@@ -168,7 +176,10 @@ class LoraTrainer:
         validation = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
         arguments = training_arguments(
-            self.training, str(folder.checkpoints.folder), evaluate=bool(validation)
+            self.training,
+            str(folder.checkpoints.folder),
+            evaluate=bool(validation),
+            device=self.device,
         )
         with contextlib.ExitStack() as stack:
             if arguments.process_index == 0:
@@ -188,25 +199,34 @@ class LoraTrainer:
         folder: RunFolder,
         arguments: Any,
     ) -> tuple[Any, Run]:
-        """Load the base model, and check the questions before anything is written."""
+        """Check the questions, load the base model, attach an adapter; nothing is written yet."""
+        from transformers import set_seed
+
         settings = self.training
-        dtype = torch_dtype(settings.dtype, arguments.device)
-        quantization = quantization_config(self.quantization, dtype) if self.quantization else None
-        model, tokenizer = load_model(
-            self.source, dtype=settings.dtype, device=arguments.device, quantization=quantization
-        )
-        encoder = self._encoder(tokenizer)
+        encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
         report.raise_if_broken()
         if not training.encoded:
             raise PreflightError("expected training questions, found none")
-        refuse_unknown_layers(model, self.lora)
+        recorded = [folder.recorded_dtype() if arguments.process_index == 0 else None]
+        broadcast_object_list(recorded)
+        proven = load_proven(
+            self.source,
+            training.encoded,
+            dtype=settings.dtype,
+            device=arguments.device,
+            quantization=self.quantization,
+            recorded=recorded[0],
+        )
+        _refuse_other_dtypes(gather_object([dtype_name(proven.dtype)]))
+        set_seed(settings.seed)  # which decides the adapter's first weights
+        peft_model = attach_adapter(proven.model, self.lora)
         shuffled = None
         if settings.shuffle_options:
             shuffled = ShuffledEpochs(train, training.encoded, encoder, settings.seed)
             shuffled.log_what_changes()
-        return model, Run(
+        return peft_model, Run(
             folder=folder,
             lora=self.lora,
             settings=settings,
@@ -214,7 +234,7 @@ class LoraTrainer:
             identity=self.source.identity(),
             prompt=describe_prompt(self.prompt),
             arguments=arguments,
-            dtype=dtype,
+            dtype=proven.dtype,
             encoder=encoder,
             train=training.encoded,
             validation=validation.encoded,
@@ -222,20 +242,16 @@ class LoraTrainer:
             report=report,
         )
 
-    def _execute(self, run: Run, model: Any, checkpoint: Path | None) -> TrainingResult:
-        """Attach an adapter, train it, and save the best one.
+    def _execute(self, run: Run, peft_model: Any, checkpoint: Path | None) -> TrainingResult:
+        """Train the adapter, and save the best one.
 
         Args:
             run: What is trained.
-            model: The base model, loaded.
+            peft_model: The base model with the new adapter on it.
             checkpoint: The checkpoint to resume from, or ``None`` to start anew.
         """
-        from transformers import set_seed
-
         from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
 
-        set_seed(run.settings.seed)
-        peft_model = attach_adapter(model, run.lora)
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
@@ -345,6 +361,15 @@ class LoraTrainer:
         run = plan.estimate(questions, processes)
         memory = estimate_memory(model, self.training, run)
         return replace(report, run=replace(run, memory=memory))
+
+
+def _refuse_other_dtypes(names: Sequence[str]) -> None:
+    """Refuse processes whose devices chose different dtypes: their gradients would not be alike."""
+    if len(set(names)) > 1:
+        raise SettingsError(
+            f"the processes' devices take different dtypes ({', '.join(names)}): give "
+            "TrainingSettings(dtype=…) that all of them can compute in, such as 'float32'"
+        )
 
 
 def _refuse_other_types(**settings: object) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
+from zhmcq.modeling._load import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._preflight import PreflightReport
 from zhmcq.training._run_folder import RunFolder
@@ -66,9 +67,10 @@ class Run:
         """What makes two runs the same run, so that one can resume the other.
 
         Another number of processes gives a step other questions; another kind of device or dtype
-        gives other numbers. Access tokens are left out.
+        gives other numbers. The dtype is the one that was taken, whatever it was requested by.
+        Access tokens are left out.
         """
-        settings = self.settings.model_dump(mode="json")
+        settings = self.settings.model_dump(mode="json", exclude={"dtype"})
         return {
             "base": self.identity.model_dump(exclude={"name"}),
             "prompt": self.prompt.model_dump(),
@@ -79,7 +81,7 @@ class Run:
             "quantization": self.quantization.model_dump() if self.quantization else None,
             "processes": self.arguments.world_size,
             "device": self.arguments.device.type,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": dtype_name(self.dtype),
             "train_sha256": _data_hash(self.train),
             "valid_sha256": _data_hash(self.validation),
         }
@@ -93,6 +95,8 @@ class Run:
             metrics: Figures of that step's evaluation; empty without validation questions.
         """
         record = self.record
+        settings = {name: record[name] for name in SETTINGS}
+        settings["training"] = {**settings["training"], "dtype": self.settings.dtype}
         outcome = {
             "steps": steps,
             "best_step": best_step,
@@ -105,7 +109,7 @@ class Run:
             base=self.identity,
             prompt=self.prompt,
             max_length=self.settings.max_length,
-            settings={name: record[name] for name in SETTINGS},
+            settings=settings,
             training={**outcome, **{name: record[name] for name in CIRCUMSTANCES}},
         )
 

@@ -17,11 +17,12 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
+from zhmcq.settings import DtypeName
 
 __all__ = ["BestAdapter", "Checkpoints", "RunFolder"]
 
@@ -127,6 +128,19 @@ class RunFolder:
                 f"{self.path} holds other files: choose an empty output_dir, or pass "
                 "overwrite=True to remove them"
             )
+
+    def recorded_dtype(self) -> DtypeName | None:
+        """The dtype of the interrupted run that may be resumed; ``None`` if there is no such run.
+
+        Raises:
+            CheckpointError: If what the run recorded cannot be read.
+        """
+        run_file = self.path / RUN_FILE
+        if self._overwrite or self._resume is False or not run_file.is_file():
+            return None
+        name = _read_record(run_file).get("dtype")
+        # Any other value makes it another run, which begin() refuses.
+        return name if name in get_args(DtypeName) and name != "auto" else None
 
     def begin(self, record: dict[str, Any]) -> Path | None:
         """Begin a run in the folder, or find the checkpoint to resume from.
@@ -245,7 +259,7 @@ class RunFolder:
                 with warnings.catch_warnings():
                     # peft advises the conversion that is done here.
                     warnings.filterwarnings("ignore", message=".*changes the base weights")
-                    model.save_pretrained(temporary, **convert)
+                    model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
                 (temporary / "README.md").unlink(missing_ok=True)  # peft's
@@ -350,7 +364,7 @@ class BestAdapter:
         # that the adapter of the interrupted run stays.
         if stored is None or self._rank(metrics) > self._rank(stored["metrics"]):
             with atomic_folder(self._folder, overwrite=True) as temporary:
-                self._model.save_pretrained(temporary)
+                self._model.save_pretrained(temporary, save_embedding_layers=False)
                 text = json.dumps({"step": step, "metrics": metrics})
                 (temporary / "best.json").write_text(text, encoding="utf-8")
 

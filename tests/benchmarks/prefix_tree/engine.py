@@ -15,7 +15,7 @@ from prefix_tree.meter import Meter, StepClock, peak_memory
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, Job
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import encode_all
-from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.settings import Packing

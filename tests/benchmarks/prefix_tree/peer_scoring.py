@@ -10,7 +10,7 @@ import torch
 from prefix_tree.encoded_job import candidate_tokens, job_questions
 from prefix_tree.meter import Meter, peak_memory
 from prefix_tree.plan import MAX_LENGTH, Job
-from zhmcq.modeling._load import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.parsers import get_parser
 
 __all__ = ["harness", "pipeline"]

@@ -9,7 +9,7 @@ from prefix_tree.encoded_job import JobQuestion, job_questions, supervised_token
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
-from zhmcq.modeling._load import ModelSource, load_model
+from zhmcq.modeling import ModelSource, load_model
 from zhmcq.training._lora import lora_config
 
 __all__ = ["padded", "trl"]

@@ -1,0 +1,351 @@
+"""Merger: adds an adapter's update to its base model, and checks the result by its answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import SafetensorError
+
+from zhmcq._files import atomic_folder
+from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError
+from zhmcq.manifest import BaseIdentity
+from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
+from zhmcq.merging._weights import dequantised, merge_weights
+from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
+from zhmcq.modeling._load import (
+    ModelSource,
+    bars_on_terminals_only,
+    choose_device,
+    is_stored_quantised,
+    load_tokenizer,
+    load_weights,
+)
+from zhmcq.prompts import Prompt, get_prompt, recall_prompt
+from zhmcq.questions import Question
+from zhmcq.settings import DtypeName, QuantizationSettings
+
+__all__ = ["MergeResult", "Merger"]
+
+logger = logging.getLogger(__name__)
+
+BaseKind = Literal["full", "dequantized"]
+Into = Literal["auto", "full", "dequantized"]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """A merged model and how it compares with base and adapter.
+
+    Attributes:
+        output_dir: The merged model's folder.
+        base: What the adapter was merged into: the base model at ``"full"`` precision, or its
+            quantised weights, ``"dequantized"``.
+        verified: How many questions were answered both ways; 0 if none were given.
+        answer_flips: How many of them the merged model, loaded anew, answers differently from the
+            adapter on its base model, quantised if it was trained so.
+        max_logit_difference: The largest difference of a logit, over the vocabulary, at the
+            positions that score the first question's candidates; those of a built-in question if
+            none were given.
+    """
+
+    output_dir: Path
+    base: BaseKind
+    verified: int
+    answer_flips: int
+    max_logit_difference: float
+
+
+class Merger:
+    """Merges adapters.
+
+    Args:
+        token: A hub access token, where the base model is fetched from the hub.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the base model's author supplies with the weights.
+        dtype: The dtype to merge and save in; ``"auto"`` takes what the device is fast in.
+        device: Where to merge and verify: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; the
+            fastest device by default.
+
+    Raises:
+        SettingsError: If the machine has no such device.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        local_files_only: bool = False,
+        trust_remote_code: bool = False,
+        dtype: DtypeName = "auto",
+        device: str | None = None,
+    ) -> None:
+        self._source_of = partial(
+            ModelSource,
+            token=token,
+            local_files_only=local_files_only,
+            trust_remote_code=trust_remote_code,
+        )
+        self._dtype: DtypeName = dtype
+        self._device = choose_device(device)
+
+    def merge(
+        self,
+        adapter: str | Path,
+        output_dir: str | Path = "merged_model",
+        *,
+        base_model: str | Path | None = None,
+        into: Into = "auto",
+        verify_with: Sequence[Question] | None = None,
+        prompt: str | Prompt | None = None,
+        overwrite: bool = False,
+    ) -> MergeResult:
+        """Merge an adapter into its base model and save the result.
+
+        The folder loads with plain ``AutoModelForCausalLM.from_pretrained``, without peft. Before
+        it is kept, the merged model is loaded anew and compared with the adapter on its base
+        model.
+
+        Args:
+            adapter: A folder that ``LoraTrainer.train`` wrote.
+            output_dir: Where to write the merged model.
+            base_model: The base model, if it is no longer where it was in training.
+            into: What to merge into, where the adapter was trained on a quantised base model:
+                the model at ``"full"`` precision, or the weights that quantisation left of it
+                (``"dequantized"``), which are those that the adapter was trained on. ``"auto"``
+                takes the one that answers ``verify_with`` as the adapter did, full precision if
+                both do equally well or there are no questions. A base model that is stored
+                quantised has dequantised weights only.
+            verify_with: Questions to answer before and after.
+            prompt: The prompt for these questions, where the adapter's own cannot be recalled:
+                it has no name, or is not registered here.
+            overwrite: Whether a folder that is not empty may be replaced.
+
+        Raises:
+            OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false.
+            AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on, or
+                the adapter's tensors do not fit it.
+            ManifestError: If ``adapter`` is no adapter folder of zhmcq.
+            PromptMismatchError: If there are questions to verify with and the adapter's prompt is
+                unknown here, or renders differently now.
+            ModelError: If the base model or the adapter cannot be loaded.
+            MergeError: If there is no such base to merge ``into``, weights or scores are not
+                finite, or the merged model is another one than the adapter on its base model.
+            OutputError: If the folder cannot be written.
+        """
+        out = Path(output_dir)
+        _refuse_occupied(out, overwrite=overwrite)
+        trained = read_adapter(adapter)
+        source = self._source_of(str(base_model or trained.manifest.base.name))
+        identity = source.identity()
+        trained.refuse_other_base(identity)
+        tokenizer = load_tokenizer(source)
+        questions = _encoded(verify_with or (), tokenizer, trained, prompt)
+        compared = questions or sample_questions(tokenizer)
+        bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
+        kinds = bases.kinds(into)
+        before = bases.quantised_answers() if questions else None
+        kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
+        merged, expected = bases.merged(kind, compared if before is None else compared[:1])
+        dtype = merged.dtype
+        with atomic_folder(out, overwrite=overwrite) as temporary:
+            with _written(trained):
+                merged.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
+            del merged
+            free_memory()  # before the merged model is loaded
+            after = self._reloaded(temporary, compared, trained, dtype)
+            refuse_another_model(expected.logits, after.logits, dtype, trained.folder)
+        return _result(out, kind, len(questions), expected if before is None else before, after)
+
+    def _reloaded(
+        self,
+        folder: Path,
+        questions: Sequence[EncodedQuestion],
+        adapter: Adapter,
+        dtype: torch.dtype,
+    ) -> Answers:
+        """What the merged model answers that lies in ``folder``."""
+        try:
+            model = load_weights(self._source_of(str(folder)), dtype=dtype, device=self._device)
+        except ModelError as error:
+            raise MergeError(
+                f"{adapter.folder} cannot be merged: the merged model cannot be loaded: {error}"
+            ) from error
+        return answers_of(model, questions)
+
+
+@dataclass(frozen=True)
+class _Bases:
+    """The base model of an adapter, as it was in training and as it can be merged into.
+
+    Attributes:
+        source: Where it comes from.
+        identity: What it is.
+        adapter: The adapter.
+        questions: What models are compared on.
+        dtype: The dtype to load it in.
+        device: Where to put it.
+    """
+
+    source: ModelSource
+    identity: BaseIdentity
+    adapter: Adapter
+    questions: Sequence[EncodedQuestion]
+    dtype: DtypeName
+    device: torch.device
+
+    def kinds(self, into: str) -> tuple[BaseKind, ...]:
+        """What the adapter can be merged into, of what is wanted; the first is as good as others.
+
+        Raises:
+            MergeError: If there is no such base model.
+        """
+        if into not in get_args(Into):
+            raise MergeError(f"into={into!r}: expected one of {get_args(Into)}")
+        possible: tuple[BaseKind, ...] = ("full", "dequantized")
+        reason = ""
+        if is_stored_quantised(self.source):
+            possible, reason = ("dequantized",), "is stored quantised"
+        elif self.adapter.quantization is None:
+            possible, reason = ("full",), "was not quantised in training"
+        wanted = tuple(kind for kind in possible if into in ("auto", kind))
+        if not wanted:
+            raise MergeError(
+                f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.folder} can "
+                f"be merged into {possible[0]!r} only: leave into out"
+            )
+        return wanted
+
+    def quantised_answers(self) -> Answers | None:
+        """What the adapter answers on its quantised base model; ``None`` if it has no such.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+            MergeError: If a score is not finite.
+        """
+        if self.adapter.quantization is None and not is_stored_quantised(self.source):
+            return None
+        try:
+            model = self._quantised()
+        except ModelError as error:
+            raise ModelError(
+                f"{self.adapter.folder} was trained on a quantised base model, which is needed to "
+                f"verify the merge: {error}. Install bitsandbytes, or merge without verify_with"
+            ) from error
+        tuned = attach_trained(model, self.adapter, self.identity)
+        answers = answers_of(tuned, self.questions)
+        del model, tuned
+        free_memory()  # before the base model is loaded at full precision
+        return answers
+
+    def closest(self, kinds: Sequence[BaseKind], before: Answers) -> BaseKind:
+        """Which merged model answers most like the adapter in training; the first of equals."""
+        flips: dict[BaseKind, int] = {}
+        for kind in kinds:
+            merged, _ = self.merged(kind, self.questions[:1])
+            flips[kind] = before.flips(answers_of(merged, self.questions))
+            del merged
+            free_memory()
+            if not flips[kind]:
+                break
+        best = min(flips, key=lambda kind: flips[kind])
+        logger.info(
+            "merged into the %s base model: of %d questions, %s are answered differently than by "
+            "the adapter on its quantised base model",
+            {"full": "full-precision", "dequantized": "dequantised"}[best],
+            len(self.questions),
+            " and ".join(f"{count} ({kind})" for kind, count in flips.items()),
+        )
+        return best
+
+    def merged(self, kind: BaseKind, questions: Sequence[EncodedQuestion]) -> tuple[Any, Answers]:
+        """The merged model, and what the adapter on its base answered.
+
+        Args:
+            kind: What to merge into.
+            questions: What to answer.
+
+        Raises:
+            ModelError: If the base model or the adapter cannot be loaded.
+            MergeError: If the adapter cannot be merged, or numbers are not finite.
+        """
+        if kind == "full":
+            base = self._loaded(None)
+        else:
+            base = dequantised(self._quantised(), self.source.name)
+        tuned = attach_trained(base, self.adapter, self.identity)
+        expected = answers_of(tuned, questions)
+        return merge_weights(tuned, self.adapter.folder), expected
+
+    def _quantised(self) -> Any:
+        settings = self.adapter.quantization
+        return self._loaded(None if settings is None else QuantizationSettings(**settings))
+
+    def _loaded(self, quantization: QuantizationSettings | None) -> Any:
+        return load_proven(
+            self.source,
+            self.questions,
+            dtype=self.dtype,
+            device=self.device,
+            quantization=quantization,
+        ).model
+
+
+@contextmanager
+def _written(adapter: Adapter) -> Iterator[None]:
+    """Turn what transformers raises of a model that it cannot save into errors of zhmcq."""
+    try:
+        with bars_on_terminals_only():
+            yield
+    except OSError:  # the folder's
+        raise
+    except SafetensorError as error:
+        raise OutputError(f"the merged model cannot be written: {error}") from error
+    except PEFT_ERRORS as error:
+        raise MergeError(
+            f"{adapter.folder} cannot be merged: transformers cannot save the merged model: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _refuse_occupied(out: Path, *, overwrite: bool) -> None:
+    if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputExistsError(
+            f"{out} already holds something: choose another output_dir, or pass "
+            "overwrite=True to replace it"
+        )
+
+
+def _encoded(
+    questions: Sequence[Question], tokenizer: Any, adapter: Adapter, prompt: str | Prompt | None
+) -> list[EncodedQuestion]:
+    """The questions to verify with, as the adapter was trained on such; without those too long."""
+    if not questions:
+        return []
+    manifest = adapter.manifest
+    template = recall_prompt(manifest.prompt) if prompt is None else get_prompt(prompt)
+    encoded, unfit = Encoder(tokenizer, template, manifest.max_length).encode(questions)
+    if unfit:
+        logger.warning("%d questions do not fit and are not verified", len(unfit))
+    return encoded
+
+
+def _result(
+    out: Path, base: BaseKind, verified: int, before: Answers, after: Answers
+) -> MergeResult:
+    flips = before.flips(after) if verified else 0
+    if flips:
+        logger.warning(
+            "%d of %d questions are answered differently by the merged model", flips, verified
+        )
+    return MergeResult(out, base, verified, flips, before.logit_difference(after))

@@ -1,0 +1,107 @@
+"""An adapter's update in the weights of its base model, exactly: dequantised, untied, finite."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from zhmcq.errors import MergeError
+from zhmcq.modeling._adapters import PEFT_ERRORS
+from zhmcq.modeling._load import rebuilt
+from zhmcq.modeling._tied import (
+    embeddings_are_tied,
+    mark_untied,
+    tie_embeddings,
+)
+
+__all__ = ["dequantised", "merge_weights"]
+
+
+def dequantised(model: Any, name: str) -> Any:
+    """A quantised base model as a plain one, with the very numbers that it computes with.
+
+    Args:
+        model: The base model, without an adapter.
+        name: What it is called, for the message.
+
+    Raises:
+        MergeError: If its kind of quantisation cannot be undone.
+    """
+    try:
+        return rebuilt(model.dequantize()).eval()
+    except PEFT_ERRORS as error:
+        raise MergeError(
+            f"{name!r} is stored quantised in a way that cannot be undone here "
+            f"({type(error).__name__}: {error}), so that no adapter can be merged into it: use "
+            "the adapter with MCQPredictor(…, adapter=…), or train on the full-precision model"
+        ) from error
+
+
+def merge_weights(tuned: Any, adapter: object) -> Any:
+    """The base model with the adapter's update in its weights, which are all finite.
+
+    Embeddings and output head that had one weight get two where the adapter changes them
+    differently, and the configuration says so.
+
+    Args:
+        tuned: The adapter on its base model, at full precision; not to be used any more.
+        adapter: What the adapter is called, for messages.
+
+    Raises:
+        MergeError: If the adapter cannot be merged, or the weights are not finite.
+    """
+    base = tuned.get_base_model()
+    tied = _part_embeddings(base)
+    try:
+        with warnings.catch_warnings():
+            # Of weights that were tied, and are parted above.
+            warnings.filterwarnings("ignore", message=".*tie_word_embeddings=.*")
+            merged = tuned.merge_and_unload(safe_merge=False)
+    except PEFT_ERRORS as error:
+        raise MergeError(
+            f"{adapter} cannot be merged into its base model: {type(error).__name__}: {error}. "
+            "Use it with MCQPredictor(…, adapter=…)"
+        ) from error
+    for name, parameter in merged.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise MergeError(
+                f"merging {adapter} gives weights that are not finite ({name}): the adapter is "
+                "damaged, or its training diverged"
+            )
+    if not embeddings_are_tied(merged):
+        mark_untied(merged)
+    head = merged.get_output_embeddings()
+    if tied and torch.equal(head.weight, merged.get_input_embeddings().weight):
+        tie_embeddings(merged)
+    merged.config.use_cache = True
+    return merged
+
+
+def _part_embeddings(base: Any) -> bool:
+    """Give embeddings and head a weight each, if they have one and an adapter is on either.
+
+    peft adds an update to the one weight, and so to both layers, whichever it was trained for.
+
+    Args:
+        base: The base model with the adapter's layers in it.
+
+    Returns:
+        Whether they had one weight.
+    """
+    outer = (base.get_input_embeddings(), base.get_output_embeddings())
+    if outer[1] is None:
+        return False
+    embeddings, head = map(_base_layer, outer)
+    tied = head.weight is embeddings.weight
+    if tied and (embeddings is not outer[0] or head is not outer[1]):
+        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+    return tied
+
+
+def _base_layer(module: Any) -> Any:
+    """The base model's layer beneath what peft put in its place, if it did."""
+    if hasattr(module, "original_module"):
+        return module.original_module
+    return module.get_base_layer() if hasattr(module, "get_base_layer") else module

@@ -1,0 +1,379 @@
+"""The dtype that a model computes in: chosen by its device, and proven on the first questions.
+
+A model that was trained in bf16 may have activations beyond the largest number of fp16, 65,504:
+Gemma 3 270M is NaN from its eighth layer on. Others saturate and give finite scores that are wrong.
+So whatever is trained, scored, generated or merged goes through :class:`DtypeChoice`, which takes
+a dtype only if the log-likelihoods of real text in it are near those of fp32 arithmetic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import collate
+from zhmcq.encoding._tree import PackedRow, plain_row
+from zhmcq.errors import ModelError
+from zhmcq.modeling._forward import token_log_likelihoods
+from zhmcq.modeling._layout import FORWARD_ERRORS, evaluated
+from zhmcq.modeling._load import (
+    ModelSource,
+    candidate_dtypes,
+    choose_device,
+    dtype_name,
+    load_tokenizer,
+    load_weights,
+    quantization_config,
+    torch_dtype,
+)
+from zhmcq.settings import DtypeName, QuantizationSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "DtypeChoice",
+    "ProvenModel",
+    "free_memory",
+    "load_model",
+    "load_proven",
+    "sample_questions",
+]
+
+logger = logging.getLogger(__name__)
+
+QUESTIONS = 4  # of the first questions, what the proof computes
+ROW = 1024  # tokens of a row at most: fp16 overflows at a prompt's beginning, where it does at all
+SCORED = 32  # tokens at the end of each row whose log-likelihoods are compared
+
+# The largest mean difference of a token's log-likelihood, in nats, to fp32 arithmetic on the same
+# weights. Gemma 3 270M, whose activations are as large as bf16 was made for, differs in bf16 by
+# 0.025 on average (0.042 in the worst of 8 rows, 0.24 at the worst token); a mean over rows varies
+# little, so eight times that is out of reach of rounding. fp16 has three bits more and gets an
+# eighth of it. A model whose activations saturate differs by one and more: it predicts other text.
+TOLERANCE = {torch.bfloat16: 0.2, torch.float16: 0.025}
+
+SAMPLE = (
+    "閱讀下面的文章，選出最適當的答案。文章：春天到了，小明和家人一起到山上賞花。山路兩旁開滿了"
+    "櫻花，遠遠望去像一片粉紅色的雲。問題：小明和家人到哪裡賞花？(A)海邊 (B)山上 (C)公園 (D)學校"
+    "。答案：B"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenModel:
+    """A base model in a dtype that it was proven to work in.
+
+    Attributes:
+        model: The model, in evaluation mode.
+        dtype: The dtype of its weights; of a quantised model, the one that it computes in.
+    """
+
+    model: PreTrainedModel
+    dtype: torch.dtype
+
+
+class DtypeChoice:
+    """The dtype that a model is to be loaded in, until it is proven that it has to be another.
+
+    Args:
+        dtype: A dtype by name, or ``"auto"`` for the device's candidates in their order.
+        device: The device that the model is to be on.
+        recorded: With ``"auto"``, the name of the dtype that an earlier part of the same work
+            was done in; it is then the only candidate.
+
+    Attributes:
+        current: The dtype to load the model in.
+
+    Raises:
+        SettingsError: If there is no such dtype.
+    """
+
+    def __init__(
+        self, dtype: DtypeName, device: torch.device, recorded: DtypeName | None = None
+    ) -> None:
+        self.name = dtype
+        self.device = device
+        if dtype == "auto" and recorded is None:
+            self._candidates = candidate_dtypes(device)
+        else:
+            named = recorded if dtype == "auto" and recorded is not None else dtype
+            self._candidates = (torch_dtype(named, device),)
+        self._proven = False
+
+    @property
+    def current(self) -> torch.dtype:
+        """The dtype to load the model in."""
+        return self._candidates[0]
+
+    def accepts(self, model: Any, questions: Sequence[EncodedQuestion]) -> bool:
+        """Whether the model works in the present dtype; if not, ``current`` is the next one.
+
+        A model is looked at until one was accepted. The log gets a line that says which dtype is
+        used, or why it is not and which comes next.
+
+        Args:
+            model: The model, in the dtype ``current``, with or without an adapter on it.
+            questions: The first questions that it is used on; one or more.
+
+        Raises:
+            ModelError: If it does not work, and there is no other dtype to try.
+        """
+        if self._proven:
+            return True
+        fault = _fault(model, self.current, questions)
+        if fault is None:
+            self._proven = True
+            logger.info("the model computes in %s on %s", dtype_name(self.current), self.device)
+            return True
+        name, others = dtype_name(self.current), self._candidates[1:]
+        if not others:
+            raise ModelError(f"the model cannot be used in dtype {name!r}: {fault}. {self._remedy}")
+        logger.warning(
+            "the model cannot be used in %s, which this device would be fast in (%s): it is loaded "
+            "anew in %s",
+            name,
+            fault,
+            dtype_name(others[0]),
+        )
+        self._candidates = others
+        return False
+
+    @property
+    def _remedy(self) -> str:
+        if self.current == torch.float32:
+            return "Its weights are damaged: fetch them anew, or take another base model"
+        if self.name == "auto":
+            return (
+                "The work that is continued was recorded in this dtype: start anew, or continue "
+                "where it was begun"
+            )
+        return "Give dtype='float32', or dtype='auto' for a dtype that is proven to work"
+
+
+def load_proven(
+    source: ModelSource,
+    questions: Sequence[EncodedQuestion],
+    *,
+    dtype: DtypeName,
+    device: torch.device,
+    quantization: QuantizationSettings | None = None,
+    recorded: DtypeName | None = None,
+) -> ProvenModel:
+    """Load a base model in a dtype that works on the first questions.
+
+    Args:
+        source: Where it comes from.
+        questions: The first questions that it is used on; a sample is taken without any.
+        dtype: A dtype by name, or ``"auto"`` for the device's candidates in their order.
+        device: Where to put it.
+        quantization: How to quantise it; ``None`` leaves it as it is stored.
+        recorded: With ``"auto"``, the name of the dtype that an earlier part of the same work
+            was done in.
+
+    Raises:
+        ModelError: If it cannot be loaded, or works in none of these dtypes.
+        GatedModelError: If the model's owner has to grant access first.
+        SettingsError: If there is no such dtype.
+    """
+    questions = questions or sample_questions(load_tokenizer(source))
+    choice = DtypeChoice(dtype, device, recorded)
+    while True:
+        model = load_weights(
+            source,
+            dtype=choice.current,
+            device=device,
+            quantization=quantization and quantization_config(quantization, choice.current),
+        )
+        if choice.accepts(model, questions):
+            return ProvenModel(model, choice.current)
+        del model
+        free_memory()  # before the weights are read a second time
+
+
+def load_model(
+    source: ModelSource, *, dtype: DtypeName = "auto", device: torch.device | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer; see :func:`load_proven`.
+
+    Raises:
+        ModelError: If either cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    tokenizer = load_tokenizer(source)
+    proven = load_proven(
+        source,
+        sample_questions(tokenizer),
+        dtype=dtype,
+        device=choose_device() if device is None else device,
+    )
+    return proven.model, tokenizer
+
+
+def free_memory() -> None:
+    """Give back the memory of models that nothing refers to any more."""
+    gc.collect()  # the modules of a model refer to each other
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def sample_questions(tokenizer: PreTrainedTokenizerBase) -> list[EncodedQuestion]:
+    """A question to prove a dtype on, where there are no others."""
+    ids: list[int] = list(tokenizer(SAMPLE)["input_ids"])
+    return [
+        EncodedQuestion(
+            id="sample",
+            passage="",
+            prompt=tuple(ids[:-1]),
+            candidates=(tuple(ids[-1:]),),
+            answers=((0,),),
+            target=None,
+            normalization="sum",
+        )
+    ]
+
+
+def _fault(model: Any, dtype: torch.dtype, questions: Sequence[EncodedQuestion]) -> str | None:
+    """What is wrong with the model's log-likelihoods in ``dtype``, or ``None``.
+
+    fp32 is what others are compared with, so that of itself only finite numbers are expected.
+    """
+    compared = dtype in TOLERANCE
+    rows = _rows(questions[: QUESTIONS if compared else 1])
+    try:
+        computed = _log_likelihoods(model, rows)
+    except torch.OutOfMemoryError:
+        raise
+    except FORWARD_ERRORS as error:
+        return f"its forward method raises {type(error).__name__}: {error}"
+    if not computed.isfinite().all():
+        return "its log-likelihoods are not finite"
+    return _difference(model, dtype, rows, computed) if compared else None
+
+
+def _difference(
+    model: Any, dtype: torch.dtype, rows: Sequence[PackedRow], computed: torch.Tensor
+) -> str | None:
+    """Why log-likelihoods in ``dtype`` are too far from those in fp32, or ``None``."""
+    try:
+        with _WeightsInFloat32(model):
+            exact = _log_likelihoods(model, rows)
+    except FORWARD_ERRORS as error:
+        # Kernels that take 16-bit numbers only (some quantised models), or no memory is left.
+        logger.warning(
+            "the model's log-likelihoods in %s are finite, but cannot be compared with float32, in "
+            "which its forward method raises %s: %s",
+            dtype_name(dtype),
+            type(error).__name__,
+            error,
+        )
+        return None
+    difference = float((computed - exact).abs().mean())
+    if difference <= TOLERANCE[dtype]:
+        return None
+    return (
+        f"the log-likelihood of a token differs from float32 arithmetic by {difference:.2g} on "
+        f"average, expected {TOLERANCE[dtype]} or less"
+    )
+
+
+def _rows(questions: Sequence[EncodedQuestion]) -> list[PackedRow]:
+    """Each question's beginning in a row of its own, of which the last tokens are scored."""
+    rows = []
+    for question in questions:
+        ids = (*question.prompt, *question.candidates[0])[:ROW]
+        rows.append(plain_row(ids, min(SCORED, len(ids) - 1)))
+    return rows
+
+
+def _log_likelihoods(model: Any, rows: Sequence[PackedRow]) -> torch.Tensor:
+    """Of the scored tokens of each row, one row after the other; on the CPU."""
+    results = []
+    for row in rows:
+        batch = collate([row], "equal").to(model.device)  # as every causal model reads it
+        results.append(evaluated(model, partial(token_log_likelihoods, model, batch)).cpu())
+    return torch.cat(results)
+
+
+class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
+    """Lets forward passes compute in fp32, without a second copy of the weights.
+
+    Hooks turn the weights to fp32 before they are used and put the very same tensors back after
+    it: those of a layer while that layer runs, of other modules (embedding, last norm, head) each
+    its own. Since the embedding gives fp32, so does all that follows. At no time is more than a
+    layer or the head in memory twice.
+
+    Of a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
+    (bitsandbytes takes the dtype from its layer's ``compute_dtype``), so that the arithmetic is
+    compared and not the quantisation. bitsandbytes' 8-bit layers compute in int8 and fp16 whatever
+    they are given; there the comparison is of everything around them.
+
+    Args:
+        model: The model, whose weights are as they were when the block ends, also by an error.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._blocks = _blocks(model)
+        inside = {id(part) for block in self._blocks for part in block.modules()}
+        self._others = [part for part in model.modules() if id(part) not in inside]
+        self._quantised = {
+            part: part.compute_dtype
+            for part in model.modules()
+            if getattr(part, "compute_dtype", None) in TOLERANCE
+        }
+        self._saved: dict[Any, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._hooks = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        for layer in self._quantised:
+            layer.compute_dtype = torch.float32
+        for recurse, parts in ((True, self._blocks), (False, self._others)):
+            for part in parts:
+                enter = partial(self._enter, recurse=recurse)
+                self._hooks.callback(part.register_forward_pre_hook(enter).remove)
+                self._hooks.callback(part.register_forward_hook(self._leave).remove)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._hooks.close()
+        for module in list(reversed(self._saved)):  # of a forward pass that failed
+            self._leave(module)
+        for layer, dtype in self._quantised.items():
+            layer.compute_dtype = dtype
+
+    def _enter(self, module: Any, *_arguments: Any, recurse: bool) -> None:
+        tensors = [*module.parameters(recurse), *module.buffers(recurse)]
+        self._saved[module] = [
+            (tensor, tensor.data) for tensor in tensors if tensor.dtype in TOLERANCE
+        ]
+        for tensor, data in self._saved[module]:
+            tensor.data = data.float()
+
+    def _leave(self, module: Any, *_arguments: Any) -> None:
+        for tensor, data in self._saved.pop(module, ()):
+            tensor.data = data
+
+
+def _blocks(model: Any) -> list[Any]:
+    """The layers: what is listed in a ``ModuleList`` that is in no other.
+
+    A layer may use the weights of its parts without calling them (experts, convolutions), so that
+    its weights have to change together.
+    """
+    lists = {
+        name: part for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)
+    }
+    outer = [
+        part
+        for name, part in lists.items()
+        if not any(name.startswith(f"{other}.") for other in lists if other != name)
+    ]
+    return list(dict.fromkeys(block for part in outer for block in part))
