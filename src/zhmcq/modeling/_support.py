@@ -85,6 +85,8 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
     """
     if getattr(config, "is_encoder_decoder", False):
         return "it is an encoder-decoder, expected a decoder alone"
+    if config.model_type.endswith("_assistant"):
+        return "it is a draft model, which reads the keys and values of another model"
     text = config.get_text_config()
     kind = text.model_type
     if kind in ENCODERS and not getattr(text, "is_decoder", False):
@@ -93,6 +95,11 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
         return f"it does not predict from left to right: {NEVER_CAUSAL[kind]} ({kind})"
     if kind == "xlm" and not getattr(text, "causal", False):
         return "it is an encoder: xlm without causal=True in its configuration"
+    if kind == "rwkv" and 0 < text.rescale_every < text.num_hidden_layers:
+        return (
+            "it scales some weights down while it does not train, but not an adapter on them: set "
+            "rescale_every to 0 in its config.json"
+        )
     both_ways = getattr(text, "use_bidirectional_attention", None) in (True, "all")
     if both_ways or getattr(text, "is_causal", True) is False:
         return "its attention goes in both directions"

@@ -1,0 +1,1 @@
+"""Every causal architecture as a tiny random model: what zhmcq makes of it."""
