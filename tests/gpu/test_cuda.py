@@ -1,0 +1,153 @@
+"""On a CUDA device: the dtype that is chosen, exact rows, quantised models, ``device="cpu"``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from families import make_model
+
+import zhmcq
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.modeling import _load as load
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.questions import Question
+from zhmcq.testing import tiny_llama
+
+PLACES = ("山上", "海邊", "家裡", "學校")
+BANK = [
+    Question(f"q{i}", f"{who}在哪裡？", PLACES, f"{who}今天一早就出門了。", answer=(i % 4,))
+    for i, who in enumerate("子丑寅卯辰巳午未申酉戌亥")
+]
+
+
+def trainer(base: Path, **changes: Any) -> zhmcq.LoraTrainer:
+    settings = zhmcq.TrainingSettings(
+        num_train_epochs=1,
+        gradient_accumulation_steps=4,
+        learning_rate=5e-3,
+        save_steps=2,
+        eval_steps=2,
+    )
+    return zhmcq.LoraTrainer(
+        base, lora=zhmcq.LoraSettings(r=4, lora_alpha=8), training=settings, **changes
+    )
+
+
+def test_auto_takes_bf16_where_the_card_has_units_for_it(tmp_path: Path) -> None:
+    predictor = zhmcq.MCQPredictor(tiny_llama(tmp_path / "base"))
+    predictor.predict(BANK)
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    assert predictor.dtype == ("bfloat16" if native else "float16")
+
+
+def test_a_model_that_overflows_in_fp16_is_used_in_fp32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    base = tiny_llama(tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(base)
+    with torch.no_grad():
+        model.model.layers[0].mlp.down_proj.weight.mul_(1e8)
+    model.save_pretrained(base)
+    monkeypatch.setattr(load, "candidate_dtypes", lambda _d: (torch.float16, torch.float32))
+    monkeypatch.setattr(
+        "zhmcq.modeling._dtype.candidate_dtypes", lambda _d: (torch.float16, torch.float32)
+    )
+    predictor = zhmcq.MCQPredictor(base)
+    answers = [p.answer for p in predictor.predict(BANK)]
+    assert predictor.dtype == "float32"
+    assert caplog.text.count("cannot be used in float16") == 1
+    on_cpu = zhmcq.MCQPredictor(base, device="cpu", dtype="float32").predict(BANK)
+    assert answers == [p.answer for p in on_cpu]
+    with pytest.raises(zhmcq.errors.ModelError, match="float16"):
+        zhmcq.MCQPredictor(base, dtype="float16").predict(BANK)
+
+
+def questions(lengths: list[int]) -> list[EncodedQuestion]:
+    generator = torch.Generator().manual_seed(5)
+
+    def ids(count: int) -> tuple[int, ...]:
+        return tuple(torch.randint(3, 97, (count,), generator=generator).tolist())
+
+    passage = (1, *ids(30))
+    return [
+        EncodedQuestion(
+            id=str(number),
+            passage="shared" if number % 2 else "",
+            prompt=passage + ids(length),
+            candidates=tuple((*ids(2 + option), 2) for option in range(4)),
+            answers=tuple((option,) for option in range(4)),
+            target=0,
+            normalization="mean",
+        )
+        for number, length in enumerate(lengths)
+    ]
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3", "mistral"])
+def test_tree_rows_score_as_one_sequence_at_a_time(family: str, cuda: torch.device) -> None:
+    bank = questions([5, 9, 9, 14, 20, 33])
+    model = make_model(family)
+    alone = ScoringEngine(model, "flat", budget=1).scores(bank)  # on the CPU
+    engine = ScoringEngine(model.to(cuda), "tree", budget=256)
+    for scores, expected in zip(engine.scores(bank), alone, strict=True):
+        assert scores == pytest.approx(expected, abs=1e-4)
+    assert engine.layout == "tree"
+
+
+def test_scores_in_bf16_are_near_those_in_fp32(tmp_path: Path) -> None:
+    base = tiny_llama(tmp_path / "base")
+    exact = zhmcq.MCQPredictor(base, dtype="float32").predict(BANK)
+    rounded = zhmcq.MCQPredictor(base, dtype="bfloat16").predict(BANK)
+    for one, other in zip(exact, rounded, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=0.05)
+
+
+def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
+    before = torch.cuda.memory_allocated()
+    base = tiny_llama(tmp_path / "base")
+    result = trainer(base, device="cpu").train(BANK, BANK[:4], tmp_path / "adapter")
+    merged = zhmcq.Merger(device="cpu").merge(
+        tmp_path / "adapter", tmp_path / "merged", verify_with=BANK
+    )
+    zhmcq.MCQPredictor(merged.output_dir, device="cpu").predict(BANK)
+    assert torch.cuda.max_memory_allocated() == before
+    assert result.steps == 3
+
+
+@pytest.mark.parametrize("kind", ["full", "nf4", "int8"])
+def test_the_whole_path_gives_one_set_of_answers(tmp_path: Path, kind: str) -> None:
+    if kind != "full":
+        pytest.importorskip("bitsandbytes")
+    quantization = None if kind == "full" else zhmcq.QuantizationSettings(kind=kind)
+    base = tiny_llama(tmp_path / "base")
+    trainer(base, quantization=quantization).train(BANK, BANK[:4], tmp_path / "adapter")
+    predictor = zhmcq.MCQPredictor(base, tmp_path / "adapter", quantization=quantization)
+    tuned = predictor.predict(BANK)
+    merged = zhmcq.Merger().merge(tmp_path / "adapter", tmp_path / "merged", verify_with=BANK)
+    assert merged.verified == len(BANK)
+    assert merged.answer_flips <= (0 if kind == "full" else 2)
+    replies = predictor.predict(BANK, mode=zhmcq.GenerateSettings(constrain=True))
+    same = sum(a.answer == b.answer for a, b in zip(tuned, replies, strict=True))
+    assert same >= len(BANK) - 1
+
+
+def test_no_tensor_on_the_card_has_64_bits(tmp_path: Path) -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    class NoDoubles(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):  # type: ignore[no-untyped-def]
+            result = func(*args, **(kwargs or {}))
+            for value in tree_leaves(result):
+                if isinstance(value, torch.Tensor) and value.is_cuda:
+                    assert value.dtype != torch.float64, func
+            return result
+
+    predictor = zhmcq.MCQPredictor(tiny_llama(tmp_path / "base"))
+    with NoDoubles():
+        predictor.predict(BANK)
