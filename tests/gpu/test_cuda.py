@@ -54,9 +54,6 @@ def test_a_model_that_overflows_in_fp16_is_used_in_fp32(
         model.model.layers[0].mlp.down_proj.weight.mul_(1e8)
     model.save_pretrained(base)
     monkeypatch.setattr(load, "candidate_dtypes", lambda _d: (torch.float16, torch.float32))
-    monkeypatch.setattr(
-        "zhmcq.modeling._dtype.candidate_dtypes", lambda _d: (torch.float16, torch.float32)
-    )
     predictor = zhmcq.MCQPredictor(base)
     answers = [p.answer for p in predictor.predict(BANK)]
     assert predictor.dtype == "float32"
