@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import Layout
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
 
@@ -32,3 +33,52 @@ def test_flat_rows_of_a_question_stay_in_one_forward_pass() -> None:
 def test_only_the_candidates_that_are_named_are_computed() -> None:
     groups = list(PassPlan("tree", 100).groups(QUESTIONS, [[1], [0]]))
     assert ids(groups) == [[[1, 10, 1, 31, 32, 2, 2, 30, 2]]]
+
+
+LAYOUTS: tuple[Layout, ...] = ("tree", "flat", "equal")
+WIDE = question("c", *((30 + i, 31 + i, 2) for i in range(5)), (40, 2))  # 6 rows of 6, 6 … 5 ids
+
+
+def test_a_question_over_the_budget_is_cut_between_its_candidates() -> None:
+    for layout in LAYOUTS:
+        groups = list(PassPlan(layout, 12).groups([WIDE]))
+        sizes = [len(rows) * max(map(len, rows)) for rows in groups]
+        assert max(sizes) <= 12
+        branches = [
+            (b.question, b.candidate) for rows in groups for row in rows for b in row.branches
+        ]
+        assert sorted(branches) == [(0, index) for index in range(6)]
+    assert sorted(sizes) == [5, 6, 12, 12]
+
+
+def test_a_sequence_longer_than_the_budget_goes_alone() -> None:
+    for layout in LAYOUTS:
+        groups = list(PassPlan(layout, 4).groups([WIDE, *QUESTIONS]))
+        assert {len(rows) for rows in groups} == {1}
+        assert {len(rows[0].branches) for rows in groups} == {1}
+        assert len(groups) == 9
+
+
+def test_a_cut_question_shares_what_its_candidates_begin_with() -> None:
+    forked = question("d", (30, 31, 2), (40, 2), (30, 32, 2), (40, 41, 2))
+    groups = list(PassPlan("tree", 8).groups([forked]))
+    assert ids(groups) == [[[1, 10, 1, 30, 31, 2, 32, 2]], [[1, 10, 1, 40, 2, 41, 2]]]
+
+
+def test_rows_of_equal_layout_have_one_length_in_each_pass() -> None:
+    groups = list(PassPlan("equal", 100).groups([*QUESTIONS, WIDE]))
+    assert [[len(row) for row in rows] for rows in groups] == [[6] * 6, [5, 5, 5]]
+
+
+def test_the_candidates_of_a_question_are_given_together_where_they_are_needed_together() -> None:
+    cases: list[tuple[Layout, list[list[list[int]]]]] = [
+        ("flat", [[[6, 6, 6], [6, 6, 5]], [[5, 6, 5]]]),
+        ("equal", [[[6], [5]], [[6, 6], [6, 6, 6], [5]], [[5]]]),
+    ]
+    for layout, expected in cases:
+        joint = list(PassPlan(layout, 18).joint_groups([*QUESTIONS, WIDE]))
+        for passes in joint:
+            members = [b.question for rows in passes for row in rows for b in row.branches]
+            for index, count in ((0, 2), (1, 1), (2, 6)):
+                assert members.count(index) in (0, count)
+        assert [[[len(row) for row in rows] for rows in passes] for passes in joint] == expected

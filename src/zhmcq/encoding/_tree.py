@@ -165,7 +165,9 @@ def pack(
             if len(tree) and len(tree) + tree.added_by(sequences) > budget:
                 yield (tree.row(),)
                 tree = PrefixTree()
-            if not len(tree) and sum(map(len, sequences)) > budget < tree.added_by(sequences):
+            # Counting what is shared takes time that short questions need not spend.
+            long = not len(tree) and sum(map(len, sequences)) > budget
+            if long and tree.added_by(sequences) > budget:
                 yield _cut(index, question, candidates[index], budget)
             else:
                 tree.add(index, question, candidates[index])

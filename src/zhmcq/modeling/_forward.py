@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -13,19 +13,37 @@ from weakref import WeakKeyDictionary
 import torch
 
 from zhmcq.encoding._batch import PackedBatch
+from zhmcq.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 __all__ = [
+    "FORWARD_ERRORS",
     "accepted_inputs",
     "attention_masks",
     "base_of",
     "branch_scores",
+    "evaluated",
     "model_dtype",
     "token_log_likelihoods",
     "token_logits",
+    "unreadable",
+    "without_earlier_state",
 ]
+
+# What the forward methods of models raise about inputs that they cannot read. What says that
+# memory is full is a RuntimeError, too, and is to be caught before these.
+FORWARD_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def attention_masks(
@@ -94,45 +112,48 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         Shape ``(predictors, vocabulary)``, float32.
     """
     base = base_of(model)
-    inputs: dict[str, Any] = {"input_ids": batch.input_ids, **_forward_options(type(base))}
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids, **_switched_off(base)}
     if batch.visible is not None:
         config = base.config.get_text_config()
         inputs["attention_mask"] = attention_masks(batch, config, model_dtype(model))
         inputs["position_ids"] = batch.position_ids
     elif batch.attended is not None:
         inputs["attention_mask"] = batch.attended
-    if _takes_positions_to_keep(type(base)):
+    if _takes_positions_to_keep(base):
         inputs["logits_to_keep"] = batch.predicts
-    with _without_earlier_state(base):
+    with without_earlier_state(base):
         logits: torch.Tensor = model(**inputs).logits
     if logits.dim() > 2:
         logits = logits[batch.predicts]
     return logits.float()
 
 
-@cache
-def accepted_inputs(model_class: type) -> frozenset[str]:
-    """The names of what a model's forward method takes."""
-    return frozenset(inspect.signature(model_class.forward).parameters)  # type: ignore[attr-defined]
+def accepted_inputs(model: Any) -> frozenset[str]:
+    """The names of what a model's own forward method takes, without an adapter around it."""
+    model_class: Any = type(model)
+    return _parameters(model_class)
 
 
 @cache
-def _forward_options(model_class: type) -> dict[str, bool]:
+def _parameters(model_class: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(model_class.forward).parameters)
+
+
+def _switched_off(model: Any) -> dict[str, bool]:
     """No cache, since nothing is continued, and no routers' loss, which counts tokens by row."""
-    taken = accepted_inputs(model_class) & {"use_cache", "output_router_logits"}
+    taken = accepted_inputs(model) & {"use_cache", "output_router_logits"}
     return dict.fromkeys(taken, False)
 
 
-@cache
-def _takes_positions_to_keep(model_class: type) -> bool:
+def _takes_positions_to_keep(model: Any) -> bool:
     """Whether the forward method computes logits at the true entries of a 2-D mask alone.
 
     transformers' own models all do it by one function. Models whose code comes with their weights
     may take a number, or indexes that all rows share.
     """
-    forward: Any = inspect.unwrap(model_class.forward)  # type: ignore[attr-defined]
+    forward: Any = inspect.unwrap(type(model).forward)
     known = "slice_logits_to_keep" in forward.__globals__
-    return known and "logits_to_keep" in accepted_inputs(model_class)
+    return known and "logits_to_keep" in accepted_inputs(model)
 
 
 _rotary_modules: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
@@ -140,11 +161,14 @@ _one_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
-def _without_earlier_state(base: Any) -> Iterator[None]:
+def without_earlier_state(base: Any) -> Iterator[None]:
     """Compute as if nothing had been computed before.
 
     Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
     later, shorter rows. They are set back, and no other thread computes in between.
+
+    Args:
+        base: The base model, without an adapter around it.
     """
     modules = _rotary_modules.get(base)
     if modules is None:
@@ -177,6 +201,37 @@ def _set_frequencies_back(module: Any) -> None:
                 f"{prefix}inv_freq", original.to(present.device), persistent=False
             )
             setattr(module, f"{prefix}max_seq_len_cached", module.original_max_seq_len)
+
+
+def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """What is computed without gradients and with the model in evaluation mode.
+
+    Args:
+        model: The model; afterwards it is in the mode that it was in.
+        compute: Computes something with it.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return compute()
+    finally:
+        model.train(training)
+
+
+def unreadable(model: Any, length: int, error: Exception) -> ModelError:
+    """The error of a model whose forward method fails.
+
+    Args:
+        model: The model.
+        length: The token ids of its longest row.
+        error: What its forward method raised.
+    """
+    return ModelError(
+        f"{type(base_of(model)).__name__} fails to compute a row of {length} token ids: "
+        f"{type(error).__name__}: {error}. Expected a model that takes any row of token ids: take "
+        "another base model"
+    )
 
 
 def model_dtype(model: Any) -> torch.dtype:

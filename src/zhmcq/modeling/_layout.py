@@ -21,12 +21,20 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow, plain_row
-from zhmcq.errors import ModelError, PredictionError
-from zhmcq.modeling._forward import base_of, model_dtype, token_log_likelihoods
+from zhmcq.errors import ModelError
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import (
+    FORWARD_ERRORS,
+    base_of,
+    evaluated,
+    model_dtype,
+    token_log_likelihoods,
+    unreadable,
+)
 from zhmcq.modeling._support import padding_reason, refusal_reason, tree_reason
 from zhmcq.settings import Packing
 
-__all__ = ["choose_layout", "evaluated", "refuse_non_finite"]
+__all__ = ["choose_layout"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,27 +42,12 @@ logger = logging.getLogger(__name__)
 SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 CONSIDERED = 256  # the first questions, of which the check takes two
 SCORED = 8  # tokens at a sequence's end whose log-likelihoods are compared, or its whole candidate
-MAX_SHOWN = 5
-# What the forward methods of models raise about inputs that they cannot read.
-FORWARD_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
 # Models live as long as their users want: what was decided about them goes with them.
 _decided: WeakKeyDictionary[Any, dict[Packing, Layout]] = WeakKeyDictionary()
 _deciding = threading.RLock()
 
 
-def choose_layout(
-    model: Any, questions: Sequence[EncodedQuestion], packing: Packing, budget: int
-) -> Layout:
+def choose_layout(model: Any, questions: Sequence[EncodedQuestion], packing: Packing) -> Layout:
     """The layout of a model's forward passes: the fastest that it reads.
 
     It is decided when it is first needed, and logged with a warning if it is another than the
@@ -64,7 +57,6 @@ def choose_layout(
         model: A causal language model, with or without an adapter around it.
         questions: Encoded questions, some of which are computed to check; at least one.
         packing: The fastest layout to take: ``"tree"`` or ``"flat"``.
-        budget: The most tokens of a forward pass of the check, where the questions allow it.
 
     Raises:
         ModelError: If the model is not causal, or gives other numbers in every layout than alone.
@@ -74,7 +66,7 @@ def choose_layout(
     with _deciding:
         decided = _decided.setdefault(base, {})
         if packing not in decided:
-            layout, reasons = _decide(model, _sample(questions, budget), packing)
+            layout, reasons = _decide(model, _sample(questions), packing)
             decided[packing] = layout
             if layout != "tree":
                 decided["flat"] = layout
@@ -148,13 +140,12 @@ class _Sample:
         return [members * 2 for members in by_length.values()]
 
 
-def _sample(questions: Sequence[EncodedQuestion], budget: int) -> _Sample:
-    """The longest question that fits the budget with others beside it, and the shortest one."""
+def _sample(questions: Sequence[EncodedQuestion]) -> _Sample:
+    """A question of middle length and the shortest one, each with two of its candidates."""
     ordered = sorted(questions[:CONSIDERED], key=lambda question: question.length)
-    shortest = ordered[0]
-    fitting = [question for question in ordered if 4 * question.length <= budget]
-    longest = fitting[-1] if fitting else shortest
-    chosen = [longest] if longest.length == shortest.length else [longest, shortest]
+    shortest, middle, longest = ordered[0], ordered[len(ordered) // 2], ordered[-1]
+    other = middle if middle.length > shortest.length else longest
+    chosen = [other, shortest] if other.length > shortest.length else [shortest]
     return _Sample(chosen, [sorted({0, len(question.candidates) - 1}) for question in chosen])
 
 
@@ -165,7 +156,6 @@ def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list
     if refused is not None:
         raise ModelError(f"this model cannot answer by log-likelihoods: {refused}")
     alone = _alone(model, sample)
-    tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
     rules: list[tuple[Layout, Callable[[Any], str | None]]] = [
         ("tree", tree_reason),
         ("flat", padding_reason),
@@ -173,7 +163,7 @@ def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list
     ]
     reasons: list[str] = []
     for layout, rule in rules if packing == "tree" else rules[1:]:
-        reason = rule(base) or _difference(model, sample, layout, alone, tolerance)
+        reason = rule(base) or _difference(model, sample, layout, alone)
         if reason is None:
             return layout, reasons
         reasons.append(reason)
@@ -185,52 +175,69 @@ def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list
 
 
 def _alone(model: Any, sample: _Sample) -> list[torch.Tensor]:
-    """The log-likelihoods of the end of each sequence, each computed by itself.
+    """The log-likelihoods of each candidate's tokens, each sequence computed by itself.
 
     Raises:
-        ModelError: If they change with what was computed before or with a token that is dropped.
+        ModelError: If they change with what was computed before, or with a token after them.
         PredictionError: If they are not finite.
     """
-    name = type(base_of(model)).__name__
     sequences = sample.sequences()
-
-    def computed(ids: tuple[int, ...], scored: int) -> torch.Tensor:
-        try:
-            return _log_likelihoods(model, [plain_row(ids, scored)], "equal")
-        except torch.OutOfMemoryError:
-            raise
-        except FORWARD_ERRORS as error:
-            raise ModelError(
-                f"{name} cannot compute a plain row of {len(ids)} token ids: "
-                f"{type(error).__name__}: {error}. Take another base model"
-            ) from error
-
     scored = [min(max(SCORED, s.length), len(s.ids) - 1) for s in sequences]
-    results = [computed(s.ids, count) for s, count in zip(sequences, scored, strict=True)]
-    for sequence, values in zip(sequences, results, strict=True):
+    results: list[torch.Tensor] = []
+    # The shortest first, and once more after the others: what long rows leave behind shows in it.
+    for sequence, count in zip(reversed(sequences), reversed(scored), strict=True):
+        values = _end_alone(model, sequence.ids, count)
         if not torch.isfinite(values).all():
             refuse_non_finite([sample.questions[sequence.question].id], model)
-    first, count = sequences[0], scored[0]
-    tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
-    again = float((computed(first.ids, count) - results[0]).abs().mean())
-    if not again <= tolerance:
-        raise ModelError(
-            f"{name} gives other numbers for the same row after other rows (by {again:.3g} a "
-            "token): it keeps a state between calls. Take another base model"
-        )
-    shorter = computed(first.ids[:-1], count - 1) if count > 1 else results[0][:-1]
-    change = float((shorter - results[0][:-1]).abs().mean()) if count > 1 else 0.0
-    if not change <= tolerance:
-        raise ModelError(
-            f"{name} is not causal: without a row's last token, the log-likelihoods of those "
-            f"before it change by {change:.3g} a token. Expected a model that predicts each "
-            "token from those before it"
-        )
+        results.insert(0, values)
+    _refuse_state_and_foresight(model, sequences[-1].ids, results[-1])
     return [values[-s.length :] for values, s in zip(results, sequences, strict=True)]
 
 
+def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.Tensor) -> None:
+    """Refuse a model that depends on earlier calls, or on tokens after those it predicts.
+
+    Args:
+        model: The model, which has computed other sequences since.
+        ids: A sequence.
+        before: The log-likelihoods of its last tokens.
+    """
+    name = type(base_of(model)).__name__
+    tolerance = _tolerance(model)
+    change = float((_end_alone(model, ids, len(before)) - before).abs().mean())
+    if not change <= tolerance:
+        raise ModelError(
+            f"{name} gives other numbers for a row after other rows than before them (by "
+            f"{change:.3g} a token): it keeps a state between calls. Take another base model"
+        )
+    # Not by leaving it out: some rotary scalings go by a row's length, and may.
+    changed = (*ids[:-1], next((i for i in ids if i != ids[-1]), int(not ids[-1])))
+    after = _end_alone(model, changed, len(before))
+    change = float((after - before)[:-1].abs().mean()) if len(before) > 1 else 0.0
+    if not change <= tolerance:
+        raise ModelError(
+            f"{name} is not causal: with another last token in a row, the log-likelihoods of those "
+            f"before it change by {change:.3g} a token. Expected a model that predicts each token "
+            "from those before it"
+        )
+
+
+def _end_alone(model: Any, ids: tuple[int, ...], scored: int) -> torch.Tensor:
+    """The log-likelihoods of the last tokens of a sequence that is computed by itself."""
+    try:
+        return _log_likelihoods(model, [plain_row(ids, scored)], "equal")
+    except torch.OutOfMemoryError:
+        raise
+    except FORWARD_ERRORS as error:
+        raise unreadable(model, len(ids), error) from error
+
+
+def _tolerance(model: Any) -> float:
+    return SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
+
+
 def _difference(
-    model: Any, sample: _Sample, layout: Layout, alone: Sequence[torch.Tensor], tolerance: float
+    model: Any, sample: _Sample, layout: Layout, alone: Sequence[torch.Tensor]
 ) -> str | None:
     """Why the sample's numbers in a layout are not those of its sequences alone, else ``None``."""
     expected = {
@@ -246,12 +253,12 @@ def _difference(
         except FORWARD_ERRORS as error:
             return f"its forward method raises {type(error).__name__}: {error}"
         branches = [branch for row in rows for branch in row.branches]
-        parts = values.split([len(branch.nodes) for branch in branches])
+        parts = torch.split(values, [len(branch.nodes) for branch in branches])
         for branch, part in zip(branches, parts, strict=True):
             reference = expected[branch.question, branch.candidate]
             difference = float((part - reference).abs().mean())
             worst = difference if math.isnan(difference) else max(worst, difference)
-            if not worst <= tolerance:
+            if not worst <= _tolerance(model):
                 return f"the same text in it differs by {worst:.3g} a token from that text alone"
     return None
 
@@ -260,44 +267,3 @@ def _log_likelihoods(model: Any, rows: Sequence[PackedRow], layout: Layout) -> t
     """Log-likelihoods of the rows' scored tokens in the order of their branches, on the CPU."""
     batch = collate(rows, layout).to(model.device)
     return evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
-
-
-def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What is computed without gradients and with the model in evaluation mode.
-
-    Args:
-        model: The model, which is in the mode it was in afterwards.
-        compute: Computes something with it.
-    """
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return compute()
-    finally:
-        model.train(training)
-
-
-def refuse_non_finite(ids: Sequence[str], model: Any) -> None:
-    """Raise if there are questions whose scores are not finite: any answer would look like one.
-
-    Args:
-        ids: The ids of the questions whose scores are not finite.
-        model: The model that computed them.
-
-    Raises:
-        PredictionError: If there is an id.
-    """
-    if not ids:
-        return
-    dtype = str(model_dtype(model)).removeprefix("torch.")
-    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
-    remedy = (
-        "the weights are damaged, or their training diverged: take another base model or adapter"
-        if dtype == "float32"
-        else "numbers of this model exceed that dtype: pass dtype='float32'"
-    )
-    raise PredictionError(
-        f"the scores of {len(ids)} question{'s' if len(ids) > 1 else ''} are not finite "
-        f"({', '.join(ids[:MAX_SHOWN])}{more}), computed in {dtype}; {remedy}"
-    )

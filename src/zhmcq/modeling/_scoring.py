@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
-from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._layout import choose_layout, evaluated, refuse_non_finite
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import (
+    FORWARD_ERRORS,
+    branch_scores,
+    evaluated,
+    token_log_likelihoods,
+    unreadable,
+)
+from zhmcq.modeling._layout import choose_layout
 from zhmcq.settings import Packing
 
 __all__ = ["ScoringEngine", "ScoringStats"]
@@ -134,17 +142,20 @@ class ScoringEngine:
     ) -> list[tuple[int, int, float]]:
         """Question, candidate and summed log-likelihood of each branch in the rows."""
         batch = collate(rows, layout).to(self.model.device)
-        # Moved before it is made double: Apple's GPUs have no float64.
-        sums = evaluated(
-            self.model,
-            lambda: branch_scores(
-                token_log_likelihoods(self.model, batch), batch, mean=False
-            ).cpu(),
-        ).numpy()
-        if not np.isfinite(sums).all():
-            affected = [
-                i for i, ok in zip(batch.questions, np.isfinite(sums), strict=True) if not ok
-            ]
+
+        def summed() -> torch.Tensor:
+            return branch_scores(token_log_likelihoods(self.model, batch), batch, mean=False)
+
+        try:
+            # Double only once it is off the device: Apple's GPUs have no float64.
+            sums = evaluated(self.model, summed).cpu().numpy()
+        except torch.OutOfMemoryError:
+            raise
+        except FORWARD_ERRORS as error:
+            raise unreadable(self.model, batch.input_ids.shape[1], error) from error
+        finite = np.isfinite(sums)
+        if not finite.all():
+            affected = [i for i, ok in zip(batch.questions, finite, strict=True) if not ok]
             refuse_non_finite([questions[i].id for i in dict.fromkeys(affected)], self.model)
         return list(zip(batch.questions, batch.candidates, sums.tolist(), strict=True))
 
@@ -160,7 +171,7 @@ class ScoringEngine:
             ModelError: If the model gives other numbers in every layout than alone.
         """
         if questions:
-            self.layout = choose_layout(self.model, questions, self.packing, self.budget)
+            self.layout = choose_layout(self.model, questions, self.packing)
         return self.layout
 
 

@@ -7,15 +7,24 @@ a check on the first questions (see :mod:`zhmcq.modeling._layout`) guards the re
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from zhmcq.errors import SettingsError
 from zhmcq.modeling._forward import accepted_inputs
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ["padding_reason", "refusal_reason", "tree_reason"]
+__all__ = [
+    "padding_reason",
+    "position_limit",
+    "refusal_reason",
+    "refuse_beyond_positions",
+    "tree_reason",
+]
 
+SELECTION = "attention to selected tokens, where ties go by the width of a pass"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 KNOWN_ATTENTION = {"sdpa", "eager"}
 # Rotary scalings whose frequencies do not depend on how long the row is.
@@ -30,12 +39,31 @@ ENCODERS = {
     "electra",
     "ernie",
     "megatron-bert",
-    "reformer",
     "rembert",
     "roberta",
     "roberta-prelayernorm",
     "roc_bert",
     "roformer",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
+# Whatever their configuration says.
+NEVER_CAUSAL = {
+    "cpmant": "the tokens of its prompt see each other",
+    "prophetnet": "it predicts several tokens at once",
+    "reformer": "which tokens its attention sees is decided by a random hash",
+    "xlnet": "it predicts tokens in permuted order",
+}
+
+# What configurations call the most positions of a sequence; transformers maps some onto the first.
+LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_target_positions", "max_seq_len")
+# Families whose table of positions begins with those of padding, which no token takes.
+OFFSET_POSITIONS = {
+    "camembert",
+    "data2vec-text",
+    "roberta",
+    "roberta-prelayernorm",
     "xlm-roberta",
     "xlm-roberta-xl",
     "xmod",
@@ -57,8 +85,8 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
     kind = text.model_type
     if kind in ENCODERS and not getattr(text, "is_decoder", False):
         return f"it is an encoder: {kind} without is_decoder=True in its configuration"
-    if kind == "xlnet":
-        return "it predicts tokens in permuted order, expected from left to right"
+    if kind in NEVER_CAUSAL:
+        return f"it does not predict from left to right: {NEVER_CAUSAL[kind]} ({kind})"
     if kind == "xlm" and not getattr(text, "causal", False):
         return "it is an encoder: xlm without causal=True in its configuration"
     both_ways = getattr(text, "use_bidirectional_attention", None) in (True, "all")
@@ -79,12 +107,18 @@ def tree_reason(model: PreTrainedModel) -> str | None:
         return f"layers of type {', '.join(sorted(layers - KNOWN_LAYERS))}"
     if getattr(model, "_is_stateful", False):
         return "a recurrent state"
-    if "position_ids" not in accepted_inputs(type(model.base_model)):
+    if "position_ids" not in accepted_inputs(model.base_model):
         return "no position_ids in its forward method"
     if getattr(config, "alibi", False) or getattr(config, "attention_layers", None):
         return "attention that goes by a token's index in the row (ALiBi, local layers)"
     if (kind := _rope(config)) is not None:
         return f"rotary scaling of type {kind!r}, which goes by a row's length"
+    if _selects_tokens(config):
+        return SELECTION
+    if _positions_from_padding(model):
+        return "positions that are counted from the index of its padding token"
+    if not layers and getattr(config, "sliding_window", None) and not _has_window_masks(model):
+        return "a sliding window in its configuration that its code does not use"
     if config._attn_implementation not in KNOWN_ATTENTION:
         return (
             f"attention implementation {config._attn_implementation!r} "
@@ -99,12 +133,33 @@ def padding_reason(model: PreTrainedModel) -> str | None:
     Args:
         model: The base model, without an adapter around it.
     """
-    if "attention_mask" not in accepted_inputs(type(model)):
+    if "attention_mask" not in accepted_inputs(model):
         return "no attention_mask in its forward method"
-    kind = _rope(model.config.get_text_config())
+    config = model.config.get_text_config()
+    kind = _rope(config)
     if kind not in (None, "none"):
         return f"rotary scaling of type {kind!r}, which goes by a row's length"
-    return None
+    return SELECTION if _selects_tokens(config) else None
+
+
+def _selects_tokens(config: Any) -> bool:
+    """Whether layers attend to the tokens with the highest index scores: ties go by the width."""
+    layers = getattr(config, "layer_types", None) or ()
+    chosen = any("indexed" in kind or "sparse" in kind for kind in layers)
+    return chosen or getattr(config, "index_topk", None) is not None
+
+
+def _positions_from_padding(model: Any) -> bool:
+    """Whether positions begin behind the padding token's index, as RoBERTa's do."""
+    return any(
+        name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+        for name, module in model.named_modules()
+    )
+
+
+def _has_window_masks(model: Any) -> bool:
+    module = sys.modules[type(model.base_model).__module__]
+    return hasattr(module, "create_sliding_window_causal_mask")
 
 
 def _rope(config: Any) -> str | None:
@@ -118,3 +173,56 @@ def _rope(config: Any) -> str | None:
         if kind not in FIXED_ROPE:
             return str(kind)
     return None
+
+
+def position_limit(config: PretrainedConfig) -> int | None:
+    """The most tokens of a sequence that a model has positions for.
+
+    Beyond it learned positions run out of rows, and rotary positions are ones that training never
+    showed: the model answers nevertheless, and badly. Rotary scaling counts: ``yarn``, ``longrope``
+    and ``llama3`` reach to ``factor`` times their ``original_max_position_embeddings``, which
+    configurations mostly give as ``max_position_embeddings`` already; for ``linear`` and
+    ``dynamic`` that number is the one before scaling (as vLLM reads it).
+
+    Args:
+        config: The model's configuration; of several parts the text part counts.
+
+    Returns:
+        The number of tokens; ``None`` for models without a limit (ALiBi, recurrent states,
+        relative positions).
+    """
+    config = config.get_text_config()
+    if getattr(config, "alibi", False):
+        return None
+    given = [getattr(config, name, None) for name in LIMIT_NAMES]
+    limit: int | None = next((n for n in given if isinstance(n, int) and n > 0), None)
+    if limit is None:
+        return None
+    if config.model_type in OFFSET_POSITIONS:
+        limit -= (config.pad_token_id or 0) + 1
+    scaling = getattr(config, "rope_parameters", None)
+    factor = scaling.get("factor") if isinstance(scaling, dict) else None
+    if not isinstance(scaling, dict) or not factor:
+        return limit
+    if scaling.get("rope_type") in ("linear", "dynamic"):
+        return int(limit * factor)
+    return max(limit, int((scaling.get("original_max_position_embeddings") or 0) * factor))
+
+
+def refuse_beyond_positions(max_length: int, config: PretrainedConfig, argument: str) -> None:
+    """Refuse a maximum length that a model has no positions for.
+
+    Args:
+        max_length: The most tokens of a sequence.
+        config: The model's configuration.
+        argument: What the length was given as, such as ``"TrainingSettings(max_length=4096)"``.
+
+    Raises:
+        SettingsError: If the model has fewer positions.
+    """
+    limit = position_limit(config)
+    if limit is not None and max_length > limit:
+        raise SettingsError(
+            f"{argument}: expected at most {limit}, the number of positions of the model "
+            f"({config.model_type}), found {max_length}; give max_length={limit} or less"
+        )

@@ -17,7 +17,8 @@ import torch
 from transformers import TrainerCallback
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.errors import CheckpointError, PredictionError, TrainingError
+from zhmcq.errors import CheckpointError, TrainingError
+from zhmcq.modeling._finite import NonFiniteScoresError
 
 __all__ = [
     "EarlyStopping",
@@ -203,13 +204,13 @@ def refusing_non_finite_scores(step: int) -> Iterator[None]:
         step: The step after which questions are scored in the block.
 
     Raises:
-        TrainingError: If the scoring in the block is refused.
+        TrainingError: If scores in the block are not finite.
     """
     try:
         yield
-    except PredictionError as error:
+    except NonFiniteScoresError as error:
         raise TrainingError(
-            f"after step {step}, {error}. The checkpoints before it are complete. Check the "
+            f"after step {step}, {error.facts}. The checkpoints before it are complete. Check the "
             f"questions, or {REMEDY}"
         ) from error
 

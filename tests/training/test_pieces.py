@@ -1,0 +1,199 @@
+"""A question that exceeds the token budget is learned from in pieces, exactly as in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import Layout, PackedBatch, collate
+from zhmcq.encoding._passes import PassPlan
+from zhmcq.modeling import _forward
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.training import _loop
+from zhmcq.training._loop import objective_sum
+
+VOCABULARY = 50
+
+
+def question(name: str, normalization: Any, count: int = 9) -> EncodedQuestion:
+    return EncodedQuestion(
+        id=name,
+        passage="",
+        prompt=(1, *range(5, 17), 3 + len(name)),
+        candidates=tuple((20 + n, *range(30, 30 + n % 3), 2) for n in range(count)),
+        answers=tuple((n,) for n in range(count)),
+        target=4,
+        normalization=normalization,
+    )
+
+
+QUESTIONS = [question("a", "mean"), question("bb", "sum", 6)]
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> Any:
+    torch.manual_seed(2)
+    base = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=16,
+            intermediate_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=64,
+        )
+    )
+    lora = LoraConfig(
+        r=4,
+        target_modules=["q_proj", "v_proj", "down_proj"],
+        lora_dropout=getattr(request, "param", 0.0),
+        init_lora_weights=False,
+    )
+    return get_peft_model(base, lora).train()
+
+
+def gradients(model: Any) -> torch.Tensor:
+    parts = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    return torch.cat(parts)
+
+
+def learned(
+    model: Any, passes: Sequence[Sequence[PackedBatch]], seed: int = 0
+) -> tuple[float, torch.Tensor]:
+    model.zero_grad()
+    torch.manual_seed(seed)
+    total = 0.0
+    for batches in passes:
+        loss = objective_sum(model, batches, QUESTIONS, "contrastive") / len(QUESTIONS)
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    return total, gradients(model)
+
+
+def collated(layout: Layout, budget: int) -> list[list[PackedBatch]]:
+    groups = PassPlan(layout, budget).joint_groups(QUESTIONS)
+    return [[collate(rows, layout) for rows in passes] for passes in groups]
+
+
+@pytest.mark.parametrize(
+    ("layout", "counts"), [("tree", [2, 1]), ("flat", [5, 3]), ("equal", [6, 3])]
+)
+def test_pieces_have_the_loss_and_gradients_of_one_pass(
+    model: Any, layout: Layout, counts: list[int]
+) -> None:
+    whole = collated("flat", 10_000)
+    pieces = collated(layout, 40)
+    assert [len(passes) for passes in whole] == [1]
+    assert [len(passes) for passes in pieces] == counts
+    assert max(b.input_ids.numel() for passes in pieces for b in passes) <= 40
+    loss, gradient = learned(model, whole)
+    cut_loss, cut_gradient = learned(model, pieces)
+    assert cut_loss == pytest.approx(loss, abs=1e-6)
+    assert float(gradient.norm()) > 1e-2
+    assert torch.allclose(cut_gradient, gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [0.3], indirect=True)
+def test_dropout_of_a_piece_is_the_same_when_it_is_computed_again(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pieces, held in memory until the backward pass, draw the same numbers."""
+    pieces = collated("flat", 40)
+    recomputed = learned(model, pieces)
+    monkeypatch.setattr(_loop, "checkpoint", lambda f, *args, **_options: f(*args))
+    held = learned(model, pieces)
+    assert recomputed[0] == held[0]
+    assert torch.equal(recomputed[1], held[1])
+    assert learned(model, pieces, seed=1)[0] != held[0]
+
+
+def test_only_one_piece_is_held_in_memory_at_a_time(model: Any) -> None:
+    held = peak = 0
+
+    class Stored:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            nonlocal held, peak
+            self.tensor = tensor
+            held += tensor.numel()
+            peak = max(peak, held)
+
+        def __del__(self) -> None:
+            nonlocal held
+            held -= self.tensor.numel()
+
+    def most_stored(budget: int) -> int:
+        nonlocal held, peak
+        held = peak = 0
+        with torch.autograd.graph.saved_tensors_hooks(Stored, lambda stored: stored.tensor):
+            for batches in collated("flat", budget):
+                loss = objective_sum(model, batches, QUESTIONS, "contrastive")
+                loss.backward()  # type: ignore[no-untyped-call]
+        return peak
+
+    assert most_stored(40) < most_stored(10_000) / 4
+
+
+class WithoutDoubles(TorchDispatchMode):
+    """What a device without float64 computes: any tensor of that dtype is an error."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in [*args, *(result if isinstance(result, tuple) else [result])]:
+            if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
+                raise TypeError(f"{func}: this device has no float64")
+        return result
+
+
+@pytest.mark.parametrize("layout", ["tree", "flat"])
+def test_neither_scoring_nor_a_step_needs_float64(model: Any, layout: Any) -> None:
+    with WithoutDoubles():
+        with pytest.raises(TypeError, match="no float64"):
+            torch.ones(2).double()
+        engine = ScoringEngine(model, layout, budget=40)
+        assert len(engine.scores(QUESTIONS)) == 2
+        optimizer = torch.optim.AdamW(model.parameters())
+        learned(model, collated(layout, 40))
+        optimizer.step()
+
+
+def test_a_question_of_many_candidates_is_scored_within_the_budget(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    logits = _forward.token_logits
+
+    def measured(model: Any, batch: PackedBatch) -> torch.Tensor:
+        sizes.append(batch.input_ids.numel())
+        return logits(model, batch)
+
+    large = EncodedQuestion(
+        id="multiple",
+        passage="",
+        prompt=(1, *range(3, 40)),
+        # Every subset of ten options but the empty one, as ids 3 … 12 and an end.
+        candidates=tuple(
+            (*(3 + n for n in range(10) if subset >> n & 1), 2) for subset in range(1, 1024)
+        ),
+        answers=((0,),) * 1023,
+        target=None,
+        normalization="sum",
+    )
+    others = [QUESTIONS[0], large, QUESTIONS[1]]
+    engine = ScoringEngine(model, "tree", budget=400)
+    engine.resolve(others)
+    monkeypatch.setattr(_forward, "token_logits", measured)
+    scored = [index for done in engine.stream(others) for index, _ in done]
+    assert sorted(scored) == [0, 1, 2]
+    assert max(sizes) <= 400
+    expected = ScoringEngine(model, "tree", budget=100_000).scores(others)
+    assert max(sizes) > 1023
+    for scores, reference in zip(engine.scores(others), expected, strict=True):
+        assert scores.tolist() == pytest.approx(reference.tolist(), abs=1e-4)
+    assert engine.stats.questions == 6
