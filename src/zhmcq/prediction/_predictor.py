@@ -13,7 +13,13 @@ from typing import Any, Literal
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsError
+from zhmcq.errors import (
+    AdapterMismatchError,
+    ManifestError,
+    ModelError,
+    PredictionError,
+    SettingsError,
+)
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -199,7 +205,7 @@ class MCQPredictor:
         if trained is not None:
             try:
                 self._attach(trained)
-            except ModelError:
+            except (ModelError, AdapterMismatchError):
                 self.use_adapter(None)
                 raise
             self._warn_of_other_base(trained)
