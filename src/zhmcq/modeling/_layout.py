@@ -210,11 +210,11 @@ def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.
     if change <= _tolerance(model):
         return
     name = type(base_of(model)).__name__
-    kept = float((_end_alone(model, ids, len(before)) - before).abs().mean())
-    if not kept <= _tolerance(model):
+    drift = float((_end_alone(model, ids, len(before)) - before).abs().mean())
+    if not drift <= _tolerance(model):
         raise ModelError(
             f"{name} gives other numbers for a row after other rows than before them (by "
-            f"{kept:.3g} a token): it keeps a state between calls. Take another base model"
+            f"{drift:.3g} a token): it keeps a state between calls. Take another base model"
         )
     raise ModelError(
         f"{name} is not causal: with another last token in a row, the log-likelihoods of those "
