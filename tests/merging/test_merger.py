@@ -53,10 +53,13 @@ def stored(base: Path) -> Path:
 
 def train(base: Path, folder: Path, **settings: Any) -> Path:
     lora = {**LORA, **settings.pop("lora", {})}
+    dtype = settings.pop("dtype", "auto")
     trainer = zhmcq.LoraTrainer(
         base,
         lora=zhmcq.LoraSettings(**lora),
-        training=zhmcq.TrainingSettings(max_steps=1, learning_rate=5e-3, disable_tqdm=True),
+        training=zhmcq.TrainingSettings(
+            max_steps=1, learning_rate=5e-3, disable_tqdm=True, dtype=dtype
+        ),
         **settings,
     )
     return trainer.train(BANK, None, folder).adapter_dir
@@ -127,12 +130,26 @@ def test_the_base_with_fewer_flips_is_taken(
     counted = iter(flips)
     monkeypatch.setattr(_merger._Bases, "merged", lambda *_: (None, None))
     monkeypatch.setattr(_merger, "answers_of", lambda *_: None)
+    monkeypatch.setattr(_merger, "free_memory", lambda: None)
     monkeypatch.setattr(_merger.Answers, "flips", lambda *_: next(counted))
     bases: Any = _merger._Bases(*[()] * 6)  # type: ignore[arg-type]
     before = _merger.Answers(np.zeros(0, dtype=np.int64), torch.zeros(0))
     assert bases.closest(("full", "dequantized"), before) == chosen
     assert next(counted, None) is None
     assert f"{flips[0]} (full)" in caplog.text
+
+
+def test_whole_modules_and_biases_are_trained_beside_a_bf16_base(tmp_path: Path) -> None:
+    base = tiny_llama(tmp_path / "m", hidden_size=32, num_hidden_layers=1, attention_bias=True)
+    lora = {"modules_to_save": ["lm_head", "norm"], "bias": "lora_only"}
+    run = train(base, tmp_path / "run", lora=lora, dtype="bfloat16")
+    merged = zhmcq.Merger(dtype="bfloat16").merge(run, tmp_path / "merged", verify_with=BANK)
+    assert merged.answer_flips == 0
+    weights = load_file(tmp_path / "merged" / "model.safetensors")
+    assert not torch.equal(weights["lm_head.weight"], weights["model.embed_tokens.weight"])
+    assert weights["lm_head.weight"].dtype == torch.bfloat16
+    bias = weights["model.layers.0.self_attn.q_proj.bias"]
+    assert float(bias.abs().max()) == pytest.approx(5e-3, rel=0.01)  # a step of AdamW
 
 
 def test_a_merge_that_is_another_model_leaves_nothing(

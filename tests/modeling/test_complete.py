@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
     "vocab_size": 40,
     "hidden_size": 16,
     "intermediate_size": 24,
-    "num_hidden_layers": 7,
+    "num_hidden_layers": 1,
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
 }
@@ -76,19 +76,23 @@ def load(folder: Path) -> Any:
 
 
 def test_a_tensor_that_is_missing_is_named(base: Path, tmp_path: Path) -> None:
-    folder = changed(base, tmp_path / "m", lambda weights: weights.pop(QUERY) and None)
+    def lose(weights: dict[str, torch.Tensor]) -> None:
+        del weights[QUERY]
+
+    folder = changed(base, tmp_path / "m", lose)
     message = rf"lacks weights, which would be random: 1 tensor \({QUERY}\) not in its files"
     with pytest.raises(ModelError, match=message):
         load(folder)
 
 
 def test_of_many_the_first_are_named_and_all_are_counted(base: Path, tmp_path: Path) -> None:
-    def lose_values(weights: dict[str, torch.Tensor]) -> None:
-        for name in [name for name in weights if "v_proj" in name]:
+    def lose_a_layer(weights: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in weights if "layers.0" in name]:
             del weights[name]
 
-    folder = changed(base, tmp_path / "m", lose_values)
-    with pytest.raises(ModelError, match=r"7 tensors \(model.layers.0.*layers.4.*, …\) not in"):
+    folder = changed(base, tmp_path / "m", lose_a_layer)
+    message = r"9 tensors \(model.layers.0.input_layernorm.weight(, [\w.]+){4}, …\) not in its"
+    with pytest.raises(ModelError, match=message):
         load(folder)
 
 
@@ -116,7 +120,7 @@ def test_what_the_model_has_no_use_for_is_no_fault(base: Path, tmp_path: Path) -
     assert torch.equal(load(folder).lm_head.weight, load(base).lm_head.weight)
 
 
-@pytest.mark.parametrize("size", [0, 1000, 20_000])
+@pytest.mark.parametrize("size", [0, 1000, -100])
 def test_a_file_that_was_cut_short_is_a_model_error(base: Path, tmp_path: Path, size: int) -> None:
     folder = changed(base, tmp_path / "m", lambda _: None)
     content = (folder / "model.safetensors").read_bytes()
@@ -164,7 +168,7 @@ def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_pat
         with pytest.raises(ModelError, match=message):
             use(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(ModelError, match="holds an adapter .* and no model"):
+    with pytest.raises(ModelError, match=r"holds an adapter .* and no model"):
         load(folder)
 
 

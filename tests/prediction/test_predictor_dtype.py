@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import zhmcq
+from conftest import scaled
 from zhmcq.errors import ModelError, PredictionError, SettingsError
+from zhmcq.prediction import _predictor as predictor_module
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, QuantizationSettings
 
@@ -38,6 +41,11 @@ def adapter(overflowing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def exact(overflowing: Path) -> zhmcq.MCQPredictor:
     return zhmcq.MCQPredictor(overflowing, dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def broken(overflowing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scaled(overflowing, tmp_path_factory.mktemp("broken") / "model", float("nan"))
 
 
 def scores(predictions: zhmcq.prediction.Predictions) -> list[tuple[float, ...]]:
@@ -84,6 +92,44 @@ def test_a_named_dtype_that_fails_is_an_error(overflowing: Path) -> None:
             predictor.predict(BANK, mode)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("mode", ["score", GenerateSettings(constrain=True), "generate"])
+def test_numbers_that_are_not_finite_in_float32_are_no_answer(
+    broken: Path, candidates: Callable[..., None], mode: Any
+) -> None:
+    candidates("bfloat16", "float32")
+    predictor = zhmcq.MCQPredictor(broken)
+    with pytest.raises(PredictionError, match=r"q[01].*float32"):
+        predictor.predict(BANK, mode)
+
+
+def test_of_several_threads_all_answer_in_the_dtype_that_works(
+    overflowing: Path, exact: zhmcq.MCQPredictor, candidates: Callable[..., None]
+) -> None:
+    candidates("float16", "float32")
+    predictor = zhmcq.MCQPredictor(overflowing)
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(predictor.predict, BANK) for _ in range(3)]
+    expected = scores(exact.predict(BANK))
+    assert [scores(answer.result()) for answer in answers] == [expected] * 3
+
+
+def test_a_predictor_whose_model_cannot_be_loaded_anew_says_so(
+    overflowing: Path, candidates: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates("float16", "float32")
+    predictor = zhmcq.MCQPredictor(overflowing)
+
+    def no_memory(*_arguments: Any, **_fields: Any) -> Any:
+        raise ModelError("out of memory")
+
+    monkeypatch.setattr(predictor_module, "load_weights", no_memory)
+    for message in ("out of memory", "could not be loaded in float32 and is no longer in memory"):
+        with pytest.raises(ModelError, match=message):
+            predictor.predict(BANK)
+    with pytest.raises(ModelError, match="make a new MCQPredictor"):
+        predictor.use_adapter(None)
+
+
 def test_the_log_says_which_dtype_is_used(
     exact: zhmcq.MCQPredictor, overflowing: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,6 +167,19 @@ def test_a_journal_is_continued_in_the_dtype_that_it_was_begun_in(
         named.predict(BANK, journal=path)
     assert path.read_bytes() == before
     assert named.dtype == "float32"
+
+
+def test_a_journal_whose_dtype_fails_leaves_the_predictor_as_it_was(
+    overflowing: Path, exact: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    exact.predict(BANK, journal=path)
+    path.write_bytes(path.read_bytes().replace(b"float32", b"float16"))
+    predictor = zhmcq.MCQPredictor(overflowing)
+    with pytest.raises(ModelError, match=r"'float16': .* was recorded in this dtype"):
+        predictor.predict(BANK, journal=path)
+    assert predictor.dtype == "float32"
+    assert scores(predictor.predict(BANK)) == scores(exact.predict(BANK))
 
 
 def test_a_journal_of_another_run_leaves_the_dtype_alone(

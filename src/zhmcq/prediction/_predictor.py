@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,13 @@ from typing import Any, Literal
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsError
+from zhmcq.errors import (
+    AdapterMismatchError,
+    ManifestError,
+    ModelError,
+    PredictionError,
+    SettingsError,
+)
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -94,7 +101,8 @@ class MCQPredictor:
             machine has no such device.
         ModelError: If the model cannot be loaded.
         SettingsError: If ``max_length`` is more than the model has positions for.
-        AdapterMismatchError: If the adapter was trained on another base model.
+        AdapterMismatchError: If the adapter was trained on another base model, or its tensors do
+            not fit this one.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
             adapter's folder, or a manifest cannot be read.
         PromptMismatchError: If the prompt that is remembered is not known here, or renders
@@ -131,6 +139,7 @@ class MCQPredictor:
         self._device = choose_device(device)
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
+        self._proving = threading.Lock()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
         self._max_length = max_length
@@ -171,13 +180,14 @@ class MCQPredictor:
         The base model stays as it is, bit for bit. Prompt and maximum length become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
         What was given to the constructor stays. An adapter that is refused changes nothing; one
-        that cannot be loaded leaves the model without an adapter.
+        that cannot be loaded, or lacks tensors, leaves the model without an adapter.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
 
         Raises:
-            AdapterMismatchError: If it was trained on another base model.
+            AdapterMismatchError: If it was trained on another base model, or its tensors do not
+                fit this one.
             ManifestError: If it is no adapter folder of zhmcq, or was changed.
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
@@ -190,14 +200,14 @@ class MCQPredictor:
         if trained is not None:
             trained.refuse_other_base(self._identity)
         self._say_if_lowered(remembered)
-        model = self._state.model
+        model = self._model
         if self._state.adapter is not None:
             model = detach(model)
         self._state = _State(model, None, remembered, template)
         if trained is not None:
             try:
                 self._attach(trained)
-            except ModelError:
+            except (ModelError, AdapterMismatchError):
                 self.use_adapter(None)
                 raise
             self._warn_of_other_base(trained)
@@ -281,18 +291,26 @@ class MCQPredictor:
         """Load the model anew where the journal or the first questions need another dtype.
 
         Nothing but the state may refer to the model meanwhile, so that it is gone before its
-        weights are read again.
+        weights are read again. Of several threads one proves, and the others wait for it.
         """
-        if book is not None and book.dtype is not None:
-            if self._dtype.name not in ("auto", book.dtype):
-                raise book.of_other_dtype(self._dtype.name)
-            if book.dtype != self.dtype:
-                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
-                self._reload()
-        while questions and not self._dtype.accepts(self._state.model, questions):
-            self._reload()
-        if book is not None:
-            book.begin(self.dtype)
+        with self._proving:
+            before = self._dtype
+            if book is not None and book.dtype is not None:
+                if before.name not in ("auto", book.dtype):
+                    raise book.of_other_dtype(before.name)
+                if book.dtype != self.dtype:
+                    self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
+                    self._reload()
+            try:
+                while questions and not self._dtype.accepts(self._model, questions):
+                    self._reload()
+            except ModelError:
+                if self._dtype is not before:  # other journals may still be answered
+                    self._dtype = before
+                    self._reload()
+                raise
+            if book is not None:
+                book.begin(self.dtype)
 
     def _load(self) -> Any:
         dtype, quantization = self._dtype.current, self._quantization
@@ -305,15 +323,24 @@ class MCQPredictor:
 
     def _reload(self) -> None:
         """Load the model in the present dtype, with the adapter that it had."""
-        adapter = self._state.adapter
-        self._state = replace(self._state, model=None, adapter=None)
+        self._state = replace(self._state, model=None)
         free_memory()
-        self._state = replace(self._state, model=self._load())
+        model, adapter = self._load(), self._state.adapter
         if adapter is not None:
-            self._attach(adapter)
+            model = attach_trained(model, adapter, self._identity)
+        self._state = replace(self._state, model=model)
+
+    @property
+    def _model(self) -> Any:
+        if self._state.model is None:
+            raise ModelError(
+                f"{self._source.name!r} could not be loaded in {self.dtype} and is no longer in "
+                "memory: make a new MCQPredictor, if need be with device='cpu'"
+            )
+        return self._state.model
 
     def _attach(self, adapter: Adapter) -> None:
-        model = attach_trained(self._state.model, adapter, self._identity)
+        model = attach_trained(self._model, adapter, self._identity)
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
@@ -370,7 +397,7 @@ class MCQPredictor:
             encoder: What the questions were encoded with.
             longest: Tokens of the longest question: a forward pass need not take more for each.
         """
-        model = self._state.model
+        model = self._model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(ScoringEngine(model, settings.packing, budget))
