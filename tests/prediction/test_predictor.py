@@ -11,6 +11,7 @@ import pytest
 
 import zhmcq
 from zhmcq import manifest
+from zhmcq.encoding import Encoder
 from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
@@ -237,9 +238,7 @@ def test_lengths_stay_within_the_positions_of_the_model(
     scored, *_ = predictor.predict([long, *QUESTIONS])
     assert (scored.status, scored.answer is None) == ("answered", False)
     replies = predictor.predict([long], GenerateSettings(max_new_tokens=80, min_new_tokens=80))
-    (prompt,), _ = predictor_module.Encoder(predictor.tokenizer, predictor.prompt, 90).encode(
-        [long]
-    )
+    (prompt,), _ = Encoder(predictor.tokenizer, predictor.prompt, 90).encode([long])
     assert 0 < len(replies[0].reply) <= 90 - len(prompt.prompt)
     for _ in range(2):  # the second time from the journal
         reasoned = predictor.predict(
