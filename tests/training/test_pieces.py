@@ -1,8 +1,12 @@
-"""A question that exceeds the token budget is learned from in pieces, exactly as in one pass."""
+"""Passes keep to the token budget, and to rows that the model reads, in training as in scoring.
+
+A question that exceeds the budget is learned from in pieces, exactly as in one pass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +15,14 @@ from peft import LoraConfig, get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+import zhmcq
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, PackedBatch, collate
 from zhmcq.encoding._passes import PassPlan
-from zhmcq.modeling import _forward
+from zhmcq.errors import ModelError
+from zhmcq.modeling import _forward, _layout
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.testing import tiny_llama
 from zhmcq.training import _loop
 from zhmcq.training._loop import objective_sum
 
@@ -197,3 +204,52 @@ def test_a_question_of_many_candidates_is_scored_within_the_budget(
     for scores, reference in zip(engine.scores(others), expected, strict=True):
         assert scores.tolist() == pytest.approx(reference.tolist(), abs=1e-4)
     assert engine.stats.questions == 6
+
+
+BANK = [
+    zhmcq.Question(f"q{n}", f"{who}在哪裡？", ("山上", "海邊", "家裡的花園"), answer=(n % 3,))
+    for n, who in enumerate("甲乙丙丁")
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose numbers depend on how long a row is, and whose rows are never padded."""
+    dynamic = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0}
+    folder = tmp_path_factory.mktemp("base") / "dynamic"
+    return tiny_llama(folder, max_position_embeddings=16, rope_parameters=dynamic)
+
+
+def trainer(base: Path) -> zhmcq.LoraTrainer:
+    settings = zhmcq.TrainingSettings(
+        objective="contrastive", gradient_accumulation_steps=2, num_train_epochs=1, max_length=64
+    )
+    return zhmcq.LoraTrainer(base, training=settings, prompt="zh-cloze")
+
+
+def test_a_model_that_needs_rows_of_one_length_is_trained_with_them(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = trainer(base).preflight(BANK)
+    result = trainer(base).train(BANK, BANK[:2], tmp_path / "run")
+    predictor = zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
+    assert predictor.predict(BANK).stats.tokens_computed == result.tokens_computed
+    assert report.run is not None
+    assert report.run == result.preflight.run
+    assert report.run.tokens_computed == report.run.tokens_given == result.tokens_given
+    # Two candidates have 17 ids with their prompt, the third has 20.
+    assert (report.run.largest_pass, report.run.longest_row) == (34, 20)
+    warned = [record for record in caplog.records if "are not padded" in record.getMessage()]
+    assert len(warned) == 2  # once for the trainer's model, once for the predictor's
+
+
+def test_a_model_that_is_refused_leaves_no_folder(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any) -> Any:
+        raise ModelError("it is not causal")
+
+    monkeypatch.setattr(_layout, "_decide", refuse)
+    with pytest.raises(ModelError, match="not causal"):
+        trainer(base).train(BANK, None, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -38,6 +38,10 @@ result = zhmcq.LoraTrainer(
         num_train_epochs=3,
         learning_rate=1e-3,
         logging_steps=1,
+        # A question's four rows exceed the budget: its loss is put together from four passes.
+        objective="contrastive",
+        packing="flat",
+        max_length=64,
         shuffle_options=True,
         use_cpu=True,
     ),

@@ -15,7 +15,10 @@ from zhmcq.modeling._forward import accepted_inputs
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ["padding_reason", "refusal_reason", "tree_reason"]
+    from zhmcq.encoding._batch import Layout
+    from zhmcq.settings import Packing
+
+__all__ = ["layout_by_rule", "padding_reason", "refusal_reason", "tree_reason"]
 
 SELECTION = "attention to selected tokens, where ties go by the width of a pass"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
@@ -80,6 +83,19 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
     if both_ways or getattr(text, "is_causal", True) is False:
         return "its attention goes in both directions"
     return None
+
+
+def layout_by_rule(model: PreTrainedModel, packing: Packing) -> Layout:
+    """The fastest layout that the rules allow; a check may still be against it.
+
+    Args:
+        model: The base model, without an adapter around it; its parameters may be on the meta
+            device.
+        packing: The fastest layout to take: ``"tree"`` or ``"flat"``.
+    """
+    if packing == "tree" and tree_reason(model) is None:
+        return "tree"
+    return "flat" if padding_reason(model) is None else "equal"
 
 
 def tree_reason(model: PreTrainedModel) -> str | None:

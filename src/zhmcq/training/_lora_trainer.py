@@ -15,6 +15,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.modeling._dtype import load_proven
+from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._load import (
     ModelSource,
     choose_device,
@@ -24,6 +25,7 @@ from zhmcq.modeling._load import (
     torch_dtype,
 )
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import layout_by_rule
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
@@ -134,7 +136,8 @@ class LoraTrainer:
         device = training_arguments(self.training, "unused", device=self.device).device
         skeleton = load_skeleton(self.source, dtype=torch_dtype(self.training.dtype, device))
         model = attach_adapter(skeleton, self.lora, initialised=False)
-        return self._with_estimate(report, StepPlan.of(self.training), with_keys, model)
+        layout = layout_by_rule(skeleton, self.training.packing)
+        return self._with_estimate(report, StepPlan.of(self.training, layout), with_keys, model)
 
     def train(
         self,
@@ -168,7 +171,7 @@ class LoraTrainer:
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed.
-            ModelError: If the base model cannot be loaded.
+            ModelError: If the base model cannot be loaded, or is not causal.
             TrainingError: If a loss, gradient, weight or score is not finite.
             KeyboardInterrupt: After Ctrl-C, once a checkpoint is saved; it says how to resume.
         """
@@ -186,6 +189,7 @@ class LoraTrainer:
                 folder.refuse_finished()
                 stack.enter_context(folder.locked())
             model, run = self._prepare(train, validation, folder, arguments)
+            choose_layout(model, run.train, self.training.packing)  # refuses before it writes
             checkpoint: list[Path | None] = [None]
             if arguments.process_index == 0:
                 checkpoint = [folder.begin(run.record)]
