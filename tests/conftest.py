@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -74,6 +75,39 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def chat_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return _load_tokenizer(tiny_llama(tmp_path_factory.mktemp("tiny") / "chat", chat=True))
+
+
+@pytest.fixture
+def candidates(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set the dtypes that ``auto`` tries, as on a GPU: ``candidates("float16", "float32")``."""
+    import torch
+
+    from zhmcq.modeling import _load
+
+    def set_to(*names: str) -> None:
+        dtypes = tuple(getattr(torch, name) for name in names)
+        monkeypatch.setattr(_load, "candidate_dtypes", lambda _device: dtypes)
+
+    return set_to
+
+
+@pytest.fixture(scope="session")
+def overflowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that is right in fp32 and bf16 and NaN in fp16, as many models of today."""
+    folder = tmp_path_factory.mktemp("overflowing")
+    return scaled(tiny_llama(folder / "good"), folder / "model", 1e5)
+
+
+def scaled(folder: Path, copy: Path, factor: float) -> Path:
+    """Write a copy of a tiny LLaMA with the feed-forward weights of its first layer scaled."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, copy)
+    weights = load_file(copy / "model.safetensors")
+    for name in ("up_proj", "down_proj"):
+        weights[f"model.layers.0.mlp.{name}.weight"] *= factor
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -10,8 +10,30 @@ import pytest
 import transformers
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy, SchedulerType
 
-from zhmcq._library_fields import LoraConfigFields, SchedulerName, TrainingArgumentsFields
-from zhmcq.settings import REFUSED, REFUSED_LORA, LoraSettings, TrainingSettings
+from zhmcq._library_fields import (
+    GenerationConfigFields,
+    LoraConfigFields,
+    SchedulerName,
+    TrainingArgumentsFields,
+)
+from zhmcq.settings import (
+    BEAM_FIELDS,
+    COMPUTING_FIELDS,
+    REFUSED,
+    REFUSED_GENERATION,
+    REFUSED_LORA,
+    SAMPLING_FIELDS,
+    GenerateSettings,
+    LoraSettings,
+    TrainingSettings,
+)
+
+
+def fields_of(installed: Any) -> dict[str, Any]:
+    """Names and types of a class's fields; of a class without annotations, names alone."""
+    if dataclasses.is_dataclass(installed):
+        return {field.name: field.type for field in dataclasses.fields(installed)}
+    return {name: Any for name in vars(installed()) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(
@@ -29,12 +51,18 @@ from zhmcq.settings import REFUSED, REFUSED_LORA, LoraSettings, TrainingSettings
             TrainingArgumentsFields,
             {*TrainingSettings.model_fields, *REFUSED},
         ),
+        (
+            transformers.GenerationConfig,
+            transformers.__version__,
+            GenerationConfigFields,
+            {*GenerateSettings.model_fields, *REFUSED_GENERATION},
+        ),
     ],
 )
 def test_the_frozen_fields_are_those_of_the_installed_version(
     installed: Any, version: str, listed: Any, elsewhere: set[str]
 ) -> None:
-    types = {field.name: field.type for field in dataclasses.fields(installed)}
+    types = fields_of(installed)
     missing = sorted(set(types) - set(listed.__annotations__) - elsewhere)
     gone = sorted(set(listed.__annotations__) - set(types))
     message = "\n".join(
@@ -52,12 +80,16 @@ def test_no_field_is_listed_twice() -> None:
     assert not set(LoraConfigFields.__annotations__) & others
     others = {*TrainingSettings.model_fields, *REFUSED}
     assert not set(TrainingArgumentsFields.__annotations__) & others
+    others = {*GenerateSettings.model_fields, *REFUSED_GENERATION}
+    assert not set(GenerationConfigFields.__annotations__) & others
 
 
-def test_each_refused_field_is_one_of_its_library() -> None:
-    fields = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
-    assert set(REFUSED) <= fields
-    assert set(REFUSED_LORA) <= {field.name for field in dataclasses.fields(peft.LoraConfig)}
+def test_each_field_with_a_rule_is_one_of_its_library() -> None:
+    assert set(REFUSED) <= set(fields_of(transformers.TrainingArguments))
+    assert set(REFUSED_GENERATION) <= set(fields_of(transformers.GenerationConfig))
+    ruled = {*SAMPLING_FIELDS, *BEAM_FIELDS, *COMPUTING_FIELDS}
+    assert ruled <= set(GenerationConfigFields.__annotations__)
+    assert set(REFUSED_LORA) <= set(fields_of(peft.LoraConfig))
 
 
 @pytest.mark.parametrize(

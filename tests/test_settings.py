@@ -17,6 +17,7 @@ from zhmcq import _library_fields
 from zhmcq.errors import SettingsError
 from zhmcq.settings import (
     REFUSED,
+    REFUSED_GENERATION,
     GenerateSettings,
     LoraSettings,
     QuantizationSettings,
@@ -63,13 +64,19 @@ def test_an_unknown_training_field_is_refused_with_the_nearest_name(name: str, m
         TrainingSettings(**values)
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(name: str) -> None:
-    values: dict[str, Any] = {name: 1}
-    with pytest.raises(
-        SettingsError, match=f"^TrainingSettings: {name} is not taken: {re.escape(REFUSED[name])}"
-    ):
-        TrainingSettings(**values)
+@pytest.mark.parametrize(
+    ("settings", "name", "reason"),
+    [
+        *[(TrainingSettings, *item) for item in REFUSED.items()],
+        *[(GenerateSettings, *item) for item in REFUSED_GENERATION.items()],
+    ],
+)
+def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(
+    settings: Any, name: str, reason: str
+) -> None:
+    message = f"^{settings.__name__}: {name} is not taken: {re.escape(reason)}"
+    with pytest.raises(SettingsError, match=message):
+        settings(**{name: 1})
 
 
 def test_a_name_like_no_field_gets_no_suggestion() -> None:
@@ -141,6 +148,36 @@ def test_settings_come_back_from_a_manifest() -> None:
             r"parser=3\): expected the name of a parser or",
         ),
         (GenerateSettings, {"reasoning_tokens": 8}, r"reasoning_tokens=8\) needs constrain=True"),
+        (
+            GenerateSettings,
+            {"num_beams": 0},
+            r"num_beams=0\): Input should be greater than",
+        ),
+        (GenerateSettings, {"num_beams": "4"}, r"num_beams='4'\): Input should be a valid integer"),
+        (GenerateSettings, {"top_p": 1.5, "do_sample": True}, r"top_p=1.5\): Input should be less"),
+        (GenerateSettings, {"beams": 4}, "no field 'beams'; did you mean 'num_beams'"),
+        (GenerateSettings, {"pad_token_id": 0}, "pad_token_id is not taken: the ids that begin"),
+        (GenerateSettings, {"temperature": 0.7}, r"temperature=0.7\): it needs do_sample=True"),
+        (
+            GenerateSettings,
+            {"length_penalty": 2.0},
+            r"length_penalty=2.0\): it needs num_beams",
+        ),
+        (
+            GenerateSettings,
+            {"min_new_tokens": 9, "max_new_tokens": 8},
+            r"min_new_tokens=9\): expected at most 8, the most tokens of a reply",
+        ),
+        (
+            GenerateSettings,
+            {"use_cache": False, "cache_implementation": "static"},
+            r"cache_implementation='static'\): it needs a cache, but use_cache=False was given",
+        ),
+        (
+            GenerateSettings,
+            {"constrain": True, "do_sample": True},
+            r"do_sample=True\): with constrain=True it holds for the reasoning only.*reasoning_tok",
+        ),
     ],
 )
 def test_wrong_types_and_contradictions_are_refused_when_they_are_given(
@@ -162,6 +199,19 @@ def test_settings_of_a_mode_hold_what_belongs_to_it() -> None:
 def test_the_defaults_of_refused_fields_are_taken() -> None:
     values: dict[str, Any] = dict.fromkeys(REFUSED, False)
     assert TrainingSettings(**values).seed == 42
+    values = dict.fromkeys(REFUSED_GENERATION)
+    assert GenerateSettings(**values).generation_fields == {}
+
+
+def test_fields_of_generation_are_passed_on_as_json_has_them() -> None:
+    settings = GenerateSettings(num_beams=4, bad_words_ids=((5, 6),), temperature=None)
+    assert settings.generation_fields == {"num_beams": 4, "bad_words_ids": [[5, 6]]}
+    assert settings.model_copy(update={"parser": "strict"}).generation_fields["num_beams"] == 4
+    reasoning = GenerateSettings(
+        constrain=True, reasoning_tokens=9, do_sample=True, temperature=0.6, top_k=0
+    )
+    assert reasoning.generation_fields == {"do_sample": True, "temperature": 0.6, "top_k": 0}
+    assert GenerateSettings(constrain=True, cache_implementation="static").constrain
 
 
 @pytest.mark.parametrize("start", ["loftq", "corda", "eva", "pissa_niter", "mica"])
@@ -222,6 +272,9 @@ def test_token_budgets_are_batch_size_times_maximum_length() -> None:
 def test_a_field_of_a_newer_library_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     source = ("peft", "tuners/lora/config.py", "LoraConfig")
     assert {"r", "use_dora"} <= _library_fields.fields_in_source(*source)
+    generation = _library_fields.fields_in_source(*GenerateSettings.library_source)
+    assert {"num_beams", "stop_strings"} <= generation
+    assert "_from_model_config" not in generation
     assert _library_fields.fields_in_source("peft", "tuners/lora/config.py", "Nothing") == set()
     assert _library_fields.fields_in_source("peft", "nothing.py", "LoraConfig") == set()
     assert _library_fields.fields_in_source("no_such_package", "x.py", "LoraConfig") == set()

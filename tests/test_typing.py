@@ -30,7 +30,7 @@ LoraSettings(use_dora=True, target_modules=["q_proj"])
 TrainingSettings(learning_rate=1, weight_decay=0.01, report_to=["tensorboard"])
 QuantizationSettings(kind="int8")
 ScoreSettings(packing="flat")
-GenerateSettings(parser=zhmcq.get_parser("zh"), max_new_tokens=8)
+GenerateSettings(parser=zhmcq.get_parser("zh"), max_new_tokens=8, num_beams=4)
 """
 REFUSED = [
     "LoraSettings(rank=8)",
@@ -41,6 +41,8 @@ REFUSED = [
     "QuantizationSettings(bits=4)",
     'ScoreSettings(packing="dense")',
     "GenerateSettings(parser=3)",
+    'GenerateSettings(num_beams="4")',
+    "GenerateSettings(eos_token_id=2)",
     "zhmcq.nothing",
 ]
 

@@ -2,8 +2,8 @@
 
 Type checkers and editors read them as arguments of the settings. ``tests/test_library_fields.py``
 compares them with the installed versions and prints the lines to add or to delete. Fields with a
-reason to be refused are not here but in ``REFUSED`` and ``REFUSED_LORA`` of
-:mod:`zhmcq.settings`.
+reason to be refused are not here but in ``REFUSED``, ``REFUSED_LORA`` and ``REFUSED_GENERATION``
+of :mod:`zhmcq.settings`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ import ast
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
-__all__ = ["LoraConfigFields", "SchedulerName", "TrainingArgumentsFields", "fields_in_source"]
+from pydantic import Field
+
+__all__ = [
+    "GenerationConfigFields",
+    "LoraConfigFields",
+    "SchedulerName",
+    "TrainingArgumentsFields",
+    "fields_in_source",
+]
 
 # transformers' ``SchedulerType``, by value.
 SchedulerName = Literal[
@@ -152,8 +160,52 @@ class TrainingArgumentsFields(TypedDict, total=False):
     weight_decay: float
 
 
+class GenerationConfigFields(TypedDict, total=False):
+    """Fields of transformers' ``GenerationConfig`` (5.23) that ``GenerateSettings`` passes on.
+
+    Their ranges are those of the classes that transformers makes of them.
+    """
+
+    bad_words_ids: Sequence[Sequence[int]] | None
+    begin_suppress_tokens: Sequence[int] | None
+    cache_config: Mapping[str, Any] | None
+    cache_implementation: str | None
+    disable_compile: bool | None
+    do_sample: bool | None
+    early_stopping: bool | Literal["never"] | None
+    encoder_no_repeat_ngram_size: Annotated[int, Field(ge=0)] | None
+    encoder_repetition_penalty: Annotated[float, Field(gt=0)] | None
+    epsilon_cutoff: Annotated[float, Field(gt=0, lt=1)] | None
+    eta_cutoff: Annotated[float, Field(gt=0, lt=1)] | None
+    exponential_decay_length_penalty: (
+        Annotated[Sequence[float], Field(min_length=2, max_length=2)] | None
+    )
+    guidance_scale: Annotated[float, Field(gt=0)] | None
+    length_penalty: float | None
+    max_cache_len: Annotated[int, Field(gt=0)] | None
+    min_new_tokens: Annotated[int, Field(ge=0)] | None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None
+    no_repeat_ngram_size: Annotated[int, Field(ge=0)] | None
+    num_beams: Annotated[int, Field(ge=1)] | None
+    prefill_chunk_size: Annotated[int, Field(gt=0)] | None
+    renormalize_logits: bool | None
+    repetition_penalty: Annotated[float, Field(gt=0)] | None
+    sequence_bias: Sequence[Any] | None
+    stop_strings: Sequence[str] | str | None
+    suppress_tokens: Sequence[int] | None
+    temperature: Annotated[float, Field(gt=0)] | None
+    top_h: Annotated[float, Field(gt=0, le=1)] | None
+    top_k: Annotated[int, Field(ge=0)] | None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None
+    typical_p: Annotated[float, Field(gt=0, le=1)] | None
+    use_cache: bool | None
+
+
 def fields_in_source(package: str, file: str, class_name: str) -> set[str]:
-    """Annotated names in the body of a class of an installed package, read without importing it.
+    """Fields of a class of an installed package, read without importing it.
+
+    A field is an annotated name in the body of the class or, as in ``GenerationConfig``, an
+    argument that its ``__init__`` takes out of its keywords: ``kwargs.pop("name", …)``.
 
     A newer version of a library may have fields that the lists above lack: this finds them, so
     that they are taken nevertheless. It reads about a hundred kilobytes, so it is called only
@@ -178,6 +230,24 @@ def fields_in_source(package: str, file: str, class_name: str) -> set[str]:
             return {
                 statement.target.id
                 for statement in node.body
-                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-            }
+                if isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and not statement.target.id.startswith("_")
+            } | _popped_keywords(node)
     return set()
+
+
+def _popped_keywords(node: ast.ClassDef) -> set[str]:
+    """Names that a class's ``__init__`` takes out of its keywords, private ones left out."""
+    names = set()
+    for method in node.body:
+        if not isinstance(method, ast.FunctionDef) or method.name != "__init__":
+            continue
+        for call in ast.walk(method):
+            match call:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="kwargs"), attr="pop"),
+                    args=[ast.Constant(value=str(name)), *_],
+                ) if not name.startswith("_"):
+                    names.add(name)
+    return names

@@ -1,8 +1,9 @@
 """Settings of training, quantisation and prediction; a mistake in them is refused at once.
 
 Nothing here loads torch, transformers or peft. Fields of peft's ``LoraConfig`` and transformers'
-``TrainingArguments`` are taken by their own names, which :mod:`zhmcq._library_fields` lists; the
-libraries themselves check the values of those fields when a trainer is made.
+``TrainingArguments`` and ``GenerationConfig`` are taken by their own names, which
+:mod:`zhmcq._library_fields` lists; the libraries themselves check the values of those fields when a
+trainer is made or questions are answered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_t
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from zhmcq._library_fields import (
+    GenerationConfigFields,
     LoraConfigFields,
     SchedulerName,
     TrainingArgumentsFields,
@@ -24,7 +26,7 @@ from zhmcq._library_fields import (
 from zhmcq.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Unpack
 
     from zhmcq.parsers import Parser
@@ -86,6 +88,77 @@ REFUSED = {
     "save_only_model": "a checkpoint without its optimizer cannot be resumed from",
     "train_sampling_strategy": "questions of one passage are always taken together",
 }
+
+_ASSISTED = "assisted generation goes through prompts one at a time, with a second model or none"
+_FROM_HUB = "transformers runs it by code that it fetches from the hub, if at all"
+_IDS = "the ids that begin, end and pad a reply are the tokenizer's and the model's"
+_OUTPUTS = "a reply's text is all that is read"
+
+# Fields of GenerationConfig that would be passed over, or would undo what is promised here.
+REFUSED_GENERATION = {
+    "assistant_confidence_threshold": _ASSISTED,
+    "assistant_early_exit": _ASSISTED,
+    "assistant_ensemble_weight": _ASSISTED,
+    "assistant_lookbehind": _ASSISTED,
+    "bos_token_id": _IDS,
+    "compile_config": "it is an object, which no journal can hold; disable_compile is taken",
+    "constraints": _FROM_HUB,
+    "continuous_batching_config": "batches are made by batch_size of MCQPredictor",
+    "decoder_start_token_id": _IDS,
+    "diversity_penalty": _FROM_HUB,
+    "dola_layers": _FROM_HUB,
+    "eos_token_id": _IDS,
+    "force_words_ids": _FROM_HUB,
+    "forced_bos_token_id": "it would be written in place of the reply's first token",
+    "forced_eos_token_id": "a reply that reaches max_new_tokens is simply cut off there",
+    "is_assistant": _ASSISTED,
+    "low_memory": _FROM_HUB,
+    "max_length": "prompts are of several lengths; give max_new_tokens",
+    "max_matching_ngram_size": _ASSISTED,
+    "max_time": "an answer must not depend on the machine's speed; lower max_new_tokens",
+    "min_length": "prompts are of several lengths; give min_new_tokens",
+    "num_assistant_tokens": _ASSISTED,
+    "num_assistant_tokens_schedule": _ASSISTED,
+    "num_beam_groups": _FROM_HUB,
+    "num_return_sequences": "a question has one reply",
+    "output_attentions": _OUTPUTS,
+    "output_hidden_states": _OUTPUTS,
+    "output_logits": _OUTPUTS,
+    "output_scores": _OUTPUTS,
+    "pad_token_id": _IDS,
+    "penalty_alpha": _FROM_HUB,
+    "prompt_lookup_num_tokens": _ASSISTED,
+    "remove_invalid_values": "numbers that are not finite are an error, never an answer",
+    "return_dict_in_generate": _OUTPUTS,
+    "speculation_type": _ASSISTED,
+    "target_lookbehind": _ASSISTED,
+    "token_healing": "it would take away the end of the prompt",
+    "transformers_version": "it is the installed version's",
+    "use_mtp": _ASSISTED,
+    "watermarking_config": "a watermark makes other tokens likely than the model does",
+}
+
+# Fields that have an effect only together with do_sample=True, and with num_beams.
+SAMPLING_FIELDS = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "top_h",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
+)
+BEAM_FIELDS = ("early_stopping", "length_penalty")
+# Fields that say how replies are computed, and not which; constrained answers take them as well.
+COMPUTING_FIELDS = (
+    "cache_config",
+    "cache_implementation",
+    "disable_compile",
+    "max_cache_len",
+    "prefill_chunk_size",
+    "use_cache",
+)
 
 # What people call them elsewhere, where the names are not alike.
 OTHER_NAMES = {
@@ -169,8 +242,10 @@ class _LibrarySettings(_Settings):
         known = {*cls.model_fields, *cls.library_fields.__annotations__}
         for name in values:
             if name in cls.refused_fields:
-                # Their defaults are no harm: settings may be made of a whole dump.
-                if values[name] not in (None, False, {}):
+                # Their defaults are no harm: settings may be made of a whole dump. But 0 is an id.
+                if values[name] not in (None, False, {}) or (
+                    name.endswith("_token_id") and values[name] is not None
+                ):
                     problems.append(
                         f"{cls.__name__}: {name} is not taken: {cls.refused_fields[name]}"
                     )
@@ -200,7 +275,8 @@ class _LibrarySettings(_Settings):
 @cache
 def _checker_of(fields: type) -> type[BaseModel]:
     """A model that has these fields, none of them required, to check their types only."""
-    types: dict[str, Any] = {name: (kind, None) for name, kind in get_type_hints(fields).items()}
+    hints = get_type_hints(fields, include_extras=True)
+    types: dict[str, Any] = {name: (kind, None) for name, kind in hints.items()}
     return create_model(
         fields.__name__,
         __config__=ConfigDict(strict=True, allow_inf_nan=False, protected_namespaces=()),
@@ -445,23 +521,54 @@ class ScoreSettings(_Settings):
     packing: Packing = "tree"
 
 
-class GenerateSettings(_Settings):
+class GenerateSettings(_LibrarySettings):
     """Answering by a generated reply that a parser reads: what belongs to that mode alone.
+
+    At each step the likeliest token is taken. Nothing but the ids that end a reply is taken over
+    from the model's own ``generation_config``: what shall be otherwise is given here, by the names
+    of transformers' ``GenerationConfig``, as in ``GenerateSettings(repetition_penalty=1.1)``. Its
+    fields that would be passed over, or would undo what is promised here, are refused with a
+    reason. With ``constrain`` they hold for the reasoning; the answer is the likeliest always.
 
     Attributes:
         parser: How replies are read: a registered name or an instance.
-        max_new_tokens: The most tokens of a reply.
+        max_new_tokens: The most tokens of a reply; fewer where the model has no positions for
+            more.
         constrain: Whether a reply may only be one of the question's candidates.
         reasoning_tokens: With ``constrain``, the most tokens that the model may write freely
             before its answer.
     """
+
+    library_fields = GenerationConfigFields
+    library_source = ("transformers", "generation/configuration_utils.py", "GenerationConfig")
+    refused_fields = REFUSED_GENERATION
 
     parser: str | Parser = "zh"
     max_new_tokens: int = Field(default=256, gt=0)
     constrain: bool = False
     reasoning_tokens: int = Field(default=0, ge=0)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            parser: str | Parser = "zh",
+            max_new_tokens: int = 256,
+            constrain: bool = False,
+            reasoning_tokens: int = 0,
+            **library_fields: Unpack[GenerationConfigFields],
+        ) -> None: ...
+
+    @property
+    def generation_fields(self) -> dict[str, Any]:
+        """The fields of transformers' ``GenerationConfig`` that were given, as json holds them."""
+        given = {k: v for k, v in (self.model_extra or {}).items() if v is not None}
+        fields: dict[str, Any] = TypeAdapter(Any).dump_python(given, mode="json")
+        return {k: v for k, v in fields.items() if k not in REFUSED_GENERATION}
+
     def _check(self) -> None:
+        super()._check()
         if not isinstance(self.parser, str) and not callable(getattr(self.parser, "parse", None)):
             raise SettingsError(
                 f"GenerateSettings(parser={self.parser!r}): expected the name of a parser or an "
@@ -473,6 +580,39 @@ class GenerateSettings(_Settings):
                 "constrain=True: a reply that is not constrained may reason as it likes, within "
                 "max_new_tokens"
             )
+        problems = list(self._passed_over())
+        if problems:
+            raise SettingsError("; ".join(problems))
+
+    def _passed_over(self) -> Iterator[str]:
+        """What is wrong with fields that would have no effect beside the others."""
+        fields = self.generation_fields
+
+        def problem(name: str, reason: str) -> str:
+            return f"GenerateSettings({name}={fields[name]!r}): {reason}"
+
+        longest = self.reasoning_tokens if self.constrain else self.max_new_tokens
+        for name, value in fields.items():
+            if (name, value) in (("do_sample", False), ("num_beams", 1)):
+                continue
+            if self.constrain and not self.reasoning_tokens and name not in COMPUTING_FIELDS:
+                yield problem(
+                    name,
+                    "with constrain=True it holds for the reasoning only, since the answer is the "
+                    "likeliest candidate: give reasoning_tokens as well, or leave it out",
+                )
+            elif name in SAMPLING_FIELDS and not fields.get("do_sample"):
+                yield problem(
+                    name, "it needs do_sample=True: otherwise the likeliest token is taken"
+                )
+            elif name in BEAM_FIELDS and fields.get("num_beams", 1) < 2:
+                yield problem(name, "it needs num_beams of 2 or more")
+            elif name == "min_new_tokens" and value > longest:
+                yield problem(name, f"expected at most {longest}, the most tokens of a reply")
+            elif name.startswith("cache_") and fields.get("use_cache") is False:
+                yield problem(name, "it needs a cache, but use_cache=False was given")
+            elif value == "paged":
+                yield problem(name, "batches are made by batch_size of MCQPredictor")
 
 
 def _no_field(settings: type[_Settings], name: str, known: set[str]) -> str:

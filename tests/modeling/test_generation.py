@@ -6,7 +6,8 @@ import pytest
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling import ModelSource, load_model
-from zhmcq.modeling._generation import TextGenerator, stream_choices, stream_replies
+from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._replies import stream_choices, stream_replies
 from zhmcq.testing import tiny_llama
 
 

@@ -80,7 +80,7 @@ def test_a_reply_limited_to_candidates_needs_no_parser(tokenizer: Any) -> None:
     assert (prediction.reply, prediction.confidence) == ("想一想\n答案：2", None)
 
 
-def test_a_journal_depends_on_the_limits_of_replies_and_not_on_packing_or_parser(
+def test_a_journal_depends_on_how_replies_are_written_and_not_on_packing_or_parser(
     tokenizer: Any,
 ) -> None:
     tree, flat = (ScoreEngine(ScoringEngine(None, name)) for name in ("tree", "flat"))
@@ -88,8 +88,25 @@ def test_a_journal_depends_on_the_limits_of_replies_and_not_on_packing_or_parser
     strict = generate_engine(tokenizer, parser="strict")
     assert strict.journal_fields() == generate_engine(tokenizer).journal_fields()
     assert generate_engine(
-        tokenizer, max_new_tokens=9, constrain=True, reasoning_tokens=5
-    ).journal_fields() == {"mode": "generate", "limit": [9, True, 5]}
+        tokenizer, max_new_tokens=9, constrain=True, reasoning_tokens=5, suppress_tokens=(3, 4)
+    ).journal_fields() == {
+        "mode": "generate",
+        "limit": [9, True, 5],
+        "fields": {"suppress_tokens": [3, 4]},
+        "ends": [2],
+    }
+
+
+def test_a_question_that_leaves_no_room_for_a_reply_is_unusable_and_says_why(
+    tokenizer: Any,
+) -> None:
+    record = {"id": "q", "reply": "", "candidate": None, "problem": "no room"}
+    prediction = generate_engine(tokenizer).prediction(PREPARED, record)
+    assert (prediction.answer, prediction.status, prediction.reason) == (
+        None,
+        "unusable",
+        "no room",
+    )
 
 
 class BrokenParser:

@@ -45,6 +45,23 @@ def made_in_code() -> QuestionBank:
     )
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_no_answer(wrong: float) -> None:
+    message = (
+        r"question 'a': expected finite scores and a finite confidence, found .*dtype='float32'"
+    )
+    for fields in ({"confidence": wrong}, {"scores": (-1.0, wrong)}):
+        with pytest.raises(PredictionError, match=message):
+            Prediction("a", (0,), "A", **fields)  # type: ignore[arg-type]
+
+
+def test_an_id_that_is_no_number_is_text_in_json(tmp_path: Path) -> None:
+    bank = QuestionBank([Question("nan", "誰？", ("甲", "乙"), source_id=float("nan"))])
+    answered(bank, "A").to_json(tmp_path / "a.json")
+    (record,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert (record["id"], record["source_id"]) == ("nan", "nan")
+
+
 def csv_rows(predictions: Predictions, tmp_path: Path) -> list[list[str]]:
     path = tmp_path / "submission.csv"
     predictions.to_csv(path)

@@ -17,6 +17,7 @@ from zhmcq.errors import (
     ModelError,
     PredictionError,
     PromptMismatchError,
+    SettingsError,
     UnknownNameError,
 )
 from zhmcq.modeling._load import ModelSource
@@ -81,6 +82,13 @@ def test_the_parser_of_the_short_form_and_of_the_settings_read_alike(
 def test_a_reply_has_at_most_max_new_tokens(predictor: zhmcq.MCQPredictor) -> None:
     replies = predictor.predict(BANK, mode=GenerateSettings(max_new_tokens=3))
     assert {len(item.reply) <= 3 for item in replies} == {True}
+
+
+def test_fields_that_transformers_refuses_are_refused_before_any_reply(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    with pytest.raises(SettingsError, match=r"transformers refuses the fields .*'paper'.*Choose"):
+        predictor.predict(BANK, GenerateSettings(cache_implementation="paper"))
 
 
 @pytest.mark.parametrize("mode", ["score", ScoreSettings(), GenerateSettings()])
@@ -211,6 +219,33 @@ def test_only_a_journal_takes_the_hashes_of_the_model(
     assert calls == [str(base)]
 
 
+# --- positions ---------------------------------------------------------------------------
+
+
+def test_lengths_stay_within_the_positions_of_the_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = tiny_llama(tmp_path / "base", max_position_embeddings=90)
+    with pytest.raises(
+        SettingsError, match=r"MCQPredictor\(max_length=91\): .* most 90, .*found 91"
+    ):
+        zhmcq.MCQPredictor(base, max_length=91)
+    with caplog.at_level("INFO", logger="zhmcq"):
+        predictor = zhmcq.MCQPredictor(base, prompt="zh-exam")
+    assert f"the maximum length is 90 in place of 2048: {base} has no" in caplog.text
+    long = Question("long", "誰？", ("甲", "乙"), "文" * 200)
+    scored, *_ = predictor.predict([long, *QUESTIONS])
+    assert (scored.status, scored.answer is None) == ("answered", False)
+    replies = predictor.predict([long], GenerateSettings(max_new_tokens=80, min_new_tokens=80))
+    (prompt,), _ = predictor_module.Encoder(predictor.tokenizer, predictor.prompt, 90).encode(
+        [long]
+    )
+    assert 0 < len(replies[0].reply) <= 90 - len(prompt.prompt)
+    reasoned = predictor.predict([long], GenerateSettings(constrain=True, reasoning_tokens=9))
+    assert (reasoned[0].status, reasoned[0].answer) == ("unusable", None)
+    assert "no room for reasoning with an answer after it among the 90 posi" in reasoned[0].reason
+
+
 # --- adapters ----------------------------------------------------------------------------
 
 
@@ -297,6 +332,12 @@ def test_a_journal_of_another_adapter_prompt_or_mode_is_refused(
     assert again.stats.questions == 0  # packing changes no answer, so the run is the same
     with pytest.raises(PredictionError, match="of another run"):
         predictor.predict(BANK, mode="generate", journal=journal)
+    replies = tmp_path / "replies.jsonl"
+    penalised = GenerateSettings(max_new_tokens=2, repetition_penalty=1.5)
+    predictor.predict(BANK, penalised, journal=replies)
+    assert predictor.predict(BANK, penalised, journal=replies).stats.questions == 0
+    with pytest.raises(PredictionError, match="of another run"):
+        predictor.predict(BANK, GenerateSettings(max_new_tokens=2), journal=replies)
     predictor.use_adapter(adapter)
     with pytest.raises(PredictionError, match="of another run"):
         predictor.predict(BANK, journal=journal)

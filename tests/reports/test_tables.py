@@ -104,6 +104,15 @@ def test_a_lone_surrogate_does_not_stop_a_file(tmp_path: Path, name: str) -> Non
         assert written_as(tmp_path, "a\ud800b") == [("a?b", "s")]
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_json_has_no_number_that_is_not_finite(tmp_path: Path, wrong: float) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, [1.5])
+    with pytest.raises(OutputError, match=r"a\.json is not written: expected finite numbers"):
+        write_json(path, [{"confidence": wrong}])
+    assert path.read_text(encoding="utf-8") == "[\n 1.5\n]\n"
+
+
 # --- workbooks ---------------------------------------------------------------------------
 
 

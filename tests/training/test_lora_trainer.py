@@ -65,6 +65,20 @@ def test_tree_and_flat_training_have_the_same_loss_curve(base: Path, tmp_path: P
     assert curves["tree"] == pytest.approx(curves["flat"], abs=1e-4)
 
 
+def test_a_maximum_length_beyond_the_models_positions_is_refused_before_its_weights_are_read(
+    tmp_path: Path,
+) -> None:
+    base = tiny_llama(tmp_path / "short", max_position_embeddings=100)
+    (base / "model.safetensors").unlink()
+    message = r"TrainingSettings\(max_length=101\): expected at most 100, .*\(llama\), found 101"
+    with pytest.raises(errors.SettingsError, match=message):
+        trainer(base, max_length=101).preflight(BANK)
+    with pytest.raises(errors.SettingsError, match=message):
+        trainer(base, max_length=101).train(BANK, None, tmp_path / "run")
+    assert not (tmp_path / "run" / "adapter_model.safetensors").exists()
+    assert trainer(base, max_length=100).preflight(BANK).questions == 8
+
+
 def test_the_same_seed_gives_the_same_adapter_bytes(base: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         trainer(base).train(BANK, BANK[:2], tmp_path / name)
@@ -413,7 +427,7 @@ def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
     # What quantisation took from the base model is in the difference.
     assert merged.max_logit_difference > 1e-4
     zhmcq.MCQPredictor(base, adapter=result.adapter_dir)
-    assert "was trained on a quantised base model" in caplog.text
+    assert f"was trained on a quantised ({kind}) base model" in caplog.text
 
 
 @pytest.mark.parametrize(

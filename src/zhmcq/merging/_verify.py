@@ -22,9 +22,9 @@ __all__ = ["Answers", "answers_of", "refuse_another_model"]
 
 BUDGET = 2048  # tokens of a forward pass while verifying
 
-# The largest share of the logits' spread that rounding moves them by (root mean squares), with a
-# margin of about ten to what was measured.
-ROUNDING = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
+# The largest share of the logits' spread that rounding moves them by (root mean squares). Measured
+# on Gemma 3 270M with weak and strong adapters: 5e-6 in fp32, up to 0.05 in bf16.
+ROUNDING = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ def refuse_another_model(
     Raises:
         MergeError: If they differ by more than rounding in that dtype does.
     """
+    expected, present = expected.double(), present.double()
     spread = (expected - expected.mean(dim=-1, keepdim=True)).square().mean().sqrt()
     difference = (expected - present).square().mean().sqrt()
     share = float(difference / spread)

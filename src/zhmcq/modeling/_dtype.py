@@ -26,13 +26,12 @@ from zhmcq.modeling._forward import token_log_likelihoods
 from zhmcq.modeling._layout import FORWARD_ERRORS, evaluated
 from zhmcq.modeling._load import (
     ModelSource,
-    candidate_dtypes,
     choose_device,
     dtype_name,
+    dtypes_to_try,
     load_tokenizer,
     load_weights,
     quantization_config,
-    torch_dtype,
 )
 from zhmcq.settings import DtypeName, QuantizationSettings
 
@@ -102,11 +101,8 @@ class DtypeChoice:
     ) -> None:
         self.name = dtype
         self.device = device
-        if dtype == "auto" and recorded is None:
-            self._candidates = candidate_dtypes(device)
-        else:
-            named = recorded if dtype == "auto" and recorded is not None else dtype
-            self._candidates = (torch_dtype(named, device),)
+        recorded = recorded if dtype == "auto" else None
+        self._candidates = dtypes_to_try(recorded or dtype, device)
         self._proven = False
 
     @property

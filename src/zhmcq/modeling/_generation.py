@@ -1,35 +1,45 @@
-"""Replies: batched greedy generation, free or limited to the candidate answers."""
+"""Token ids that continue prompts: free, or limited to the candidate answers of a question."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.errors import PredictionError, SettingsError
+from zhmcq.modeling._forward import base_of
+from zhmcq.modeling._generate import FiniteCheck, GenerateCall, generated, generation_config
+from zhmcq.modeling._support import position_limit
+from zhmcq.modeling._writing import Writing, choose_writing
+from zhmcq.settings import COMPUTING_FIELDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Reply", "TextGenerator", "stream_choices", "stream_replies"]
+__all__ = ["PromptIds", "TextGenerator", "end_ids"]
+
+# Fields of transformers' GenerationConfig that look at a prompt's ids without its padding mask.
+SEES_PADDING = {
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+    "no_repeat_ngram_size",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a model wrote in reply to one question.
+class PromptIds:
+    """What a model is given for one question.
 
     Attributes:
-        index: The question's index.
-        text: The reply, without control tokens.
-        candidate: The index of the candidate that the reply was limited to; ``None`` for a free
-            reply.
+        question: The question.
+        ids: Its prompt, and what was written after it so far.
     """
 
-    index: int
-    text: str
-    candidate: int | None = None
+    question: EncodedQuestion
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,139 +49,167 @@ class TextGenerator:
     Attributes:
         model: A causal language model, with or without an adapter around it.
         tokenizer: Its tokenizer.
-        ends: Ids that end a reply.
+        ends: Ids that end a reply, all of them in the model's vocabulary; see :func:`end_ids`.
         batch_size: Questions of a batch; questions of like length are batched together.
+        fields: Fields of transformers' ``GenerationConfig`` that free replies shall have; without
+            any the likeliest token is taken at each step.
+        writing: How replies are computed; see :meth:`checked`.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     ends: frozenset[int]
     batch_size: int
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    writing: Writing = field(default_factory=Writing)
+
+    @property
+    def positions(self) -> int | None:
+        """The most tokens of a prompt with its reply; ``None`` without a limit."""
+        return position_limit(base_of(self.model).config)
+
+    def checked(self, questions: Sequence[EncodedQuestion]) -> Self:
+        """The same with the fastest way of writing that is right for its model.
+
+        Args:
+            questions: Encoded questions to check it on; at least one.
+
+        Raises:
+            PredictionError: If the model writes other replies than are likeliest, in every way.
+        """
+        writing = choose_writing(self.model, questions)
+        if SEES_PADDING & set(self.fields):
+            writing = replace(writing, padded=False)
+        return replace(self, writing=writing)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, without control tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def generate(
-        self,
-        prompts: Sequence[tuple[int, ...]],
-        max_new_tokens: int,
-        allowed: Callable[[int, torch.Tensor], list[int]] | None = None,
-    ) -> list[tuple[int, ...]]:
-        """Continue each prompt greedily.
+    def check_fields(self) -> None:
+        """Refuse fields that transformers refuses, before any question is answered.
+
+        Raises:
+            SettingsError: If ``GenerationConfig`` cannot be made of them.
+        """
+        try:
+            generation_config(self.fields)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SettingsError(
+                f"transformers refuses the fields {dict(self.fields)} of GenerateSettings: {error}"
+            ) from error
+
+    def write(self, prompts: Sequence[PromptIds], max_new_tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt freely, by the fields that were given.
 
         Args:
-            prompts: Token ids; they are padded on the left to one length.
+            prompts: The prompts of one batch.
             max_new_tokens: The longest continuation, in tokens.
-            allowed: Given a row's index and its ids so far, the ids that may come next;
-                ``None`` allows all.
 
         Returns:
             The ids that follow each prompt, up to the first end, which is left out.
+
+        Raises:
+            PredictionError: If the model computes numbers that are not finite, or transformers
+                cannot generate with it or with the fields.
         """
-        pad_id = self.tokenizer.pad_token_id
-        pad_id = min(self.ends) if pad_id is None else pad_id
-        width = max(map(len, prompts))
-        ids = torch.full((len(prompts), width), pad_id)
-        mask = torch.zeros((len(prompts), width), dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt) :] = torch.tensor(prompt)
-            mask[row, width - len(prompt) :] = 1
-        with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                use_cache=True,
-                max_new_tokens=max_new_tokens,
-                eos_token_id=sorted(self.ends),
-                pad_token_id=pad_id,
-                prefix_allowed_tokens_fn=allowed,
-            )
-        continuations = []
-        for row in output[:, width:].tolist():
-            end = next((i for i, token in enumerate(row) if token in self.ends), len(row))
-            continuations.append(tuple(row[:end]))
-        return continuations
+        return self._continued(prompts, max_new_tokens, self.ends, self.fields, limited=False)
 
+    def choose(self, prompts: Sequence[PromptIds]) -> list[int]:
+        """Continue each prompt with one of its question's candidates and nothing else.
 
-def stream_replies(
-    generator: TextGenerator, questions: Sequence[EncodedQuestion], max_new_tokens: int
-) -> Iterator[list[Reply]]:
-    """Let the model reply to each question freely, taking the likeliest token at each step.
+        Args:
+            prompts: The prompts of one batch.
 
-    Args:
-        generator: The model.
-        questions: Encoded questions.
-        max_new_tokens: The longest reply, in tokens.
+        Returns:
+            The index of the candidate that was written after each prompt.
 
-    Yields:
-        The replies of each batch.
-    """
-    for batch in _batches(questions, generator.batch_size):
-        replies = generator.generate([questions[i].prompt for i in batch], max_new_tokens)
-        yield [
-            Reply(index, generator.decode(ids)) for index, ids in zip(batch, replies, strict=True)
-        ]
-
-
-def stream_choices(
-    generator: TextGenerator,
-    questions: Sequence[EncodedQuestion],
-    reasoning_tokens: int,
-    cue: Sequence[int],
-) -> Iterator[list[Reply]]:
-    """Let the model write one of the candidate answers and nothing else.
-
-    Args:
-        generator: The model.
-        questions: Encoded questions.
-        reasoning_tokens: How many tokens it may write freely before its answer; 0 for none.
-        cue: Ids that follow the free part and call for the answer.
-
-    Yields:
-        The replies of each batch, each with the candidate that was written.
-    """
-    for indexes in _batches(questions, generator.batch_size):
-        batch = [questions[index] for index in indexes]
-        prompts = [question.prompt for question in batch]
-        reasoning = [""] * len(batch)
-        if reasoning_tokens:
-            free = generator.generate(prompts, reasoning_tokens)
-            reasoning = [generator.decode((*ids, *cue)) for ids in free]
-            prompts = [(*prompt, *ids, *cue) for prompt, ids in zip(prompts, free, strict=True)]
-        longest = max(max(map(len, question.candidates)) for question in batch)
+        Raises:
+            PredictionError: As for :meth:`write`.
+        """
+        questions = [prompt.question for prompt in prompts]
+        longest = max(len(ids) for question in questions for ids in question.candidates)
         # generate() ends a row at any end; the end of a candidate may be yet another id.
-        ends = generator.ends | {question.candidates[0][-1] for question in batch}
-        choosing = replace(generator, ends=frozenset(ends))
-        answers = choosing.generate(prompts, longest, _candidates_only(batch, prompts))
-        replies = []
-        for index, question, text, ids in zip(indexes, batch, reasoning, answers, strict=True):
+        ends = self.ends | {question.candidates[0][-1] for question in questions}
+        fields = {name: self.fields[name] for name in COMPUTING_FIELDS if name in self.fields}
+        written = self._continued(prompts, longest, ends, fields, limited=True)
+        chosen = []
+        for question, ids in zip(questions, written, strict=True):
             without_end = [candidate[:-1] for candidate in question.candidates]
-            chosen = without_end.index(ids)
-            replies.append(Reply(index, text + generator.decode(ids), chosen))
-        yield replies
+            if ids not in without_end:
+                raise PredictionError(
+                    f"question {question.id!r}: expected the model to write one of its "
+                    f"{len(without_end)} candidates, found {self.decode(ids)!r}: answer it with "
+                    "mode='score', which needs no reply"
+                )
+            chosen.append(without_end.index(ids))
+        return chosen
+
+    def _continued(
+        self,
+        prompts: Sequence[PromptIds],
+        max_new_tokens: int,
+        ends: frozenset[int],
+        fields: Mapping[str, Any],
+        *,
+        limited: bool,
+    ) -> list[tuple[int, ...]]:
+        """The ids after each prompt, computed in batches of one length where that is needed."""
+        groups: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            length = 0 if self.writing.padded else len(prompt.ids)
+            groups.setdefault(length, []).append(index)
+        results: dict[int, tuple[int, ...]] = {}
+        for indexes in groups.values():
+            batch = [prompts[index] for index in indexes]
+            call = GenerateCall(
+                names=[prompt.question.id for prompt in batch],
+                prompts=[prompt.ids for prompt in batch],
+                max_new_tokens=max_new_tokens,
+                ends=ends,
+                fields=fields,
+                cached=self.writing.cached,
+                tokenizer=self.tokenizer,
+            )
+            allowed = _candidates_only(batch, call.width) if limited else None
+            rows = generated(self.model, call, FiniteCheck(call, self.model), allowed)
+            for index, row in zip(indexes, rows, strict=True):
+                end = next((i for i, token in enumerate(row) if token in ends), len(row))
+                results[index] = tuple(row[:end])
+        return [results[index] for index in range(len(prompts))]
 
 
-def _batches(questions: Sequence[EncodedQuestion], size: int) -> Iterator[list[int]]:
-    """Indexes of the questions of each batch, the shortest prompts first."""
-    order = sorted(range(len(questions)), key=lambda index: len(questions[index].prompt))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+def end_ids(model: Any, codec_ends: frozenset[int]) -> frozenset[int]:
+    """The ids that end a reply: the tokenizer's and the model's, as far as the model knows them.
+
+    Args:
+        model: A causal language model, with or without an adapter around it.
+        codec_ends: The ids by which the tokenizer and its chat template end a reply.
+
+    Raises:
+        PredictionError: If none of them is in the model's vocabulary.
+    """
+    base = base_of(model)
+    given = getattr(base.generation_config, "eos_token_id", None)
+    more = [] if given is None else given if isinstance(given, list | tuple) else [given]
+    size = base.get_input_embeddings().weight.shape[0]
+    known = frozenset(int(end) for end in {*codec_ends, *more} if 0 <= int(end) < size)
+    if not known:
+        raise PredictionError(
+            f"expected an id that ends a reply among the {size} of the model's vocabulary, found "
+            f"{sorted(codec_ends)}: the tokenizer belongs to another model"
+        )
+    return known
 
 
 def _candidates_only(
-    batch: Sequence[EncodedQuestion], prompts: Sequence[tuple[int, ...]]
+    batch: Sequence[PromptIds], width: int
 ) -> Callable[[int, torch.Tensor], list[int]]:
     """For ``generate``: which ids may follow what a row has written so far."""
-    width = max(map(len, prompts))  # all prompts are padded to it
     tables: list[dict[tuple[int, ...], set[int]]] = []
-    for question in batch:
+    for prompt in batch:
         table: dict[tuple[int, ...], set[int]] = {}
-        for candidate in question.candidates:
+        for candidate in prompt.question.candidates:
             for position, token in enumerate(candidate):
                 table.setdefault(candidate[:position], set()).add(token)
         tables.append(table)
@@ -179,7 +217,7 @@ def _candidates_only(
     def allowed(row: int, ids: torch.Tensor) -> list[int]:
         so_far = tuple(ids[width:].tolist())
         # A row that has ended is only padded until the others have ended, too.
-        end = [batch[row].candidates[0][-1]]
+        end = [batch[row].question.candidates[0][-1]]
         return sorted(tables[row].get(so_far, end))
 
     return allowed

@@ -23,7 +23,7 @@ from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embedding
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "ModelSource",
@@ -31,7 +31,9 @@ __all__ = [
     "candidate_dtypes",
     "choose_device",
     "dtype_name",
+    "dtypes_to_try",
     "is_stored_quantised",
+    "load_config",
     "load_skeleton",
     "load_tokenizer",
     "load_weights",
@@ -184,8 +186,8 @@ def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.bfloat16 if native else torch.float16, torch.float32)
 
 
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``"auto"`` is the first that the device's candidates have.
+def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtype of that name alone; for ``"auto"`` the candidates of the device, in order.
 
     Args:
         name: A name of a dtype, or ``"auto"``.
@@ -196,10 +198,12 @@ def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     """
     if name not in get_args(DtypeName):
         raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
-    if name == "auto":
-        return candidate_dtypes(device)[0]
-    named: torch.dtype = getattr(torch, name)
-    return named
+    return candidate_dtypes(device) if name == "auto" else (getattr(torch, name),)
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The first of :func:`dtypes_to_try`, where it does not matter yet that it works."""
+    return dtypes_to_try(name, device)[0]
 
 
 def dtype_name(dtype: torch.dtype) -> DtypeName:
@@ -280,6 +284,23 @@ def load_weights(
         model = model.to(device)
     weights: PreTrainedModel = model.eval()
     return weights
+
+
+def load_config(source: ModelSource) -> PretrainedConfig:
+    """Load a model's configuration, without its weights.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+        GatedModelError: If the model's owner has to grant access first.
+    """
+    from transformers import AutoConfig
+
+    folder, options = _location(source, weights=False)
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    return config
 
 
 def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

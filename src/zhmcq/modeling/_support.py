@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from zhmcq.errors import SettingsError
 from zhmcq.modeling._forward import accepted_inputs
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from zhmcq.encoding._batch import Layout
     from zhmcq.settings import Packing
 
-__all__ = ["layout_by_rule", "padding_reason", "refusal_reason", "tree_reason"]
+__all__ = [
+    "layout_by_rule",
+    "padding_reason",
+    "position_limit",
+    "refusal_reason",
+    "refuse_beyond_positions",
+    "tree_reason",
+]
 
 SELECTION = "attention to selected tokens, where ties go by the width of a pass"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
@@ -50,6 +58,19 @@ NEVER_CAUSAL = {
     "prophetnet": "it predicts several tokens at once",
     "reformer": "which tokens its attention sees is decided by a random hash",
     "xlnet": "it predicts tokens in permuted order",
+}
+
+# What configurations call the most positions of a sequence; transformers maps some onto the first.
+LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_target_positions", "max_seq_len")
+# Families whose table of positions begins with those of padding, which no token takes.
+OFFSET_POSITIONS = {
+    "camembert",
+    "data2vec-text",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
 }
 
 
@@ -176,3 +197,56 @@ def _rope(config: Any) -> str | None:
         if kind not in FIXED_ROPE:
             return str(kind)
     return None
+
+
+def position_limit(config: PretrainedConfig) -> int | None:
+    """The most tokens of a sequence that a model has positions for.
+
+    Beyond it learned positions run out of rows, and rotary positions are ones that training never
+    showed: the model answers nevertheless, and badly. Rotary scaling counts: ``yarn``, ``longrope``
+    and ``llama3`` reach to ``factor`` times their ``original_max_position_embeddings``, which
+    configurations mostly give as ``max_position_embeddings`` already; for ``linear`` and
+    ``dynamic`` that number is the one before scaling (as vLLM reads it).
+
+    Args:
+        config: The model's configuration; of several parts the text part counts.
+
+    Returns:
+        The number of tokens; ``None`` for models without a limit (ALiBi, recurrent states,
+        relative positions).
+    """
+    config = config.get_text_config()
+    if getattr(config, "alibi", False):
+        return None
+    given = [getattr(config, name, None) for name in LIMIT_NAMES]
+    limit: int | None = next((n for n in given if isinstance(n, int) and n > 0), None)
+    if limit is None:
+        return None
+    if config.model_type in OFFSET_POSITIONS:
+        limit -= (config.pad_token_id or 0) + 1
+    scaling = getattr(config, "rope_parameters", None)
+    factor = scaling.get("factor") if isinstance(scaling, dict) else None
+    if not isinstance(scaling, dict) or not factor:
+        return limit
+    if scaling.get("rope_type") in ("linear", "dynamic"):
+        return int(limit * factor)
+    return max(limit, int((scaling.get("original_max_position_embeddings") or 0) * factor))
+
+
+def refuse_beyond_positions(max_length: int, config: PretrainedConfig, argument: str) -> None:
+    """Refuse a maximum length that a model has no positions for.
+
+    Args:
+        max_length: The most tokens of a sequence.
+        config: The model's configuration.
+        argument: What the length was given as, such as ``"TrainingSettings(max_length=4096)"``.
+
+    Raises:
+        SettingsError: If the model has fewer positions.
+    """
+    limit = position_limit(config)
+    if limit is not None and max_length > limit:
+        raise SettingsError(
+            f"{argument}: expected at most {limit}, the number of positions of the model "
+            f"({config.model_type}), found {max_length}; give max_length={limit} or less"
+        )

@@ -17,7 +17,8 @@ import numpy as np
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import question_name
 from zhmcq.errors import PluginError
-from zhmcq.modeling._generation import Reply, TextGenerator, stream_choices, stream_replies
+from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.parsers import ParsedAnswer, Parser
 from zhmcq.prediction._predictions import Prediction, PredictionStats
@@ -154,24 +155,21 @@ class GenerateEngine:
     settings: GenerateSettings
 
     def journal_fields(self) -> dict[str, Any]:
-        """The mode and its limits; not the parser, since records hold the replies themselves."""
+        """The mode, its limits and fields; not the parser, since records hold the replies."""
         settings = self.settings
-        limit = [settings.max_new_tokens, settings.constrain, settings.reasoning_tokens]
-        return {"mode": "generate", "limit": limit}
+        return {
+            "mode": "generate",
+            "limit": [settings.max_new_tokens, settings.constrain, settings.reasoning_tokens],
+            "fields": settings.generation_fields,
+            "ends": sorted(self.generator.ends),
+        }
 
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         """Let the model reply; a record holds the reply and the candidate it was limited to."""
         start, count = time.perf_counter(), 0
         for replies in self._replies([question.encoded for question in questions]):
             count += len(replies)
-            records = [
-                {
-                    "id": questions[reply.index].id,
-                    "reply": reply.text,
-                    "candidate": reply.candidate,
-                }
-                for reply in replies
-            ]
+            records = [_record(questions[reply.index].id, reply) for reply in replies]
             yield EngineStep(records, PredictionStats(count, time.perf_counter() - start))
 
     def fault(self, question: PreparedQuestion, record: Record) -> str | None:
@@ -187,6 +185,8 @@ class GenerateEngine:
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The candidate that was written; of a free reply, what the parser reads in it."""
+        if problem := record.get("problem"):
+            return Prediction(question.id, None, "", status="unusable", reason=problem)
         reply: str = record["reply"]
         candidate: int | None = record["candidate"]
         if candidate is not None:
@@ -227,3 +227,9 @@ class GenerateEngine:
             return stream_replies(self.generator, questions, settings.max_new_tokens)
         cue = self.encoder.codec.text(ANSWER_CUE)
         return stream_choices(self.generator, questions, settings.reasoning_tokens, cue)
+
+
+def _record(name: str, reply: Reply) -> Record:
+    """The record of one question's reply."""
+    record = {"id": name, "reply": reply.text, "candidate": reply.candidate}
+    return {**record, "problem": reply.problem} if reply.problem else record

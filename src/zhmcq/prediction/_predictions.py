@@ -198,7 +198,7 @@ class Predictions(Sequence[Prediction]):
         Raises:
             OutputError: If it cannot be written.
         """
-        write_json(path, [asdict(item) for _, item in self._rows()])
+        write_json(path, [_json_fields(item) for _, item in self._rows()])
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame with one line for each row of the input, in its order, usable or not.
@@ -245,6 +245,14 @@ class Predictions(Sequence[Prediction]):
             if position < len(pairs):
                 question, item = pairs[position]
                 yield question, item
+
+
+def _json_fields(item: Prediction) -> dict[str, Any]:
+    """All fields. An id cell that is no finite number, which json files may have, becomes text."""
+    fields = asdict(item)
+    if isinstance(item.source_id, float) and not math.isfinite(item.source_id):
+        fields["source_id"] = str(item.source_id)
+    return fields
 
 
 def _written_id(item: Prediction) -> SourceId:

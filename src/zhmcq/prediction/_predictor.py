@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +17,18 @@ from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsErr
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
-from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
     ModelSource,
     choose_device,
     dtype_name,
+    load_config,
     load_tokenizer,
     load_weights,
     quantization_config,
 )
 from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
@@ -75,7 +78,7 @@ class MCQPredictor:
         prompt: How questions are rendered: a name or an instance; what the adapter or the merged
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
-            folder remembers by default, else 2048.
+            folder remembers by default, else 2048, or as many as the model has positions for.
         batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
         dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in, if the first
             questions show that the model works in it, else float32.
@@ -91,6 +94,7 @@ class MCQPredictor:
         SettingsError: If an argument has another type than these, or an impossible value, or the
             machine has no such device.
         ModelError: If the model cannot be loaded.
+        SettingsError: If ``max_length`` is more than the model has positions for.
         AdapterMismatchError: If the adapter was trained on another base model.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
             adapter's folder, or a manifest cannot be read.
@@ -128,6 +132,7 @@ class MCQPredictor:
         self._device = choose_device(device)
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
+        self._proving = threading.Lock()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
         self._max_length = max_length
@@ -136,6 +141,12 @@ class MCQPredictor:
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
+        config = load_config(self._source)
+        self._positions = position_limit(config)
+        if max_length is not None:
+            argument = f"MCQPredictor(max_length={max_length})"
+            refuse_beyond_positions(max_length, config, argument)
+        self._say_if_lowered(remembered)
         self.tokenizer = load_tokenizer(self._source)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
@@ -180,7 +191,8 @@ class MCQPredictor:
         template = self._choose_prompt(remembered)
         if trained is not None:
             trained.refuse_other_base(self._identity)
-        model = self._state.model
+        self._say_if_lowered(remembered)
+        model = self._model
         if self._state.adapter is not None:
             model = detach(model)
         self._state = _State(model, None, remembered, template)
@@ -229,7 +241,9 @@ class MCQPredictor:
             ReadError: If the file cannot be read.
             QuestionError: If two questions have one id.
             PredictionError: If an argument is of a wrong type or goes with another one only; if
-                the journal is damaged, or of another run or dtype; if scores are not finite.
+                the journal is damaged, or of another run or dtype; if the model computes numbers
+                that are not finite, or cannot write replies.
+            SettingsError: If transformers refuses the fields of ``GenerateSettings``.
             ModelError: If the model does not work in the dtype, be it the named or the last one.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
@@ -269,18 +283,26 @@ class MCQPredictor:
         """Load the model anew where the journal or the first questions need another dtype.
 
         Nothing but the state may refer to the model meanwhile, so that it is gone before its
-        weights are read again.
+        weights are read again. Of several threads one proves, and the others wait for it.
         """
-        if book is not None and book.dtype is not None:
-            if self._dtype.name not in ("auto", book.dtype):
-                raise book.of_other_dtype(self._dtype.name)
-            if book.dtype != self.dtype:
-                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
-                self._reload()
-        while questions and not self._dtype.accepts(self._state.model, questions):
-            self._reload()
-        if book is not None:
-            book.begin(self.dtype)
+        with self._proving:
+            before = self._dtype
+            if book is not None and book.dtype is not None:
+                if before.name not in ("auto", book.dtype):
+                    raise book.of_other_dtype(before.name)
+                if book.dtype != self.dtype:
+                    self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
+                    self._reload()
+            try:
+                while questions and not self._dtype.accepts(self._model, questions):
+                    self._reload()
+            except ModelError:
+                if self._dtype is not before:  # other journals may still be answered
+                    self._dtype = before
+                    self._reload()
+                raise
+            if book is not None:
+                book.begin(self.dtype)
 
     def _load(self) -> Any:
         dtype, quantization = self._dtype.current, self._quantization
@@ -293,34 +315,43 @@ class MCQPredictor:
 
     def _reload(self) -> None:
         """Load the model in the present dtype, with the adapter that it had."""
-        adapter = self._state.adapter
-        self._state = replace(self._state, model=None, adapter=None)
+        self._state = replace(self._state, model=None)
         free_memory()
-        self._state = replace(self._state, model=self._load())
+        model, adapter = self._load(), self._state.adapter
         if adapter is not None:
-            self._attach(adapter)
+            model = attach_trained(model, adapter, self._identity)
+        self._state = replace(self._state, model=model)
+
+    @property
+    def _model(self) -> Any:
+        if self._state.model is None:
+            raise ModelError(
+                f"{self._source.name!r} could not be loaded in {self.dtype} and is no longer in "
+                "memory: make a new MCQPredictor, if need be with device='cpu'"
+            )
+        return self._state.model
 
     def _attach(self, adapter: Adapter) -> None:
-        model = attach_trained(self._state.model, adapter, self._identity)
+        model = attach_trained(self._model, adapter, self._identity)
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
         """Say so where the base model is not quantised as it was in training."""
-        trained = adapter.quantization
-        used = None if self._quantization is None else self._quantization.model_dump()
-        if trained == used:
+        trained = None
+        if adapter.quantization is not None:
+            trained = QuantizationSettings(**adapter.quantization)
+        if trained == self._quantization:
             return
         remedy = "leave quantization out"
         if trained is not None:
-            fields = ", ".join(f"{name}={value!r}" for name, value in trained.items())
-            remedy = f"give MCQPredictor(…, quantization=QuantizationSettings({fields}))"
+            remedy = f"give MCQPredictor(…, quantization={trained!r})"
         logger.warning(
             "%s was trained on a %s base model and is used on a %s one: its answers may differ a "
             "little from those that its accuracy was measured on. For the base model of training, "
             "%s",
             adapter.folder,
             _described(trained),
-            _described(used),
+            _described(self._quantization),
             remedy,
         )
 
@@ -334,8 +365,19 @@ class MCQPredictor:
     def _length_limit(self) -> int:
         if self._max_length is not None:
             return self._max_length
-        remembered = self._state.remembered
-        return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
+        wanted = _usual_length(self._state.remembered)
+        return wanted if self._positions is None else min(wanted, self._positions)
+
+    def _say_if_lowered(self, remembered: Manifest | None) -> None:
+        """Log that the maximum length that nobody gave is lowered to the model's positions."""
+        wanted = _usual_length(remembered)
+        if self._max_length is None and self._positions is not None and wanted > self._positions:
+            logger.info(
+                "the maximum length is %d in place of %d: %s has no positions for more",
+                self._positions,
+                wanted,
+                self._source.name,
+            )
 
     def _engine(
         self, settings: ScoreSettings | GenerateSettings, encoder: Encoder, longest: int
@@ -347,15 +389,14 @@ class MCQPredictor:
             encoder: What the questions were encoded with.
             longest: Tokens of the longest question: a forward pass need not take more for each.
         """
-        model = self._state.model
+        model = self._model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(ScoringEngine(model, settings.packing, budget))
-        ends = model.generation_config.eos_token_id
-        more_ends = set(ends) if isinstance(ends, list) else {ends} - {None}
-        generator = TextGenerator(
-            model, self.tokenizer, frozenset(encoder.codec.ends | more_ends), self._batch_size
-        )
+        ends = end_ids(model, frozenset(encoder.codec.ends))
+        fields = settings.generation_fields
+        generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
+        generator.check_fields()
         return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
 
     @cached_property
@@ -394,8 +435,8 @@ def _require_count(name: str, value: object) -> None:
         )
 
 
-def _described(quantization: Mapping[str, Any] | None) -> str:
-    return "full-precision" if quantization is None else f"quantised ({quantization['kind']})"
+def _described(quantization: QuantizationSettings | None) -> str:
+    return "full-precision" if quantization is None else f"quantised ({quantization.kind})"
 
 
 def _mode_settings(
@@ -428,6 +469,11 @@ def _check_types(journal: object, progress: object) -> None:
         raise PredictionError(
             f"progress={progress!r}: expected a function progress(done, total, stage), or None"
         )
+
+
+def _usual_length(remembered: Manifest | None) -> int:
+    """The maximum length where none is given."""
+    return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
 
 
 def _as_bank(

@@ -95,11 +95,12 @@ def _refuse_other_device(taken: torch.device, name: str | None) -> None:
     """
     if name is None or name in (taken.type, str(taken)):
         return
-    kind, _, number = name.partition(":")
     remedy = f"give device={taken.type!r}, or leave it out"
-    if kind == "cuda":
+    if taken.type == "cuda" and name.startswith("cuda:"):
         remedy = (
-            f"set the environment variable CUDA_VISIBLE_DEVICES={number or 0} before Python starts "
-            "and give device='cuda', or leave device out"
+            f"set the environment variable CUDA_VISIBLE_DEVICES={name.removeprefix('cuda:')} "
+            "before Python starts and give device='cuda'"
         )
+    elif taken.type == "cpu":
+        remedy = "leave out use_cpu=True and the environment variable ACCELERATE_USE_CPU"
     raise SettingsError(f"LoraTrainer(device={name!r}): transformers trains on {taken}; {remedy}")

@@ -84,8 +84,9 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     """
     from peft import get_peft_model
 
+    base_parameters = set(map(id, model.parameters()))
     shared = shared_names(model)
-    tied = embeddings_are_tied(model)
+    tied = id(model.get_input_embeddings().weight) if embeddings_are_tied(model) else None
 
     _refuse_unknown_layers(model, settings)
     config = lora_config(settings, initialised=initialised)
@@ -117,13 +118,49 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
             raise SettingsError(
                 f"LoraSettings: peft cannot adapt this model with them: {error}"
             ) from error
-    refuse_inexact(peft_model, settings, shared, tied=tied)
-    for parameter in peft_model.parameters():
-        if parameter.requires_grad and parameter.dtype != torch.float32:
-            parameter.data = parameter.data.float()
+    refuse_inexact(peft_model, settings, shared, tied)
+    _train_in_float32(peft_model, base_parameters)
     if next(peft_model.parameters()).device.type == "cpu":
         use_fast_dropout(peft_model)
     return peft_model
+
+
+def _train_in_float32(peft_model: Any, base_parameters: set[int]) -> None:
+    """Have what is trained in fp32, so that small steps are not lost to rounding.
+
+    Whole modules (``modules_to_save``) then compute in fp32, between layers that do not. Biases of
+    the base model stay in its dtype: their layers add them to numbers of that dtype.
+
+    Args:
+        peft_model: The model with a new adapter.
+        base_parameters: The ``id`` of each parameter of the base model.
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    for parameter in peft_model.parameters():
+        if parameter.requires_grad and id(parameter) not in base_parameters:
+            parameter.data = parameter.data.float()
+    dtype = peft_model.get_base_model().dtype
+    if dtype == torch.float32:
+        return
+    for wrapper in peft_model.modules():
+        if isinstance(wrapper, ModulesToSaveWrapper):
+            for module in wrapper.modules_to_save.values():
+                module.register_forward_pre_hook(
+                    lambda _, args, kwargs: _cast((args, kwargs), torch.float32), with_kwargs=True
+                )
+                module.register_forward_hook(lambda _, __, output: _cast(output, dtype))
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    """The value with all floating tensors in it in another dtype."""
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {key: _cast(item, dtype) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_cast(item, dtype) for item in value)
+    return value
 
 
 def _refuse_unknown_layers(model: Any, settings: LoraSettings) -> None:

@@ -18,7 +18,7 @@ PLAIN = (torch.nn.Embedding, torch.nn.Linear)
 
 
 def refuse_inexact(
-    peft_model: Any, settings: LoraSettings, shared: Mapping[int, Sequence[str]], *, tied: bool
+    peft_model: Any, settings: LoraSettings, shared: Mapping[int, Sequence[str]], tied: int | None
 ) -> None:
     """Refuse an adapter whose merged model would be another model, or whose file would lack a part.
 
@@ -26,7 +26,8 @@ def refuse_inexact(
         peft_model: The model with the new adapter, before a step of training.
         settings: LoRA settings.
         shared: Names of the base model's shared parameters, by their ``id``.
-        tied: Whether its embeddings and output head have one weight that merging can part.
+        tied: The ``id`` of the weight that its embeddings and output head share, which merging
+            can part; ``None`` if they share none.
 
     Raises:
         SettingsError: With the reason and what to do.
@@ -35,7 +36,7 @@ def refuse_inexact(
         _unfit_layers(peft_model),
         _nested(peft_model),
         _not_converted(peft_model, settings),
-        _shared_weights(peft_model, settings, shared, tied=tied),
+        _shared_weights(peft_model, settings, shared, tied),
         _unsaved(peft_model),
     ):
         if reason:
@@ -110,7 +111,7 @@ def _not_converted(peft_model: Any, settings: LoraSettings) -> str | None:
 
 
 def _shared_weights(
-    peft_model: Any, settings: LoraSettings, shared: Mapping[int, Sequence[str]], *, tied: bool
+    peft_model: Any, settings: LoraSettings, shared: Mapping[int, Sequence[str]], tied: int | None
 ) -> str | None:
     """Weights that several layers share, which an adapter changes for one of them only."""
     for name, _, layer in _adapted(peft_model):
@@ -118,7 +119,7 @@ def _shared_weights(
             names = shared.get(id(parameter), ())
             if not names:
                 continue
-            if not tied or len(names) > 2:
+            if id(parameter) != tied or len(names) > 2:
                 return (
                     f"the layer {name} shares its weight with others ({', '.join(names)}), and a "
                     "merged model could not part them: leave it out (exclude_modules)"
@@ -142,7 +143,7 @@ def _unsaved(peft_model: Any) -> str | None:
     ]
     if lost:
         return (
-            f"{name_some(lost)} would be trained and not saved with the adapter: use "
-            "bias='none' or 'lora_only'"
+            f"{name_some(lost)} would be trained and not saved with the adapter by this version "
+            "of peft: leave out the setting that trains them"
         )
     return None

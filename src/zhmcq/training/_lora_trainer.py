@@ -20,12 +20,13 @@ from zhmcq.modeling._load import (
     ModelSource,
     choose_device,
     dtype_name,
+    load_config,
     load_skeleton,
     load_tokenizer,
     torch_dtype,
 )
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.modeling._support import layout_by_rule
+from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
@@ -109,7 +110,7 @@ class LoraTrainer:
             )
         # peft and transformers refuse wrong values here, not after a long download.
         lora_config(self.lora)
-        training_arguments(self.training, "unused", device=device)
+        self._taken_device = training_arguments(self.training, "unused", device=device).device
 
     def preflight(
         self, train: Sequence[Question], valid: Sequence[Question] = ()
@@ -126,15 +127,17 @@ class LoraTrainer:
 
         Raises:
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
+            SettingsError: If ``max_length`` is more than the model has positions for.
         """
+        self._refuse_beyond_positions()
         encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
             return report
-        device = training_arguments(self.training, "unused", device=self.device).device
-        skeleton = load_skeleton(self.source, dtype=torch_dtype(self.training.dtype, device))
+        dtype = torch_dtype(self.training.dtype, self._taken_device)
+        skeleton = load_skeleton(self.source, dtype=dtype)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
         return self._with_estimate(report, StepPlan.of(self.training, layout), with_keys, model)
@@ -166,7 +169,7 @@ class LoraTrainer:
         Raises:
             SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
                 stopping is set without validation questions; if the model lacks a layer that is
-                to be adapted.
+                to be adapted; if ``max_length`` is more than it has positions for.
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
@@ -206,6 +209,7 @@ class LoraTrainer:
         """Check the questions, load the base model, attach an adapter; nothing is written yet."""
         from transformers import set_seed
 
+        self._refuse_beyond_positions()
         settings = self.training
         encoder = self._encoder(load_tokenizer(self.source))
         training, validation = self._checked(encoder, train, valid)
@@ -323,6 +327,12 @@ class LoraTrainer:
                 EarlyStopping(patience, run.settings.valid_metric) if patience else None
             ),
         )
+
+    def _refuse_beyond_positions(self) -> None:
+        """Refuse a maximum length beyond the model's positions, by its configuration alone."""
+        length = self.training.max_length
+        argument = f"TrainingSettings(max_length={length})"
+        refuse_beyond_positions(length, load_config(self.source), argument)
 
     def _encoder(self, tokenizer: Any) -> Encoder:
         return Encoder(tokenizer, self._template, self.training.max_length)

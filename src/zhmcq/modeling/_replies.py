@@ -1,0 +1,189 @@
+"""Replies to questions: in batches of like length, within the positions that the model has."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.modeling._generation import PromptIds, TextGenerator
+
+__all__ = ["Reply", "stream_choices", "stream_replies"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote in reply to one question.
+
+    Attributes:
+        index: The question's index.
+        text: The reply, without control tokens.
+        candidate: The index of the candidate that the reply was limited to; ``None`` for a free
+            reply.
+        problem: Why the model cannot reply; empty if it could.
+    """
+
+    index: int
+    text: str
+    candidate: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Questions that are answered together.
+
+    Attributes:
+        indexes: Their indexes.
+        room: How many tokens each may write.
+    """
+
+    indexes: list[int]
+    room: int
+
+
+def stream_replies(
+    generator: TextGenerator, questions: Sequence[EncodedQuestion], max_new_tokens: int
+) -> Iterator[list[Reply]]:
+    """Let the model reply to each question freely.
+
+    Args:
+        generator: The model.
+        questions: Encoded questions.
+        max_new_tokens: The longest reply, in tokens; shorter where the model has no positions for
+            more.
+
+    Yields:
+        The replies of each batch.
+
+    Raises:
+        PredictionError: If a number that the model computes is not finite, or it cannot write.
+    """
+    if not questions:
+        return
+    generator = generator.checked(questions)
+    rooms = _rooms(generator, questions, max_new_tokens, lambda question: len(question.prompt))
+    yield from _without_room(generator, rooms, "a reply")
+    for batch in _batches(generator, questions, rooms):
+        prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
+        replies = generator.write(prompts, batch.room)
+        yield [
+            Reply(index, generator.decode(ids))
+            for index, ids in zip(batch.indexes, replies, strict=True)
+        ]
+
+
+def stream_choices(
+    generator: TextGenerator,
+    questions: Sequence[EncodedQuestion],
+    reasoning_tokens: int,
+    cue: Sequence[int],
+) -> Iterator[list[Reply]]:
+    """Let the model write one of the candidate answers and nothing else.
+
+    Args:
+        generator: The model.
+        questions: Encoded questions.
+        reasoning_tokens: How many tokens it may write freely before its answer; 0 for none.
+            Where the model has no positions for as many, fewer, so that cue and answer fit.
+        cue: Ids that follow the free part and call for the answer.
+
+    Yields:
+        The replies of each batch, each with the candidate that was written.
+
+    Raises:
+        PredictionError: If a number that the model computes is not finite, or it cannot write.
+    """
+    if not questions:
+        return
+    generator = generator.checked(questions)
+    if not reasoning_tokens:
+        for batch in _batches(generator, questions, dict.fromkeys(range(len(questions)), 0)):
+            prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
+            yield _chosen(generator, batch.indexes, prompts, [""] * len(prompts))
+        return
+    rooms = _rooms(
+        generator, questions, reasoning_tokens, lambda question: question.length + len(cue)
+    )
+    yield from _without_room(generator, rooms, "reasoning with an answer after it")
+    for batch in _batches(generator, questions, rooms):
+        prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
+        free = generator.write(prompts, batch.room)
+        prompts = [
+            PromptIds(prompt.question, (*prompt.ids, *ids, *cue))
+            for prompt, ids in zip(prompts, free, strict=True)
+        ]
+        texts = [generator.decode((*ids, *cue)) for ids in free]
+        yield _chosen(generator, batch.indexes, prompts, texts)
+
+
+def _chosen(
+    generator: TextGenerator,
+    indexes: Sequence[int],
+    prompts: Sequence[PromptIds],
+    texts: Sequence[str],
+) -> list[Reply]:
+    """Replies of a batch: what was written before, with the candidate that the model chooses."""
+    replies = []
+    choices = generator.choose(prompts)
+    for index, prompt, text, chosen in zip(indexes, prompts, texts, choices, strict=True):
+        answer = generator.decode(prompt.question.candidates[chosen][:-1])
+        replies.append(Reply(index, text + answer, chosen))
+    return replies
+
+
+def _rooms(
+    generator: TextGenerator,
+    questions: Sequence[EncodedQuestion],
+    wanted: int,
+    taken: Callable[[EncodedQuestion], int],
+) -> dict[int, int]:
+    """How many tokens each question's reply may have, by its index; the log says where fewer."""
+    positions = generator.positions
+    if positions is None:
+        return dict.fromkeys(range(len(questions)), wanted)
+    rooms = {i: min(wanted, positions - taken(question)) for i, question in enumerate(questions)}
+    if cut := sum(room < wanted for room in rooms.values()):
+        logger.info(
+            "%d of %d replies have room for fewer than %d tokens: the model has %d positions",
+            cut,
+            len(questions),
+            wanted,
+            positions,
+        )
+    return rooms
+
+
+def _without_room(
+    generator: TextGenerator, rooms: dict[int, int], what: str
+) -> Iterator[list[Reply]]:
+    """Replies that say why there are none, taken out of ``rooms``."""
+    full = [index for index, room in rooms.items() if room < 1]
+    for index in full:
+        del rooms[index]
+    if full:
+        problem = (
+            f"its prompt leaves no room for {what} among the {generator.positions} positions of "
+            "the model: lower max_length, or take mode='score'"
+        )
+        yield [Reply(index, "", problem=problem) for index in full]
+
+
+def _batches(
+    generator: TextGenerator, questions: Sequence[EncodedQuestion], rooms: dict[int, int]
+) -> Iterator[_Batch]:
+    """Batches of equal room, the shortest prompts first.
+
+    A question's reply must not depend on what it is batched with: those near the model's last
+    position are kept apart by their room, and all by their length where padding would count.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index in sorted(rooms, key=lambda index: len(questions[index].prompt)):
+        length = 0 if generator.writing.padded else len(questions[index].prompt)
+        groups.setdefault((rooms[index], length), []).append(index)
+    for (room, _), indexes in groups.items():
+        for start in range(0, len(indexes), generator.batch_size):
+            yield _Batch(indexes[start : start + generator.batch_size], room)

@@ -1,0 +1,204 @@
+"""How a model writes replies: by rule and checked, once for each model.
+
+Prompts are padded to one length and earlier tokens kept in a cache, where the model then gives the
+log-likelihoods of a plain row. Padding is right for kinds of models that are known to leave it out;
+a cache for nearly all, but neither is right everywhere, and what is wrong there is no error.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._batch import collate
+from zhmcq.encoding._tree import plain_row
+from zhmcq.errors import PredictionError
+from zhmcq.modeling._finite import refuse_non_finite
+from zhmcq.modeling._forward import (
+    FORWARD_ERRORS,
+    base_of,
+    evaluated,
+    model_dtype,
+    token_log_likelihoods,
+    unreadable,
+)
+from zhmcq.modeling._generate import GenerateCall, generated
+from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
+from zhmcq.modeling._support import padding_reason, tree_reason
+
+__all__ = ["Writing", "choose_writing"]
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS = 4  # tokens of a candidate that are compared; the second needs the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How replies are computed; the default is right for every causal model.
+
+    Attributes:
+        padded: Whether prompts of several lengths are answered together, padded on the left.
+        cached: Whether keys and values, or states, are kept from token to token.
+    """
+
+    padded: bool = False
+    cached: bool = False
+
+
+_decided: WeakKeyDictionary[Any, Writing] = WeakKeyDictionary()
+_deciding = threading.RLock()
+
+
+def choose_writing(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
+    """The fastest way in which a model writes what it would write to each prompt by itself.
+
+    It is decided when it is first needed and logged if it is a slower one; later calls with the
+    same base model take it as it is.
+
+    Args:
+        model: A causal language model, with or without an adapter around it.
+        questions: Encoded questions, two of which are computed to check; at least one.
+
+    Raises:
+        PredictionError: If no way gives the log-likelihoods of a plain row, or those are not
+            finite.
+        ModelError: If the model's forward method fails.
+    """
+    base = base_of(model)
+    with _deciding:
+        if base not in _decided:
+            _decided[base] = _decide(model, questions)
+        return _decided[base]
+
+
+def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
+    base = base_of(model)
+    ordered = sorted(questions, key=lambda question: len(question.prompt))
+    first = ordered[0]
+    longer = (q for q in ordered if len(q.prompt) > len(first.prompt))
+    sample = [first, next(longer, first)]
+    plain = [_plain(model, question) for question in sample]
+    reason = tree_reason(base) or padding_reason(base)
+    if reason is None:
+        reason = _difference(model, sample, plain, cached=True)
+    if reason is None:
+        return Writing(padded=True, cached=True)
+    # The same prompt backwards beside it: a row of one length that it must not depend on.
+    reversed_first = EncodedQuestion(
+        id=first.id,
+        passage="",
+        prompt=first.prompt[::-1],
+        candidates=first.candidates,
+        answers=first.answers,
+        target=None,
+        normalization=first.normalization,
+    )
+    sample, plain = [first, reversed_first], plain[:1]
+    problem = _difference(model, sample, plain, cached=True)
+    if problem is None:
+        logger.info("prompts of one length are answered together: %s", reason)
+        return Writing(cached=True)
+    reason = problem
+    problem = _difference(model, sample, plain, cached=False)
+    if problem is None:
+        logger.warning(
+            "replies are written without a cache, which is slower and gives the same replies: %s",
+            reason,
+        )
+        return Writing()
+    raise PredictionError(
+        f"{type(base).__name__} writes other replies by transformers' generate() than are "
+        f"likeliest by its own log-likelihoods ({problem}): take mode='score', which needs none"
+    )
+
+
+def _plain(model: Any, question: EncodedQuestion) -> list[float]:
+    """Log-likelihoods of the first tokens of a question's first candidate, by one forward pass."""
+    forced = question.candidates[0][:MAX_STEPS]
+    ids = (*question.prompt, *forced)
+    batch = collate([plain_row(ids, len(forced))], "equal").to(model.device)
+    try:
+        values = evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
+    except torch.OutOfMemoryError:
+        raise
+    except FORWARD_ERRORS as error:
+        raise unreadable(model, len(ids), error) from error
+    if not torch.isfinite(values).all():
+        refuse_non_finite([question.id], model)
+    return values.tolist()
+
+
+def _difference(
+    model: Any, sample: Sequence[EncodedQuestion], plain: Sequence[list[float]], *, cached: bool
+) -> str | None:
+    """Why the same tokens have other log-likelihoods when they are written, else ``None``.
+
+    Args:
+        model: The model.
+        sample: Questions that are answered together.
+        plain: The log-likelihoods to expect, of the first of them.
+        cached: Whether to write with a cache.
+    """
+    forced = [question.candidates[0][:MAX_STEPS] for question in sample]
+    steps = min(map(len, forced))
+    call = GenerateCall(
+        names=[question.id for question in sample],
+        prompts=[question.prompt for question in sample],
+        max_new_tokens=steps,
+        ends=frozenset({_unused(forced)}),
+        cached=cached,
+    )
+    forcing = _Forcing(call.width, forced)
+    try:
+        generated(model, call, forcing)
+    except PredictionError as error:
+        if isinstance(error.__cause__, torch.OutOfMemoryError):
+            raise
+        return str(error.__cause__ or error)
+    tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
+    for row, expected in enumerate(plain):
+        for step, value in enumerate(expected[:steps]):
+            difference = abs(forcing.values[step][row] - value)
+            if not difference <= tolerance:
+                return f"token {step + 1} of a reply differs by {difference:.3g} in log-likelihood"
+    return None
+
+
+def _unused(forced: Sequence[tuple[int, ...]]) -> int:
+    """An id that ends nothing here: all tokens are to be written."""
+    used = {token for ids in forced for token in ids}
+    return next(token for token in range(len(used) + 1) if token not in used)
+
+
+class _Forcing:
+    """Makes ``generate()`` write given tokens, and keeps their log-likelihoods.
+
+    Args:
+        width: Tokens of the prompts, padding included.
+        forced: The tokens of each row.
+
+    Attributes:
+        values: For each step, the log-likelihood of each row's token.
+    """
+
+    def __init__(self, width: int, forced: Sequence[tuple[int, ...]]) -> None:
+        self._width = width
+        self._forced = forced
+        self.values: list[list[float]] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Logits that leave the forced tokens alone."""
+        step = input_ids.shape[1] - self._width
+        chosen = [ids[step] for ids in self._forced]
+        index = torch.tensor(chosen, device=scores.device)[:, None]
+        likelihoods = torch.log_softmax(scores.float(), dim=-1).gather(1, index)
+        self.values.append(likelihoods.flatten().tolist())
+        return torch.full_like(scores, float("-inf")).scatter(1, index, 0.0)

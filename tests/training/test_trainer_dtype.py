@@ -1,0 +1,157 @@
+"""LoraTrainer: the dtype that is proven on its questions, recorded and resumed in; its device."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+import zhmcq
+from zhmcq.errors import CheckpointError, ModelError, SettingsError
+from zhmcq.questions import Question
+from zhmcq.settings import DtypeName
+from zhmcq.training import _arguments
+from zhmcq.training._arguments import training_arguments
+
+BANK = [
+    Question(f"q{n}", f"第{n}題？", ("甲", "乙", "丙"), "文章。", answer=(0,)) for n in range(2)
+]
+
+
+def trainer(
+    base: Path, dtype: DtypeName = "auto", device: str | None = None, **settings: Any
+) -> zhmcq.LoraTrainer:
+    return zhmcq.LoraTrainer(
+        base,
+        lora=zhmcq.LoraSettings(r=2, lora_dropout=0.0),
+        training=zhmcq.TrainingSettings(
+            max_steps=2, gradient_accumulation_steps=1, save_steps=1, dtype=dtype, **settings
+        ),
+        device=device,
+    )
+
+
+class Interrupt(TrainerCallback):
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 1:
+            raise KeyboardInterrupt
+
+
+def interrupted(run: zhmcq.LoraTrainer, out: Path) -> dict[str, Any]:
+    run.callbacks.append(Interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run.train(BANK, None, out)
+    record: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return record
+
+
+def test_a_run_goes_on_in_the_next_dtype_and_remembers_it(
+    overflowing: Path,
+    tmp_path: Path,
+    candidates: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    candidates("float16", "float32")
+    result = trainer(overflowing).train(BANK, None, tmp_path / "run")
+    lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert [line for line in lines if "loaded anew in float32" in line] == lines
+    assert len(lines) == 1
+    manifest = json.loads((result.adapter_dir / "zhmcq_manifest.json").read_text(encoding="utf-8"))
+    assert manifest["training"]["dtype"] == "float32"
+    assert manifest["settings"]["training"]["dtype"] == "auto"
+
+
+def test_a_run_is_resumed_in_the_dtype_that_it_recorded(
+    overflowing: Path, tmp_path: Path, candidates: Callable[..., None]
+) -> None:
+    out = tmp_path / "run"
+    candidates("bfloat16", "float32")
+    assert interrupted(trainer(overflowing), out)["dtype"] == "bfloat16"
+    candidates("float32")
+    with pytest.raises(CheckpointError, match="an interrupted run with other dtype: give the same"):
+        trainer(overflowing, "float32").train(BANK, None, out)
+    result = trainer(overflowing).train(BANK, None, out)
+    record = json.loads((result.adapter_dir / "run.json").read_text(encoding="utf-8"))
+    assert record["dtype"] == "bfloat16"
+    assert result.steps == 2
+
+
+def test_a_new_run_chooses_whatever_the_folder_recorded(
+    overflowing: Path, tmp_path: Path, candidates: Callable[..., None]
+) -> None:
+    out = tmp_path / "run"
+    candidates("bfloat16", "float32")
+    interrupted(trainer(overflowing), out)
+    candidates("float32")
+    trainer(overflowing).train(BANK, None, out, overwrite=True)
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert record["dtype"] == "float32"
+
+
+def test_a_named_dtype_that_fails_is_an_error_before_anything_is_written(
+    overflowing: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="dtype 'float16': its log-likelihoods are not finite"):
+        trainer(overflowing, "float16").train(BANK, None, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_estimate_of_memory_follows_the_dtype(
+    overflowing: Path, candidates: Callable[..., None]
+) -> None:
+    def weights(dtype: DtypeName) -> int:
+        run = trainer(overflowing, dtype).preflight(BANK).run
+        assert run is not None
+        assert run.memory is not None
+        return run.memory.weights
+
+    candidates("float16", "float32")
+    assert 2 * weights("auto") == weights("float32")
+
+
+# --- devices -----------------------------------------------------------------------------
+
+
+def test_a_device_that_is_none_or_not_here_is_refused(overflowing: Path) -> None:
+    for device in ("gpu", 3, "cuda:99"):
+        with pytest.raises(SettingsError, match=rf"device={device!r}"):
+            trainer(overflowing, device=device)  # type: ignore[arg-type]
+
+
+def test_the_cpu_is_taken_on_request_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process trains on the CPU and then on what transformers takes by itself."""
+    settings = zhmcq.TrainingSettings()
+    monkeypatch.setenv("ACCELERATE_TORCH_DEVICE", "meta")  # stands for a GPU
+    taken = []
+    for device in (None, "cpu", None, "cpu"):
+        arguments = training_arguments(settings, "unused", device=device)
+        taken.append(arguments.device.type)
+        assert arguments.n_gpu <= 1
+    assert taken == ["meta", "cpu", "meta", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "name", "message"),
+    [
+        (
+            "cuda:0",
+            "cuda:1",
+            "trains on cuda:0; set the environment variable CUDA_VISIBLE_DEVICES=1 before Python",
+        ),
+        ("cpu", "cuda", "trains on cpu; leave out use_cpu=True and the environment variable"),
+        ("cuda:0", "mps", "trains on cuda:0; give device='cuda', or leave it out"),
+    ],
+)
+def test_a_device_that_transformers_does_not_take_is_refused(
+    taken: str, name: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        _arguments._refuse_other_device(torch.device(taken), name)
+    for same in ("cuda", "cuda:0"):
+        _arguments._refuse_other_device(torch.device("cuda:0"), same)
