@@ -22,8 +22,7 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import PackedRow, plain_row
 from zhmcq.errors import ModelError
-from zhmcq.modeling._forward import token_log_likelihoods
-from zhmcq.modeling._layout import FORWARD_ERRORS, evaluated
+from zhmcq.modeling._forward import FORWARD_ERRORS, evaluated, token_log_likelihoods
 from zhmcq.modeling._load import (
     ModelSource,
     choose_device,

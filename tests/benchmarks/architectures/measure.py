@@ -120,7 +120,7 @@ def random_model(config: Any) -> Any:
     for key, weight in model.named_parameters():
         if key in tied or not weight.is_floating_point():
             continue
-        if weight.dim() > 1 and weight.shape[-1] > 1 and 0 < float(weight.std()) < SCALE:
+        if weight.dim() > 1 and weight.shape[-1] > 1 and 0 < weight.std().item() < SCALE:
             weight.data = torch.randn(weight.shape, generator=generator) * SCALE
         elif weight.dim() == 1 and not weight.any():
             weight.data = torch.randn(weight.shape, generator=generator) * SCALE / 2
