@@ -114,7 +114,7 @@ class ManifestError(ZhmcqError):
 
 
 class AdapterMismatchError(ManifestError):
-    """An adapter was trained on another base model than the one given."""
+    """An adapter was trained on another base model than the one given, or its file is not whole."""
 
 
 class PromptMismatchError(ManifestError):

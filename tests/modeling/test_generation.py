@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,3 +75,12 @@ def test_free_reasoning_and_the_cue_come_before_the_candidate(generator: TextGen
     for reply, before in zip(batch, free, strict=True):
         assert reply.candidate is not None
         assert reply.text == f"{before.text}答：{('甲', '甲乙', '丙')[reply.candidate]}"
+
+
+def test_a_reply_stops_after_a_stop_string(generator: TextGenerator) -> None:
+    (question,) = encoded(generator, "一")
+    ((free,),) = stream_replies(generator, [question], 6)
+    stopping = replace(generator, fields={"stop_strings": [free.text[2]]})
+    ((stopped,),) = stream_replies(stopping, [question], 6)
+    assert stopped.text == free.text[: free.text.index(free.text[2]) + 1]
+    assert len(stopped.text) < len(free.text)

@@ -100,8 +100,9 @@ def test_a_journal_depends_on_how_replies_are_written_and_not_on_packing_or_pars
 def test_a_question_that_leaves_no_room_for_a_reply_is_unusable_and_says_why(
     tokenizer: Any,
 ) -> None:
-    record = {"id": "q", "reply": "", "candidate": None, "problem": "no room"}
-    prediction = generate_engine(tokenizer).prediction(PREPARED, record)
+    engine, record = generate_engine(tokenizer), {"id": "q", "problem": "no room"}
+    assert engine.fault(PREPARED, record) is None
+    prediction = engine.prediction(PREPARED, record)
     assert (prediction.answer, prediction.status, prediction.reason) == (
         None,
         "unusable",

@@ -241,9 +241,14 @@ def test_lengths_stay_within_the_positions_of_the_model(
         [long]
     )
     assert 0 < len(replies[0].reply) <= 90 - len(prompt.prompt)
-    reasoned = predictor.predict([long], GenerateSettings(constrain=True, reasoning_tokens=9))
-    assert (reasoned[0].status, reasoned[0].answer) == ("unusable", None)
-    assert "no room for reasoning with an answer after it among the 90 posi" in reasoned[0].reason
+    for _ in range(2):  # the second time from the journal
+        reasoned = predictor.predict(
+            [long],
+            GenerateSettings(constrain=True, reasoning_tokens=9),
+            journal=tmp_path / "journal.jsonl",
+        )
+        assert (reasoned[0].status, reasoned[0].answer) == ("unusable", None)
+        assert "no room for reasoning with an answer after it among the 90" in reasoned[0].reason
 
 
 # --- adapters ----------------------------------------------------------------------------

@@ -19,12 +19,13 @@ import zhmcq
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, PackedBatch, collate
 from zhmcq.encoding._passes import PassPlan
-from zhmcq.errors import ModelError
+from zhmcq.errors import ModelError, SettingsError
 from zhmcq.modeling import _forward, _layout
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.testing import tiny_llama
 from zhmcq.training import _loop
 from zhmcq.training._loop import objective_sum
+from zhmcq.training._watch import refuse_without_gradient
 
 VOCABULARY = 50
 
@@ -253,3 +254,12 @@ def test_a_model_that_is_refused_leaves_no_folder(
     with pytest.raises(ModelError, match="not causal"):
         trainer(base).train(BANK, None, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_layers_that_take_no_part_in_the_loss_are_named(model: Any) -> None:
+    trained = torch.nn.Linear(2, 2)
+    model.requires_grad_(False)
+    model.vision = trained
+    loss = objective_sum(model, collated("flat", 10_000)[0], QUESTIONS, "contrastive")
+    with pytest.raises(SettingsError, match=r"does not depend .*: vision\.weight, vision\.bias\. "):
+        refuse_without_gradient(loss, model)

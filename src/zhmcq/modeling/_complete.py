@@ -33,8 +33,8 @@ def refuse_incomplete(model: Any, info: Mapping[str, Any], source: str) -> None:
         faults.append(f"{name_some(missing)} not in its files")
     if mismatched := sorted(info["mismatched_keys"]):
         shapes = [
-            f"{name} (in the file {tuple(found)}, in the model {tuple(expected)})"
-            for name, found, expected in mismatched
+            f"{name} (in the file {tuple(shape)}, in the model {tuple(expected)})"
+            for name, shape, expected in mismatched
         ]
         faults.append(f"{name_some(shapes)} of another shape")
     if broken := _broken_quantised(model):

@@ -190,7 +190,7 @@ def end_ids(model: Any, codec_ends: frozenset[int]) -> frozenset[int]:
         PredictionError: If none of them is in the model's vocabulary.
     """
     base = base_of(model)
-    given = getattr(base.generation_config, "eos_token_id", None)
+    given = getattr(getattr(base, "generation_config", None), "eos_token_id", None)
     more = [] if given is None else given if isinstance(given, list | tuple) else [given]
     size = base.get_input_embeddings().weight.shape[0]
     known = frozenset(int(end) for end in {*codec_ends, *more} if 0 <= int(end) < size)

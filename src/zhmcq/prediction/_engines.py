@@ -173,7 +173,12 @@ class GenerateEngine:
             yield EngineStep(records, PredictionStats(count, time.perf_counter() - start))
 
     def fault(self, question: PreparedQuestion, record: Record) -> str | None:
-        """A record has a reply and, if and only if it was limited, the index of its candidate."""
+        """A record has a reply and, if and only if it was limited, the index of its candidate.
+
+        One without a reply says in place of it why there is none.
+        """
+        if record.keys() == {"id", "problem"} and isinstance(record["problem"], str):
+            return None
         candidate, count = record.get("candidate"), len(question.encoded.candidates)
         if record.keys() != {"id", "reply", "candidate"} or not isinstance(record["reply"], str):
             return "expected a reply, which is a text, and a candidate"
@@ -231,5 +236,6 @@ class GenerateEngine:
 
 def _record(name: str, reply: Reply) -> Record:
     """The record of one question's reply."""
-    record = {"id": name, "reply": reply.text, "candidate": reply.candidate}
-    return {**record, "problem": reply.problem} if reply.problem else record
+    if reply.problem:
+        return {"id": name, "problem": reply.problem}
+    return {"id": name, "reply": reply.text, "candidate": reply.candidate}

@@ -13,7 +13,13 @@ from typing import Any, Literal
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import ManifestError, ModelError, PredictionError, SettingsError
+from zhmcq.errors import (
+    AdapterMismatchError,
+    ManifestError,
+    ModelError,
+    PredictionError,
+    SettingsError,
+)
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -95,7 +101,8 @@ class MCQPredictor:
             machine has no such device.
         ModelError: If the model cannot be loaded.
         SettingsError: If ``max_length`` is more than the model has positions for.
-        AdapterMismatchError: If the adapter was trained on another base model.
+        AdapterMismatchError: If the adapter was trained on another base model, or its tensors do
+            not fit this one.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
             adapter's folder, or a manifest cannot be read.
         PromptMismatchError: If the prompt that is remembered is not known here, or renders
@@ -173,13 +180,14 @@ class MCQPredictor:
         The base model stays as it is, bit for bit. Prompt and maximum length become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
         What was given to the constructor stays. An adapter that is refused changes nothing; one
-        that cannot be loaded leaves the model without an adapter.
+        that cannot be loaded, or lacks tensors, leaves the model without an adapter.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
 
         Raises:
-            AdapterMismatchError: If it was trained on another base model.
+            AdapterMismatchError: If it was trained on another base model, or its tensors do not
+                fit this one.
             ManifestError: If it is no adapter folder of zhmcq, or was changed.
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
@@ -199,7 +207,7 @@ class MCQPredictor:
         if trained is not None:
             try:
                 self._attach(trained)
-            except ModelError:
+            except (ModelError, AdapterMismatchError):
                 self.use_adapter(None)
                 raise
             self._warn_of_other_base(trained)

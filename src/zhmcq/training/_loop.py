@@ -28,6 +28,7 @@ from zhmcq.training._watch import (
     EarlyStopping,
     refuse_non_finite_step,
     refuse_non_finite_weights,
+    refuse_without_gradient,
     refusing_non_finite_scores,
 )
 
@@ -239,6 +240,7 @@ class TrainingLoop(Trainer):
                 with self.compute_loss_context_manager():
                     here = [batch.to(self.args.device) for batch in batches]
                     part = objective_sum(model, here, questions, self.plan.objective)
+                    refuse_without_gradient(part, model)
                     # Data-parallel gradients are averaged over processes. Times their number
                     # that is the sum, as the division by the whole step's total needs it.
                     part = part / total * (self.args.world_size * weight)

@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.errors import CheckpointError, TrainingError
+from zhmcq.errors import CheckpointError, SettingsError, TrainingError
 from zhmcq.modeling._finite import NonFiniteScoresError
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "TimedSteps",
     "refuse_non_finite_step",
     "refuse_non_finite_weights",
+    "refuse_without_gradient",
     "refusing_non_finite_scores",
     "resuming",
 ]
@@ -193,6 +194,26 @@ def refuse_non_finite_step(
         f"step {trainer.state.global_step + 1}: {problem}. The step was not taken, and the "
         "checkpoints before it are complete. This process's questions of the step: "
         f"{_shown([question.id for question in questions])}. Check them, or {REMEDY}"
+    )
+
+
+def refuse_without_gradient(loss: torch.Tensor, model: Any) -> None:
+    """Refuse to train layers that the loss does not depend on.
+
+    Args:
+        loss: The loss of a forward pass.
+        model: The model that is trained.
+
+    Raises:
+        SettingsError: If no trained layer took part in the forward pass.
+    """
+    if loss.requires_grad:
+        return
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    raise SettingsError(
+        "the loss does not depend on any of the layers that are trained, which may belong to "
+        f"another part of the model than its text: {_shown(trained)}. Name layers of the text "
+        "model in LoraSettings(target_modules=[…])"
     )
 
 
