@@ -15,14 +15,11 @@ from architectures.configs import (
     shrunk,
     tiny_config,
 )
-from architectures.measure import Outcome, measure, questions, random_model, unchanged
+from architectures.measure import Outcome, measure, random_model, unchanged
 from architectures.report import faults, rewritten
-from zhmcq.encoding._batch import collate
-from zhmcq.encoding._passes import PassPlan
-from zhmcq.errors import ModelError, SettingsError
+from zhmcq.errors import ModelError
 from zhmcq.modeling._load import ModelSource, load_weights
 from zhmcq.settings import LoraSettings
-from zhmcq.training._loop import objective_sum
 from zhmcq.training._lora import attach_adapter
 
 ROWS = {row.name: row for row in VARIANTS}
@@ -66,14 +63,6 @@ def test_a_refused_family_is_refused_before_its_weights_are_read(
     outcome = measure(row)
     assert outcome.kind == "refused"
     assert words in outcome.words
-
-
-def test_layers_that_no_text_goes_through_are_refused() -> None:
-    model = random_model(tiny_config("llama")).requires_grad_(requires_grad=False)
-    bank = questions()[:1]
-    (rows,) = PassPlan("tree", 1000).groups(bank)
-    with pytest.raises(SettingsError, match="none of the adapted layers takes part in reading"):
-        objective_sum(model, [collate(rows, "tree")], bank, "contrastive")
 
 
 @pytest.mark.parametrize(

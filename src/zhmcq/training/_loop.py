@@ -17,7 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import PackedBatch, collate
-from zhmcq.errors import PredictionError, SettingsError
+from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
@@ -78,17 +78,8 @@ def objective_sum(
 
     Returns:
         A scalar in nats, not divided by the number of tokens or questions.
-
-    Raises:
-        SettingsError: If nothing that is trained takes part in it.
     """
     tokens = _token_log_likelihoods(model, batches)
-    if torch.is_grad_enabled() and not tokens[-1].requires_grad:
-        raise SettingsError(
-            "LoraSettings(target_modules=…): none of the adapted layers takes part in reading "
-            "text, such as those of a vision tower alone: name layers of the language model, or "
-            "give target_modules='all-linear'"
-        )
     if objective == "next_token":
         return -torch.cat(tokens).sum()
     sums, means = (

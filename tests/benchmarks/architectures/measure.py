@@ -30,6 +30,7 @@ from zhmcq.settings import LoraSettings, Objective, TrainingSettings
 from zhmcq.training._loop import objective_sum
 from zhmcq.training._lora import attach_adapter
 from zhmcq.training._plan import StepPlan
+from zhmcq.training._watch import refuse_without_gradient
 
 BUDGET = 160  # tokens of a forward pass: several passes for the bank
 SECONDS = 60
@@ -214,7 +215,9 @@ def _trained_loss(
     loss = 0.0
     for passes in plan.groups(bank):
         batches = [collate(rows, layout) for rows in passes]
-        part = objective_sum(adapted, batches, bank, objective) / plan.loss_terms(bank)
+        part = objective_sum(adapted, batches, bank, objective)
+        refuse_without_gradient(part, adapted)
+        part = part / plan.loss_terms(bank)
         part.backward()
         loss += part.item()
     return loss
