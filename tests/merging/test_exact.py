@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
 
 from zhmcq.errors import SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
@@ -126,14 +132,35 @@ def trained_adapter(
     return Adapter(folder / "adapter", MANIFEST), answers
 
 
+def assert_exact(base: Any, adapter: Adapter, trained: torch.Tensor, case: str) -> None:
+    """An adapter gives what was trained, leaves the base as it was, and merges into the same."""
+    model = copied(base)
+    before, plain = values_of(model), logits_of(model)
+    tuned = attach_trained(model, adapter, IDENTITY)
+    answers = logits_of(tuned)
+    assert torch.allclose(answers, trained, atol=1e-5), case
+    assert float((answers - plain).abs().max()) > 1e-2, case
+
+    assert detach(tuned) is model
+    after = values_of(model)
+    assert after.keys() == before.keys(), case
+    assert all(torch.equal(after[name], before[name]) for name in before), case
+    assert torch.equal(logits_of(model), plain), case
+
+    merged = merge_weights(attach_trained(model, adapter, IDENTITY), "adapter")
+    folder = adapter.folder.parent / "merged"
+    merged.save_pretrained(folder)
+    loaded, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not info["missing_keys"], case
+    assert torch.allclose(logits_of(loaded), answers, atol=1e-5), case
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.filterwarnings("ignore")
 def test_merged_is_base_plus_adapter_and_detached_is_the_base(
     base: Any, target: str, tmp_path: Path
 ) -> None:
     accepted = 0
-    model = copied(base)
-    before, plain = values_of(model), logits_of(model)
     tied = base.config.tie_word_embeddings
     first = list(TARGETS).index(target) + (0 if tied else 5)
     for saved, extra in [*ALWAYS, *COMBINED[first::STRIDE]]:
@@ -146,24 +173,31 @@ def test_merged_is_base_plus_adapter_and_detached_is_the_base(
         except SettingsError:
             continue
         accepted += 1
-        case = f"{target}, {saved}, {extra}"
-
-        tuned = attach_trained(model, adapter, IDENTITY)
-        answers = logits_of(tuned)
-        assert torch.allclose(answers, trained, atol=1e-5), case
-        assert float((answers - plain).abs().max()) > 1e-2, case
-
-        assert detach(tuned) is model
-        after = values_of(model)
-        assert after.keys() == before.keys(), case
-        assert all(torch.equal(after[name], before[name]) for name in before), case
-        assert torch.equal(logits_of(model), plain), case
-
-        merged = merge_weights(attach_trained(copied(base), adapter, IDENTITY), "adapter")
-        merged.save_pretrained(folder / "merged")
-        loaded, info = AutoModelForCausalLM.from_pretrained(
-            folder / "merged", output_loading_info=True
-        )
-        assert not info["missing_keys"], case
-        assert torch.allclose(logits_of(loaded), answers, atol=1e-5), case
+        assert_exact(base, adapter, trained, f"{target}, {saved}, {extra}")
     assert accepted == ACCEPTED[target, tied]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_experts_merge_exactly_without_dropout(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    config = Qwen3MoeConfig(
+        vocab_size=40,
+        hidden_size=16,
+        intermediate_size=24,
+        moe_intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        num_experts=3,
+        num_experts_per_tok=2,
+    )
+    base = Qwen3MoeForCausalLM(config).eval()
+    settings = LoraSettings(r=2, lora_dropout=0)
+    adapter, trained = trained_adapter(base, settings, tmp_path)
+    assert_exact(base, adapter, trained, "experts")
+    with pytest.raises(SettingsError, match=r"without dropout: give lora_dropout=0"):
+        attach_adapter(copied(base), LoraSettings(r=2))
+    for start in ("pissa", "olora"):
+        with pytest.raises(SettingsError, match="peft cannot adapt this model with them"):
+            attach_adapter(copied(base), LoraSettings(r=2, lora_dropout=0, init_lora_weights=start))

@@ -115,8 +115,11 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         try:
             peft_model = get_peft_model(model, config)
         except PEFT_ERRORS as error:
+            hint = ""
+            if "ParamWrapper" in str(error) and settings.lora_dropout:
+                hint = " Experts are adapted without dropout: give lora_dropout=0"
             raise SettingsError(
-                f"LoraSettings: peft cannot adapt this model with them: {error}"
+                f"LoraSettings: peft cannot adapt this model with them: {error}{hint}"
             ) from error
     refuse_inexact(peft_model, settings, shared, tied)
     _train_in_float32(peft_model, base_parameters)

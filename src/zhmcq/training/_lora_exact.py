@@ -77,7 +77,14 @@ def _unfit_layers(peft_model: Any) -> str | None:
 
 def _nested(peft_model: Any) -> str | None:
     """A part of the adapter inside another: a whole module that is trained, with adapted layers."""
-    names = [name for name, _, _ in _adapted(peft_model)]
+    from peft.tuners.lora.layer import ParamWrapper
+
+    # Of a module with several adapted parameters (experts), each wraps the one before.
+    names = [
+        name
+        for name, module, _ in _adapted(peft_model)
+        if not (isinstance(module, ParamWrapper) and name.endswith(".base_layer"))
+    ]
     for outer in names:
         inner = next((name for name in names if _lies_within(name, outer)), None)
         if inner is not None:
