@@ -86,7 +86,7 @@ def _nested(peft_model: Any) -> str | None:
         if not (isinstance(module, ParamWrapper) and name.endswith(".base_layer"))
     ]
     for outer in names:
-        inner = next((name for name in names if _lies_within(name, outer)), None)
+        inner = next((name for name in names if name.startswith(f"{outer}.")), None)
         if inner is not None:
             return (
                 f"the adapter would change {outer} as a whole and {inner} inside it, which could "
@@ -94,15 +94,6 @@ def _nested(peft_model: Any) -> str | None:
                 "trainable_token_indices"
             )
     return None
-
-
-def _lies_within(name: str, outer: str) -> bool:
-    """Whether a layer is a part of another one, and not the same one below what peft wrapped it in.
-
-    Several parameters of one module, such as those of its experts, are wrapped one in the other.
-    """
-    head, _, rest = name.partition(f"{outer}.")
-    return not head and bool(rest) and set(rest.split(".")) != {"base_layer"}
 
 
 def _not_converted(peft_model: Any, settings: LoraSettings) -> str | None:
