@@ -59,7 +59,7 @@ def test_a_refused_family_is_refused_before_its_weights_are_read(
 ) -> None:
     tiny_config(row.model_type, row.changes).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=words):
-        load_weights(ModelSource(str(tmp_path)), dtype="float32", device=torch.device("cpu"))
+        load_weights(ModelSource(str(tmp_path)), dtype=torch.float32, device=torch.device("cpu"))
     outcome = measure(row)
     assert outcome.kind == "refused"
     assert words in outcome.words

@@ -91,7 +91,7 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
         if built.config.model_type != config.model_type:
             config.save_pretrained(folder)  # the class takes the text part of a larger one
         source = ModelSource(str(Path(folder)), local_files_only=True)
-        model = load_weights(source, dtype="float32", device=torch.device("cpu"))
+        model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
     plain = copy.deepcopy(built)
     bank = questions()
     engine = ScoringEngine(model, "tree", BUDGET)
@@ -115,7 +115,8 @@ def random_model(config: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM
+    model = model.from_config(config, dtype=torch.float32).eval()
     generator = torch.Generator().manual_seed(1)
     tied = model.all_tied_weights_keys or {}
     for key, weight in model.named_parameters():
@@ -218,7 +219,7 @@ def _trained_loss(
         part = objective_sum(adapted, batches, bank, objective)
         refuse_without_gradient(part, adapted)
         part = part / plan.loss_terms(bank)
-        part.backward()
+        part.backward()  # type: ignore[no-untyped-call]
         loss += part.item()
     return loss
 
