@@ -426,7 +426,8 @@ class TrainingSettings(_LibrarySettings):
             ``valid_metric``; ``None`` never stops early.
         shuffle_options: Whether each epoch shows the options of a question in another order, the
             key moved along.
-        dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in.
+        dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in, if
+            the first questions show that the model works in it, else float32.
     """
 
     library_fields = TrainingArgumentsFields

@@ -82,7 +82,7 @@ ACCEPTED = {
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
 def base(request: pytest.FixtureRequest) -> Any:
     torch.manual_seed(3)
-    config = LlamaConfig(
+    config: Any = LlamaConfig(
         vocab_size=40,
         hidden_size=16,
         intermediate_size=24,
@@ -93,7 +93,8 @@ def base(request: pytest.FixtureRequest) -> Any:
         mlp_bias=True,
         tie_word_embeddings=request.param,
     )
-    return LlamaForCausalLM(config).eval()
+    model: Any = LlamaForCausalLM(config)
+    return model.eval()
 
 
 def copied(base: Any) -> Any:
@@ -150,7 +151,8 @@ def assert_exact(base: Any, adapter: Adapter, trained: torch.Tensor, case: str) 
     merged = merge_weights(attach_trained(model, adapter, IDENTITY), "adapter")
     folder = adapter.folder.parent / "merged"
     merged.save_pretrained(folder)
-    loaded, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    loading: Any = AutoModelForCausalLM.from_pretrained
+    loaded, info = loading(folder, output_loading_info=True)
     assert not info["missing_keys"], case
     assert torch.allclose(logits_of(loaded), answers, atol=1e-5), case
 
@@ -180,19 +182,20 @@ def test_merged_is_base_plus_adapter_and_detached_is_the_base(
 @pytest.mark.filterwarnings("ignore")
 def test_experts_merge_exactly_without_dropout(tmp_path: Path) -> None:
     torch.manual_seed(4)
-    config = Qwen3MoeConfig(
-        vocab_size=40,
-        hidden_size=16,
-        intermediate_size=24,
-        moe_intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        num_experts=3,
-        num_experts_per_tok=2,
-    )
-    base = Qwen3MoeForCausalLM(config).eval()
+    values: dict[str, Any] = {
+        "vocab_size": 40,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "moe_intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "num_experts": 3,
+        "num_experts_per_tok": 2,
+    }
+    base: Any = Qwen3MoeForCausalLM(Qwen3MoeConfig(**values))
+    base.eval()
     settings = LoraSettings(r=2, lora_dropout=0)
     adapter, trained = trained_adapter(base, settings, tmp_path)
     assert_exact(base, adapter, trained, "experts")

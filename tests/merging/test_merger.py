@@ -17,6 +17,7 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.manifest import Manifest
 from zhmcq.merging import _merger
+from zhmcq.merging._verify import Answers
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
@@ -131,9 +132,9 @@ def test_the_base_with_fewer_flips_is_taken(
     monkeypatch.setattr(_merger._Bases, "merged", lambda *_: (None, None))
     monkeypatch.setattr(_merger, "answers_of", lambda *_: None)
     monkeypatch.setattr(_merger, "free_memory", lambda: None)
-    monkeypatch.setattr(_merger.Answers, "flips", lambda *_: next(counted))
+    monkeypatch.setattr(Answers, "flips", lambda *_: next(counted))
     bases: Any = _merger._Bases(*[()] * 6)  # type: ignore[arg-type]
-    before = _merger.Answers(np.zeros(0, dtype=np.int64), torch.zeros(0))
+    before = Answers(np.zeros(0, dtype=np.int64), torch.zeros(0))
     assert bases.closest(("full", "dequantized"), before) == chosen
     assert next(counted, None) is None
     assert f"{flips[0]} (full)" in caplog.text

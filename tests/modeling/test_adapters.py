@@ -32,7 +32,7 @@ Weights = dict[str, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def base() -> Any:
-    return LlamaForCausalLM(
+    model: Any = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=40,
             hidden_size=16,
@@ -42,7 +42,8 @@ def base() -> Any:
             num_key_value_heads=1,
             tie_word_embeddings=True,
         )
-    ).eval()
+    )
+    return model.eval()
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_what_could_not_be_merged_exactly_is_refused(
 
 
 def test_shared_layers_are_refused_unless_they_are_embeddings_and_head() -> None:
-    model = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2))
+    model: Any = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2))
     first, second = model.transformer.h
     second.attn.c_attn.weight = first.attn.c_attn.weight
     message = r"shares its weight with others \(transformer.h.0.attn.c_attn.weight, transformer.h.1"
@@ -149,9 +150,10 @@ def test_what_peft_would_train_and_not_save_is_refused(
 ) -> None:
     from zhmcq.training import _lora_exact
 
-    saved = _lora_exact.adapter_tensors
+    exact: Any = _lora_exact
+    saved = exact.adapter_tensors
     monkeypatch.setattr(
-        _lora_exact,
+        exact,
         "adapter_tensors",
         lambda model: {name: value for name, value in saved(model).items() if "bias" not in name},
     )

@@ -198,7 +198,12 @@ def gguf_model(path: Path, *, without: str = "") -> Path:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(8)
     writer.add_vocab_size(40)
-    shapes = {"attn_q": (16, 16), "attn_k": (8, 16), "attn_v": (8, 16), "attn_output": (16, 16)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "attn_q": (16, 16),
+        "attn_k": (8, 16),
+        "attn_v": (8, 16),
+        "attn_output": (16, 16),
+    }
     shapes |= {"ffn_gate": (24, 16), "ffn_up": (24, 16), "ffn_down": (16, 24)}
     shapes |= {"attn_norm": (16,), "ffn_norm": (16,)}
     tensors = {f"blk.0.{name}.weight": shape for name, shape in shapes.items()}

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import zhmcq
-from conftest import scaled
 from zhmcq.errors import ModelError
 from zhmcq.modeling import ModelSource, _dtype, load_model, load_tokenizer
 from zhmcq.modeling._dtype import DtypeChoice, load_proven, sample_questions
@@ -59,7 +58,7 @@ def test_a_model_that_overflows_goes_on_in_the_next_dtype_with_one_line(
     (line,) = warnings_in(caplog)
     assert line == (
         "the model cannot be used in float16, which this device would be fast in (its "
-        "log-likelihoods are not finite): it is loaded anew in float32"
+        "log-likelihoods are not finite, as of question 'sample'): it is loaded anew in float32"
     )
 
 
@@ -82,8 +81,8 @@ def test_a_model_that_saturates_is_wrong_though_it_is_finite(
 
 def test_a_named_dtype_that_fails_is_an_error(overflowing: Path) -> None:
     message = (
-        "the model cannot be used in dtype 'float16': its log-likelihoods are not finite. "
-        "Give dtype='float32', or dtype='auto' for a dtype that is proven to work"
+        "the model cannot be used in dtype 'float16': its log-likelihoods are not finite, as of "
+        "question 'sample'. Give dtype='float32', or dtype='auto' for a dtype that is proven to"
     )
     with pytest.raises(ModelError, match=message):
         proven(overflowing, "float16")
@@ -101,13 +100,15 @@ def test_auto_goes_on_in_the_dtype_that_was_recorded(
         proven(overflowing, recorded="float16")
 
 
-def test_a_model_without_finite_numbers_is_refused_in_float32_too(
-    good: Path, tmp_path: Path, candidates: Callable[..., None]
+def test_float32_is_taken_without_a_forward_pass(
+    good: Path, candidates: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = scaled(good, tmp_path / "broken", float("nan"))
-    candidates("bfloat16", "float32")
-    with pytest.raises(ModelError, match=r"in dtype 'float32': .* Its weights are damaged"):
-        proven(broken)
+    def forward(*_arguments: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(_dtype, "token_log_likelihoods", forward)
+    candidates("float32")
+    assert proven(good).dtype == torch.float32
 
 
 def test_the_first_copy_is_gone_before_the_second_is_read(
@@ -211,4 +212,7 @@ def test_the_demo_model_which_overflows_in_float16_ends_in_float32(
     short = replace(question, prompt=question.prompt[:16])  # it overflows at the first token
     assert load_proven(source, [short], dtype="auto", device=CPU).dtype == torch.float32
     (line,) = warnings_in(caplog)
-    assert "its log-likelihoods are not finite): it is loaded anew in float32" in line
+    assert (
+        "its log-likelihoods are not finite, as of question 'sample'): it is loaded anew in float32"
+        in line
+    )

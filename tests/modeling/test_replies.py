@@ -240,7 +240,10 @@ def test_the_generation_config_of_an_adapter_s_wrapper_changes_no_reply(
     "fields",
     [
         {"repetition_penalty": 3.0},
-        {"no_repeat_ngram_size": 1},
+        {
+            "no_repeat_ngram_size": 1,
+            "suppress_tokens": list(range(3, 97)),
+        },  # padding counted: no end
         {"encoder_repetition_penalty": 3.0},
         {"encoder_no_repeat_ngram_size": 1, "repetition_penalty": 0.1},
         {"num_beams": 3, "length_penalty": 2.0},
@@ -325,8 +328,8 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "dynamic rope": lambda: make_model(
         "llama",
         num_hidden_layers=1,
-        max_position_embeddings=8,
-        rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 100.0},
+        max_position_embeddings=4,
+        rope_parameters={"rope_type": "dynamic", "factor": 32.0, "rope_theta": 100.0},
     ),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import zhmcq
+from conftest import scaled
 from zhmcq.errors import ModelError, PredictionError, SettingsError
 from zhmcq.prediction import _predictor as predictor_module
 from zhmcq.questions import Question, QuestionBank
@@ -40,6 +41,11 @@ def adapter(overflowing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def exact(overflowing: Path) -> zhmcq.MCQPredictor:
     return zhmcq.MCQPredictor(overflowing, dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def broken(overflowing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scaled(overflowing, tmp_path_factory.mktemp("broken") / "model", float("nan"))
 
 
 def scores(predictions: zhmcq.prediction.Predictions) -> list[tuple[float, ...]]:
@@ -84,6 +90,16 @@ def test_a_named_dtype_that_fails_is_an_error(overflowing: Path) -> None:
     for mode in ("score", "generate"):
         with pytest.raises(ModelError, match=r"dtype 'float16': .* Give dtype='float32'"):
             predictor.predict(BANK, mode)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["score", GenerateSettings(constrain=True), "generate"])
+def test_numbers_that_are_not_finite_in_float32_are_no_answer(
+    broken: Path, candidates: Callable[..., None], mode: Any
+) -> None:
+    candidates("bfloat16", "float32")
+    predictor = zhmcq.MCQPredictor(broken)
+    with pytest.raises(PredictionError, match=r"q[01].*float32"):
+        predictor.predict(BANK, mode)
 
 
 def test_of_several_threads_all_answer_in_the_dtype_that_works(

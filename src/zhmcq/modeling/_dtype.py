@@ -112,8 +112,8 @@ class DtypeChoice:
     def accepts(self, model: Any, questions: Sequence[EncodedQuestion]) -> bool:
         """Whether the model works in the present dtype; if not, ``current`` is the next one.
 
-        A model is looked at until one was accepted. The log gets a line that says which dtype is
-        used, or why it is not and which comes next.
+        fp32 is accepted as it is. A model is looked at until one was accepted. The log gets a
+        line that says which dtype is used, or why it is not and which comes next.
 
         Args:
             model: The model, in the dtype ``current``, with or without an adapter on it.
@@ -124,7 +124,9 @@ class DtypeChoice:
         """
         if self._proven:
             return True
-        fault = _fault(model, self.current, questions)
+        # Scores that are not finite even in fp32 are refused by what computes them, which knows
+        # its questions: nothing is computed here for what fp32 cannot be compared with.
+        fault = _fault(model, self.current, questions) if self.current in TOLERANCE else None
         if fault is None:
             self._proven = True
             logger.info("the model computes in %s on %s", dtype_name(self.current), self.device)
@@ -144,8 +146,6 @@ class DtypeChoice:
 
     @property
     def _remedy(self) -> str:
-        if self.current == torch.float32:
-            return "Its weights are damaged: fetch them anew, or take another base model"
         if self.name == "auto":
             return (
                 "The work that is continued was recorded in this dtype: start anew, or continue "
@@ -237,21 +237,19 @@ def sample_questions(tokenizer: PreTrainedTokenizerBase) -> list[EncodedQuestion
 
 
 def _fault(model: Any, dtype: torch.dtype, questions: Sequence[EncodedQuestion]) -> str | None:
-    """What is wrong with the model's log-likelihoods in ``dtype``, or ``None``.
-
-    fp32 is what others are compared with, so that of itself only finite numbers are expected.
-    """
-    compared = dtype in TOLERANCE
-    rows = _rows(questions[: QUESTIONS if compared else 1])
-    try:
-        computed = _log_likelihoods(model, rows)
-    except torch.OutOfMemoryError:
-        raise
-    except FORWARD_ERRORS as error:
-        return f"its forward method raises {type(error).__name__}: {error}"
-    if not computed.isfinite().all():
-        return "its log-likelihoods are not finite"
-    return _difference(model, dtype, rows, computed) if compared else None
+    """What is wrong with the model's log-likelihoods in ``dtype``, or ``None``."""
+    rows = [_row(question) for question in questions[:QUESTIONS]]
+    results = []
+    for question, row in zip(questions, rows, strict=False):
+        try:
+            results.append(_log_likelihoods(model, row))
+        except torch.OutOfMemoryError:
+            raise
+        except FORWARD_ERRORS as error:
+            return f"its forward method raises {type(error).__name__}: {error}"
+        if not results[-1].isfinite().all():
+            return f"its log-likelihoods are not finite, as of question {question.id!r}"
+    return _difference(model, dtype, rows, torch.cat(results))
 
 
 def _difference(
@@ -260,7 +258,7 @@ def _difference(
     """Why log-likelihoods in ``dtype`` are too far from those in fp32, or ``None``."""
     try:
         with _WeightsInFloat32(model):
-            exact = _log_likelihoods(model, rows)
+            exact = torch.cat([_log_likelihoods(model, row) for row in rows])
     except FORWARD_ERRORS as error:
         # Kernels that take 16-bit numbers only (some quantised models), or no memory is left.
         logger.warning(
@@ -280,22 +278,16 @@ def _difference(
     )
 
 
-def _rows(questions: Sequence[EncodedQuestion]) -> list[PackedRow]:
-    """Each question's beginning in a row of its own, of which the last tokens are scored."""
-    rows = []
-    for question in questions:
-        ids = (*question.prompt, *question.candidates[0])[:ROW]
-        rows.append(plain_row(ids, min(SCORED, len(ids) - 1)))
-    return rows
+def _row(question: EncodedQuestion) -> PackedRow:
+    """The question's beginning in a row of its own, of which the last tokens are scored."""
+    ids = (*question.prompt, *question.candidates[0])[:ROW]
+    return plain_row(ids, min(SCORED, len(ids) - 1))
 
 
-def _log_likelihoods(model: Any, rows: Sequence[PackedRow]) -> torch.Tensor:
-    """Of the scored tokens of each row, one row after the other; on the CPU."""
-    results = []
-    for row in rows:
-        batch = collate([row], "equal").to(model.device)  # as every causal model reads it
-        results.append(evaluated(model, partial(token_log_likelihoods, model, batch)).cpu())
-    return torch.cat(results)
+def _log_likelihoods(model: Any, row: PackedRow) -> torch.Tensor:
+    """Of the scored tokens of a row, computed as every causal model reads it; on the CPU."""
+    batch = collate([row], "equal").to(model.device)
+    return evaluated(model, partial(token_log_likelihoods, model, batch)).cpu()
 
 
 class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):

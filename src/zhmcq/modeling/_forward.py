@@ -26,6 +26,7 @@ __all__ = [
     "branch_scores",
     "evaluated",
     "model_dtype",
+    "switched_off",
     "token_log_likelihoods",
     "token_logits",
     "unreadable",
@@ -112,7 +113,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         Shape ``(predictors, vocabulary)``, float32.
     """
     base = base_of(model)
-    inputs: dict[str, Any] = {"input_ids": batch.input_ids, **_switched_off(base)}
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids, **switched_off(base)}
     if batch.visible is not None:
         config = base.config.get_text_config()
         inputs["attention_mask"] = attention_masks(batch, config, model_dtype(model))
@@ -139,7 +140,7 @@ def _parameters(model_class: Any) -> frozenset[str]:
     return frozenset(inspect.signature(model_class.forward).parameters)
 
 
-def _switched_off(model: Any) -> dict[str, bool]:
+def switched_off(model: Any) -> dict[str, bool]:
     """No cache, since nothing is continued, and no routers' loss, which counts tokens by row."""
     taken = accepted_inputs(model) & {"use_cache", "output_router_logits"}
     return dict.fromkeys(taken, False)

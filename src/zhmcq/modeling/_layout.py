@@ -141,12 +141,13 @@ class _Sample:
 
 
 def _sample(questions: Sequence[EncodedQuestion]) -> _Sample:
-    """A question of middle length and the shortest one, each with two of its candidates."""
+    """A candidate of a question of middle length, and two of the shortest question."""
     ordered = sorted(questions[:CONSIDERED], key=lambda question: question.length)
     shortest, middle, longest = ordered[0], ordered[len(ordered) // 2], ordered[-1]
     other = middle if middle.length > shortest.length else longest
     chosen = [other, shortest] if other.length > shortest.length else [shortest]
-    return _Sample(chosen, [sorted({0, len(question.candidates) - 1}) for question in chosen])
+    candidates = [[0] for _ in chosen[:-1]] + [sorted({0, len(shortest.candidates) - 1})]
+    return _Sample(chosen, candidates)
 
 
 def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list[str]]:
@@ -202,24 +203,24 @@ def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.
         ids: A sequence.
         before: The log-likelihoods of its last tokens.
     """
+    # Not by leaving it out: some rotary scalings go by a row's length, and may.
+    other = next((i for i in ids if i != ids[-1]), int(not ids[-1]))
+    after = _end_alone(model, (*ids[:-1], other), len(before))
+    change = float((after - before)[:-1].abs().mean()) if len(before) > 1 else 0.0
+    if change <= _tolerance(model):
+        return
     name = type(base_of(model)).__name__
-    tolerance = _tolerance(model)
-    change = float((_end_alone(model, ids, len(before)) - before).abs().mean())
-    if not change <= tolerance:
+    drift = float((_end_alone(model, ids, len(before)) - before).abs().mean())
+    if not drift <= _tolerance(model):
         raise ModelError(
             f"{name} gives other numbers for a row after other rows than before them (by "
-            f"{change:.3g} a token): it keeps a state between calls. Take another base model"
+            f"{drift:.3g} a token): it keeps a state between calls. Take another base model"
         )
-    # Not by leaving it out: some rotary scalings go by a row's length, and may.
-    changed = (*ids[:-1], next((i for i in ids if i != ids[-1]), int(not ids[-1])))
-    after = _end_alone(model, changed, len(before))
-    change = float((after - before)[:-1].abs().mean()) if len(before) > 1 else 0.0
-    if not change <= tolerance:
-        raise ModelError(
-            f"{name} is not causal: with another last token in a row, the log-likelihoods of those "
-            f"before it change by {change:.3g} a token. Expected a model that predicts each token "
-            "from those before it"
-        )
+    raise ModelError(
+        f"{name} is not causal: with another last token in a row, the log-likelihoods of those "
+        f"before it change by {change:.3g} a token. Expected a model that predicts each token "
+        "from those before it"
+    )
 
 
 def _end_alone(model: Any, ids: tuple[int, ...], scored: int) -> torch.Tensor:

@@ -8,26 +8,28 @@ a cache for nearly all, but neither is right everywhere, and what is wrong there
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.encoding._batch import collate
-from zhmcq.encoding._tree import plain_row
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._finite import refuse_non_finite
 from zhmcq.modeling._forward import (
     FORWARD_ERRORS,
+    accepted_inputs,
     base_of,
     evaluated,
     model_dtype,
-    token_log_likelihoods,
+    switched_off,
     unreadable,
+    without_earlier_state,
 )
 from zhmcq.modeling._generate import GenerateCall, generated
 from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
@@ -37,7 +39,7 @@ __all__ = ["Writing", "choose_writing"]
 
 logger = logging.getLogger(__name__)
 
-MAX_STEPS = 4  # tokens of a candidate that are compared; the second needs the cache
+MAX_STEPS = 2  # tokens of a candidate that are compared; the second needs the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +123,36 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
 
 
 def _plain(model: Any, question: EncodedQuestion) -> list[float]:
-    """Log-likelihoods of the first tokens of a question's first candidate, by one forward pass."""
+    """Log-likelihoods of the first tokens of a question's first candidate, each by itself.
+
+    Each by a forward pass over all tokens before it and none after: with dynamic rotary scaling, a
+    row that is longer by one token has other numbers.
+    """
+    base, prompt = base_of(model), question.prompt
     forced = question.candidates[0][:MAX_STEPS]
-    ids = (*question.prompt, *forced)
-    batch = collate([plain_row(ids, len(forced))], "equal").to(model.device)
-    try:
-        values = evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
-    except torch.OutOfMemoryError:
-        raise
-    except FORWARD_ERRORS as error:
-        raise unreadable(model, len(ids), error) from error
-    if not torch.isfinite(values).all():
+    values = []
+    for step, token in enumerate(forced):
+        ids = torch.tensor([(*prompt, *forced[:step])], device=model.device)
+        try:
+            with without_earlier_state(base):
+                logits = evaluated(model, partial(_last_logits, model, ids))
+        except torch.OutOfMemoryError:
+            raise
+        except FORWARD_ERRORS as error:
+            raise unreadable(model, ids.shape[1], error) from error
+        values.append(float(torch.log_softmax(logits.float(), dim=-1)[token]))
+    if not all(map(math.isfinite, values)):
         refuse_non_finite([question.id], model)
-    return values.tolist()
+    return values
+
+
+def _last_logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    base = base_of(model)
+    options: dict[str, Any] = dict(switched_off(base))
+    if "logits_to_keep" in accepted_inputs(base):
+        options["logits_to_keep"] = 1
+    logits: torch.Tensor = model(input_ids=ids, **options).logits
+    return logits.reshape(-1, logits.shape[-1])[-1]
 
 
 def _difference(
