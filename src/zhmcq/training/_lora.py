@@ -31,6 +31,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ATTENTION = {"q_proj", "k_proj", "v_proj"}
+FUSED = ("dt_proj", "out_proj", "x_proj")
 
 # Whether to drop is decided by 16 bits, so that one 64-bit random number serves four elements.
 # torch draws one for each element, in one thread: of a training step on a CPU that was a seventh.
@@ -102,6 +103,8 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
             logger.warning(
                 "the model has none of the layers %s: the others are adapted", ", ".join(lacking)
             )
+    if config.target_modules == "all-linear" and not isinstance(config.exclude_modules, str):
+        config.exclude_modules = [*(config.exclude_modules or ()), *_unfit_layers(model)]
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
     with warnings.catch_warnings():
@@ -212,6 +215,22 @@ def _linear_names(model: Any) -> list[str]:
         if isinstance(module, torch.nn.Linear)
     )
     return sorted(set(linear))
+
+
+def _unfit_layers(model: Any) -> list[str]:
+    """Linear layers that LoRA cannot be added to, by their names.
+
+    Routers that are linear layers themselves return more than a product. The mixers of Mamba read
+    some weights past the layers that have them, and so past an adapter: peft refuses some of them,
+    and the others would learn nothing.
+    """
+    unfit = []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and "router" in type(module).__name__.lower():
+            unfit.append(name)
+        if hasattr(module, "A_log") and hasattr(module, "D"):  # a mixer of Mamba
+            unfit += [f"{name}.{child}" for child in FUSED if hasattr(module, child)]
+    return unfit
 
 
 def save_initial_weights(peft_model: Any, folder: Path) -> None:

@@ -30,6 +30,7 @@ from zhmcq.settings import LoraSettings, Objective, TrainingSettings
 from zhmcq.training._loop import objective_sum
 from zhmcq.training._lora import attach_adapter
 from zhmcq.training._plan import StepPlan
+from zhmcq.training._watch import refuse_without_gradient
 
 BUDGET = 160  # tokens of a forward pass: several passes for the bank
 SECONDS = 60
@@ -90,7 +91,7 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
         if built.config.model_type != config.model_type:
             config.save_pretrained(folder)  # the class takes the text part of a larger one
         source = ModelSource(str(Path(folder)), local_files_only=True)
-        model = load_weights(source, dtype="float32", device=torch.device("cpu"))
+        model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
     plain = copy.deepcopy(built)
     bank = questions()
     engine = ScoringEngine(model, "tree", BUDGET)
@@ -114,13 +115,14 @@ def random_model(config: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM
+    model = model.from_config(config, dtype=torch.float32).eval()
     generator = torch.Generator().manual_seed(1)
     tied = model.all_tied_weights_keys or {}
     for key, weight in model.named_parameters():
         if key in tied or not weight.is_floating_point():
             continue
-        if weight.dim() > 1 and weight.shape[-1] > 1 and 0 < float(weight.std()) < SCALE:
+        if weight.dim() > 1 and weight.shape[-1] > 1 and 0 < weight.std().item() < SCALE:
             weight.data = torch.randn(weight.shape, generator=generator) * SCALE
         elif weight.dim() == 1 and not weight.any():
             weight.data = torch.randn(weight.shape, generator=generator) * SCALE / 2
@@ -214,8 +216,10 @@ def _trained_loss(
     loss = 0.0
     for passes in plan.groups(bank):
         batches = [collate(rows, layout) for rows in passes]
-        part = objective_sum(adapted, batches, bank, objective) / plan.loss_terms(bank)
-        part.backward()
+        part = objective_sum(adapted, batches, bank, objective)
+        refuse_without_gradient(part, adapted)
+        part = part / plan.loss_terms(bank)
+        part.backward()  # type: ignore[no-untyped-call]
         loss += part.item()
     return loss
 
