@@ -19,8 +19,10 @@ from zhmcq.testing import tiny_llama
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The examples and the script of the docs are no packages: their folders are put on the path.
-sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("examples", "docs")]
+# The examples, the script of the docs and the tiny models are no packages: their folders are put on
+# the path.
+FOLDERS = ("examples", "docs", "tests/modeling")
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
 
 WriteXlsx = Callable[..., Path]
 

@@ -16,6 +16,17 @@ from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
+
+@pytest.fixture(autouse=True)
+def cuda() -> torch.device:
+    """The CUDA device, its count of the most memory set back."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return torch.device("cuda", torch.cuda.current_device())
+
+
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
     Question(f"q{i}", f"{who}在哪裡？", PLACES, f"{who}今天一早就出門了。", answer=(i % 4,))

@@ -42,8 +42,11 @@ class PreparedBank:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest prompt with its longest candidate; 1 without questions."""
-        return max((question.encoded.length for question in self.questions), default=1)
+        """Tokens of the longest question, a prompt with all its candidates; 1 without any."""
+        encoded = (question.encoded for question in self.questions)
+        return max(
+            (len(item.prompt) + sum(map(len, item.candidates)) for item in encoded), default=1
+        )
 
 
 def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
