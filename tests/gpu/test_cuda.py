@@ -131,7 +131,7 @@ def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
 def test_the_whole_path_gives_one_set_of_answers(tmp_path: Path, kind: str) -> None:
     if kind != "full":
         pytest.importorskip("bitsandbytes")
-    quantization = None if kind == "full" else zhmcq.QuantizationSettings(kind=kind)
+    quantization = None if kind == "full" else zhmcq.QuantizationSettings(kind=kind)  # type: ignore[arg-type]
     base = tiny_llama(tmp_path / "base")
     trainer(base, quantization=quantization).train(BANK, BANK[:4], tmp_path / "adapter")
     predictor = zhmcq.MCQPredictor(base, tmp_path / "adapter", quantization=quantization)
@@ -148,7 +148,7 @@ def test_no_tensor_on_the_card_has_64_bits(tmp_path: Path) -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    class NoDoubles(TorchDispatchMode):
+    class NoDoubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):  # type: ignore[no-untyped-def]
             result = func(*args, **(kwargs or {}))
             for value in tree_leaves(result):
@@ -157,5 +157,5 @@ def test_no_tensor_on_the_card_has_64_bits(tmp_path: Path) -> None:
             return result
 
     predictor = zhmcq.MCQPredictor(tiny_llama(tmp_path / "base"))
-    with NoDoubles():
+    with NoDoubles():  # type: ignore[no-untyped-call]
         predictor.predict(BANK)

@@ -141,7 +141,7 @@ def test_the_weights_are_in_float32_for_a_while_and_then_the_same_tensors(
     model: Any = load_weights(source, dtype=torch.bfloat16, device=CPU)
     before = {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()}
     ids = torch.arange(4, 40)[None]
-    expected = load_weights(source, dtype=torch.bfloat16, device=CPU).float()(ids).logits.detach()
+    expected = load_weights(source, dtype=torch.bfloat16, device=CPU).float()(ids).logits.detach()  # type: ignore[no-untyped-call]
     most = 0
 
     def count(_part: Any, _inputs: Any, *_output: Any) -> None:
@@ -190,7 +190,7 @@ def test_a_quantised_model_is_compared_with_its_own_weights(
     pytest.importorskip("bitsandbytes")
     candidates("bfloat16", "float32")
     model = proven(good, quantization=QuantizationSettings())
-    layer: Any = model.model.model.layers[0].mlp.down_proj  # type: ignore[union-attr]
+    layer: Any = model.model.model.layers[0].mlp.down_proj
     assert model.dtype == torch.bfloat16
     assert (layer.compute_dtype, layer.weight.dtype) == (torch.bfloat16, torch.uint8)
     assert warnings_in(caplog) == []

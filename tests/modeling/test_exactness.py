@@ -113,6 +113,7 @@ def test_a_window_over_places_in_the_row_would_be_wrong(
     def over_indexes(batch: PackedBatch, config: Any, dtype: torch.dtype) -> Any:
         indexes = torch.arange(batch.input_ids.shape[1])
         near = indexes[None, :] > indexes[:, None] - WINDOW
+        assert batch.visible is not None
         masks = {"full_attention": batch.visible, "sliding_attention": batch.visible & near}
         by_layer = getattr(config, "layer_types", None)
         return masks if by_layer else masks["sliding_attention"]
@@ -266,6 +267,7 @@ def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
 ) -> None:
     def sees_everything_before(batch: PackedBatch, config: Any, dtype: torch.dtype) -> torch.Tensor:
         width = batch.input_ids.shape[1]
+        assert batch.visible is not None
         return torch.ones(width, width, dtype=torch.bool).tril().expand_as(batch.visible)
 
     model = make_model("llama")

@@ -46,7 +46,7 @@ DYNAMIC = {
 
 def build(config: Any) -> Any:
     torch.manual_seed(5)
-    return AutoModelForCausalLM.from_config(config).eval()
+    return AutoModelForCausalLM.from_config(config).eval()  # type: ignore[no-untyped-call]
 
 
 def llama(**changes: Any) -> Any:
@@ -130,7 +130,7 @@ def test_scores_do_not_depend_on_what_dynamic_scaling_saw_before() -> None:
 
 
 def test_a_model_without_a_mask_input_gets_rows_of_one_length() -> None:
-    class Unmasked(LlamaForCausalLM):
+    class Unmasked(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         def forward(self, input_ids: Any, **kwargs: Any) -> Any:
             assert not kwargs.keys() & {"attention_mask", "position_ids"}
             widths.append(tuple(input_ids.shape))
@@ -138,7 +138,7 @@ def test_a_model_without_a_mask_input_gets_rows_of_one_length() -> None:
 
     widths: list[tuple[int, ...]] = []
     torch.manual_seed(5)
-    model = Unmasked(LlamaConfig(**SIZES)).eval()
+    model = Unmasked(LlamaConfig(**SIZES)).eval()  # type: ignore[no-untyped-call]
     assert padding_reason(model) == "no attention_mask in its forward method"
     engine = ScoringEngine(model, "flat", budget=200)
     engine.resolve(QUESTIONS)
@@ -192,14 +192,14 @@ def test_what_was_decided_goes_with_the_model() -> None:
 
 
 def test_rows_that_padding_changes_are_not_padded(caplog: pytest.LogCaptureFixture) -> None:
-    class SeesWidth(LlamaForCausalLM):
+    class SeesWidth(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         def forward(self, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
             output = super().forward(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
             output.logits = output.logits * (1 + input_ids.shape[1] / 10)
             return output
 
     torch.manual_seed(5)
-    model = SeesWidth(LlamaConfig(**SIZES)).eval()
+    model = SeesWidth(LlamaConfig(**SIZES)).eval()  # type: ignore[no-untyped-call]
     engine = ScoringEngine(model, "flat", budget=200)
     for scores, expected in zip(engine.scores(QUESTIONS), alone(model), strict=True):
         assert scores.tolist() == pytest.approx(expected, abs=1e-5)
@@ -207,14 +207,14 @@ def test_rows_that_padding_changes_are_not_padded(caplog: pytest.LogCaptureFixtu
     assert "rows are not padded (the same text in it differs by" in caplog.text
 
 
-class Bidirectional(LlamaForCausalLM):
+class Bidirectional(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     def forward(self, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
         count = input_ids.shape[1]
         everything = torch.ones(len(input_ids), 1, count, count, dtype=torch.bool)
         return super().forward(input_ids=input_ids, attention_mask=everything)
 
 
-class Stateful(LlamaForCausalLM):
+class Stateful(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     seen = 0
 
     def forward(self, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
@@ -224,12 +224,12 @@ class Stateful(LlamaForCausalLM):
         return output
 
 
-class Failing(LlamaForCausalLM):
+class Failing(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     def forward(self, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
         raise KeyError("full_attention")
 
 
-class Neighbourly(LlamaForCausalLM):
+class Neighbourly(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     def forward(self, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
         output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
         output.logits = output.logits * len(input_ids)
@@ -282,7 +282,7 @@ def test_what_is_refused_is_refused_with_a_reason(
 ) -> None:
     from transformers import AutoConfig
 
-    config = AutoConfig.for_model(kind, **changes)  # type: ignore[no-untyped-call]
+    config = AutoConfig.for_model(kind, **changes)
     assert words in (refusal_reason(config) or "")
 
 
@@ -299,7 +299,7 @@ def test_a_rule_keeps_trees_from_positions_that_begin_behind_the_padding_token()
 
 
 def test_code_beside_a_model_may_know_no_mask_of_positions() -> None:
-    class Older(LlamaForCausalLM):
+    class Older(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         pass
 
     def forward(self: Any, input_ids: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
@@ -309,7 +309,7 @@ def test_code_beside_a_model_may_know_no_mask_of_positions() -> None:
 
     Older.forward = forward  # type: ignore[method-assign]
     torch.manual_seed(5)
-    model = Older(LlamaConfig(**SIZES)).eval()
+    model = Older(LlamaConfig(**SIZES)).eval()  # type: ignore[no-untyped-call]
     engine = ScoringEngine(model, "flat")
     for scores, expected in zip(engine.scores(QUESTIONS), alone(llama()), strict=True):
         assert scores.tolist() == pytest.approx(expected, abs=1e-5)

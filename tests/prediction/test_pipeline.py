@@ -45,6 +45,9 @@ class FirstOption:
                 PredictionStats(len(self.computed), 0.5 * len(self.computed)),
             )
 
+    def fault(self, question: PreparedQuestion, record: Record) -> str | None:
+        return None if "option" in record else "an option"
+
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         option = record["option"]
         return Prediction(question.id, (option,), question.question.labels[option])

@@ -52,7 +52,7 @@ def test_a_number_that_is_not_finite_is_no_answer(wrong: float) -> None:
     )
     for fields in ({"confidence": wrong}, {"scores": (-1.0, wrong)}):
         with pytest.raises(PredictionError, match=message):
-            Prediction("a", (0,), "A", **fields)  # type: ignore[arg-type]
+            Prediction("a", (0,), "A", **fields)
 
 
 def test_an_id_that_is_no_number_is_text_in_json(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_first_prediction_finds_the_dtype_and_keeps_the_adapter(
     assert predictor.dtype == "float16"
     for _ in range(2):
         assert scores(predictor.predict(BANK)) == expected
-        assert predictor.dtype == "float32"
+        assert predictor.dtype == "float32"  # type: ignore[comparison-overlap]
     predictor.use_adapter(None)
     assert scores(predictor.predict(BANK)) == scores(exact.predict(BANK)) != expected
     lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -89,7 +89,7 @@ def test_a_named_dtype_that_fails_is_an_error(overflowing: Path) -> None:
     predictor = zhmcq.MCQPredictor(overflowing, dtype="float16")
     for mode in ("score", "generate"):
         with pytest.raises(ModelError, match=r"dtype 'float16': .* Give dtype='float32'"):
-            predictor.predict(BANK, mode)  # type: ignore[arg-type]
+            predictor.predict(BANK, mode)
 
 
 @pytest.mark.parametrize("mode", ["score", GenerateSettings(constrain=True), "generate"])

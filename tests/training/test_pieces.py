@@ -148,7 +148,7 @@ def test_only_one_piece_is_held_in_memory_at_a_time(model: Any) -> None:
     assert most_stored(40) < most_stored(10_000) / 4
 
 
-class WithoutDoubles(TorchDispatchMode):
+class WithoutDoubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What a device without float64 computes: any tensor of that dtype is an error."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -161,7 +161,7 @@ class WithoutDoubles(TorchDispatchMode):
 
 @pytest.mark.parametrize("layout", ["tree", "flat"])
 def test_neither_scoring_nor_a_step_needs_float64(model: Any, layout: Any) -> None:
-    with WithoutDoubles():
+    with WithoutDoubles():  # type: ignore[no-untyped-call]
         with pytest.raises(TypeError, match="no float64"):
             torch.ones(2).double()
         engine = ScoringEngine(model, layout, budget=40)

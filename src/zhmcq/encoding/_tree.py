@@ -18,8 +18,8 @@ from zhmcq.encoding._encode import EncodedQuestion
 
 __all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat", "plain_row"]
 
-# How far a question may exceed the budget before it is cut. Cut rows repeat the prompt, and training
-# computes them twice: a few tokens more at once cost less.
+# How far a question may exceed the budget before it is cut. Cut rows repeat the prompt, and
+# training computes them twice: a few tokens more at once cost less.
 WHOLE = 1.5
 
 
