@@ -30,7 +30,7 @@ from transformers import (
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError, SettingsError
-from zhmcq.modeling._generate import FiniteCheck, GenerateCall
+from zhmcq.modeling._generate_call import FiniteCheck, GenerateCall
 from zhmcq.modeling._generation import PromptIds, TextGenerator, end_ids
 from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
 

@@ -10,10 +10,10 @@ import torch
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError, SettingsError
+from zhmcq.modeling._decoding import Decoding, choose_decoding
 from zhmcq.modeling._forward import base_of
-from zhmcq.modeling._generate import FiniteCheck, GenerateCall, generated, generation_config
+from zhmcq.modeling._generate_call import FiniteCheck, GenerateCall, generated, generation_config
 from zhmcq.modeling._support import position_limit
-from zhmcq.modeling._writing import Writing, choose_writing
 from zhmcq.settings import COMPUTING_FIELDS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TextGenerator:
         batch_size: Questions of a batch; questions of like length are batched together.
         fields: Fields of transformers' ``GenerationConfig`` that free replies shall have; without
             any the likeliest token is taken at each step.
-        writing: How replies are computed; see :meth:`checked`.
+        decoding: How replies are computed; see :meth:`checked`.
     """
 
     model: Any
@@ -61,7 +61,7 @@ class TextGenerator:
     ends: frozenset[int]
     batch_size: int
     fields: Mapping[str, Any] = field(default_factory=dict)
-    writing: Writing = field(default_factory=Writing)
+    decoding: Decoding = field(default_factory=Decoding)
 
     @property
     def positions(self) -> int | None:
@@ -69,7 +69,7 @@ class TextGenerator:
         return position_limit(base_of(self.model).config)
 
     def checked(self, questions: Sequence[EncodedQuestion]) -> Self:
-        """The same with the fastest way of writing that is right for its model.
+        """The same with the fastest decoding that is right for its model.
 
         Args:
             questions: Encoded questions to check it on; at least one.
@@ -77,10 +77,10 @@ class TextGenerator:
         Raises:
             PredictionError: If the model writes other replies than are likeliest, in every way.
         """
-        writing = choose_writing(self.model, questions)
+        decoding = choose_decoding(self.model, questions)
         if SEES_PADDING & set(self.fields):
-            writing = replace(writing, padded=False)
-        return replace(self, writing=writing)
+            decoding = replace(decoding, padded=False)
+        return replace(self, decoding=decoding)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, without control tokens."""
@@ -157,7 +157,7 @@ class TextGenerator:
         """The ids after each prompt, computed in batches of one length where that is needed."""
         groups: dict[int, list[int]] = {}
         for index, prompt in enumerate(prompts):
-            length = 0 if self.writing.padded else len(prompt.ids)
+            length = 0 if self.decoding.padded else len(prompt.ids)
             groups.setdefault(length, []).append(index)
         results: dict[int, tuple[int, ...]] = {}
         for indexes in groups.values():
@@ -168,7 +168,7 @@ class TextGenerator:
                 max_new_tokens=max_new_tokens,
                 ends=ends,
                 fields=fields,
-                cached=self.writing.cached,
+                cached=self.decoding.cached,
                 tokenizer=self.tokenizer,
             )
             allowed = _candidates_only(batch, call.width) if limited else None

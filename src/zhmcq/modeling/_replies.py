@@ -182,7 +182,7 @@ def _batches(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index in sorted(rooms, key=lambda index: len(questions[index].prompt)):
-        length = 0 if generator.writing.padded else len(questions[index].prompt)
+        length = 0 if generator.decoding.padded else len(questions[index].prompt)
         groups.setdefault((rooms[index], length), []).append(index)
     for (room, _), indexes in groups.items():
         for start in range(0, len(indexes), generator.batch_size):

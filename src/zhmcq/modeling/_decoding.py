@@ -31,11 +31,11 @@ from zhmcq.modeling._forward import (
     unreadable,
     without_earlier_state,
 )
-from zhmcq.modeling._generate import GenerateCall, generated
+from zhmcq.modeling._generate_call import GenerateCall, generated
 from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
 from zhmcq.modeling._support import padding_reason, tree_reason
 
-__all__ = ["Writing", "choose_writing"]
+__all__ = ["Decoding", "choose_decoding"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ MAX_STEPS = 2  # tokens of a candidate that are compared; the second needs the c
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class Decoding:
     """How replies are computed; the default is right for every causal model.
 
     Attributes:
@@ -55,11 +55,11 @@ class Writing:
     cached: bool = False
 
 
-_decided: WeakKeyDictionary[Any, Writing] = WeakKeyDictionary()
+_decided: WeakKeyDictionary[Any, Decoding] = WeakKeyDictionary()
 _deciding = threading.RLock()
 
 
-def choose_writing(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
+def choose_decoding(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
     """The fastest way in which a model writes what it would write to each prompt by itself.
 
     It is decided when it is first needed and logged if it is a slower one; later calls with the
@@ -81,7 +81,7 @@ def choose_writing(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
         return _decided[base]
 
 
-def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
+def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
     base = base_of(model)
     ordered = sorted(questions, key=lambda question: len(question.prompt))
     first = ordered[0]
@@ -92,7 +92,7 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
     if reason is None:
         reason = _difference(model, sample, plain, cached=True)
     if reason is None:
-        return Writing(padded=True, cached=True)
+        return Decoding(padded=True, cached=True)
     # The same prompt backwards beside it: a row of one length that it must not depend on.
     reversed_first = EncodedQuestion(
         id=first.id,
@@ -107,7 +107,7 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
     problem = _difference(model, sample, plain, cached=True)
     if problem is None:
         logger.info("prompts of one length are answered together: %s", reason)
-        return Writing(cached=True)
+        return Decoding(cached=True)
     reason = problem
     problem = _difference(model, sample, plain, cached=False)
     if problem is None:
@@ -115,7 +115,7 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Writing:
             "replies are written without a cache, which is slower and gives the same replies: %s",
             reason,
         )
-        return Writing()
+        return Decoding()
     raise PredictionError(
         f"{type(base).__name__} writes other replies by transformers' generate() than are "
         f"likeliest by its own log-likelihoods ({problem}): take mode='score', which needs none"
