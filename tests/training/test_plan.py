@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +38,17 @@ def test_contrastive_computes_all_candidates_and_counts_questions() -> None:
     branches = [(b.question, b.candidate) for row in rows for b in row.branches]
     assert branches == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert plan(objective="contrastive").loss_terms(QUESTIONS) == 2
+
+
+def test_a_question_that_is_half_as_large_again_as_the_budget_stays_whole() -> None:
+    candidates = tuple((30 + option, 2) for option in range(5))
+    wide = replace(question("w", 0), candidates=candidates, answers=((0,), (1,), (2,), (3,), (4,)))
+    tokens = len(wide.prompt) + 10
+    contrastive = plan(objective="contrastive")
+    for budget, count in ((tokens, 1), (math.ceil(tokens / 1.5), 1), (tokens // 2, 3)):
+        passes = replace(contrastive.passes, budget=budget)
+        ((*pieces,),) = replace(contrastive, passes=passes).groups([wide])
+        assert len(pieces) == count, budget
 
 
 def test_a_question_without_a_key_cannot_be_learned_from() -> None:

@@ -18,10 +18,6 @@ from zhmcq.encoding._encode import EncodedQuestion
 
 __all__ = ["Branch", "PackedRow", "PrefixTree", "pack", "pack_flat", "plain_row"]
 
-# How far a question may exceed the budget before it is cut. Cut rows repeat the prompt, and
-# training computes them twice: a few tokens more at once cost less.
-WHOLE = 1.5
-
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -148,8 +144,8 @@ def pack(
         questions: Encoded questions; those of one passage need not stand together.
         candidates: For each question, which of its candidates to pack.
         budget: The most tokens of a row. A passage with more is cut into rows between its
-            questions, and a question with half as many again between its candidates; a question
-            with fewer stays whole, and one sequence alone may exceed it.
+            questions, a question with more between its candidates; only one sequence alone may
+            exceed it.
 
     Yields:
         One row at a time, with all packed candidates of its questions; of a question that was cut,
@@ -171,7 +167,7 @@ def pack(
                 tree = PrefixTree()
             # Counting what is shared takes time that short questions need not spend.
             long = not len(tree) and sum(map(len, sequences)) > budget
-            if long and tree.added_by(sequences) > budget * WHOLE:
+            if long and tree.added_by(sequences) > budget:
                 yield _cut(index, question, candidates[index], budget)
             else:
                 tree.add(index, question, candidates[index])

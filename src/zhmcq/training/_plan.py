@@ -10,7 +10,7 @@ import logging
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from typing import Any, Self
 
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 # How far ahead to look for a passage that fills a step. Further would pull the same small
 # passages to the front of each epoch; nearer would cut more passages in two.
 LOOK_AHEAD = 64
+RAISED = 1.5  # times the token budget, for a question that is a little larger
 MAX_PACKED = 100  # steps; a longer run is estimated from this many of its steps
 GB = 1e9
 
@@ -106,7 +107,18 @@ class StepPlan:
         if self.objective == "next_token":
             keys = [[question.key_index] for question in questions]
             return ([rows] for rows in self.passes.groups(questions, keys))
-        return self.passes.joint_groups(questions)
+        passes = replace(self.passes, budget=self._joint_budget(questions))
+        return passes.joint_groups(questions)
+
+    def _joint_budget(self, questions: Sequence[EncodedQuestion]) -> int:
+        """The token budget of a step, raised where that keeps a question with its candidates whole.
+
+        A prompt with one candidate has ``max_length`` tokens at most, and the others add a few.
+        Cut for their sake, the prompt would be computed again, and all pieces but one twice.
+        """
+        budget = self.passes.budget
+        largest = max(len(q.prompt) + sum(map(len, q.candidates)) for q in questions)
+        return largest if budget < largest <= budget * RAISED else budget
 
     def loss_terms(self, questions: Sequence[EncodedQuestion]) -> int:
         """How many terms the loss of one step has: tokens of keys, or questions.
