@@ -110,7 +110,7 @@ REFUSED_GENERATION = {
     "dola_layers": _FROM_HUB,
     "eos_token_id": _IDS,
     "force_words_ids": _FROM_HUB,
-    "forced_bos_token_id": "it would be written in place of the reply's first token",
+    "forced_bos_token_id": "it would replace the first token of the reply",
     "forced_eos_token_id": "a reply that reaches max_new_tokens is cut off there",
     "is_assistant": _ASSISTED,
     "low_memory": _FROM_HUB,

@@ -115,7 +115,10 @@ def test_a_file_that_was_cut_short_is_a_model_error(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"target_modules": ("lm_head",), "init_lora_weights": "pissa"}, "is shared .*: leave this"),
+        (
+            {"target_modules": ("lm_head",), "init_lora_weights": "pissa"},
+            "is shared .*: leave this",
+        ),
         ({"target_modules": ("q_proj",), "lora_bias": True}, "the layer .*q_proj has no bias"),
         ({"target_modules": "all-linear", "modules_to_save": ["lmhead"]}, "no layer lmhead"),
         ({"target_modules": ("q_proj",), "trainable_token_indices": [99]}, "peft cannot adapt"),

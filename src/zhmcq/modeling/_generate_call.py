@@ -190,7 +190,7 @@ class FiniteCheck:
 def _outgrows_cache(config: Any, call: GenerateCall) -> bool:
     """Whether rotary frequencies change while a reply grows, so that cached keys become wrong.
 
-    ``dynamic`` scales anew with each token beyond the original length; ``longrope`` has one set of
+    ``dynamic`` scales again with each token beyond the original length; ``longrope`` has one set of
     frequencies up to it and another beyond.
     """
     text = config.get_text_config()

@@ -405,7 +405,7 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
 def _refuse_adapter_files(path: Path) -> None:
     """Refuse a model folder with an adapter in it, which transformers would apply.
 
-    To ignore the adapter would be as wrong: whoever put it there may expect its answers. The hash
+    To ignore the adapter would be wrong as well: its answers may be expected. The hash
     of the weights includes those of the adapter, so that its base model would not be recognised.
     """
     if not (path / ADAPTER_CONFIG).is_file():

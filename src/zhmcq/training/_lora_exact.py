@@ -44,7 +44,7 @@ def refuse_inexact(
 
 
 def _adapted(peft_model: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each layer that the adapter changes: its name, what peft put there, and the base's layer."""
+    """Each layer that the adapter changes: its name, peft's layer, and the base model's layer."""
     from peft.tuners.lora import LoraLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
