@@ -22,8 +22,9 @@ __all__ = ["Answers", "answers_of", "refuse_another_model"]
 
 BUDGET = 2048  # tokens of a forward pass while verifying
 
-# How far rounding moves logits at most, as a share of their standard deviation (root mean square).
-# Measured on Gemma 3 270M with weak and strong adapters: 5e-6 in fp32, up to 0.05 in bf16.
+# The largest root mean square difference of logits that counts as rounding, as a share of their
+# standard deviation. Measured on Gemma 3 270M with weak and strong adapters: 5e-6 in fp32, up to
+# 0.05 in bf16.
 ROUNDING = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.15}
 
 
@@ -94,7 +95,7 @@ def refuse_another_model(
         folder: The adapter's folder, for the message.
 
     Raises:
-        MergeError: If they differ by more than rounding in that dtype does.
+        MergeError: If they differ by more than rounding in that dtype.
     """
     expected, present = expected.double(), present.double()
     spread = (expected - expected.mean(dim=-1, keepdim=True)).square().mean().sqrt()

@@ -85,8 +85,8 @@ class MCQPredictor:
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
             folder remembers by default, else 2048, or as many as the model has positions for.
-        batch_size: Times ``max_length``, the token budget of a forward pass, however many
-            questions that is.
+        batch_size: Times ``max_length``, the token budget of a forward pass that scores, however
+            many questions that is; with ``mode="generate"``, questions of a batch.
         dtype: Dtype of the weights; ``"auto"`` takes the dtype that the device is fast in, if it
             is proven on the first questions, else float32.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (any number) or ``"mps"``; the fastest of this
@@ -336,7 +336,7 @@ class MCQPredictor:
         if self._state.model is None:
             raise ModelError(
                 f"{self._source.name!r} could not be loaded in {self.dtype} and is no longer in "
-                "memory: make a new MCQPredictor, on a GPU without enough memory with device='cpu'"
+                "memory: make a new MCQPredictor, with device='cpu' if the GPU's memory is full"
             )
         return self._state.model
 
