@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
     zhmcq.MCQPredictor(merged.output_dir, device="cpu").predict(BANK)
     assert torch.cuda.max_memory_allocated() == before
     assert result.steps == 3
+
+
+def test_one_process_trains_on_the_cpu_and_then_on_the_card(tmp_path: Path) -> None:
+    base = tiny_llama(tmp_path / "base")
+    devices = {}
+    for device in ("cpu", "cuda", "cpu"):
+        name = f"{device}-{len(devices)}"
+        result = trainer(base, device=device).train(BANK, BANK[:4], tmp_path / name)
+        manifest = json.loads((result.adapter_dir / "zhmcq_manifest.json").read_text("utf-8"))
+        devices[name] = manifest["training"]["device"]
+    assert list(devices.values()) == ["cpu", "cuda", "cpu"]
 
 
 @pytest.mark.parametrize("kind", ["full", "nf4", "int8"])
