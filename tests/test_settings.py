@@ -74,7 +74,7 @@ def test_an_unknown_training_field_is_refused_with_the_nearest_name(name: str, m
 def test_a_field_that_would_be_passed_over_is_refused_with_a_reason(
     settings: Any, name: str, reason: str
 ) -> None:
-    message = f"^{settings.__name__}: {name} is not taken: {re.escape(reason)}"
+    message = f"^{settings.__name__}: {name} is not accepted: {re.escape(reason)}"
     with pytest.raises(SettingsError, match=message):
         settings(**{name: 1})
 
@@ -138,7 +138,7 @@ def test_settings_come_back_from_a_manifest() -> None:
         (LoraSettings, {"target_modules": 3}, "a valid tuple or Input should be a valid string"),
         (LoraSettings, {"modules_to_save": "lm_head"}, "modules_to_save='lm_head'"),
         (TrainingSettings, {"weight_decay": "0.1"}, r"TrainingSettings\(weight_decay='0\.1'\)"),
-        (TrainingSettings, {"output_dir": "x"}, r"output_dir is not taken: give it to LoraTrainer"),
+        (TrainingSettings, {"output_dir": "x"}, "output_dir is not accepted: give it to"),
         (ScoreSettings, {"packing": "dense"}, "Input should be 'tree' or 'flat'"),
         (ScoreSettings, {"packng": "flat"}, "no field 'packng'; did you mean 'packing'"),
         (GenerateSettings, {"max_new_tokens": 0}, "max_new_tokens=0"),
@@ -156,7 +156,7 @@ def test_settings_come_back_from_a_manifest() -> None:
         (GenerateSettings, {"num_beams": "4"}, r"num_beams='4'\): Input should be a valid integer"),
         (GenerateSettings, {"top_p": 1.5, "do_sample": True}, r"top_p=1.5\): Input should be less"),
         (GenerateSettings, {"beams": 4}, "no field 'beams'; did you mean 'num_beams'"),
-        (GenerateSettings, {"pad_token_id": 0}, "pad_token_id is not taken: the ids that begin"),
+        (GenerateSettings, {"pad_token_id": 0}, "pad_token_id is not accepted: the ids that begin"),
         (GenerateSettings, {"temperature": 0.7}, r"temperature=0.7\): it needs do_sample=True"),
         (
             GenerateSettings,
@@ -176,7 +176,7 @@ def test_settings_come_back_from_a_manifest() -> None:
         (
             GenerateSettings,
             {"constrain": True, "do_sample": True},
-            r"do_sample=True\): with constrain=True it holds for the reasoning only.*reasoning_tok",
+            r"do_sample=True\): with constrain=True it applies to the reasoning.*reasoning_tokens",
         ),
     ],
 )

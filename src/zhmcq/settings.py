@@ -1,7 +1,7 @@
 """Settings of training, quantisation and prediction; a mistake in them is refused at once.
 
 Nothing here loads torch, transformers or peft. Fields of peft's ``LoraConfig`` and transformers'
-``TrainingArguments`` and ``GenerationConfig`` are taken by their own names, which
+``TrainingArguments`` and ``GenerationConfig`` are accepted by their own names, which
 :mod:`zhmcq._library_fields` lists; the libraries themselves check the values of those fields when a
 trainer is made or questions are answered.
 """
@@ -52,7 +52,8 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as we
 # Ways of initialising an adapter that need no data and leave the base model as it was.
 INITIALISATIONS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
-# Fields of LoraConfig that would be passed over, or give what cannot be merged or detached exactly.
+# Fields of LoraConfig that would have no effect, or whose adapter could not be merged or detached
+# exactly.
 REFUSED_LORA = {
     "alora_invocation_tokens": "an adapter for a part of the tokens cannot be merged",
     "arrow_config": "routing between several adapters cannot be merged",
@@ -60,18 +61,18 @@ REFUSED_LORA = {
     "corda_config": "give init_lora_weights='pissa' or 'olora', which need no data",
     "eva_config": "give init_lora_weights='pissa' or 'olora', which need no data",
     "inference_mode": "an adapter that is frozen cannot be trained",
-    "kasa_config": "it changes the base model for good",
+    "kasa_config": "it changes the base model's weights",
     "layer_replication": "its base model is another one: save a model with these layers first",
-    "loftq_config": "it changes the base model for good",
+    "loftq_config": "it changes the base model's weights",
     "lora_ga_config": "give init_lora_weights='pissa' or 'olora', which need no data",
     "megatron_config": "models of Megatron are not loaded here",
     "monteclora_config": "it draws weights at random: there is no single model to merge into",
-    "use_bdlora": "its parts are for serving by others; give a lower r for a smaller adapter",
-    "use_qalora": "it needs a base model that is quantised by GPTQ",
+    "use_bdlora": "its blocks are for serving on several GPUs; a lower r gives a smaller adapter",
+    "use_qalora": "it needs a base model that was quantised by GPTQ",
     "velora_config": "it changes gradients by a sample of the data",
 }
 
-# Fields of TrainingArguments that would be passed over, or would undo what is promised here.
+# Fields of TrainingArguments that would have no effect, or would contradict what is promised here.
 REFUSED = {
     "auto_find_batch_size": "lower per_device_train_batch_size or max_length instead",
     "data_seed": "the order of the questions comes from seed",
@@ -89,19 +90,19 @@ REFUSED = {
     "train_sampling_strategy": "questions of one passage are always taken together",
 }
 
-_ASSISTED = "assisted generation goes through prompts one at a time, with a second model or none"
-_FROM_HUB = "transformers runs it by code that it fetches from the hub, if at all"
+_ASSISTED = "assisted generation cannot compute prompts in batches"
+_FROM_HUB = "transformers supports it only by code that it fetches from the hub, if at all"
 _IDS = "the ids that begin, end and pad a reply are the tokenizer's and the model's"
-_OUTPUTS = "a reply's text is all that is read"
+_OUTPUTS = "only the text of a reply is used"
 
-# Fields of GenerationConfig that would be passed over, or would undo what is promised here.
+# Fields of GenerationConfig that would have no effect, or would contradict what is promised here.
 REFUSED_GENERATION = {
     "assistant_confidence_threshold": _ASSISTED,
     "assistant_early_exit": _ASSISTED,
     "assistant_ensemble_weight": _ASSISTED,
     "assistant_lookbehind": _ASSISTED,
     "bos_token_id": _IDS,
-    "compile_config": "it is an object, which no journal can hold; disable_compile is taken",
+    "compile_config": "a journal cannot store such an object; disable_compile is accepted",
     "constraints": _FROM_HUB,
     "continuous_batching_config": "batches are made by batch_size of MCQPredictor",
     "decoder_start_token_id": _IDS,
@@ -109,8 +110,8 @@ REFUSED_GENERATION = {
     "dola_layers": _FROM_HUB,
     "eos_token_id": _IDS,
     "force_words_ids": _FROM_HUB,
-    "forced_bos_token_id": "it would be written in place of the reply's first token",
-    "forced_eos_token_id": "a reply that reaches max_new_tokens is simply cut off there",
+    "forced_bos_token_id": "it would replace the first token of the reply",
+    "forced_eos_token_id": "a reply that reaches max_new_tokens is cut off there",
     "is_assistant": _ASSISTED,
     "low_memory": _FROM_HUB,
     "max_length": "prompts are of several lengths; give max_new_tokens",
@@ -132,10 +133,10 @@ REFUSED_GENERATION = {
     "return_dict_in_generate": _OUTPUTS,
     "speculation_type": _ASSISTED,
     "target_lookbehind": _ASSISTED,
-    "token_healing": "it would take away the end of the prompt",
-    "transformers_version": "it is the installed version's",
+    "token_healing": "it would remove the end of the prompt",
+    "transformers_version": "it is that of the installed version",
     "use_mtp": _ASSISTED,
-    "watermarking_config": "a watermark makes other tokens likely than the model does",
+    "watermarking_config": "a watermark changes which tokens are likely",
 }
 
 # Fields that have an effect only together with do_sample=True, and with num_beams.
@@ -150,7 +151,7 @@ SAMPLING_FIELDS = (
     "eta_cutoff",
 )
 BEAM_FIELDS = ("early_stopping", "length_penalty")
-# Fields that say how replies are computed, and not which; constrained answers take them as well.
+# Fields that decide how replies are computed and not which; they apply to constrained answers too.
 COMPUTING_FIELDS = (
     "cache_config",
     "cache_implementation",
@@ -247,7 +248,7 @@ class _LibrarySettings(_Settings):
                     name.endswith("_token_id") and values[name] is not None
                 ):
                     problems.append(
-                        f"{cls.__name__}: {name} is not taken: {cls.refused_fields[name]}"
+                        f"{cls.__name__}: {name} is not accepted: {cls.refused_fields[name]}"
                     )
             elif name not in known and name not in fields_in_source(*cls.library_source):
                 problems.append(_no_field(cls, name, known))
@@ -295,7 +296,7 @@ def _without_numpy(value: Any) -> Any:
 
 
 class LoraSettings(_LibrarySettings):
-    """LoRA by the names of peft's ``LoraConfig``; its other fields are taken as well.
+    """LoRA by the names of peft's ``LoraConfig``; its other fields are accepted as well.
 
     Attributes:
         r: Rank of the update matrices.
@@ -307,11 +308,11 @@ class LoraSettings(_LibrarySettings):
             attention, all its linear layers are adapted, and the log says so; a name that was
             given and that the model lacks is refused.
         init_lora_weights: How the adapter begins: ``True`` (it changes nothing yet), or
-            ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which take its first weights out of
+            ``"pissa"``, ``"pissa_niter_4"``, ``"olora"``, which compute its initial weights from
             the base model's. The adapter is saved so that it fits the base model as it was; it
-            then has twice the rank. Ways that first have to look at data, or that change the
-            base model for good (``"loftq"``, ``"corda"``, ``"eva"``), are refused, as are fields
-            that could not be merged or detached exactly.
+            then has twice the rank. Initialisations that need data, or that change the base
+            model's weights (``"loftq"``, ``"corda"``, ``"eva"``), are refused, as are fields
+            whose adapter could not be merged or detached exactly.
         loraplus_lr_ratio: LoRA+: the learning rate of ``B`` divided by that of ``A``, at least 1;
             ``None`` gives both the same.
     """
@@ -372,14 +373,14 @@ class LoraSettings(_LibrarySettings):
             )
 
     def _check_token_indices(self) -> None:
-        """Refuse tokens that peft would write to in an order of its own, or nowhere."""
+        """Refuse ids that peft would update in another order, or not at all."""
         given = (self.model_extra or {}).get("trainable_token_indices")
         for ids in given.values() if isinstance(given, dict) else [given or ()]:
             plain = all(type(index) is int and index >= 0 for index in ids)
             if not plain or len(set(ids)) < len(ids):
                 raise SettingsError(
                     f"LoraSettings(trainable_token_indices={given!r}): expected ids of tokens, "
-                    "each 0 or more and named once"
+                    "each 0 or more, without repetition"
                 )
 
     def _lost_by_conversion(self) -> list[str]:
@@ -399,8 +400,9 @@ class TrainingSettings(_LibrarySettings):
     reason. The first eight fields below are meant for models of about 3 billion parameters.
 
     Attributes:
-        per_device_train_batch_size: With ``max_length``, the token budget of a forward pass: it
-            has at most this many times ``max_length`` tokens, however many questions that is.
+        per_device_train_batch_size: Times ``max_length``, the token budget of a forward pass,
+            however many questions that is. A question that exceeds it by more than half is cut
+            between its candidates.
         gradient_accumulation_steps: Times the batch size, how many questions a step learns from.
         num_train_epochs: How often the training questions are gone through.
         learning_rate: The highest learning rate, which is reached after the warm-up.
@@ -426,8 +428,8 @@ class TrainingSettings(_LibrarySettings):
             ``valid_metric``; ``None`` never stops early.
         shuffle_options: Whether each epoch shows the options of a question in another order, the
             key moved along.
-        dtype: Dtype of the base model's weights; ``"auto"`` takes what the device is fast in, if
-            the first questions show that the model works in it, else float32.
+        dtype: Dtype of the base model's weights; ``"auto"`` takes the dtype that the device is
+            fast in, if it is proven on the first questions, else float32.
     """
 
     library_fields = TrainingArgumentsFields
@@ -500,7 +502,7 @@ class TrainingSettings(_LibrarySettings):
 
 
 class QuantizationSettings(_Settings):
-    """Loading the base model in 4 or 8 bits, to train LoRA on it with less memory.
+    """Loading the base model in 4 or 8 bits, to train LoRA on it and answer with less memory.
 
     Attributes:
         kind: ``"nf4"`` (4 bits, as in QLoRA) or ``"int8"``.
@@ -525,11 +527,11 @@ class ScoreSettings(_Settings):
 class GenerateSettings(_LibrarySettings):
     """Answering by a generated reply that a parser reads: what belongs to that mode alone.
 
-    At each step the likeliest token is taken. Nothing but the ids that end a reply is taken over
-    from the model's own ``generation_config``: what shall be otherwise is given here, by the names
-    of transformers' ``GenerationConfig``, as in ``GenerateSettings(repetition_penalty=1.1)``. Its
-    fields that would be passed over, or would undo what is promised here, are refused with a
-    reason. With ``constrain`` they hold for the reasoning; the answer is the likeliest always.
+    Replies are decoded greedily. Nothing of the model's own ``generation_config`` is used but the
+    ids that end a reply. Other decoding is set by the fields of transformers' ``GenerationConfig``,
+    as in ``GenerateSettings(repetition_penalty=1.1)``. Those that would have no effect, or would
+    contradict what is promised here, are refused with a reason. With ``constrain`` they apply to
+    the reasoning; the answer is decoded greedily among the candidates.
 
     Attributes:
         parser: How replies are read: a registered name or an instance.
@@ -586,7 +588,7 @@ class GenerateSettings(_LibrarySettings):
             raise SettingsError("; ".join(problems))
 
     def _passed_over(self) -> Iterator[str]:
-        """What is wrong with fields that would have no effect beside the others."""
+        """What is wrong with fields that would have no effect together with the others."""
         fields = self.generation_fields
 
         def problem(name: str, reason: str) -> str:
@@ -599,13 +601,11 @@ class GenerateSettings(_LibrarySettings):
             if self.constrain and not self.reasoning_tokens and name not in COMPUTING_FIELDS:
                 yield problem(
                     name,
-                    "with constrain=True it holds for the reasoning only, since the answer is the "
-                    "likeliest candidate: give reasoning_tokens as well, or leave it out",
+                    "with constrain=True it applies to the reasoning only, since the answer is "
+                    "decoded greedily: give reasoning_tokens as well, or leave it out",
                 )
             elif name in SAMPLING_FIELDS and not fields.get("do_sample"):
-                yield problem(
-                    name, "it needs do_sample=True: otherwise the likeliest token is taken"
-                )
+                yield problem(name, "it needs do_sample=True: otherwise decoding is greedy")
             elif name in BEAM_FIELDS and fields.get("num_beams", 1) < 2:
                 yield problem(name, "it needs num_beams of 2 or more")
             elif name == "min_new_tokens" and value > longest:

@@ -130,7 +130,7 @@ def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
 
 def test_one_process_trains_on_the_cpu_and_then_on_the_card(tmp_path: Path) -> None:
     base = tiny_llama(tmp_path / "base")
-    devices = {}
+    devices: dict[str, str] = {}
     for device in ("cpu", "cuda", "cpu"):
         name = f"{device}-{len(devices)}"
         result = trainer(base, device=device).train(BANK, BANK[:4], tmp_path / name)

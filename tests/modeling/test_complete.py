@@ -163,7 +163,7 @@ def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_pat
     folder = shutil.copytree(base, tmp_path / "m")
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
     (folder / "adapter_model.safetensors").write_bytes(b"")
-    message = r"adapter beside it \(adapter_config.json, adapter_model.safetensors\)"
+    message = r"a model and an adapter \(adapter_config.json, adapter_model.safetensors\)"
     for use in (load, lambda path: load_skeleton(ModelSource(str(path))), zhmcq.MCQPredictor):
         with pytest.raises(ModelError, match=message):
             use(folder)

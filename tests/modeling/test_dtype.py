@@ -57,8 +57,8 @@ def test_a_model_that_overflows_goes_on_in_the_next_dtype_with_one_line(
     assert (model.dtype, model.model.dtype) == (torch.float32, torch.float32)
     (line,) = warnings_in(caplog)
     assert line == (
-        "the model cannot be used in float16, which this device would be fast in (its "
-        "log-likelihoods are not finite, as of question 'sample'): it is loaded anew in float32"
+        "the model cannot be used in float16, in which this device is fast (its "
+        "log-likelihoods are not finite, as of question 'sample'): it is loaded again in float32"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_model_that_saturates_is_wrong_though_it_is_finite(
 def test_a_named_dtype_that_fails_is_an_error(overflowing: Path) -> None:
     message = (
         "the model cannot be used in dtype 'float16': its log-likelihoods are not finite, as of "
-        "question 'sample'. Give dtype='float32', or dtype='auto' for a dtype that is proven to"
+        "question 'sample'. Give dtype='float32', or dtype='auto' for a dtype that is proven first"
     )
     with pytest.raises(ModelError, match=message):
         proven(overflowing, "float16")
@@ -96,7 +96,7 @@ def test_auto_goes_on_in_the_dtype_that_was_recorded(
     candidates("float16", "float32")
     assert proven(good, recorded="float32").dtype == torch.float32
     assert proven(good, "bfloat16", recorded="float32").dtype == torch.bfloat16
-    with pytest.raises(ModelError, match=r"'float16': .* was recorded in this dtype"):
+    with pytest.raises(ModelError, match=r"'float16': .* was computed in this dtype"):
         proven(overflowing, recorded="float16")
 
 
@@ -213,6 +213,6 @@ def test_the_demo_model_which_overflows_in_float16_ends_in_float32(
     assert load_proven(source, [short], dtype="auto", device=CPU).dtype == torch.float32
     (line,) = warnings_in(caplog)
     assert (
-        "its log-likelihoods are not finite, as of question 'sample'): it is loaded anew in float32"
+        "log-likelihoods are not finite, as of question 'sample'): it is loaded again in float32"
         in line
     )

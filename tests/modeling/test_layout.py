@@ -318,8 +318,8 @@ def test_code_beside_a_model_may_know_no_mask_of_positions() -> None:
 @pytest.mark.parametrize(
     ("dtype", "remedy"),
     [
-        (torch.float32, "take another base model or adapter"),
-        (torch.float16, "pass dtype='float32'"),
+        (torch.float32, "use another base model or adapter"),
+        (torch.float16, "give dtype='float32'"),
     ],
 )
 def test_scores_that_are_not_finite_are_an_error(dtype: torch.dtype, remedy: str) -> None:

@@ -400,7 +400,7 @@ def test_a_cache_that_changes_replies_or_fails_is_not_used(
     with caplog.at_level("WARNING", logger="zhmcq"):
         texts = free_texts(generator_of(model))
     assert texts == [likeliest(model, prompt, 6) for prompt in PROMPTS]
-    assert "replies are written without a cache" in caplog.text
+    assert "replies are decoded without a cache" in caplog.text
     caplog.clear()
     choices(generator_of(model))
     assert caplog.messages == []
@@ -418,7 +418,9 @@ class ShiftsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 def test_a_model_that_writes_otherwise_than_it_scores_is_refused() -> None:
     model = make_model("llama", num_hidden_layers=1)
     model.__class__ = ShiftsPositions
-    with pytest.raises(PredictionError, match=r"ShiftsPositions writes other .*mode='score'"):
+    with pytest.raises(
+        PredictionError, match=r"ShiftsPositions cannot write replies: .*mode='score'"
+    ):
         free_texts(generator_of(model))
 
 
@@ -492,7 +494,7 @@ def test_reasoning_leaves_room_for_the_cue_and_the_answer(short_gpt2: Any) -> No
     replies = in_order(stream_choices(generator_of(short_gpt2), QUESTIONS, 9, (7, 8)))
     problem = (
         "its prompt leaves no room for reasoning with an answer after it among the 10 positions "
-        "of the model: lower max_length, or take mode='score'"
+        "of the model: lower max_length, or use mode='score'"
     )
     assert [reply.problem for reply in replies] == ["", problem, "", problem]
     assert [reply.candidate is None for reply in replies] == [False, True, False, True]

@@ -233,7 +233,10 @@ def test_lengths_stay_within_the_positions_of_the_model(
         zhmcq.MCQPredictor(base, max_length=91)
     with caplog.at_level("INFO", logger="zhmcq"):
         predictor = zhmcq.MCQPredictor(base, prompt="zh-exam")
-    assert f"the maximum length is 90 in place of 2048: {base} has no" in caplog.text
+    assert (
+        f"the maximum length is lowered from 2048 to 90, the number of positions of {base}"
+        in caplog.text
+    )
     long = Question("long", "誰？", ("甲", "乙"), "文" * 200)
     scored, *_ = predictor.predict([long, *QUESTIONS])
     assert (scored.status, scored.answer is None) == ("answered", False)

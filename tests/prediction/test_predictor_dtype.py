@@ -71,7 +71,7 @@ def test_the_first_prediction_finds_the_dtype_and_keeps_the_adapter(
     predictor.use_adapter(None)
     assert scores(predictor.predict(BANK)) == scores(exact.predict(BANK)) != expected
     lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [line for line in lines if "loaded anew in float32" in line] == lines
+    assert [line for line in lines if "loaded again in float32" in line] == lines
     assert len(lines) == 1
 
 
@@ -176,7 +176,7 @@ def test_a_journal_whose_dtype_fails_leaves_the_predictor_as_it_was(
     exact.predict(BANK, journal=path)
     path.write_bytes(path.read_bytes().replace(b"float32", b"float16"))
     predictor = zhmcq.MCQPredictor(overflowing)
-    with pytest.raises(ModelError, match=r"'float16': .* was recorded in this dtype"):
+    with pytest.raises(ModelError, match=r"'float16': .* was computed in this dtype"):
         predictor.predict(BANK, journal=path)
     assert predictor.dtype == "float32"
     assert scores(predictor.predict(BANK)) == scores(exact.predict(BANK))

@@ -60,7 +60,7 @@ def test_a_run_goes_on_in_the_next_dtype_and_remembers_it(
     candidates("float16", "float32")
     result = trainer(overflowing).train(BANK, None, tmp_path / "run")
     lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert [line for line in lines if "loaded anew in float32" in line] == lines
+    assert [line for line in lines if "loaded again in float32" in line] == lines
     assert len(lines) == 1
     manifest = json.loads((result.adapter_dir / "zhmcq_manifest.json").read_text(encoding="utf-8"))
     assert manifest["training"]["dtype"] == "float32"

@@ -13,9 +13,9 @@ from zhmcq.encoding._tree import PackedRow
 
 __all__ = ["Layout", "PackedBatch", "batches", "collate"]
 
-# How rows lie in a forward pass: "tree" stores what the questions of a passage share once, "flat"
-# gives each candidate a row of its own, padded on the right, and "equal" does so without padding,
-# with rows of one length in each pass.
+# The layout of the rows of a forward pass: "tree" stores what the questions of a passage share
+# once, "flat" gives each candidate a row of its own, padded on the right, and "equal" does so
+# without padding, with rows of the same length in each pass.
 Layout = Literal["tree", "flat", "equal"]
 
 # Reading the weights and starting the kernels costs about as much as this many tokens do: measured
@@ -79,7 +79,7 @@ def collate(rows: Sequence[PackedRow], layout: Layout) -> PackedBatch:
     Args:
         rows: One or more rows; of one length for ``"equal"``, with one branch each but for
             ``"tree"``.
-        layout: How they lie in the forward pass.
+        layout: The layout of the forward pass.
     """
     width = max(map(len, rows))
     shape = (len(rows), width)

@@ -20,7 +20,7 @@ class PassPlan:
     training computes and a self-check compares exactly what scoring would use.
 
     Attributes:
-        layout: How rows lie in a forward pass.
+        layout: The layout of the rows of a forward pass.
         budget: The most tokens of a forward pass, padding included; one sequence that is longer
             goes alone.
     """

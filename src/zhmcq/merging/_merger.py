@@ -47,11 +47,11 @@ class MergeResult:
 
     Attributes:
         output_dir: The merged model's folder.
-        base: What the adapter was merged into: the base model at ``"full"`` precision, or its
-            quantised weights, ``"dequantized"``.
-        verified: How many questions were answered both ways; 0 if none were given.
-        answer_flips: How many of them the merged model, loaded anew, answers differently from the
-            adapter on its base model, quantised if it was trained so.
+        base: What the adapter was merged into: the ``"full"``-precision base model, or the
+            ``"dequantized"`` one.
+        verified: How many questions both models answered; 0 if none were given.
+        answer_flips: How many of them the merged model, loaded again, answers differently from the
+            adapter on its base model, quantised as in training.
         max_logit_difference: The largest difference of a logit, over the vocabulary, at the
             positions that score the first question's candidates; those of a built-in question if
             none were given.
@@ -71,7 +71,8 @@ class Merger:
         token: A hub access token, where the base model is fetched from the hub.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the base model's author supplies with the weights.
-        dtype: The dtype to merge and save in; ``"auto"`` takes what the device is fast in.
+        dtype: The dtype to merge and save in; ``"auto"`` takes the dtype that the device is fast
+            in, if it is proven on the questions, else float32.
         device: Where to merge and verify: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; the
             fastest device by default.
 
@@ -111,19 +112,19 @@ class Merger:
         """Merge an adapter into its base model and save the result.
 
         The folder loads with plain ``AutoModelForCausalLM.from_pretrained``, without peft. Before
-        it is kept, the merged model is loaded anew and compared with the adapter on its base
+        it is kept, the merged model is loaded again and compared with the adapter on its base
         model.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote.
             output_dir: Where to write the merged model.
             base_model: The base model, if it is no longer where it was in training.
-            into: What to merge into, where the adapter was trained on a quantised base model:
-                the model at ``"full"`` precision, or the weights that quantisation left of it
-                (``"dequantized"``), which are those that the adapter was trained on. ``"auto"``
-                takes the one that answers ``verify_with`` as the adapter did, full precision if
-                both do equally well or there are no questions. A base model that is stored
-                quantised has dequantised weights only.
+            into: What to merge into, if the adapter was trained on a quantised base model: the
+                ``"full"``-precision base model, or the ``"dequantized"`` one, whose weights have
+                the values that the adapter was trained on. ``"auto"`` merges into both and saves
+                the merged model with fewer changed answers to ``verify_with``; it is full
+                precision if both have equally many, or there are no questions. A base model that
+                is stored quantised can only be dequantised.
             verify_with: Questions to answer before and after.
             prompt: The prompt for these questions, where the adapter's own cannot be recalled:
                 it has no name, or is not registered here.
@@ -174,7 +175,7 @@ class Merger:
         adapter: Adapter,
         dtype: torch.dtype,
     ) -> Answers:
-        """What the merged model answers that lies in ``folder``."""
+        """What the merged model in ``folder`` answers."""
         try:
             model = load_weights(self._source_of(str(folder)), dtype=dtype, device=self._device)
         except ModelError as error:
@@ -186,11 +187,11 @@ class Merger:
 
 @dataclass(frozen=True)
 class _Bases:
-    """The base model of an adapter, as it was in training and as it can be merged into.
+    """The base models of an adapter: the one of training, and those that it can be merged into.
 
     Attributes:
         source: Where it comes from.
-        identity: What it is.
+        identity: Its hashes.
         adapter: The adapter.
         questions: What models are compared on.
         dtype: The dtype to load it in.
@@ -205,7 +206,7 @@ class _Bases:
     device: torch.device
 
     def kinds(self, into: str) -> tuple[BaseKind, ...]:
-        """What the adapter can be merged into, of what is wanted; the first is as good as others.
+        """What the adapter can be merged into, as ``into`` allows; the preferred kind first.
 
         Raises:
             MergeError: If there is no such base model.
@@ -222,12 +223,12 @@ class _Bases:
         if not wanted:
             raise MergeError(
                 f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.folder} can "
-                f"be merged into {possible[0]!r} only: leave into out"
+                f"be merged into {possible[0]!r} only: leave out into="
             )
         return wanted
 
     def quantised_answers(self) -> Answers | None:
-        """What the adapter answers on its quantised base model; ``None`` if it has no such.
+        """What the adapter answers on its quantised base model; ``None`` if it has none.
 
         Raises:
             ModelError: If it cannot be loaded.
@@ -245,11 +246,11 @@ class _Bases:
         tuned = attach_trained(model, self.adapter, self.identity)
         answers = answers_of(tuned, self.questions)
         del model, tuned
-        free_memory()  # before the base model is loaded at full precision
+        free_memory()  # before the full-precision base model is loaded
         return answers
 
     def closest(self, kinds: Sequence[BaseKind], before: Answers) -> BaseKind:
-        """Which merged model answers most like the adapter in training; the first of equals."""
+        """Which merged model has the fewest changed answers; the first of equals."""
         flips: dict[BaseKind, int] = {}
         for kind in kinds:
             merged, _ = self.merged(kind, self.questions[:1])
@@ -260,8 +261,8 @@ class _Bases:
                 break
         best = min(flips, key=lambda kind: flips[kind])
         logger.info(
-            "merged into the %s base model: of %d questions, %s are answered differently than by "
-            "the adapter on its quantised base model",
+            "merged into the %s base model: of %d questions, %s are answered differently from the "
+            "adapter on its quantised base model",
             {"full": "full-precision", "dequantized": "dequantised"}[best],
             len(self.questions),
             " and ".join(f"{count} ({kind})" for kind, count in flips.items()),
@@ -303,7 +304,7 @@ class _Bases:
 
 @contextmanager
 def _written(adapter: Adapter) -> Iterator[None]:
-    """Turn what transformers raises of a model that it cannot save into errors of zhmcq."""
+    """Turn what transformers raises when it cannot save a model into errors of zhmcq."""
     try:
         with bars_on_terminals_only():
             yield
@@ -329,7 +330,7 @@ def _refuse_occupied(out: Path, *, overwrite: bool) -> None:
 def _encoded(
     questions: Sequence[Question], tokenizer: Any, adapter: Adapter, prompt: str | Prompt | None
 ) -> list[EncodedQuestion]:
-    """The questions to verify with, as the adapter was trained on such; without those too long."""
+    """The questions to verify with, encoded as in training, without those that are too long."""
     if not questions:
         return []
     manifest = adapter.manifest

@@ -1,4 +1,4 @@
-"""What two models answer: the merged one, and the adapter on its base model."""
+"""The answers of two models: the merged one, and the adapter on its base model."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ __all__ = ["Answers", "answers_of", "refuse_another_model"]
 
 BUDGET = 2048  # tokens of a forward pass while verifying
 
-# The largest share of the logits' spread that rounding moves them by (root mean squares). Measured
-# on Gemma 3 270M with weak and strong adapters: 5e-6 in fp32, up to 0.05 in bf16.
+# The largest root mean square difference of logits that counts as rounding, as a share of their
+# standard deviation. Measured on Gemma 3 270M with weak and strong adapters: 5e-6 in fp32, up to
+# 0.05 in bf16.
 ROUNDING = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.15}
 
 
@@ -67,7 +68,7 @@ def _logits_of(model: Any, question: EncodedQuestion) -> torch.Tensor:
     Raises:
         MergeError: If one is not finite.
     """
-    plan = PassPlan("equal", BUDGET)  # which every model reads, quantised or not
+    plan = PassPlan("equal", BUDGET)  # which every model can read, quantised or not
     batches = [collate(rows, plan.layout).to(model.device) for rows in plan.groups([question])]
     with torch.inference_mode():
         logits = torch.cat([token_logits(model, batch).cpu().float() for batch in batches])
@@ -89,12 +90,12 @@ def refuse_another_model(
 
     Args:
         expected: Logits of the adapter on the base model that it was merged into.
-        present: Logits of the merged model, loaded anew, for the same question.
+        present: Logits of the merged model, loaded again, for the same question.
         dtype: The dtype of both.
         folder: The adapter's folder, for the message.
 
     Raises:
-        MergeError: If they differ by more than rounding in that dtype does.
+        MergeError: If they differ by more than rounding in that dtype.
     """
     expected, present = expected.double(), present.double()
     spread = (expected - expected.mean(dim=-1, keepdim=True)).square().mean().sqrt()
@@ -103,8 +104,8 @@ def refuse_another_model(
     if not share <= ROUNDING[dtype]:
         name = str(dtype).removeprefix("torch.")
         raise MergeError(
-            f"{folder} cannot be merged: the merged model, loaded anew, is another model than "
-            f"the adapter on its base model (logits differ by {share:.2g} of their spread; "
+            f"{folder} cannot be merged: the merged model, loaded again, is another model than "
+            f"the adapter on its base model (logits differ by {share:.2g} standard deviations; "
             f"rounding in {name} moves them by {ROUNDING[dtype]:g} at most). Use the adapter with "
             "MCQPredictor(…, adapter=…), and please report which model and settings these are"
         )

@@ -1,4 +1,4 @@
-"""An adapter's update in the weights of its base model, exactly: dequantised, untied, finite."""
+"""An adapter's update added to the weights of its base model: dequantised, untied, finite."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["dequantised", "merge_weights"]
 
 
 def dequantised(model: Any, name: str) -> Any:
-    """A quantised base model as a plain one, with the very numbers that it computes with.
+    """A quantised base model with dequantised weights, which have the values that it computes with.
 
     Args:
         model: The base model, without an adapter.
-        name: What it is called, for the message.
+        name: Its name, for the message.
 
     Raises:
         MergeError: If its kind of quantisation cannot be undone.
@@ -33,8 +33,8 @@ def dequantised(model: Any, name: str) -> Any:
         return rebuilt(model.dequantize()).eval()
     except PEFT_ERRORS as error:
         raise MergeError(
-            f"{name!r} is stored quantised in a way that cannot be undone here "
-            f"({type(error).__name__}: {error}), so that no adapter can be merged into it: use "
+            f"the quantised weights of {name!r} cannot be dequantised "
+            f"({type(error).__name__}: {error}), so that no adapter can be merged into them: use "
             "the adapter with MCQPredictor(…, adapter=…), or train on the full-precision model"
         ) from error
 
@@ -42,21 +42,21 @@ def dequantised(model: Any, name: str) -> Any:
 def merge_weights(tuned: Any, adapter: object) -> Any:
     """The base model with the adapter's update in its weights, which are all finite.
 
-    Embeddings and output head that had one weight get two where the adapter changes them
+    Embeddings and output head that shared a weight get two if the adapter changes them
     differently, and the configuration says so.
 
     Args:
         tuned: The adapter on its base model, at full precision; not to be used any more.
-        adapter: What the adapter is called, for messages.
+        adapter: The adapter's name, for messages.
 
     Raises:
         MergeError: If the adapter cannot be merged, or the weights are not finite.
     """
     base = tuned.get_base_model()
-    tied = _part_embeddings(base)
+    tied = _separate_embeddings(base)
     try:
         with warnings.catch_warnings():
-            # Of weights that were tied, and are parted above.
+            # Of weights that were tied, and are separated above.
             warnings.filterwarnings("ignore", message=".*tie_word_embeddings=.*")
             merged = tuned.merge_and_unload(safe_merge=False)
     except PEFT_ERRORS as error:
@@ -79,16 +79,16 @@ def merge_weights(tuned: Any, adapter: object) -> Any:
     return merged
 
 
-def _part_embeddings(base: Any) -> bool:
-    """Give embeddings and head a weight each, if they have one and an adapter is on either.
+def _separate_embeddings(base: Any) -> bool:
+    """Give embeddings and head a weight each, if they share one and an adapter is on either.
 
-    peft adds an update to the one weight, and so to both layers, whichever it was trained for.
+    peft would add an update to the shared weight, and so to both layers.
 
     Args:
         base: The base model with the adapter's layers in it.
 
     Returns:
-        Whether they had one weight.
+        Whether they shared a weight.
     """
     outer = (base.get_input_embeddings(), base.get_output_embeddings())
     if outer[1] is None:
@@ -101,7 +101,7 @@ def _part_embeddings(base: Any) -> bool:
 
 
 def _base_layer(module: Any) -> Any:
-    """The base model's layer beneath what peft put in its place, if it did."""
+    """The base model's layer inside a layer of peft, if it is in one."""
     if hasattr(module, "original_module"):
         return module.original_module
     return module.get_base_layer() if hasattr(module, "get_base_layer") else module

@@ -1,4 +1,4 @@
-"""Trained adapters on a base model: read, attached where they fit, detached without a trace."""
+"""Trained adapters: read, attached to the base model they were trained on, and detached exactly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detac
 
 WEIGHTS = "adapter_model.safetensors"
 
-# What peft and bitsandbytes raise of what they cannot do.
+# What peft and bitsandbytes raise about what they cannot do.
 PEFT_ERRORS = (
     OSError,
     ValueError,
@@ -36,7 +36,7 @@ PEFT_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An adapter folder whose files were all as they were written when it was read.
+    """An adapter folder whose files had the hashes of its manifest when it was read.
 
     Attributes:
         folder: The folder.
@@ -117,7 +117,7 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         weights = load_file(adapter.folder / WEIGHTS)
         with warnings.catch_warnings():
             # peft calls a method that transformers is about to drop, and warns of tied weights,
-            # which merging parts.
+            # which merging separates.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
             warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
             tuned = get_peft_model(model, config)
@@ -138,8 +138,8 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
 def detach(model: Any) -> Any:
     """Take an adapter off without merging it: the base model, bit for bit as it was.
 
-    peft's own ``unload`` leaves trained copies (``modules_to_save``) in the place of the base
-    model's layers, and biases that the adapter's file overwrote.
+    peft's own ``unload`` leaves trained copies (``modules_to_save``) in place of the base model's
+    layers, and the biases that the adapter's file overwrote.
 
     Args:
         model: What :func:`attach_trained` returned.
@@ -172,7 +172,7 @@ def adapter_tensors(peft_model: Any) -> dict[str, torch.Tensor]:
 def _refuse_misfit(
     folder: Path, weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> None:
-    """Refuse an adapter's file with other tensors than the adapter on this model has.
+    """Refuse an adapter's file whose tensors are not those of the adapter on this model.
 
     Raises:
         AdapterMismatchError: With their names.
@@ -181,9 +181,9 @@ def _refuse_misfit(
     if missing := sorted(expected.keys() - weights.keys()):
         faults.append(f"lacks {name_some(missing)}")
     if foreign := sorted(weights.keys() - expected.keys()):
-        faults.append(f"has {name_some(foreign)} that no layer takes")
+        faults.append(f"has {name_some(foreign)} that fit no layer")
     shapes = [
-        f"{name} {tuple(weights[name].shape)} in place of {tuple(tensor.shape)}"
+        f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in sorted(expected.items())
         if name in weights and weights[name].shape != tensor.shape
     ]
@@ -222,7 +222,7 @@ class _BaseState:
         ]
 
     def restore(self) -> Any:
-        """Put all of it back.
+        """Restore the layers and values.
 
         Returns:
             The base model.

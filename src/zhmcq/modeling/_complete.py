@@ -15,9 +15,9 @@ NAMED = 5  # names that an error gives; the others are counted
 def refuse_incomplete(model: Any, info: Mapping[str, Any], source: str) -> None:
     """Refuse a model that has weights which its files lack, or hold in another shape.
 
-    transformers fills such weights with random numbers and goes on. What a family leaves out on
+    transformers fills such weights with random numbers and goes on. What a family does not store on
     purpose (tied weights, rotary frequencies) is not among ``missing_keys``. Tensors that the
-    model has no use for are no fault: a file may hold the vision tower of a text model.
+    model does not use are no fault: a file may hold the vision part of a text model.
 
     Args:
         model: The model as it was loaded.
@@ -38,7 +38,7 @@ def refuse_incomplete(model: Any, info: Mapping[str, Any], source: str) -> None:
         ]
         faults.append(f"{name_some(shapes)} of another shape")
     if broken := _broken_quantised(model):
-        faults.append(f"{name_some(broken)} without a part of the numbers that quantise it")
+        faults.append(f"{name_some(broken)} without all numbers of its quantisation")
     if faults:
         raise ModelError(
             f"{source!r} lacks weights, which would be random: {'; '.join(faults)}. Copy or "

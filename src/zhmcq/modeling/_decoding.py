@@ -1,8 +1,8 @@
-"""How a model writes replies: by rule and checked, once for each model.
+"""How replies are decoded: chosen by rule and checked, once for each model.
 
-Prompts are padded to one length and earlier tokens kept in a cache, where the model then gives the
-log-likelihoods of a plain row. Padding is right for kinds of models that are known to leave it out;
-a cache for nearly all, but neither is right everywhere, and what is wrong there is no error.
+Prompts are padded to one length, and keys and values cached, if the model then gives the
+log-likelihoods of a plain row. Neither is right for every model, and where it is wrong the model
+raises no error: padding is right for models that are known to ignore it, a cache for nearly all.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ _deciding = threading.RLock()
 
 
 def choose_decoding(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
-    """The fastest way in which a model writes what it would write to each prompt by itself.
+    """The fastest decoding by which a model replies as it would to each prompt alone.
 
-    It is decided when it is first needed and logged if it is a slower one; later calls with the
-    same base model take it as it is.
+    It is decided when it is first needed, and logged if it is not the fastest. Later calls with
+    the same base model return the same decoding.
 
     Args:
         model: A causal language model, with or without an adapter around it.
         questions: Encoded questions, two of which are computed to check; at least one.
 
     Raises:
-        PredictionError: If no way gives the log-likelihoods of a plain row, or those are not
+        PredictionError: If no decoding gives the log-likelihoods of a plain row, or those are not
             finite.
         ModelError: If the model's forward method fails.
     """
@@ -93,7 +93,7 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
         reason = _difference(model, sample, plain, cached=True)
     if reason is None:
         return Decoding(padded=True, cached=True)
-    # The same prompt backwards beside it: a row of one length that it must not depend on.
+    # Beside the same prompt in reverse: a row of the same length, on which it must not depend.
     reversed_first = EncodedQuestion(
         id=first.id,
         passage="",
@@ -106,27 +106,27 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
     sample, plain = [first, reversed_first], plain[:1]
     problem = _difference(model, sample, plain, cached=True)
     if problem is None:
-        logger.info("prompts of one length are answered together: %s", reason)
+        logger.info("only prompts of the same length are answered together: %s", reason)
         return Decoding(cached=True)
     reason = problem
     problem = _difference(model, sample, plain, cached=False)
     if problem is None:
         logger.warning(
-            "replies are written without a cache, which is slower and gives the same replies: %s",
+            "replies are decoded without a cache, which is slower and gives the same replies: %s",
             reason,
         )
         return Decoding()
     raise PredictionError(
-        f"{type(base).__name__} writes other replies by transformers' generate() than are "
-        f"likeliest by its own log-likelihoods ({problem}): take mode='score', which needs none"
+        f"{type(base).__name__} cannot write replies: transformers' generate() decodes tokens "
+        f"that are not the most likely ones by its log-likelihoods ({problem}): use mode='score'"
     )
 
 
 def _plain(model: Any, question: EncodedQuestion) -> list[float]:
-    """Log-likelihoods of the first tokens of a question's first candidate, each by itself.
+    """Log-likelihoods of the first tokens of a question's first candidate, each computed alone.
 
-    Each by a forward pass over all tokens before it and none after: with dynamic rotary scaling, a
-    row that is longer by one token has other numbers.
+    Each takes a forward pass over all tokens before it and none after it: with dynamic rotary
+    scaling, a row that is longer by one token has other numbers.
     """
     base, prompt = base_of(model), question.prompt
     forced = question.candidates[0][:MAX_STEPS]
@@ -158,13 +158,13 @@ def _last_logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
 def _difference(
     model: Any, sample: Sequence[EncodedQuestion], plain: Sequence[list[float]], *, cached: bool
 ) -> str | None:
-    """Why the same tokens have other log-likelihoods when they are written, else ``None``.
+    """Why the same tokens have other log-likelihoods when they are decoded, else ``None``.
 
     Args:
         model: The model.
         sample: Questions that are answered together.
         plain: The log-likelihoods to expect, of the first of them.
-        cached: Whether to write with a cache.
+        cached: Whether to decode with a cache.
     """
     forced = [question.candidates[0][:MAX_STEPS] for question in sample]
     steps = min(map(len, forced))
@@ -192,13 +192,13 @@ def _difference(
 
 
 def _unused(forced: Sequence[tuple[int, ...]]) -> int:
-    """An id that ends nothing here: all tokens are to be written."""
+    """An id that is not among the tokens, so that none of them ends the reply."""
     used = {token for ids in forced for token in ids}
     return next(token for token in range(len(used) + 1) if token not in used)
 
 
 class _Forcing:
-    """Makes ``generate()`` write given tokens, and keeps their log-likelihoods.
+    """Makes ``generate()`` decode given tokens, and stores their log-likelihoods.
 
     Args:
         width: Tokens of the prompts, padding included.
@@ -214,7 +214,7 @@ class _Forcing:
         self.values: list[list[float]] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Logits that leave the forced tokens alone."""
+        """Logits by which only the forced tokens are possible."""
         step = input_ids.shape[1] - self._width
         chosen = [ids[step] for ids in self._forced]
         index = torch.tensor(chosen, device=scores.device)[:, None]

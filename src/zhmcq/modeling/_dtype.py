@@ -1,9 +1,9 @@
-"""The dtype that a model computes in: chosen by its device, and proven on the first questions.
+"""The dtype that a model computes in: chosen by the device, and proven on the first questions.
 
 A model that was trained in bf16 may have activations beyond the largest number of fp16, 65,504:
-Gemma 3 270M is NaN from its eighth layer on. Others saturate and give finite scores that are wrong.
-So whatever is trained, scored, generated or merged goes through :class:`DtypeChoice`, which takes
-a dtype only if the log-likelihoods of real text in it are near those of fp32 arithmetic.
+Gemma 3 270M gives NaN from its eighth layer on. Others saturate and give finite scores that are
+wrong. So training, scoring, generation and merging all use :class:`DtypeChoice`, which accepts a
+dtype only if the log-likelihoods of real text in it are near those of fp32 arithmetic.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ ROW = 1024  # tokens of a row at most: fp16 overflows at a prompt's beginning, w
 SCORED = 32  # tokens at the end of each row whose log-likelihoods are compared
 
 # The largest mean difference of a token's log-likelihood, in nats, to fp32 arithmetic on the same
-# weights. Gemma 3 270M, whose activations are as large as bf16 was made for, differs in bf16 by
-# 0.025 on average (0.042 in the worst of 8 rows, 0.24 at the worst token); a mean over rows varies
-# little, so eight times that is out of reach of rounding. fp16 has three bits more and gets an
-# eighth of it. A model whose activations saturate differs by one and more: it predicts other text.
+# weights. Gemma 3 270M, whose activations are large, differs in bf16 by 0.025 on average (0.042 in
+# the worst of 8 rows, 0.24 at the worst token); a mean over rows varies little, so rounding does
+# not reach eight times that. fp16 has three bits more, and its limit is an eighth of it. A model
+# whose activations saturate differs by one and more: it predicts other text.
 TOLERANCE = {torch.bfloat16: 0.2, torch.float16: 0.025}
 
 SAMPLE = (
@@ -80,7 +80,7 @@ class ProvenModel:
 
 
 class DtypeChoice:
-    """The dtype that a model is to be loaded in, until it is proven that it has to be another.
+    """The dtype to load a model in, which changes to the next one if it proves unfit.
 
     Args:
         dtype: A dtype by name, or ``"auto"`` for the device's candidates in their order.
@@ -110,10 +110,10 @@ class DtypeChoice:
         return self._candidates[0]
 
     def accepts(self, model: Any, questions: Sequence[EncodedQuestion]) -> bool:
-        """Whether the model works in the present dtype; if not, ``current`` is the next one.
+        """Whether the model works in the current dtype; if not, ``current`` becomes the next one.
 
-        fp32 is accepted as it is. A model is looked at until one was accepted. The log gets a
-        line that says which dtype is used, or why it is not and which comes next.
+        fp32 is accepted without a comparison, and once a dtype is accepted nothing is computed any
+        more. A log line says which dtype is used, or why it is not and which is next.
 
         Args:
             model: The model, in the dtype ``current``, with or without an adapter on it.
@@ -124,8 +124,8 @@ class DtypeChoice:
         """
         if self._proven:
             return True
-        # Scores that are not finite even in fp32 are refused by what computes them, which knows
-        # its questions: nothing is computed here for what fp32 cannot be compared with.
+        # Scores that are not finite in fp32 are refused where they are computed, with the ids of
+        # their questions.
         fault = _fault(model, self.current, questions) if self.current in TOLERANCE else None
         if fault is None:
             self._proven = True
@@ -135,8 +135,8 @@ class DtypeChoice:
         if not others:
             raise ModelError(f"the model cannot be used in dtype {name!r}: {fault}. {self._remedy}")
         logger.warning(
-            "the model cannot be used in %s, which this device would be fast in (%s): it is loaded "
-            "anew in %s",
+            "the model cannot be used in %s, in which this device is fast (%s): it is loaded again "
+            "in %s",
             name,
             fault,
             dtype_name(others[0]),
@@ -148,10 +148,10 @@ class DtypeChoice:
     def _remedy(self) -> str:
         if self.name == "auto":
             return (
-                "The work that is continued was recorded in this dtype: start anew, or continue "
-                "where it was begun"
+                "The earlier part of this work was computed in this dtype: start anew, or continue "
+                "it on the machine where it was begun"
             )
-        return "Give dtype='float32', or dtype='auto' for a dtype that is proven to work"
+        return "Give dtype='float32', or dtype='auto' for a dtype that is proven first"
 
 
 def load_proven(
@@ -167,7 +167,7 @@ def load_proven(
 
     Args:
         source: Where it comes from.
-        questions: The first questions that it is used on; a sample is taken without any.
+        questions: The first questions that it is used on; without any, a built-in one is used.
         dtype: A dtype by name, or ``"auto"`` for the device's candidates in their order.
         device: Where to put it.
         quantization: How to quantise it; ``None`` leaves it as it is stored.
@@ -214,7 +214,7 @@ def load_model(
 
 
 def free_memory() -> None:
-    """Give back the memory of models that nothing refers to any more."""
+    """Free the memory of models without references."""
     gc.collect()  # the modules of a model refer to each other
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -260,7 +260,7 @@ def _difference(
         with _WeightsInFloat32(model):
             exact = torch.cat([_log_likelihoods(model, row) for row in rows])
     except FORWARD_ERRORS as error:
-        # Kernels that take 16-bit numbers only (some quantised models), or no memory is left.
+        # Kernels for 16-bit numbers only (some quantised models), or no memory is left.
         logger.warning(
             "the model's log-likelihoods in %s are finite, but cannot be compared with float32, in "
             "which its forward method raises %s: %s",
@@ -279,7 +279,7 @@ def _difference(
 
 
 def _row(question: EncodedQuestion) -> PackedRow:
-    """The question's beginning in a row of its own, of which the last tokens are scored."""
+    """The beginning of the question in a row of its own, of which the last tokens are scored."""
     ids = (*question.prompt, *question.candidates[0])[:ROW]
     return plain_row(ids, min(SCORED, len(ids) - 1))
 
@@ -293,15 +293,15 @@ def _log_likelihoods(model: Any, row: PackedRow) -> torch.Tensor:
 class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
     """Lets forward passes compute in fp32, without a second copy of the weights.
 
-    Hooks turn the weights to fp32 before they are used and put the very same tensors back after
-    it: those of a layer while that layer runs, of other modules (embedding, last norm, head) each
-    its own. Since the embedding gives fp32, so does all that follows. At no time is more than a
-    layer or the head in memory twice.
+    Hooks convert the weights to fp32 before they are used and put the same tensors back afterwards:
+    those of a layer while it runs, and those of each other module (embedding, last norm, head)
+    while that one runs. Since the embedding gives fp32, so does everything after it. At no time is
+    more than a layer or the head in memory twice.
 
-    Of a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
-    (bitsandbytes takes the dtype from its layer's ``compute_dtype``), so that the arithmetic is
-    compared and not the quantisation. bitsandbytes' 8-bit layers compute in int8 and fp16 whatever
-    they are given; there the comparison is of everything around them.
+    In a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
+    (bitsandbytes reads the dtype from its layer's ``compute_dtype``), so that the arithmetic is
+    compared and not the quantisation. bitsandbytes' 8-bit layers compute in int8 and fp16 for every
+    input dtype; there the comparison covers everything around them.
 
     Args:
         model: The model, whose weights are as they were when the block ends, also by an error.
@@ -352,8 +352,8 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
 def _blocks(model: Any) -> list[Any]:
     """The layers: what is listed in a ``ModuleList`` that is in no other.
 
-    A layer may use the weights of its parts without calling them (experts, convolutions), so that
-    its weights have to change together.
+    A layer may use the weights of its submodules without calling them (experts, convolutions), so
+    its weights have to be converted together.
     """
     lists = {
         name: part for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)

@@ -1,4 +1,4 @@
-"""Scores that are not finite are refused: any answer would look like one."""
+"""Scores that are not finite are refused: an answer made of them would look like any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NonFiniteScoresError(PredictionError):
         remedy: What to do about it where questions are answered.
 
     Attributes:
-        facts: The same, for what has a remedy of its own.
+        facts: The same, for a caller that has another remedy.
     """
 
     def __init__(self, facts: str, remedy: str) -> None:
@@ -46,7 +46,7 @@ def refuse_non_finite(ids: Sequence[str], model: Any) -> None:
     raise NonFiniteScoresError(
         f"the scores of {len(ids)} question{'s' if len(ids) > 1 else ''} are not finite "
         f"({', '.join(ids[:MAX_SHOWN])}{more}), computed in {dtype}",
-        "the weights are damaged, or their training diverged: take another base model or adapter"
+        "the weights are damaged, or their training diverged: use another base model or adapter"
         if dtype == "float32"
-        else "numbers in this model exceed that dtype: pass dtype='float32'",
+        else "numbers in this model exceed that dtype: give dtype='float32'",
     )

@@ -33,8 +33,8 @@ __all__ = [
     "without_earlier_state",
 ]
 
-# What the forward methods of models raise about inputs that they cannot read. What says that
-# memory is full is a RuntimeError, too, and is to be caught before these.
+# What the forward methods of models raise about inputs that they cannot read. OutOfMemoryError is a
+# RuntimeError as well, and has to be caught before these.
 FORWARD_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -130,7 +130,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
 
 
 def accepted_inputs(model: Any) -> frozenset[str]:
-    """The names of what a model's own forward method takes, without an adapter around it."""
+    """The names of the arguments of a model's own forward method, without an adapter around it."""
     model_class: Any = type(model)
     return _parameters(model_class)
 
@@ -141,7 +141,7 @@ def _parameters(model_class: Any) -> frozenset[str]:
 
 
 def switched_off(model: Any) -> dict[str, bool]:
-    """No cache, since nothing is continued, and no routers' loss, which counts tokens by row."""
+    """Arguments that switch off the cache, which is not needed, and the loss of routers."""
     taken = accepted_inputs(model) & {"use_cache", "output_router_logits"}
     return dict.fromkeys(taken, False)
 
@@ -166,7 +166,7 @@ def without_earlier_state(base: Any) -> Iterator[None]:
     """Compute as if nothing had been computed before.
 
     Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
-    later, shorter rows. They are set back, and no other thread computes in between.
+    later, shorter rows. They are reset, and no other thread computes meanwhile.
 
     Args:
         base: The base model, without an adapter around it.
@@ -180,7 +180,7 @@ def without_earlier_state(base: Any) -> Iterator[None]:
         return
     with _one_at_a_time:
         for module in modules:
-            _set_frequencies_back(module)
+            _reset_frequencies(module)
         yield
 
 
@@ -193,7 +193,7 @@ def _keeps_frequencies(module: Any) -> bool:
     )
 
 
-def _set_frequencies_back(module: Any) -> None:
+def _reset_frequencies(module: Any) -> None:
     for prefix in ("", *(f"{name}_" for name in getattr(module, "layer_types", None) or ())):
         original = getattr(module, f"{prefix}original_inv_freq", None)
         if original is not None:
@@ -205,7 +205,7 @@ def _set_frequencies_back(module: Any) -> None:
 
 
 def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What is computed without gradients and with the model in evaluation mode.
+    """Compute something without gradients and with the model in evaluation mode.
 
     Args:
         model: The model; afterwards it is in the mode that it was in.
@@ -230,7 +230,7 @@ def unreadable(model: Any, length: int, error: Exception) -> ModelError:
     """
     return ModelError(
         f"{type(base_of(model)).__name__} fails to compute a row of {length} token ids: "
-        f"{type(error).__name__}: {error}. Expected a model that takes any row of token ids: take "
+        f"{type(error).__name__}: {error}. Expected a model that accepts any row of token ids: use "
         "another base model"
     )
 

@@ -1,8 +1,8 @@
-"""One call of transformers' ``generate()``, with nothing taken from the model's own settings.
+"""One call of transformers' ``generate()``, without the model's own generation settings.
 
-``generate()`` fills in whatever its caller leaves open from the model's own ``generation_config``:
-penalties, beams, suppressed tokens, sampling. Here a call says everything, so that a reply is the
-likeliest one unless the caller wants another.
+Whatever its caller leaves open, ``generate()`` reads from the model's own ``generation_config``:
+penalties, beams, suppressed tokens, sampling. Here a call sets everything, so that decoding is
+greedy unless the caller sets something else.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def generated(
         PredictionError: If transformers cannot generate with the model or the fields.
     """
     base = base_of(model)
-    # Rows that have ended are fed the padding id until the others have, too: any id will do that
-    # the model has, which a tokenizer's own padding id need not be.
+    # Rows that have ended are padded until the others have ended as well. Any id of the model's
+    # vocabulary will do, and a tokenizer's padding id may not be in it.
     pad = min(call.ends)
     ids = torch.full((len(call.prompts), call.width), pad)
     mask = torch.zeros_like(ids)
@@ -103,7 +103,7 @@ def generated(
             use_cache=cached and call.fields.get("use_cache", True),
         )
         with without_earlier_state(base):
-            # By the class: a model's folder may bring a generate() of its own along.
+            # By the class: a model's folder may contain a generate() of its own.
             output = evaluated(base, lambda: type(base).generate(base, **options))
     except ZhmcqError:
         raise
@@ -119,11 +119,11 @@ def generated(
 
 
 def generation_config(fields: Mapping[str, Any], **values: Any) -> Any:
-    """A ``GenerationConfig`` that nothing of a model's own gets into.
+    """A ``GenerationConfig`` that keeps apart from a model's own.
 
     Args:
-        fields: What the user gave.
-        values: What goes before that.
+        fields: Fields that the user gave.
+        values: Fields that override them.
 
     Raises:
         ValueError: If transformers refuses a value.
@@ -133,11 +133,11 @@ def generation_config(fields: Mapping[str, Any], **values: Any) -> Any:
 
 @cache
 def _own_config_class() -> Any:
-    """The class of it, made when transformers is needed.
+    """Its class, which is made when transformers is needed.
 
     ``generate()`` copies what was left open from ``model.generation_config`` by one call of
-    ``update``, which is passed over here. To give the model another configuration for the time
-    being would do as well, but not for two threads that share it.
+    ``update``, which has no effect here. Replacing the model's configuration for the duration of
+    the call would not be safe for two threads that share the model.
     """
     from transformers import GenerationConfig
 
@@ -158,11 +158,11 @@ def _own_config_class() -> Any:
 class FiniteCheck:
     """Raises at the first step whose logits cannot be compared, before a token is taken.
 
-    A logit of minus infinity is one that is ruled out; a row of nothing else, a NaN or plus
-    infinity comes of a model that has overflowed.
+    A logit of minus infinity means that its token is ruled out. A row of nothing else, a NaN or
+    plus infinity means that the model has overflowed.
 
     Args:
-        call: What is generated. What is computed after a row's end is of no account.
+        call: What is generated. Logits after a row's end are ignored.
         model: The model.
     """
 
@@ -171,10 +171,10 @@ class FiniteCheck:
         self._model = model
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """The logits as they are.
+        """The logits unchanged.
 
         Raises:
-            PredictionError: If those of a row that goes on cannot be compared.
+            PredictionError: If those of an unfinished row cannot be compared.
         """
         broken = torch.isnan(scores).any(-1) | ~torch.isfinite(scores.amax(-1))
         if broken.any():
@@ -190,7 +190,7 @@ class FiniteCheck:
 def _outgrows_cache(config: Any, call: GenerateCall) -> bool:
     """Whether rotary frequencies change while a reply grows, so that cached keys become wrong.
 
-    ``dynamic`` scales anew with each token beyond the original length; ``longrope`` has one set of
+    ``dynamic`` scales again with each token beyond the original length; ``longrope`` has one set of
     frequencies up to it and another beyond.
     """
     text = config.get_text_config()

@@ -51,8 +51,8 @@ class TextGenerator:
         tokenizer: Its tokenizer.
         ends: Ids that end a reply, all of them in the model's vocabulary; see :func:`end_ids`.
         batch_size: Questions of a batch; questions of like length are batched together.
-        fields: Fields of transformers' ``GenerationConfig`` that free replies shall have; without
-            any the likeliest token is taken at each step.
+        fields: Fields of transformers' ``GenerationConfig`` for free replies; without any, they are
+            decoded greedily.
         decoding: How replies are computed; see :meth:`checked`.
     """
 
@@ -75,7 +75,7 @@ class TextGenerator:
             questions: Encoded questions to check it on; at least one.
 
         Raises:
-            PredictionError: If the model writes other replies than are likeliest, in every way.
+            PredictionError: If no decoding gives the model's most likely tokens.
         """
         decoding = choose_decoding(self.model, questions)
         if SEES_PADDING & set(self.fields):
@@ -216,7 +216,7 @@ def _candidates_only(
 
     def allowed(row: int, ids: torch.Tensor) -> list[int]:
         so_far = tuple(ids[width:].tolist())
-        # A row that has ended is only padded until the others have ended, too.
+        # A row that has ended is only padded until the others have ended as well.
         end = [batch[row].question.candidates[0][-1]]
         return sorted(tables[row].get(so_far, end))
 

@@ -1,8 +1,8 @@
-"""How rows lie in a model's forward passes: chosen by rule and checked, once for each model.
+"""The layout of a model's forward passes: chosen by rule and checked, once for each model.
 
 The layouts are tried from the fastest to the one that every causal model reads: prefix trees, rows
 padded to one length, rows of equal length. What each must give are the log-likelihoods of every
-sequence alone in a row of its own, as the model computes it by itself.
+sequence alone in a row of its own, without a mask.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 SELF_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 CONSIDERED = 256  # the first questions, of which the check takes two
 SCORED = 8  # tokens at a sequence's end whose log-likelihoods are compared, or its whole candidate
-# Models live as long as their users want: what was decided about them goes with them.
+# Weak keys: what was decided about a model is forgotten when the model is.
 _decided: WeakKeyDictionary[Any, dict[Packing, Layout]] = WeakKeyDictionary()
 _deciding = threading.RLock()
 
@@ -50,8 +50,8 @@ _deciding = threading.RLock()
 def choose_layout(model: Any, questions: Sequence[EncodedQuestion], packing: Packing) -> Layout:
     """The layout of a model's forward passes: the fastest that it reads.
 
-    It is decided when it is first needed, and logged with a warning if it is another than the
-    packing; later calls with the same base model, in whatever engine or thread, take it as it is.
+    It is decided when it is first needed, with a warning if it differs from the packing. Later
+    calls with the same base model return the same layout, in every engine and thread.
 
     Args:
         model: A causal language model, with or without an adapter around it.
@@ -79,7 +79,7 @@ _WARNINGS = {
     "flat": "prefix-tree packing is off for this model (%s): every candidate gets a row of its "
     "own, which is slower and gives the same answers",
     "equal": "this model's rows are not padded (%s): every candidate gets a row of its own, and "
-    "rows of one length are computed together, which is slower and gives the same answers",
+    "rows of the same length are computed together, which is slower and gives the same answers",
 }
 
 
@@ -170,13 +170,13 @@ def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list
         reasons.append(reason)
     raise ModelError(
         f"{type(base).__name__} gives other numbers for a sequence when others are computed with "
-        f"it ({reasons[-1]}): its answers would depend on the other questions. Take another base "
+        f"it ({reasons[-1]}): its answers would depend on the other questions. Use another base "
         "model"
     )
 
 
 def _alone(model: Any, sample: _Sample) -> list[torch.Tensor]:
-    """The log-likelihoods of each candidate's tokens, each sequence computed by itself.
+    """The log-likelihoods of each candidate's tokens, each sequence computed alone.
 
     Raises:
         ModelError: If they change with what was computed before, or with a token after them.
@@ -185,17 +185,17 @@ def _alone(model: Any, sample: _Sample) -> list[torch.Tensor]:
     sequences = sample.sequences()
     scored = [min(max(SCORED, s.length), len(s.ids) - 1) for s in sequences]
     results: list[torch.Tensor] = []
-    # The shortest first, and once more after the others: what long rows leave behind shows in it.
+    # The shortest first, and again after the others: a state that long rows leave changes it.
     for sequence, count in zip(reversed(sequences), reversed(scored), strict=True):
         values = _end_alone(model, sequence.ids, count)
         if not torch.isfinite(values).all():
             refuse_non_finite([sample.questions[sequence.question].id], model)
         results.insert(0, values)
-    _refuse_state_and_foresight(model, sequences[-1].ids, results[-1])
+    _refuse_stateful_or_not_causal(model, sequences[-1].ids, results[-1])
     return [values[-s.length :] for values, s in zip(results, sequences, strict=True)]
 
 
-def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.Tensor) -> None:
+def _refuse_stateful_or_not_causal(model: Any, ids: tuple[int, ...], before: torch.Tensor) -> None:
     """Refuse a model that depends on earlier calls, or on tokens after those it predicts.
 
     Args:
@@ -203,7 +203,7 @@ def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.
         ids: A sequence.
         before: The log-likelihoods of its last tokens.
     """
-    # Not by leaving it out: some rotary scalings go by a row's length, and may.
+    # Of the same length, since some rotary scalings depend on the length of a row.
     other = next((i for i in ids if i != ids[-1]), int(not ids[-1]))
     after = _end_alone(model, (*ids[:-1], other), len(before))
     change = float((after - before)[:-1].abs().mean()) if len(before) > 1 else 0.0
@@ -214,7 +214,7 @@ def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.
     if not drift <= _tolerance(model):
         raise ModelError(
             f"{name} gives other numbers for a row after other rows than before them (by "
-            f"{drift:.3g} a token): it keeps a state between calls. Take another base model"
+            f"{drift:.3g} a token): it keeps a state between calls. Use another base model"
         )
     raise ModelError(
         f"{name} is not causal: with another last token in a row, the log-likelihoods of those "
@@ -224,7 +224,7 @@ def _refuse_state_and_foresight(model: Any, ids: tuple[int, ...], before: torch.
 
 
 def _end_alone(model: Any, ids: tuple[int, ...], scored: int) -> torch.Tensor:
-    """The log-likelihoods of the last tokens of a sequence that is computed by itself."""
+    """The log-likelihoods of the last tokens of a sequence that is computed alone."""
     try:
         return _log_likelihoods(model, [plain_row(ids, scored)], "equal")
     except torch.OutOfMemoryError:

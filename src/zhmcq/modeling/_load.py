@@ -141,8 +141,8 @@ def choose_device(name: str | None = None) -> torch.device:
     """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
 
     Args:
-        name: ``"cpu"``, ``"cuda"`` (the present CUDA device), ``"cuda:1"`` or another number of
-            one, ``"mps"``, or ``None``.
+        name: ``"cpu"``, ``"cuda"`` (the current CUDA device), ``"cuda:1"`` (any number), ``"mps"``,
+            or ``None``.
 
     Raises:
         SettingsError: If there is no such name, or no such device on this machine.
@@ -176,9 +176,9 @@ def choose_device(name: str | None = None) -> torch.device:
 def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
     """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
 
-    CUDA computes in bf16 where it has the units for it, else in fp16. A CPU gets fp32 even if it
+    A CUDA device gets bf16 if it has units for it, otherwise fp16. A CPU gets fp32 even if it
     lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
-    slower there.
+    slower there. MPS gets fp32.
     """
     if device.type != "cuda":
         return (torch.float32,)
@@ -202,7 +202,7 @@ def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, .
 
 
 def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The first of :func:`dtypes_to_try`, where it does not matter yet that it works."""
+    """The first of :func:`dtypes_to_try`, which is not proven; for estimates."""
     return dtypes_to_try(name, device)[0]
 
 
@@ -233,9 +233,9 @@ def load_weights(
     device: torch.device,
     quantization: Any = None,
 ) -> PreTrainedModel:
-    """Load a causal language model without its tokenizer, in a dtype that is known to suit it.
+    """Load a causal language model without its tokenizer, in a given dtype.
 
-    :func:`zhmcq.modeling._dtype.load_proven` finds out which does.
+    :func:`zhmcq.modeling._dtype.load_proven` chooses the dtype and proves it.
 
     Args:
         source: Where it comes from.
@@ -403,10 +403,10 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
 
 
 def _refuse_adapter_files(path: Path) -> None:
-    """Refuse a model folder with an adapter in it, which transformers would apply unasked.
+    """Refuse a model folder with an adapter in it, which transformers would apply.
 
-    Loading without it would be as silent: whoever put it there may expect its answers. The hash
-    of the weights includes the adapter's, too, so that its base model would not be recognised.
+    To ignore the adapter would be wrong as well: its answers may be expected. The hash
+    of the weights includes those of the adapter, so that its base model would not be recognised.
     """
     if not (path / ADAPTER_CONFIG).is_file():
         return
@@ -415,11 +415,11 @@ def _refuse_adapter_files(path: Path) -> None:
             f"{path} holds an adapter ({ADAPTER_CONFIG}) and no model: expected a folder with "
             "config.json and *.safetensors. Give the base model, and the adapter as adapter="
         )
-    lying = sorted(p.name for p in path.glob("adapter_*") if p.is_file())
+    files = sorted(p.name for p in path.glob("adapter_*") if p.is_file())
     raise ModelError(
-        f"{path} holds a model with an adapter beside it ({', '.join(lying)}), which transformers "
-        "would apply to it unasked. Move these files to a folder of their own; an adapter that "
-        "zhmcq trained is then given as adapter="
+        f"{path} holds a model and an adapter ({', '.join(files)}), which transformers would apply "
+        "to it without being asked to. Move these files to another folder; an adapter that zhmcq "
+        "trained is then given as adapter="
     )
 
 
@@ -448,9 +448,9 @@ def _require_gguf(path: Path) -> None:
 
 
 def rebuilt(model: Any) -> Any:
-    """The same model unmarked, to be saved.
+    """The same model as one that is not quantised, to be saved.
 
-    transformers takes a model from GGUF, and one that was dequantised, for quantised.
+    transformers treats a model from GGUF, and one that was dequantised, as quantised.
     """
     config = model.config
     if hasattr(config, "quantization_config"):

@@ -60,7 +60,7 @@ def stream_replies(
         The replies of each batch.
 
     Raises:
-        PredictionError: If a number that the model computes is not finite, or it cannot write.
+        PredictionError: If a number that the model computes is not finite, or it cannot reply.
     """
     if not questions:
         return
@@ -95,7 +95,7 @@ def stream_choices(
         The replies of each batch, each with the candidate that was written.
 
     Raises:
-        PredictionError: If a number that the model computes is not finite, or it cannot write.
+        PredictionError: If a number that the model computes is not finite, or it cannot reply.
     """
     if not questions:
         return
@@ -139,13 +139,13 @@ def _rooms(
     generator: TextGenerator,
     questions: Sequence[EncodedQuestion],
     wanted: int,
-    taken: Callable[[EncodedQuestion], int],
+    occupied: Callable[[EncodedQuestion], int],
 ) -> dict[int, int]:
-    """How many tokens each question's reply may have, by its index; the log says where fewer."""
+    """How many tokens each question's reply may have, by its index; shorter ones are logged."""
     positions = generator.positions
     if positions is None:
         return dict.fromkeys(range(len(questions)), wanted)
-    rooms = {i: min(wanted, positions - taken(question)) for i, question in enumerate(questions)}
+    rooms = {i: min(wanted, positions - occupied(question)) for i, question in enumerate(questions)}
     if cut := sum(room < wanted for room in rooms.values()):
         logger.info(
             "%d of %d replies have room for fewer than %d tokens: the model has %d positions",
@@ -160,14 +160,14 @@ def _rooms(
 def _without_room(
     generator: TextGenerator, rooms: dict[int, int], what: str
 ) -> Iterator[list[Reply]]:
-    """Replies that say why there are none, taken out of ``rooms``."""
+    """Replies of questions without room, which are removed from ``rooms``."""
     full = [index for index, room in rooms.items() if room < 1]
     for index in full:
         del rooms[index]
     if full:
         problem = (
             f"its prompt leaves no room for {what} among the {generator.positions} positions of "
-            "the model: lower max_length, or take mode='score'"
+            "the model: lower max_length, or use mode='score'"
         )
         yield [Reply(index, "", problem=problem) for index in full]
 
@@ -177,8 +177,8 @@ def _batches(
 ) -> Iterator[_Batch]:
     """Batches of equal room, the shortest prompts first.
 
-    A question's reply must not depend on what it is batched with: those near the model's last
-    position are kept apart by their room, and all by their length where padding would count.
+    A question's reply must not depend on the others of its batch. So those near the model's last
+    position are separated by their room, and all by their length where padding would matter.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index in sorted(rooms, key=lambda index: len(questions[index].prompt)):

@@ -62,8 +62,8 @@ class ScoringEngine:
             goes alone.
 
     Attributes:
-        layout: How rows lie in forward passes: by the packing that was given, until the model was
-            seen to need another.
+        layout: The layout of rows in forward passes: that of the packing, until the check of the
+            model has shown that it needs another.
         stats: What scoring took so far.
     """
 
@@ -160,7 +160,7 @@ class ScoringEngine:
         return list(zip(batch.questions, batch.candidates, sums.tolist(), strict=True))
 
     def resolve(self, questions: Sequence[EncodedQuestion]) -> Layout:
-        """How rows lie in forward passes: by the packing, as far as the model can read it.
+        """The layout of rows in forward passes: that of the packing, if the model can read it.
 
         Args:
             questions: What is to be scored; the layout is decided on some of them, once for each

@@ -1,8 +1,8 @@
-"""Which models can be used, and how rows may lie in their forward passes: by rule, not by trial.
+"""Which models can be used, and in which layouts of rows: by rule, not by trial.
 
-A wrong mask is not an error in a model, only wrong numbers, some of them wrong by so little that
-16-bit rounding hides it. So a layout is taken only where the model's kind is known to read it, and
-a check on the first questions (see :mod:`zhmcq.modeling._layout`) guards the rest.
+A wrong mask raises no error in a model. It gives wrong numbers, some of them wrong by so little
+that 16-bit rounding hides it. So a layout is chosen only where models of this kind are known to
+read it, and a check on the first questions (see :mod:`zhmcq.modeling._layout`) has to confirm it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ NEVER_CAUSAL = {
 
 # What configurations call the most positions of a sequence; transformers maps some onto the first.
 LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_target_positions", "max_seq_len")
-# Families whose table of positions begins with those of padding, which no token takes.
+# Families whose table of positions begins with those of padding, which no token has.
 OFFSET_POSITIONS = {
     "camembert",
     "data2vec-text",
@@ -77,8 +77,8 @@ OFFSET_POSITIONS = {
 def refusal_reason(config: PretrainedConfig) -> str | None:
     """Why no model of this configuration can be used, or ``None`` if the configuration allows it.
 
-    Scores are log-likelihoods of a text written from left to right: each token given those before
-    it. A model whose tokens see later ones gives numbers that are none.
+    Scores are log-likelihoods of a text read from left to right: of each token given those before
+    it. A model whose tokens see later ones gives other numbers.
 
     Args:
         config: The model's configuration, as it is loaded before any weight.
@@ -97,7 +97,7 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
         return "it is an encoder: xlm without causal=True in its configuration"
     if kind == "rwkv" and 0 < text.rescale_every < text.num_hidden_layers:
         return (
-            "it scales some weights down while it does not train, but not an adapter on them: set "
+            "outside training it scales some weights down, but not an adapter on them: set "
             "rescale_every to 0 in its config.json"
         )
     both_ways = getattr(text, "use_bidirectional_attention", None) in (True, "all")
@@ -107,7 +107,7 @@ def refusal_reason(config: PretrainedConfig) -> str | None:
 
 
 def layout_by_rule(model: PreTrainedModel, packing: Packing) -> Layout:
-    """The fastest layout that the rules allow; a check may still be against it.
+    """The fastest layout that the rules allow; the check may still rule it out.
 
     Args:
         model: The base model, without an adapter around it; its parameters may be on the meta
@@ -202,11 +202,11 @@ def _rope(config: Any) -> str | None:
 def position_limit(config: PretrainedConfig) -> int | None:
     """The most tokens of a sequence that a model has positions for.
 
-    Beyond it learned positions run out of rows, and rotary positions are ones that training never
-    showed: the model answers nevertheless, and badly. Rotary scaling counts: ``yarn``, ``longrope``
-    and ``llama3`` reach to ``factor`` times their ``original_max_position_embeddings``, which
-    configurations mostly give as ``max_position_embeddings`` already; for ``linear`` and
-    ``dynamic`` that number is the one before scaling (as vLLM reads it).
+    Beyond it, learned positions have no embedding, and rotary positions did not occur in training:
+    the model answers nevertheless, and badly. Rotary scaling counts: ``yarn``, ``longrope`` and
+    ``llama3`` reach to ``factor`` times their ``original_max_position_embeddings``, which most
+    configurations give as ``max_position_embeddings`` already; for ``linear`` and ``dynamic`` that
+    number is the one before scaling (as vLLM interprets it).
 
     Args:
         config: The model's configuration; of several parts the text part counts.
@@ -239,7 +239,7 @@ def refuse_beyond_positions(max_length: int, config: PretrainedConfig, argument:
     Args:
         max_length: The most tokens of a sequence.
         config: The model's configuration.
-        argument: What the length was given as, such as ``"TrainingSettings(max_length=4096)"``.
+        argument: How the length was given, such as ``"TrainingSettings(max_length=4096)"``.
 
     Raises:
         SettingsError: If the model has fewer positions.

@@ -1,4 +1,4 @@
-"""Weights that two layers of a model share: found, and parted where an adapter changes one only."""
+"""Weights that several layers of a model share (tied weights)."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class EngineStep:
 
 
 class Engine(Protocol):
-    """One way of answering questions."""
+    """One mode of answering questions."""
 
     def journal_fields(self) -> dict[str, Any]:
         """What the records depend on, besides the model, the prompt and the questions."""
@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
     def fault(self, question: PreparedQuestion, record: Record) -> str | None:
-        """What is wrong with a record that was read from a journal, or ``None``."""
+        """What is wrong with a record that was read from a journal; ``None`` if it is right."""
         ...
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
@@ -175,7 +175,7 @@ class GenerateEngine:
     def fault(self, question: PreparedQuestion, record: Record) -> str | None:
         """A record has a reply and, if and only if it was limited, the index of its candidate.
 
-        One without a reply says in place of it why there is none.
+        A record of a question without a reply has the reason instead.
         """
         if record.keys() == {"id", "problem"} and isinstance(record["problem"], str):
             return None
@@ -189,7 +189,7 @@ class GenerateEngine:
         return f"expected the index of one of {count} candidates"
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
-        """The candidate that was written; of a free reply, what the parser reads in it."""
+        """The candidate of a constrained reply; of a free one, what the parser reads in it."""
         if problem := record.get("problem"):
             return Prediction(question.id, None, "", status="unusable", reason=problem)
         reply: str = record["reply"]

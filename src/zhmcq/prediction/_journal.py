@@ -30,7 +30,8 @@ class Journal:
         path: The file; it and its folder are made where there is none.
         run: What the answers depend on; only its hash is kept. A journal of another run is
             refused.
-        fault: Says what is wrong with a record, or ``None``. A journal with a wrong one is refused.
+        fault: Returns what is wrong with a record, or ``None``; a journal with a wrong record is
+            refused.
 
     Attributes:
         dtype: The name of the dtype that the journal was begun in; ``None`` for a new one.
@@ -96,7 +97,7 @@ class Journal:
             self.dtype = dtype
 
     def of_other_dtype(self, name: str) -> PredictionError:
-        """The error for a journal that is to be continued in a dtype that is not its own."""
+        """The error for a journal that is to be continued in another dtype than its own."""
         return PredictionError(
             f"{self._path} was begun in dtype {self.dtype!r}, and dtype={name!r} was given: give "
             f"dtype={self.dtype!r} or 'auto' to continue it, or another file to start anew"

@@ -59,7 +59,7 @@ DEFAULT_MAX_LENGTH = 2048
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The model that answers at present; replaced as one value when an adapter comes or goes.
+    """The model that answers, replaced as one value when an adapter is attached or detached.
 
     Attributes:
         model: The model, with the adapter on it if there is one.
@@ -85,9 +85,10 @@ class MCQPredictor:
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
             folder remembers by default, else 2048, or as many as the model has positions for.
-        batch_size: Questions of a forward pass, each taken as ``max_length`` tokens at most.
-        dtype: Dtype of the weights; ``"auto"`` takes what the device is fast in, if the first
-            questions show that the model works in it, else float32.
+        batch_size: Times ``max_length``, the token budget of a forward pass that scores, however
+            many questions that is; with ``mode="generate"``, questions of a batch.
+        dtype: Dtype of the weights; ``"auto"`` takes the dtype that the device is fast in, if it
+            is proven on the first questions, else float32.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (any number) or ``"mps"``; the fastest of this
             machine by default.
         quantization: How to quantise the base model to 4 or 8 bits, as in training; ``None``
@@ -97,10 +98,9 @@ class MCQPredictor:
         trust_remote_code: Run code that the model's author supplies with the weights.
 
     Raises:
-        SettingsError: If an argument has another type than these, or an impossible value, or the
-            machine has no such device.
-        ModelError: If the model cannot be loaded.
-        SettingsError: If ``max_length`` is more than the model has positions for.
+        SettingsError: If an argument has another type than these, or an impossible value; if the
+            machine has no such device; if ``max_length`` is more than the model has positions for.
+        ModelError: If the model cannot be loaded, is not causal, or lacks weights.
         AdapterMismatchError: If the adapter was trained on another base model, or its tensors do
             not fit this one.
         ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
@@ -169,18 +169,18 @@ class MCQPredictor:
     def dtype(self) -> DtypeName:
         """The dtype of the weights, such as ``"bfloat16"``.
 
-        With ``dtype="auto"`` the first prediction may show that the model does not work in it,
-        and change it; so may a journal that was begun in another one.
+        With ``dtype="auto"`` it changes in the first prediction, if the model proves not to work in
+        it, and with a journal that was begun in another dtype.
         """
         return dtype_name(self._dtype.current)
 
     def use_adapter(self, adapter: str | Path | None) -> None:
-        """Attach an adapter in place of the present one, or detach it.
+        """Attach an adapter instead of the current one, or detach it.
 
         The base model stays as it is, bit for bit. Prompt and maximum length become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
-        What was given to the constructor stays. An adapter that is refused changes nothing; one
-        that cannot be loaded, or lacks tensors, leaves the model without an adapter.
+        Each stays as it is if it was given to the constructor. An adapter that is refused changes
+        nothing; one that cannot be loaded, or lacks tensors, leaves the model without an adapter.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
@@ -248,11 +248,12 @@ class MCQPredictor:
         Raises:
             ReadError: If the file cannot be read.
             QuestionError: If two questions have one id.
-            PredictionError: If an argument is of a wrong type or goes with another one only; if
-                the journal is damaged, or of another run or dtype; if the model computes numbers
-                that are not finite, or cannot write replies.
+            PredictionError: If an argument has a wrong type, or needs another one; if the journal
+                is damaged, or of another run or dtype; if the model computes numbers that are
+                not finite, or cannot write replies.
             SettingsError: If transformers refuses the fields of ``GenerateSettings``.
-            ModelError: If the model does not work in the dtype, be it the named or the last one.
+            ModelError: If the model works in no dtype of the device, or not in the one given; if
+                it is not causal, or its numbers depend on the other questions in every layout.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
             EncodingError: If the tokenizer has no EOS token.
@@ -279,7 +280,7 @@ class MCQPredictor:
         settings: ScoreSettings | GenerateSettings,
         encoder: Encoder,
     ) -> Journal:
-        """The journal of this run, opened; it is not decided yet in which dtype the run goes on."""
+        """The opened journal of this run, whose dtype is not decided yet."""
         engine = self._engine(settings, encoder, prepared.longest)
         return Journal(
             path,
@@ -288,10 +289,10 @@ class MCQPredictor:
         )
 
     def _prove_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
-        """Load the model anew where the journal or the first questions need another dtype.
+        """Load the model again if the journal or the first questions need another dtype.
 
-        Nothing but the state may refer to the model meanwhile, so that it is gone before its
-        weights are read again. Of several threads one proves, and the others wait for it.
+        Only the state may refer to the model meanwhile, so that its memory is free before its
+        weights are read again. One thread proves the dtype, and others wait for it.
         """
         with self._proving:
             before = self._dtype
@@ -322,7 +323,7 @@ class MCQPredictor:
         )
 
     def _reload(self) -> None:
-        """Load the model in the present dtype, with the adapter that it had."""
+        """Load the model in the current dtype, with the adapter that it had."""
         self._state = replace(self._state, model=None)
         free_memory()
         model, adapter = self._load(), self._state.adapter
@@ -335,7 +336,7 @@ class MCQPredictor:
         if self._state.model is None:
             raise ModelError(
                 f"{self._source.name!r} could not be loaded in {self.dtype} and is no longer in "
-                "memory: make a new MCQPredictor, if need be with device='cpu'"
+                "memory: make a new MCQPredictor, with device='cpu' if the GPU's memory is full"
             )
         return self._state.model
 
@@ -344,7 +345,7 @@ class MCQPredictor:
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
-        """Say so where the base model is not quantised as it was in training."""
+        """Log a warning if the base model is not quantised as in training."""
         trained = None
         if adapter.quantization is not None:
             trained = QuantizationSettings(**adapter.quantization)
@@ -354,8 +355,8 @@ class MCQPredictor:
         if trained is not None:
             remedy = f"give MCQPredictor(…, quantization={trained!r})"
         logger.warning(
-            "%s was trained on a %s base model and is used on a %s one: its answers may differ a "
-            "little from those that its accuracy was measured on. For the base model of training, "
+            "%s was trained on a %s base model and is used on a %s one: a few answers may differ "
+            "from those whose accuracy was measured in training. For the base model of training, "
             "%s",
             adapter.folder,
             _described(trained),
@@ -377,13 +378,13 @@ class MCQPredictor:
         return wanted if self._positions is None else min(wanted, self._positions)
 
     def _say_if_lowered(self, remembered: Manifest | None) -> None:
-        """Log that the maximum length that nobody gave is lowered to the model's positions."""
+        """Log that the default maximum length is lowered to the number of the model's positions."""
         wanted = _usual_length(remembered)
         if self._max_length is None and self._positions is not None and wanted > self._positions:
             logger.info(
-                "the maximum length is %d in place of %d: %s has no positions for more",
-                self._positions,
+                "the maximum length is lowered from %d to %d, the number of positions of %s",
                 wanted,
+                self._positions,
                 self._source.name,
             )
 

@@ -87,20 +87,20 @@ def training_arguments(
     return arguments
 
 
-def _refuse_other_device(taken: torch.device, name: str | None) -> None:
-    """Refuse a device that transformers does not take.
+def _refuse_other_device(chosen: torch.device, name: str | None) -> None:
+    """Refuse a device that transformers would not train on.
 
-    In a process of its own transformers takes the first CUDA device that the process sees, and
-    under a launcher the one of the process's number.
+    transformers trains on the first CUDA device that the process sees, and under a launcher on the
+    one with the number of the process.
     """
-    if name is None or name in (taken.type, str(taken)):
+    if name is None or name in (chosen.type, str(chosen)):
         return
-    remedy = f"give device={taken.type!r}, or leave it out"
-    if taken.type == "cuda" and name.startswith("cuda:"):
+    remedy = f"give device={chosen.type!r}, or leave it out"
+    if chosen.type == "cuda" and name.startswith("cuda:"):
         remedy = (
             f"set the environment variable CUDA_VISIBLE_DEVICES={name.removeprefix('cuda:')} "
             "before Python starts and give device='cuda'"
         )
-    elif taken.type == "cpu":
+    elif chosen.type == "cpu":
         remedy = "leave out use_cpu=True and the environment variable ACCELERATE_USE_CPU"
-    raise SettingsError(f"LoraTrainer(device={name!r}): transformers trains on {taken}; {remedy}")
+    raise SettingsError(f"LoraTrainer(device={name!r}): transformers trains on {chosen}; {remedy}")

@@ -109,7 +109,7 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         parameter.requires_grad_(requires_grad=False)
     with warnings.catch_warnings():
         # peft calls a method that transformers is about to drop, and warns of tied weights, which
-        # merging parts.
+        # merging separates.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
         try:
@@ -129,10 +129,11 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
 
 
 def _train_in_float32(peft_model: Any, base_parameters: set[int]) -> None:
-    """Have what is trained in fp32, so that small steps are not lost to rounding.
+    """Convert what is trained to fp32, so that small steps are not lost to rounding.
 
-    Whole modules (``modules_to_save``) then compute in fp32, between layers that do not. Biases of
-    the base model stay in its dtype: their layers add them to numbers of that dtype.
+    Whole modules (``modules_to_save``) then compute in fp32, and their inputs and outputs are cast.
+    Biases of the base model stay in its dtype, since their layers add them to numbers of that
+    dtype.
 
     Args:
         peft_model: The model with a new adapter.
@@ -220,9 +221,9 @@ def _linear_names(model: Any) -> list[str]:
 def _unfit_layers(model: Any) -> list[str]:
     """Linear layers that LoRA cannot be added to, by their names.
 
-    Routers that are linear layers themselves return more than a product. The mixers of Mamba read
-    some weights past the layers that have them, and so past an adapter: peft refuses some of them,
-    and the others would learn nothing.
+    Routers that are linear layers themselves return more than a product. The mixers of Mamba use
+    some weights without calling the layers that have them, and so without an adapter: peft refuses
+    some of them, and the others would learn nothing.
     """
     unfit = []
     for name, module in model.named_modules():

@@ -1,4 +1,4 @@
-"""Which adapters are refused: those that could not be saved and merged as they are trained."""
+"""Adapters that are refused, since they could not be saved and merged as they are trained."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PLAIN = (torch.nn.Embedding, torch.nn.Linear)
 def refuse_inexact(
     peft_model: Any, settings: LoraSettings, shared: Mapping[int, Sequence[str]], tied: int | None
 ) -> None:
-    """Refuse an adapter whose merged model would be another model, or whose file would lack a part.
+    """Refuse an adapter whose merged model would differ from it, or whose file would be incomplete.
 
     Args:
         peft_model: The model with the new adapter, before a step of training.
         settings: LoRA settings.
         shared: Names of the base model's shared parameters, by their ``id``.
         tied: The ``id`` of the weight that its embeddings and output head share, which merging
-            can part; ``None`` if they share none.
+            can separate; ``None`` if they share none.
 
     Raises:
         SettingsError: With the reason and what to do.
@@ -44,7 +44,7 @@ def refuse_inexact(
 
 
 def _adapted(peft_model: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each layer that the adapter changes: its name, what peft put there, and the base's layer."""
+    """Each layer that the adapter changes: its name, peft's layer, and the base model's layer."""
     from peft.tuners.lora import LoraLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
@@ -56,13 +56,13 @@ def _adapted(peft_model: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _unfit_layers(peft_model: Any) -> str | None:
-    """Layers that lack the bias an adapter's part adds to, or of which peft leaves out a part."""
+    """Layers that lack the bias for an adapter's bias, or that peft would train in part only."""
     for name, module, layer in _adapted(peft_model):
         has_bias = getattr(layer, "bias", None) is not None
         if any(getattr(module, "lora_bias", {}).values()) and not has_bias:
             return (
-                f"lora_bias=True: the layer {name} has no bias that the adapter's could be added "
-                "to by merging: leave lora_bias out, or target layers that have a bias"
+                f"lora_bias=True: the layer {name} has no bias to which merging could add the "
+                "adapter's: leave lora_bias out, or target layers that have a bias"
             )
         is_plain = isinstance(layer, torch.nn.Embedding) or not has_bias
         if hasattr(module, "token_adapter") and not (isinstance(layer, PLAIN) and is_plain):
@@ -76,7 +76,7 @@ def _unfit_layers(peft_model: Any) -> str | None:
 
 
 def _nested(peft_model: Any) -> str | None:
-    """A part of the adapter inside another: a whole module that is trained, with adapted layers."""
+    """Adapted layers inside a module that is trained as a whole."""
     from peft.tuners.lora.layer import ParamWrapper
 
     # Of a module with several adapted parameters (experts), each wraps the one before.
@@ -97,13 +97,13 @@ def _nested(peft_model: Any) -> str | None:
 
 
 def _not_converted(peft_model: Any, settings: LoraSettings) -> str | None:
-    """Embeddings whose adapter begins as a part of their weights, which peft does not convert."""
+    """Embeddings whose initial adapter is computed from their weights; peft cannot convert it."""
     if settings.changes_base:
         for name, module, _ in _adapted(peft_model):
             if len(getattr(module, "lora_embedding_A", ())):
                 return (
                     f"init_lora_weights={settings.init_lora_weights!r} works for linear layers "
-                    f"only: leave {name} out of target_modules, or begin otherwise"
+                    f"only: leave {name} out of target_modules, or give another init_lora_weights"
                 )
     return None
 
@@ -120,13 +120,13 @@ def _shared_weights(
             if id(parameter) != tied or len(names) > 2:
                 return (
                     f"the layer {name} shares its weight with others ({', '.join(names)}), and a "
-                    "merged model could not part them: leave it out (exclude_modules)"
+                    "merged model could not separate them: leave it out (exclude_modules)"
                 )
             if settings.changes_base:
                 return (
-                    f"init_lora_weights={settings.init_lora_weights!r} takes the first weights "
-                    f"out of {name}, whose weight is that of {', '.join(names)} as well: leave "
-                    "this layer out of target_modules, or begin otherwise"
+                    f"init_lora_weights={settings.init_lora_weights!r} would change the weight of "
+                    f"{name}, which is shared ({', '.join(names)}): leave this layer out of "
+                    "target_modules, or give another init_lora_weights"
                 )
     return None
 

@@ -66,14 +66,14 @@ class LoraTrainer:
             precision.
         prompt: The prompt that renders the questions: a registered name or an instance.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``; the fastest of this machine by default, and
-            under a launcher each process's own.
+            under a launcher that of each process.
         token: A hub access token, for gated models.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the base model's author supplies with the weights.
         callbacks: transformers ``TrainerCallback`` objects, for progress or logging.
 
     Raises:
-        SettingsError: If a setting's name or value is wrong.
+        SettingsError: If a setting's name or value is wrong, or the machine has no such device.
         UnknownNameError: If there is no prompt of that name.
     """
 
@@ -110,7 +110,7 @@ class LoraTrainer:
             )
         # peft and transformers refuse wrong values here, not after a long download.
         lora_config(self.lora)
-        self._taken_device = training_arguments(self.training, "unused", device=device).device
+        self._chosen_device = training_arguments(self.training, "unused", device=device).device
 
     def preflight(
         self, train: Sequence[Question], valid: Sequence[Question] = ()
@@ -136,7 +136,7 @@ class LoraTrainer:
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
             return report
-        dtype = torch_dtype(self.training.dtype, self._taken_device)
+        dtype = torch_dtype(self.training.dtype, self._chosen_device)
         skeleton = load_skeleton(self.source, dtype=dtype)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
@@ -157,8 +157,8 @@ class LoraTrainer:
             train: Training questions with keys.
             valid: Validation questions with keys, best of other passages. Without them the last
                 adapter is saved.
-            output_dir: Where the adapter, its tokenizer and manifest go; checkpoints lie in
-                ``checkpoints/`` below it.
+            output_dir: Where the adapter, its tokenizer and manifest go; checkpoints are in
+                its subfolder ``checkpoints/``.
             overwrite: Whether an earlier run in ``output_dir`` is removed.
             resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
                 processes; ``False`` never does; ``True`` requires a checkpoint.
@@ -169,12 +169,14 @@ class LoraTrainer:
         Raises:
             SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
                 stopping is set without validation questions; if the model lacks a layer that is
-                to be adapted; if ``max_length`` is more than it has positions for.
+                to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
+                more than the model has positions for.
             PreflightError: If questions would teach the model nonsense.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed.
-            ModelError: If the base model cannot be loaded, or is not causal.
+            ModelError: If the base model cannot be loaded, is not causal, lacks weights, or does
+                not work in the dtype.
             TrainingError: If a loss, gradient, weight or score is not finite.
             KeyboardInterrupt: After Ctrl-C, once a checkpoint is saved; it says how to resume.
         """
@@ -329,7 +331,7 @@ class LoraTrainer:
         )
 
     def _refuse_beyond_positions(self) -> None:
-        """Refuse a maximum length beyond the model's positions, by its configuration alone."""
+        """Refuse a maximum length beyond the model's positions, by its configuration."""
         length = self.training.max_length
         argument = f"TrainingSettings(max_length={length})"
         refuse_beyond_positions(length, load_config(self.source), argument)
@@ -378,10 +380,10 @@ class LoraTrainer:
 
 
 def _refuse_other_dtypes(names: Sequence[str]) -> None:
-    """Refuse processes whose devices chose different dtypes: their gradients would not be alike."""
+    """Refuse processes with different dtypes: their gradients would have different rounding."""
     if len(set(names)) > 1:
         raise SettingsError(
-            f"the processes' devices take different dtypes ({', '.join(names)}): give "
+            f"the processes chose different dtypes ({', '.join(names)}): give "
             "TrainingSettings(dtype=…) that all of them can compute in, such as 'float32'"
         )
 

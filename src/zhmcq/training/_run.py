@@ -67,7 +67,7 @@ class Run:
         """What makes two runs the same run, so that one can resume the other.
 
         Another number of processes gives a step other questions; another kind of device or dtype
-        gives other numbers. The dtype is the one that was taken, whatever it was requested by.
+        gives other numbers. The dtype is the one in use, also where ``"auto"`` was given.
         Access tokens are left out.
         """
         settings = self.settings.model_dump(mode="json", exclude={"dtype"})

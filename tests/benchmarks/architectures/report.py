@@ -51,9 +51,9 @@ def tables(outcomes: Sequence[Outcome], versions: str) -> str:
         "Not built here:": [o for o in ordered if o.kind in ("not built", "crash")],
     }
     parts = [
-        f"{len(outcomes)} rows: {counts}. Measured with {versions}.",
+        f"{len(outcomes)} architectures and variants: {counts}. Measured with {versions}.",
         "",
-        "| architecture | rows | difference | loss |",
+        "| architecture | layout | difference | loss |",
         "|---|---|---|---|",
         *map(_usable_line, usable),
     ]
@@ -92,6 +92,6 @@ def _by_reason(outcomes: Sequence[Outcome]) -> list[str]:
 def _reason(outcome: Outcome) -> str:
     kind = outcome.name.partition(",")[0]
     words = re.sub(r"\s+", " ", outcome.words).strip("; ").replace("|", "\\|")
-    words = re.sub(rf"(?<![\w-]){re.escape(kind)}(?![\w-])", "this type", words)
+    words = re.sub(rf"(?<![\w.-]){re.escape(kind)}(?![\w.-])", "this type", words)
     words = words.replace("<", "&lt;")
     return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
