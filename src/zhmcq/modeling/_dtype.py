@@ -295,8 +295,9 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
 
     Hooks turn the weights to fp32 before they are used and put the very same tensors back after
     it: those of a layer while that layer runs, of other modules (embedding, last norm, head) each
-    its own. Since the embedding gives fp32, so does all that follows. At no time is more than a
-    layer or the head in memory twice.
+    its own. Since the embedding gives fp32, so does all that follows; what a model turns to the
+    dtype of a module's weights before it calls that module is turned back. At no time is more than
+    a layer or the head in memory twice.
 
     Of a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
     (bitsandbytes takes the dtype from its layer's ``compute_dtype``), so that the arithmetic is
@@ -336,13 +337,17 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
         for layer, dtype in self._quantised.items():
             layer.compute_dtype = dtype
 
-    def _enter(self, module: Any, *_arguments: Any, recurse: bool) -> None:
+    def _enter(self, module: Any, inputs: tuple[Any, ...], *, recurse: bool) -> tuple[Any, ...]:
         tensors = [*module.parameters(recurse), *module.buffers(recurse)]
         self._saved[module] = [
             (tensor, tensor.data) for tensor in tensors if tensor.dtype in TOLERANCE
         ]
         for tensor, data in self._saved[module]:
             tensor.data = data.float()
+        return tuple(
+            value.float() if isinstance(value, torch.Tensor) and value.dtype in TOLERANCE else value
+            for value in inputs
+        )
 
     def _leave(self, module: Any, *_arguments: Any) -> None:
         for tensor, data in self._saved.pop(module, ()):
