@@ -86,4 +86,4 @@ def _is_whole(module: Any, weight: Any) -> bool:
     if (scales_of_rows := getattr(weight, "SCB", None)) is not None:  # 8 bits
         shape = (module.out_features, module.in_features)
         return tuple(weight.shape) == shape and scales_of_rows.numel() == module.out_features
-    return True
+    return not type(module).__module__.startswith("bitsandbytes.")

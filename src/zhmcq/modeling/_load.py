@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from zhmcq.errors import GatedModelError, ModelError, SettingsError
@@ -44,18 +45,24 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+# What transformers and torch raise of a configuration or a file that is wrong.
 LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    ImportError,
-    KeyError,
-    TypeError,
+    ArithmeticError,
+    AssertionError,
     AttributeError,
+    ImportError,
+    LookupError,
     NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
     SafetensorError,
+    StrictDataclassError,
 )
 ADAPTER_CONFIG = "adapter_config.json"
+
+_logged: set[str] = set()  # messages of bitsandbytes, which are not repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +140,15 @@ class ModelSource:
         return Path(folder)
 
     def identity(self) -> BaseIdentity:
-        """Hashes of the model's configuration and weights."""
-        return identify(self.path(), self.name)
+        """Hashes of the model's configuration and weights.
+
+        Raises:
+            ModelError: If it cannot be reached, or has an adapter's files beside its own.
+            GatedModelError: If its owner has to grant access first.
+        """
+        path = self.path()
+        _refuse_adapter_files(path)
+        return identify(path, self.name)
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -271,6 +285,7 @@ def load_weights(
     quantised = quantization is not None or stored is not None
     if quantised:
         options["device_map"] = {"": device}  # such weights are not moved later
+        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
     try:
         with bars_on_terminals_only():
             loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -293,14 +308,8 @@ def load_config(source: ModelSource) -> PretrainedConfig:
         ModelError: If it cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoConfig
-
     folder, options = _location(source, weights=False)
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    return config
+    return _read_configuration(source, folder, options)
 
 
 def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -389,17 +398,34 @@ def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[
 
 def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
     """The model's configuration, of a kind of model that can be used."""
+    config = _read_configuration(source, folder, options)
+    if (reason := refusal_reason(config)) is not None:
+        raise ModelError(
+            f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
+        )
+    return config
+
+
+def _read_configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
-    if (reason := refusal_reason(config)) is not None:
-        raise ModelError(
-            f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
-        )
+    text = config.get_text_config()
+    pad, size = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
+    if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
+        text.pad_token_id = None  # no row has it, and no embedding could be made with it
     return config
+
+
+def _first_of_its_kind(record: logging.LogRecord) -> bool:
+    """A logger's filter: bitsandbytes says of each product in 8 bits that it casts its input."""
+    message = record.getMessage()
+    is_first = message not in _logged
+    _logged.add(message)
+    return is_first
 
 
 def _refuse_adapter_files(path: Path) -> None:
