@@ -91,6 +91,10 @@ class LoraTrainer:
         trust_remote_code: bool = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
+        if not isinstance(base_model, str | Path):
+            raise SettingsError(
+                f"LoraTrainer(base_model={base_model!r:.80}): expected a path or a name"
+            )
         _refuse_other_types(lora=lora, training=training, quantization=quantization)
         self.source = ModelSource(str(base_model), token, local_files_only, trust_remote_code)
         self.lora = lora or LoraSettings()
