@@ -40,6 +40,7 @@ from zhmcq.prediction import _pipeline as pipeline
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Predictions
+from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
@@ -140,6 +141,7 @@ class MCQPredictor:
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
         self._proving = threading.Lock()
+        self._sharing = SharedUse()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
         self._max_length = max_length
@@ -180,7 +182,8 @@ class MCQPredictor:
         The base model stays as it is, bit for bit. Prompt and maximum length become what the
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
         What was given to the constructor stays. An adapter that is refused changes nothing; one
-        that cannot be loaded, or lacks tensors, leaves the model without an adapter.
+        that cannot be loaded, or lacks tensors, leaves the model without an adapter. Predictions of
+        other threads that run already are waited for, and those that come later wait for this.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
@@ -192,6 +195,7 @@ class MCQPredictor:
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
             SettingsError: If it is neither a path nor ``None``.
+            PredictionError: If a progress function calls this while its questions are answered.
         """
         _require_adapter(adapter)
         trained = None if adapter is None else read_adapter(adapter)
@@ -200,17 +204,18 @@ class MCQPredictor:
         if trained is not None:
             trained.refuse_other_base(self._identity)
         self._say_if_lowered(remembered)
-        model = self._model
-        if self._state.adapter is not None:
-            model = detach(model)
-        self._state = _State(model, None, remembered, template)
-        if trained is not None:
-            try:
-                self._attach(trained)
-            except (ModelError, AdapterMismatchError):
-                self.use_adapter(None)
-                raise
-            self._warn_of_other_base(trained)
+        with self._sharing.change():
+            model = self._model
+            if self._state.adapter is not None:
+                model = detach(model)
+            self._state = _State(model, None, remembered, template)
+            if trained is not None:
+                try:
+                    self._attach(trained)
+                except (ModelError, AdapterMismatchError):
+                    self.use_adapter(None)
+                    raise
+                self._warn_of_other_base(trained)
 
     def predict(
         self,
@@ -261,9 +266,10 @@ class MCQPredictor:
         settings = _mode_settings(mode, parser)
         _check_types(journal, progress)
         bank = _as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
-        encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
-        prepared = pipeline.prepare(bank, encoder)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self._sharing.use())
+            encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
+            prepared = pipeline.prepare(bank, encoder)
             book = None
             if journal is not None:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
