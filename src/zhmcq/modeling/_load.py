@@ -406,11 +406,13 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
     return config
 
 
-def _read_configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
+def _read_configuration(
+    source: ModelSource, folder: Path, options: dict[str, Any]
+) -> PretrainedConfig:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, **options)
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
     except LOADING_ERRORS as error:
         raise _unloadable(source, "causal language model", error) from error
     text = config.get_text_config()
