@@ -20,12 +20,11 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
-    choose_device,
-    dtypes_to_try,
     is_stored_quantised,
     load_tokenizer,
     load_weights,

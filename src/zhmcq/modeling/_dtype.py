@@ -22,16 +22,9 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import PackedRow, plain_row
 from zhmcq.errors import ModelError
+from zhmcq.modeling._device import choose_device, dtype_name, dtypes_to_try
 from zhmcq.modeling._forward import FORWARD_ERRORS, evaluated, token_log_likelihoods
-from zhmcq.modeling._load import (
-    ModelSource,
-    choose_device,
-    dtype_name,
-    dtypes_to_try,
-    load_tokenizer,
-    load_weights,
-    quantization_config,
-)
+from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights, quantization_config
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:

@@ -22,12 +22,11 @@ from zhmcq.errors import (
 )
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
 from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
     ModelSource,
-    choose_device,
-    dtype_name,
     load_config,
     load_tokenizer,
     load_weights,

@@ -14,17 +14,10 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
+from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
-from zhmcq.modeling._load import (
-    ModelSource,
-    choose_device,
-    dtype_name,
-    load_config,
-    load_skeleton,
-    load_tokenizer,
-    torch_dtype,
-)
+from zhmcq.modeling._load import ModelSource, load_config, load_skeleton, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
