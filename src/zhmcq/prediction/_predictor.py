@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
@@ -17,7 +17,6 @@ from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
     ModelError,
-    PredictionError,
     SettingsError,
 )
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
@@ -36,6 +35,15 @@ from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
+from zhmcq.prediction._arguments import (
+    ModeName,
+    as_bank,
+    check_types,
+    mode_settings,
+    require_adapter,
+    require_count,
+    require_path,
+)
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Predictions
@@ -43,15 +51,12 @@ from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
 
 logger = logging.getLogger(__name__)
-
-ModeName = Literal["score", "generate"]
 
 DEFAULT_PROMPT = "zh-exam"
 DEFAULT_MAX_LENGTH = 2048
@@ -126,11 +131,11 @@ class MCQPredictor:
         local_files_only: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        _require_path("model", model)
-        _require_adapter(adapter)
-        _require_count("batch_size", batch_size)
+        require_path("model", model)
+        require_adapter(adapter)
+        require_count("batch_size", batch_size)
         if max_length is not None:
-            _require_count("max_length", max_length)
+            require_count("max_length", max_length)
         if quantization is not None and not isinstance(quantization, QuantizationSettings):
             raise SettingsError(
                 f"MCQPredictor(quantization={quantization!r:.80}): expected "
@@ -196,7 +201,7 @@ class MCQPredictor:
             SettingsError: If it is neither a path nor ``None``.
             PredictionError: If a progress function calls this while its questions are answered.
         """
-        _require_adapter(adapter)
+        require_adapter(adapter)
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
@@ -262,9 +267,9 @@ class MCQPredictor:
             EncodingError: If the tokenizer has no EOS token.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
-        settings = _mode_settings(mode, parser)
-        _check_types(journal, progress)
-        bank = _as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
+        settings = mode_settings(mode, parser)
+        check_types(journal, progress)
+        bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
             encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
@@ -428,90 +433,13 @@ class MCQPredictor:
         }
 
 
-def _require_path(name: str, value: object) -> None:
-    if not isinstance(value, str | Path):
-        raise SettingsError(f"MCQPredictor({name}={value!r:.80}): expected a path or a name")
-
-
-def _require_adapter(value: object) -> None:
-    if value is not None and not isinstance(value, str | Path):
-        raise SettingsError(
-            f"adapter={value!r:.80}: expected the path of a folder that LoraTrainer.train wrote, "
-            "or None"
-        )
-
-
-def _require_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SettingsError(
-            f"MCQPredictor({name}={value!r:.80}): expected a whole number of 1 or more"
-        )
-
-
 def _described(quantization: QuantizationSettings | None) -> str:
     return "full-precision" if quantization is None else f"quantised ({quantization.kind})"
-
-
-def _mode_settings(
-    mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
-) -> ScoreSettings | GenerateSettings:
-    """The settings of a mode, with its parser made: an unknown name is refused before any work."""
-    if parser is not None and mode != "generate":
-        raise PredictionError(
-            f"parser={parser!r} goes with mode='generate' alone: with settings, give "
-            "mode=GenerateSettings(parser=…); mode='score' has no replies to read"
-        )
-    if mode == "generate":
-        mode = GenerateSettings() if parser is None else GenerateSettings(parser=parser)
-    elif mode == "score":
-        mode = ScoreSettings()
-    if isinstance(mode, GenerateSettings):
-        return mode.model_copy(update={"parser": get_parser(mode.parser)})
-    if not isinstance(mode, ScoreSettings):
-        raise PredictionError(
-            "expected mode 'score', 'generate', ScoreSettings(…) or GenerateSettings(…), found "
-            f"{mode!r}"
-        )
-    return mode
-
-
-def _check_types(journal: object, progress: object) -> None:
-    if journal is not None and not isinstance(journal, str | Path):
-        raise PredictionError(f"journal={journal!r}: expected the path of a file, or None")
-    if progress is not None and not callable(progress):
-        raise PredictionError(
-            f"progress={progress!r}: expected a function progress(done, total, stage), or None"
-        )
 
 
 def _usual_length(remembered: Manifest | None) -> int:
     """The maximum length where none is given."""
     return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
-
-
-def _as_bank(
-    questions: QuestionBank | Sequence[Question] | str | Path, **reading: Any
-) -> QuestionBank:
-    """The questions as a bank; the arguments of reading are for a path only."""
-    if isinstance(questions, str | Path):
-        return read_bank(questions, **reading)
-    given = [name for name, value in reading.items() if value is not None]
-    if given:
-        raise PredictionError(
-            f"{', '.join(given)} can be given with the path of a file only, but the questions "
-            f"were read already: give {given[0]}= where they are read, as in "
-            f"DatasetBuilder({given[0]}=…).read(path)"
-        )
-    if isinstance(questions, QuestionBank):
-        return questions
-    expected = "expected questions as a QuestionBank, a list of Question, or the path of a file"
-    if not isinstance(questions, Iterable):
-        raise PredictionError(f"{expected}, found {questions!r:.60}")
-    items = list(questions)
-    for item in items:
-        if not isinstance(item, Question):
-            raise PredictionError(f"{expected}, found a list with {item!r:.60}")
-    return QuestionBank(items)
 
 
 def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:
