@@ -175,7 +175,8 @@ def test_a_model_that_asks_for_the_dtype_of_its_heads_weights_is_compared() -> N
         vocab_size=64, hidden_size=16, state_size=4, num_hidden_layers=1, pad_token_id=0
     )
     torch.manual_seed(0)
-    model = MambaForCausalLM(config).eval().bfloat16()
+    model: Any = MambaForCausalLM(config)
+    model = model.eval().bfloat16()
     ids = torch.arange(4, 40)[None]
     with torch.inference_mode(), _dtype._WeightsInFloat32(model):
         computed = model(ids).logits
