@@ -84,11 +84,11 @@ def candidates(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Set the dtypes that ``auto`` tries, as on a GPU: ``candidates("float16", "float32")``."""
     import torch
 
-    from zhmcq.modeling import _load
+    from zhmcq.modeling import _device
 
     def set_to(*names: str) -> None:
         dtypes = tuple(getattr(torch, name) for name in names)
-        monkeypatch.setattr(_load, "candidate_dtypes", lambda _device: dtypes)
+        monkeypatch.setattr(_device, "candidate_dtypes", lambda _device: dtypes)
 
     return set_to
 

@@ -16,17 +16,15 @@ from zhmcq._library_fields import (
     SchedulerName,
     TrainingArgumentsFields,
 )
-from zhmcq.settings import (
+from zhmcq._refused_fields import (
     BEAM_FIELDS,
     COMPUTING_FIELDS,
     REFUSED,
     REFUSED_GENERATION,
     REFUSED_LORA,
     SAMPLING_FIELDS,
-    GenerateSettings,
-    LoraSettings,
-    TrainingSettings,
 )
+from zhmcq.settings import GenerateSettings, LoraSettings, TrainingSettings
 
 
 def fields_of(installed: Any) -> dict[str, Any]:

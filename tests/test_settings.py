@@ -14,10 +14,9 @@ import pytest
 
 import zhmcq.settings
 from zhmcq import _library_fields
+from zhmcq._refused_fields import REFUSED, REFUSED_GENERATION
 from zhmcq.errors import SettingsError
 from zhmcq.settings import (
-    REFUSED,
-    REFUSED_GENERATION,
     GenerateSettings,
     LoraSettings,
     QuantizationSettings,

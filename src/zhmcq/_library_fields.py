@@ -3,7 +3,7 @@
 Type checkers and editors read them as arguments of the settings. ``tests/test_library_fields.py``
 compares them with the installed versions and prints the lines to add or to delete. Fields with a
 reason to be refused are not here but in ``REFUSED``, ``REFUSED_LORA`` and ``REFUSED_GENERATION``
-of :mod:`zhmcq.settings`.
+of :mod:`zhmcq._refused_fields`.
 """
 
 from __future__ import annotations

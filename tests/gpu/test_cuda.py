@@ -12,7 +12,7 @@ from families import make_model
 
 import zhmcq
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.modeling import _load as load
+from zhmcq.modeling import _device
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -65,7 +65,7 @@ def test_a_model_that_overflows_in_fp16_is_used_in_fp32(
     with torch.no_grad():
         model.model.layers[0].mlp.down_proj.weight.mul_(1e8)
     model.save_pretrained(base)
-    monkeypatch.setattr(load, "candidate_dtypes", lambda _d: (torch.float16, torch.float32))
+    monkeypatch.setattr(_device, "candidate_dtypes", lambda _d: (torch.float16, torch.float32))
     predictor = zhmcq.MCQPredictor(base)
     answers = [p.answer for p in predictor.predict(BANK)]
     assert predictor.dtype == "float32"

@@ -187,3 +187,27 @@ def test_the_device_is_chosen_by_name(adapter: Path, tmp_path: Path) -> None:
     assert 0 <= merged.max_logit_difference < 1e-4
     with pytest.raises(errors.SettingsError, match="device='tpu'"):
         zhmcq.Merger(device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"adapter": None}, r"merge\(adapter=None\): expected a path"),
+        ({"output_dir": 3}, r"merge\(output_dir=3\): expected a path"),
+        ({"base_model": 3}, r"merge\(base_model=3\): expected a path"),
+        ({"verify_with": "bank.xlsx"}, r"expected questions as a QuestionBank"),
+        ({"verify_with": ["q0"]}, r"expected questions as a QuestionBank"),
+        ({"verify_with": 3}, r"expected questions as a QuestionBank"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(
+    adapter: Path, tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {"adapter": adapter, "output_dir": tmp_path / "merged", **arguments}
+    with pytest.raises(errors.SettingsError, match=message):
+        zhmcq.Merger().merge(**given)
+
+
+def test_a_dtype_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(errors.SettingsError, match="dtype='float64'"):
+        zhmcq.Merger(dtype="float64")  # type: ignore[arg-type]

@@ -72,9 +72,14 @@ def reshape(weights: Weights) -> None:
     weights[QUERY] = weights[QUERY][:1].clone()
 
 
+def pack(weights: Weights) -> None:
+    weights[QUERY] = weights[QUERY].to(torch.int8)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (pack, rf"it has 1 tensor \({QUERY}\) of whole numbers"),
         (lose, rf"it lacks 1 tensor \({QUERY}\)"),
         (add, r"it has 1 tensor \(base_model\S*layers.9\S*\) that fit no layer"),
         (reshape, rf"it has 1 tensor \({QUERY} \(1, 16\) instead of \(2, 16\)\) of another"),

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, 
 
 import zhmcq
 from zhmcq.errors import ModelError
+from zhmcq.modeling import _load
 from zhmcq.modeling._load import ModelSource, load_skeleton, load_weights
 from zhmcq.testing import tiny_llama
 
@@ -159,12 +160,91 @@ def test_quantised_weights_are_whole(
         load(folder)
 
 
+@pytest.mark.parametrize("bits", ["load_in_4bit", "load_in_8bit"])
+def test_a_full_precision_file_with_a_quantised_configuration_is_refused(
+    base: Path, tmp_path: Path, bits: str
+) -> None:
+    stored_as = {"quant_method": "bitsandbytes", bits: True}
+    folder = changed(base, tmp_path / "m", lambda _: None, quantization_config=stored_as)
+    with pytest.raises(ModelError, match="without all numbers of its quantisation"):
+        load(folder)
+
+
+@pytest.mark.parametrize("pad", [-1, 40, 1_000_000])
+def test_a_padding_id_that_the_model_lacks_is_seen_by_nothing(
+    base: Path, tmp_path: Path, pad: int
+) -> None:
+    folder = changed(base, tmp_path / "m", lambda _: None, pad_token_id=pad)
+    ids = torch.tensor([[1, 5, 7]])
+    with torch.inference_mode():
+        assert torch.equal(load(folder)(ids).logits, load(base)(ids).logits)
+    assert load_skeleton(ModelSource(str(folder))).config.pad_token_id is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_attention_heads": 0},
+        {"num_attention_heads": 3},
+        {"num_hidden_layers": "1"},
+        {"hidden_act": "none"},
+    ],
+)
+def test_an_impossible_configuration_is_a_model_error(
+    base: Path, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    folder = changed(base, tmp_path / "m", lambda _: None, **config)
+    for use in (load, lambda path: load_skeleton(ModelSource(str(path)))):
+        with pytest.raises(ModelError, match="cannot be loaded as a causal language model"):
+            use(folder)
+
+
+def test_what_bitsandbytes_says_of_each_product_is_logged_but_once(
+    stored: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = load(stored("int8"))
+    _load._logged.clear()
+    for _ in range(2):
+        model(torch.tensor([[1, 5, 7]]))
+    assert [r.message for r in caplog.records if "MatMul8bitLt" in r.message] == [
+        "MatMul8bitLt: inputs will be cast from torch.float32 to float16 during quantization"
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_weights_in_8_bits_that_nothing_unpacks_are_refused(
+    base: Path, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    def pack(weights: dict[str, torch.Tensor]) -> None:
+        weights[QUERY] = weights[QUERY].mul(100).to(dtype)
+
+    folder = changed(base, tmp_path / "m", pack)
+    with pytest.raises(ModelError, match=rf"stores 1 tensor \({QUERY}\) in 8 bits or fewer"):
+        load(folder)
+
+
+def test_layers_that_the_configuration_leaves_out_are_warned_of(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def add(weights: dict[str, torch.Tensor]) -> None:
+        weights["model.layers.1.self_attn.q_proj.weight"] = weights[QUERY].clone()
+        weights["vision.layers.1.weight"] = weights[QUERY].clone()
+
+    load(changed(base, tmp_path / "m", add))
+    assert "has 1 tensor (model.layers.1.self_attn.q_proj.weight), for which" in caplog.text
+
+
 def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(base, tmp_path / "m")
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
     (folder / "adapter_model.safetensors").write_bytes(b"")
     message = r"a model and an adapter \(adapter_config.json, adapter_model.safetensors\)"
-    for use in (load, lambda path: load_skeleton(ModelSource(str(path))), zhmcq.MCQPredictor):
+    for use in (
+        load,
+        lambda path: load_skeleton(ModelSource(str(path))),
+        lambda path: ModelSource(str(path)).identity(),
+        zhmcq.MCQPredictor,
+    ):
         with pytest.raises(ModelError, match=message):
             use(folder)
     (folder / "config.json").unlink()

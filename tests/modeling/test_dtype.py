@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import MambaConfig, MambaForCausalLM
 
 import zhmcq
 from zhmcq.errors import ModelError
@@ -167,6 +168,23 @@ def test_the_weights_are_in_float32_for_a_while_and_then_the_same_tensors(
     computed = model(ids).logits.detach()
     assert computed.dtype == torch.bfloat16
     assert float((computed.float() - expected).abs().max()) > 0
+
+
+def test_a_model_that_asks_for_the_dtype_of_its_heads_weights_is_compared() -> None:
+    config = MambaConfig(
+        vocab_size=64, hidden_size=16, state_size=4, num_hidden_layers=1, pad_token_id=0
+    )
+    torch.manual_seed(0)
+    model: Any = MambaForCausalLM(config)
+    model = model.eval().bfloat16()
+    ids = torch.arange(4, 40)[None]
+    with torch.inference_mode(), _dtype._WeightsInFloat32(model):
+        computed = model(ids).logits
+    with torch.inference_mode():
+        exact = model.float()(ids).logits
+    assert computed.dtype == torch.float32
+    # The head's inputs are rounded to bf16, as in every computation of this model.
+    assert 0 < float((computed - exact).abs().max()) < 2**-7 * float(exact.abs().max())
 
 
 def test_what_cannot_be_compared_is_finite_and_said_to_be_no_more(

@@ -11,15 +11,8 @@ import torch
 
 import zhmcq
 from zhmcq.errors import ModelError, SettingsError
-from zhmcq.modeling._load import (
-    ModelSource,
-    candidate_dtypes,
-    choose_device,
-    load_skeleton,
-    load_tokenizer,
-    quantization_config,
-    torch_dtype,
-)
+from zhmcq.modeling._device import candidate_dtypes, choose_device, torch_dtype
+from zhmcq.modeling._load import ModelSource, load_skeleton, load_tokenizer, quantization_config
 from zhmcq.settings import QuantizationSettings
 from zhmcq.testing import tiny_llama
 

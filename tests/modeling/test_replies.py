@@ -6,6 +6,7 @@ The models are random and have 97 ids, which are their own text: 5 and 6 are wri
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -201,6 +202,15 @@ def test_no_field_of_the_models_own_generation_config_changes_a_reply(
     before = copy.deepcopy(vars(llama.generation_config))
     assert both_kinds(llama) == plain_replies
     assert str(vars(llama.generation_config)) == str(before)
+
+
+def test_a_maximum_length_of_the_models_own_is_not_warned_of(
+    llama: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    llama.generation_config = GenerationConfig(max_length=200)  # type: ignore[no-untyped-call]
+    assert len(free_texts(generator_of(llama))) == len(QUESTIONS)
+    assert caplog.text == ""
 
 
 def test_the_same_values_change_replies_or_crash_where_transformers_takes_them_over(

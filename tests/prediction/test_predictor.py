@@ -23,6 +23,7 @@ from zhmcq.errors import (
 )
 from zhmcq.modeling._load import ModelSource
 from zhmcq.parsers import ParsedAnswer
+from zhmcq.prediction import _arguments
 from zhmcq.prediction import _predictor as predictor_module
 from zhmcq.prompts import ClozePrompt, ExamPrompt
 from zhmcq.questions import Question, QuestionBank
@@ -162,7 +163,7 @@ def test_the_arguments_of_reading_go_to_the_reader_of_a_path(
         calls.append((path, reading))
         return BANK
 
-    monkeypatch.setattr(predictor_module, "read_bank", read_bank)
+    monkeypatch.setattr(_arguments, "read_bank", read_bank)
     predictor.predict("a.xlsx", columns={"stem": "題目"}, answer_base=0, sheets=["一"])
     predictor.predict(Path("b.xlsx"))
     assert calls == [

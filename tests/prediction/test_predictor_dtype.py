@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,34 @@ def test_of_several_threads_all_answer_in_the_dtype_that_works(
         answers = [pool.submit(predictor.predict, BANK) for _ in range(3)]
     expected = scores(exact.predict(BANK))
     assert [scores(answer.result()) for answer in answers] == [expected] * 3
+
+
+def test_an_adapter_comes_and_goes_between_the_predictions_of_other_threads(
+    overflowing: Path, adapter: Path, exact: zhmcq.MCQPredictor
+) -> None:
+    predictor = zhmcq.MCQPredictor(overflowing, adapter, dtype="float32")
+    both = [scores(predictor.predict(BANK)), scores(exact.predict(BANK))]
+    assert both[0] != both[1]
+    started = threading.Event()
+    changes: list[Future[None]] = []
+
+    def detach() -> None:
+        started.set()
+        predictor.use_adapter(None)
+
+    def watch(done: int, _total: int, _stage: str) -> None:
+        if done or changes:
+            return
+        changes.append(pool.submit(detach))
+        started.wait(5)
+        time.sleep(0.2)  # time enough to change the model in the midst of it
+        with pytest.raises(PredictionError, match="not in its progress function"):
+            predictor.use_adapter(None)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert scores(predictor.predict(BANK, progress=watch)) == both[0]
+        changes[0].result(10)
+        assert scores(predictor.predict(BANK)) == both[1]
 
 
 def test_a_predictor_whose_model_cannot_be_loaded_anew_says_so(

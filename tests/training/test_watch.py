@@ -164,6 +164,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps_questions(
         with pytest.raises(errors.TrainingError, match=f"step 4: .*{problem}") as caught:
             trainer(base, At(3, spoil), save_steps=1).train(BANK, BANK[:4], tmp_path / "run")
     assert f"questions of the step: {', '.join(seen)}. Check" in str(caught.value)
+    assert "float32" not in str(caught.value)  # it is in fp32 already
     assert len(seen) == 4
     last = Checkpoints(tmp_path / "run" / "checkpoints").newest()
     assert last is not None

@@ -15,16 +15,16 @@ from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError
+from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
-    choose_device,
     is_stored_quantised,
     load_tokenizer,
     load_weights,
@@ -77,7 +77,7 @@ class Merger:
             fastest device by default.
 
     Raises:
-        SettingsError: If the machine has no such device.
+        SettingsError: If there is no such dtype, or the machine has no such device.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Merger:
         )
         self._dtype: DtypeName = dtype
         self._device = choose_device(device)
+        dtypes_to_try(dtype, self._device)  # refuses what is no dtype
 
     def merge(
         self,
@@ -141,7 +142,9 @@ class Merger:
             MergeError: If there is no such base to merge ``into``, weights or scores are not
                 finite, or the merged model is another one than the adapter on its base model.
             OutputError: If the folder cannot be written.
+            SettingsError: If an argument has another type than these.
         """
+        _refuse_other_types(adapter, output_dir, base_model, verify_with)
         out = Path(output_dir)
         _refuse_occupied(out, overwrite=overwrite)
         trained = read_adapter(adapter)
@@ -317,6 +320,26 @@ def _written(adapter: Adapter) -> Iterator[None]:
             f"{adapter.folder} cannot be merged: transformers cannot save the merged model: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _refuse_other_types(
+    adapter: object, output_dir: object, base_model: object, verify_with: object
+) -> None:
+    paths = {"adapter": adapter, "output_dir": output_dir, "base_model": base_model or ""}
+    for name, value in paths.items():
+        if not isinstance(value, str | Path):
+            raise SettingsError(f"Merger.merge({name}={value!r:.80}): expected a path")
+    questions = () if verify_with is None else verify_with
+    is_text = isinstance(questions, str)
+    if (
+        is_text
+        or not isinstance(questions, Sequence)
+        or any(not isinstance(question, Question) for question in questions)
+    ):
+        raise SettingsError(
+            f"Merger.merge(verify_with={verify_with!r:.80}): expected questions as a QuestionBank "
+            "or a list of Question; DatasetBuilder().read(path) reads them from a file"
+        )
 
 
 def _refuse_occupied(out: Path, *, overwrite: bool) -> None:

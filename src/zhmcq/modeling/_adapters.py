@@ -182,6 +182,8 @@ def _refuse_misfit(
         faults.append(f"lacks {name_some(missing)}")
     if foreign := sorted(weights.keys() - expected.keys()):
         faults.append(f"has {name_some(foreign)} that fit no layer")
+    if packed := sorted(n for n, tensor in weights.items() if not tensor.is_floating_point()):
+        faults.append(f"has {name_some(packed)} of whole numbers")
     shapes = [
         f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in sorted(expected.items())

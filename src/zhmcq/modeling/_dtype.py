@@ -22,16 +22,9 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import PackedRow, plain_row
 from zhmcq.errors import ModelError
+from zhmcq.modeling._device import choose_device, dtype_name, dtypes_to_try
 from zhmcq.modeling._forward import FORWARD_ERRORS, evaluated, token_log_likelihoods
-from zhmcq.modeling._load import (
-    ModelSource,
-    choose_device,
-    dtype_name,
-    dtypes_to_try,
-    load_tokenizer,
-    load_weights,
-    quantization_config,
-)
+from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights, quantization_config
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
@@ -295,8 +288,9 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
 
     Hooks convert the weights to fp32 before they are used and put the same tensors back afterwards:
     those of a layer while it runs, and those of each other module (embedding, last norm, head)
-    while that one runs. Since the embedding gives fp32, so does everything after it. At no time is
-    more than a layer or the head in memory twice.
+    while that one runs. Since the embedding gives fp32, so does everything after it; what a model
+    converts to the dtype of a module's weights before it calls that module is converted back. At no
+    time is more than a layer or the head in memory twice.
 
     In a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
     (bitsandbytes reads the dtype from its layer's ``compute_dtype``), so that the arithmetic is
@@ -336,13 +330,17 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
         for layer, dtype in self._quantised.items():
             layer.compute_dtype = dtype
 
-    def _enter(self, module: Any, *_arguments: Any, recurse: bool) -> None:
+    def _enter(self, module: Any, inputs: tuple[Any, ...], *, recurse: bool) -> tuple[Any, ...]:
         tensors = [*module.parameters(recurse), *module.buffers(recurse)]
         self._saved[module] = [
             (tensor, tensor.data) for tensor in tensors if tensor.dtype in TOLERANCE
         ]
         for tensor, data in self._saved[module]:
             tensor.data = data.float()
+        return tuple(
+            value.float() if isinstance(value, torch.Tensor) and value.dtype in TOLERANCE else value
+            for value in inputs
+        )
 
     def _leave(self, module: Any, *_arguments: Any) -> None:
         for tensor, data in self._saved.pop(module, ()):

@@ -97,7 +97,8 @@ def generated(
     try:
         options["generation_config"] = generation_config(
             call.fields,
-            max_new_tokens=call.max_new_tokens,
+            # Not max_new_tokens: beside a max_length of the model's own, each call would warn.
+            max_length=call.width + call.max_new_tokens,
             eos_token_id=sorted(call.ends),
             pad_token_id=pad,
             use_cache=cached and call.fields.get("use_cache", True),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from zhmcq._refused_fields import COMPUTING_FIELDS
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError, SettingsError
 from zhmcq.modeling._decoding import Decoding, choose_decoding
 from zhmcq.modeling._forward import base_of
 from zhmcq.modeling._generate_call import FiniteCheck, GenerateCall, generated, generation_config
 from zhmcq.modeling._support import position_limit
-from zhmcq.settings import COMPUTING_FIELDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

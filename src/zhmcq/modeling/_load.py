@@ -9,18 +9,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
-from zhmcq.errors import GatedModelError, ModelError, SettingsError
+from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.manifest import BaseIdentity
-from zhmcq.modeling._complete import refuse_incomplete
+from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
-from zhmcq.settings import DtypeName, QuantizationSettings
+from zhmcq.settings import QuantizationSettings
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ModelSource",
     "bars_on_terminals_only",
-    "candidate_dtypes",
-    "choose_device",
-    "dtype_name",
-    "dtypes_to_try",
     "is_stored_quantised",
     "load_config",
     "load_skeleton",
@@ -39,23 +36,28 @@ __all__ = [
     "load_weights",
     "quantization_config",
     "rebuilt",
-    "torch_dtype",
 ]
 
 logger = logging.getLogger(__name__)
 
+# What transformers and torch raise of a configuration or a file that is wrong.
 LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    ImportError,
-    KeyError,
-    TypeError,
+    ArithmeticError,
+    AssertionError,
     AttributeError,
+    ImportError,
+    LookupError,
     NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
     SafetensorError,
+    StrictDataclassError,
 )
 ADAPTER_CONFIG = "adapter_config.json"
+
+_logged: set[str] = set()  # messages of bitsandbytes, which are not repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,82 +135,15 @@ class ModelSource:
         return Path(folder)
 
     def identity(self) -> BaseIdentity:
-        """Hashes of the model's configuration and weights."""
-        return identify(self.path(), self.name)
+        """Hashes of the model's configuration and weights.
 
-
-def choose_device(name: str | None = None) -> torch.device:
-    """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
-
-    Args:
-        name: ``"cpu"``, ``"cuda"`` (the current CUDA device), ``"cuda:1"`` (any number), ``"mps"``,
-            or ``None``.
-
-    Raises:
-        SettingsError: If there is no such name, or no such device on this machine.
-    """
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if not isinstance(name, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
-        raise SettingsError(
-            f"device={name!r}: expected 'cpu', 'cuda', 'cuda:1' (any number), 'mps', or None for "
-            "the fastest of this machine"
-        )
-    device = torch.device(name)
-    problem = None
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if device.index is None and count:
-            return torch.device("cuda", torch.cuda.current_device())
-        if (device.index or 0) >= count:
-            problem = f"PyTorch finds {count} CUDA devices here"
-    elif device.type == "mps" and not torch.backends.mps.is_available():
-        problem = "PyTorch finds no MPS device here"
-    if problem is not None:
-        raise SettingsError(
-            f"device={name!r}: {problem}; give device='cpu', or leave it out for the fastest device"
-        )
-    return device
-
-
-def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
-    """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
-
-    A CUDA device gets bf16 if it has units for it, otherwise fp16. A CPU gets fp32 even if it
-    lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
-    slower there. MPS gets fp32.
-    """
-    if device.type != "cuda":
-        return (torch.float32,)
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return (torch.bfloat16 if native else torch.float16, torch.float32)
-
-
-def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, ...]:
-    """The dtype of that name alone; for ``"auto"`` the candidates of the device, in order.
-
-    Args:
-        name: A name of a dtype, or ``"auto"``.
-        device: The device that the model is to be on.
-
-    Raises:
-        SettingsError: If there is no such name.
-    """
-    if name not in get_args(DtypeName):
-        raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
-    return candidate_dtypes(device) if name == "auto" else (getattr(torch, name),)
-
-
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The first of :func:`dtypes_to_try`, which is not proven; for estimates."""
-    return dtypes_to_try(name, device)[0]
-
-
-def dtype_name(dtype: torch.dtype) -> DtypeName:
-    """The name of a dtype, such as ``"float32"``."""
-    return cast("DtypeName", str(dtype).removeprefix("torch."))
+        Raises:
+            ModelError: If it cannot be reached, or has an adapter's files beside its own.
+            GatedModelError: If its owner has to grant access first.
+        """
+        path = self.path()
+        _refuse_adapter_files(path)
+        return identify(path, self.name)
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
@@ -271,6 +206,7 @@ def load_weights(
     quantised = quantization is not None or stored is not None
     if quantised:
         options["device_map"] = {"": device}  # such weights are not moved later
+        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
     try:
         with bars_on_terminals_only():
             loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -280,6 +216,8 @@ def load_weights(
     refuse_incomplete(model, info, source.name)
     if from_gguf:
         model = rebuilt(model)
+    elif not quantised:
+        refuse_packed(model, folder, source.name)
     if not quantised:
         model = model.to(device)
     weights: PreTrainedModel = model.eval()
@@ -293,14 +231,8 @@ def load_config(source: ModelSource) -> PretrainedConfig:
         ModelError: If it cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoConfig
-
     folder, options = _location(source, weights=False)
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    return config
+    return _read_configuration(source, folder, options)
 
 
 def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -389,17 +321,36 @@ def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[
 
 def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -> Any:
     """The model's configuration, of a kind of model that can be used."""
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
+    config = _read_configuration(source, folder, options)
     if (reason := refusal_reason(config)) is not None:
         raise ModelError(
             f"{source.name!r} cannot be used: {reason}. Expected a causal language model"
         )
     return config
+
+
+def _read_configuration(
+    source: ModelSource, folder: Path, options: dict[str, Any]
+) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+    except LOADING_ERRORS as error:
+        raise _unloadable(source, "causal language model", error) from error
+    text = config.get_text_config()
+    pad, size = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
+    if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
+        text.pad_token_id = None  # no row has it, and no embedding could be made with it
+    return config
+
+
+def _first_of_its_kind(record: logging.LogRecord) -> bool:
+    """A logger's filter: bitsandbytes says of each product in 8 bits that it casts its input."""
+    message = record.getMessage()
+    is_first = message not in _logged
+    _logged.add(message)
+    return is_first
 
 
 def _refuse_adapter_files(path: Path) -> None:

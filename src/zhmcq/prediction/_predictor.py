@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
@@ -17,17 +17,15 @@ from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
     ModelError,
-    PredictionError,
     SettingsError,
 )
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
 from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
     ModelSource,
-    choose_device,
-    dtype_name,
     load_config,
     load_tokenizer,
     load_weights,
@@ -37,21 +35,28 @@ from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
+from zhmcq.prediction._arguments import (
+    ModeName,
+    as_bank,
+    check_types,
+    mode_settings,
+    require_adapter,
+    require_count,
+    require_path,
+)
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Predictions
+from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
 
 logger = logging.getLogger(__name__)
-
-ModeName = Literal["score", "generate"]
 
 DEFAULT_PROMPT = "zh-exam"
 DEFAULT_MAX_LENGTH = 2048
@@ -126,11 +131,11 @@ class MCQPredictor:
         local_files_only: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        _require_path("model", model)
-        _require_adapter(adapter)
-        _require_count("batch_size", batch_size)
+        require_path("model", model)
+        require_adapter(adapter)
+        require_count("batch_size", batch_size)
         if max_length is not None:
-            _require_count("max_length", max_length)
+            require_count("max_length", max_length)
         if quantization is not None and not isinstance(quantization, QuantizationSettings):
             raise SettingsError(
                 f"MCQPredictor(quantization={quantization!r:.80}): expected "
@@ -140,6 +145,7 @@ class MCQPredictor:
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
         self._proving = threading.Lock()
+        self._sharing = SharedUse()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
         self._max_length = max_length
@@ -181,6 +187,7 @@ class MCQPredictor:
         adapter remembers; detached, what a merged folder remembers, else ``"zh-exam"`` and 2048.
         Each stays as it is if it was given to the constructor. An adapter that is refused changes
         nothing; one that cannot be loaded, or lacks tensors, leaves the model without an adapter.
+        Predictions that run in other threads are waited for, and later ones wait for this.
 
         Args:
             adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
@@ -192,25 +199,27 @@ class MCQPredictor:
             PromptMismatchError: If its prompt is not known here, or renders differently now.
             ModelError: If it cannot be loaded.
             SettingsError: If it is neither a path nor ``None``.
+            PredictionError: If a progress function calls this while its questions are answered.
         """
-        _require_adapter(adapter)
+        require_adapter(adapter)
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
         template = self._choose_prompt(remembered)
         if trained is not None:
             trained.refuse_other_base(self._identity)
         self._say_if_lowered(remembered)
-        model = self._model
-        if self._state.adapter is not None:
-            model = detach(model)
-        self._state = _State(model, None, remembered, template)
-        if trained is not None:
-            try:
-                self._attach(trained)
-            except (ModelError, AdapterMismatchError):
-                self.use_adapter(None)
-                raise
-            self._warn_of_other_base(trained)
+        with self._sharing.change():
+            model = self._model
+            if self._state.adapter is not None:
+                model = detach(model)
+            self._state = _State(model, None, remembered, template)
+            if trained is not None:
+                try:
+                    self._attach(trained)
+                except (ModelError, AdapterMismatchError):
+                    self.use_adapter(None)
+                    raise
+                self._warn_of_other_base(trained)
 
     def predict(
         self,
@@ -259,12 +268,13 @@ class MCQPredictor:
             EncodingError: If the tokenizer has no EOS token.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
-        settings = _mode_settings(mode, parser)
-        _check_types(journal, progress)
-        bank = _as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
-        encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
-        prepared = pipeline.prepare(bank, encoder)
+        settings = mode_settings(mode, parser)
+        check_types(journal, progress)
+        bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self._sharing.use())
+            encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
+            prepared = pipeline.prepare(bank, encoder)
             book = None
             if journal is not None:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
@@ -424,90 +434,13 @@ class MCQPredictor:
         }
 
 
-def _require_path(name: str, value: object) -> None:
-    if not isinstance(value, str | Path):
-        raise SettingsError(f"MCQPredictor({name}={value!r:.80}): expected a path or a name")
-
-
-def _require_adapter(value: object) -> None:
-    if value is not None and not isinstance(value, str | Path):
-        raise SettingsError(
-            f"adapter={value!r:.80}: expected the path of a folder that LoraTrainer.train wrote, "
-            "or None"
-        )
-
-
-def _require_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SettingsError(
-            f"MCQPredictor({name}={value!r:.80}): expected a whole number of 1 or more"
-        )
-
-
 def _described(quantization: QuantizationSettings | None) -> str:
     return "full-precision" if quantization is None else f"quantised ({quantization.kind})"
-
-
-def _mode_settings(
-    mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
-) -> ScoreSettings | GenerateSettings:
-    """The settings of a mode, with its parser made: an unknown name is refused before any work."""
-    if parser is not None and mode != "generate":
-        raise PredictionError(
-            f"parser={parser!r} goes with mode='generate' alone: with settings, give "
-            "mode=GenerateSettings(parser=…); mode='score' has no replies to read"
-        )
-    if mode == "generate":
-        mode = GenerateSettings() if parser is None else GenerateSettings(parser=parser)
-    elif mode == "score":
-        mode = ScoreSettings()
-    if isinstance(mode, GenerateSettings):
-        return mode.model_copy(update={"parser": get_parser(mode.parser)})
-    if not isinstance(mode, ScoreSettings):
-        raise PredictionError(
-            "expected mode 'score', 'generate', ScoreSettings(…) or GenerateSettings(…), found "
-            f"{mode!r}"
-        )
-    return mode
-
-
-def _check_types(journal: object, progress: object) -> None:
-    if journal is not None and not isinstance(journal, str | Path):
-        raise PredictionError(f"journal={journal!r}: expected the path of a file, or None")
-    if progress is not None and not callable(progress):
-        raise PredictionError(
-            f"progress={progress!r}: expected a function progress(done, total, stage), or None"
-        )
 
 
 def _usual_length(remembered: Manifest | None) -> int:
     """The maximum length where none is given."""
     return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
-
-
-def _as_bank(
-    questions: QuestionBank | Sequence[Question] | str | Path, **reading: Any
-) -> QuestionBank:
-    """The questions as a bank; the arguments of reading are for a path only."""
-    if isinstance(questions, str | Path):
-        return read_bank(questions, **reading)
-    given = [name for name, value in reading.items() if value is not None]
-    if given:
-        raise PredictionError(
-            f"{', '.join(given)} can be given with the path of a file only, but the questions "
-            f"were read already: give {given[0]}= where they are read, as in "
-            f"DatasetBuilder({given[0]}=…).read(path)"
-        )
-    if isinstance(questions, QuestionBank):
-        return questions
-    expected = "expected questions as a QuestionBank, a list of Question, or the path of a file"
-    if not isinstance(questions, Iterable):
-        raise PredictionError(f"{expected}, found {questions!r:.60}")
-    items = list(questions)
-    for item in items:
-        if not isinstance(item, Question):
-            raise PredictionError(f"{expected}, found a list with {item!r:.60}")
-    return QuestionBank(items)
 
 
 def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:

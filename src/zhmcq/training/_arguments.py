@@ -6,8 +6,9 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
+from zhmcq._refused_fields import REFUSED
 from zhmcq.errors import SettingsError
-from zhmcq.settings import REFUSED, TrainingSettings
+from zhmcq.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch

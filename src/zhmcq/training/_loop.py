@@ -263,7 +263,7 @@ class TrainingLoop(Trainer):
         passages = list(dict.fromkeys(q.passage or q.id for q in questions))
         mine = set(passages[self.args.process_index :: self.args.world_size])
         indexes = [i for i, q in enumerate(questions) if (q.passage or q.id) in mine]
-        with refusing_non_finite_scores(self.state.global_step):
+        with refusing_non_finite_scores(self.state.global_step, self.model):
             answers = score_questions(self.engine, questions, indexes)
         if self.args.world_size > 1:
             answers = gather_object(answers)

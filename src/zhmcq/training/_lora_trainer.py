@@ -14,17 +14,10 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
+from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
-from zhmcq.modeling._load import (
-    ModelSource,
-    choose_device,
-    dtype_name,
-    load_config,
-    load_skeleton,
-    load_tokenizer,
-    torch_dtype,
-)
+from zhmcq.modeling._load import ModelSource, load_config, load_skeleton, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -91,6 +84,10 @@ class LoraTrainer:
         trust_remote_code: bool = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
+        if not isinstance(base_model, str | Path):
+            raise SettingsError(
+                f"LoraTrainer(base_model={base_model!r:.80}): expected a path or a name"
+            )
         _refuse_other_types(lora=lora, training=training, quantization=quantization)
         self.source = ModelSource(str(base_model), token, local_files_only, trust_remote_code)
         self.lora = lora or LoraSettings()

@@ -13,7 +13,7 @@ import torch
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.modeling._load import dtype_name
+from zhmcq.modeling._device import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._preflight import PreflightReport
 from zhmcq.training._run_folder import RunFolder

@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import CheckpointError, SettingsError, TrainingError
 from zhmcq.modeling._finite import NonFiniteScoresError
+from zhmcq.modeling._forward import model_dtype
 
 __all__ = [
     "EarlyStopping",
@@ -35,10 +36,6 @@ logger = logging.getLogger(__name__)
 
 TIMED_STEPS = 3  # after a first step that warms up
 MAX_SHOWN = 20
-REMEDY = (
-    "lower learning_rate, or train in dtype='float32' (another run: overwrite=True, or another "
-    "output_dir)"
-)
 
 
 class TimedSteps(TrainerCallback):
@@ -193,7 +190,8 @@ def refuse_non_finite_step(
     raise TrainingError(
         f"step {trainer.state.global_step + 1}: {problem}. The step was not taken, and the "
         "checkpoints before it are complete. This process's questions of the step: "
-        f"{_shown([question.id for question in questions])}. Check them, or {REMEDY}"
+        f"{_shown([question.id for question in questions])}. Check them, or "
+        f"{_remedy(trainer.model)}"
     )
 
 
@@ -218,11 +216,12 @@ def refuse_without_gradient(loss: torch.Tensor, model: Any) -> None:
 
 
 @contextlib.contextmanager
-def refusing_non_finite_scores(step: int) -> Iterator[None]:
+def refusing_non_finite_scores(step: int, model: Any) -> Iterator[None]:
     """Stop a run whose validation scores are not finite: their accuracy would look like one.
 
     Args:
         step: The step after which questions are scored in the block.
+        model: The model that scores them.
 
     Raises:
         TrainingError: If scores in the block are not finite.
@@ -232,7 +231,7 @@ def refusing_non_finite_scores(step: int) -> Iterator[None]:
     except NonFiniteScoresError as error:
         raise TrainingError(
             f"after step {step}, {error.facts}. The checkpoints before it are complete. Check the "
-            f"questions, or {REMEDY}"
+            f"questions, or {_remedy(model)}"
         ) from error
 
 
@@ -250,8 +249,15 @@ def refuse_non_finite_weights(model: Any, step: int) -> None:
         if parameter.requires_grad and not torch.isfinite(parameter).all():
             raise TrainingError(
                 f"step {step} made weights that are not finite ({name}): they are not saved, and "
-                f"the checkpoints before it are complete; {REMEDY}"
+                f"the checkpoints before it are complete; {_remedy(model)}"
             )
+
+
+def _remedy(model: Any) -> str:
+    """What to do about numbers that are not finite; fp32 for a base model that is not in it."""
+    in_float32 = model_dtype(model) == torch.float32
+    other = "" if in_float32 else ", or train in dtype='float32'"
+    return f"lower learning_rate{other} (another run: overwrite=True, or another output_dir)"
 
 
 def _shown(ids: Sequence[str]) -> str:

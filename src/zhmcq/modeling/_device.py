@@ -1,0 +1,93 @@
+"""Devices and dtypes by their names, and which dtypes a device is tried with."""
+
+from __future__ import annotations
+
+import re
+from typing import cast, get_args
+
+import torch
+
+from zhmcq.errors import SettingsError
+from zhmcq.settings import DtypeName
+
+__all__ = [
+    "candidate_dtypes",
+    "choose_device",
+    "dtype_name",
+    "dtypes_to_try",
+    "torch_dtype",
+]
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: ``"cpu"``, ``"cuda"`` (the current CUDA device), ``"cuda:1"`` (any number), ``"mps"``,
+            or ``None``.
+
+    Raises:
+        SettingsError: If there is no such name, or no such device on this machine.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(name, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
+        raise SettingsError(
+            f"device={name!r}: expected 'cpu', 'cuda', 'cuda:1' (any number), 'mps', or None for "
+            "the fastest of this machine"
+        )
+    device = torch.device(name)
+    problem = None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if device.index is None and count:
+            return torch.device("cuda", torch.cuda.current_device())
+        if (device.index or 0) >= count:
+            problem = f"PyTorch finds {count} CUDA devices here"
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        problem = "PyTorch finds no MPS device here"
+    if problem is not None:
+        raise SettingsError(
+            f"device={name!r}: {problem}; give device='cpu', or leave it out for the fastest device"
+        )
+    return device
+
+
+def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
+
+    A CUDA device gets bf16 if it has units for it, otherwise fp16. A CPU gets fp32 even if it
+    lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
+    slower there. MPS gets fp32.
+    """
+    if device.type != "cuda":
+        return (torch.float32,)
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return (torch.bfloat16 if native else torch.float16, torch.float32)
+
+
+def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, ...]:
+    """The dtype of that name alone; for ``"auto"`` the candidates of the device, in order.
+
+    Args:
+        name: A name of a dtype, or ``"auto"``.
+        device: The device that the model is to be on.
+
+    Raises:
+        SettingsError: If there is no such name.
+    """
+    if name not in get_args(DtypeName):
+        raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
+    return candidate_dtypes(device) if name == "auto" else (getattr(torch, name),)
+
+
+def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The first of :func:`dtypes_to_try`, where it does not matter yet that it works."""
+    return dtypes_to_try(name, device)[0]
+
+
+def dtype_name(dtype: torch.dtype) -> DtypeName:
+    """The name of a dtype, such as ``"float32"``."""
+    return cast("DtypeName", str(dtype).removeprefix("torch."))

@@ -1,0 +1,102 @@
+"""What MCQPredictor is given: checked, and in the form that it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from zhmcq.errors import PredictionError, SettingsError
+from zhmcq.parsers import Parser, get_parser
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import read_bank
+from zhmcq.settings import GenerateSettings, ScoreSettings
+
+__all__ = [
+    "ModeName",
+    "as_bank",
+    "check_types",
+    "mode_settings",
+    "require_adapter",
+    "require_count",
+    "require_path",
+]
+
+ModeName = Literal["score", "generate"]
+
+
+def require_path(name: str, value: object) -> None:
+    if not isinstance(value, str | Path):
+        raise SettingsError(f"MCQPredictor({name}={value!r:.80}): expected a path or a name")
+
+
+def require_adapter(value: object) -> None:
+    if value is not None and not isinstance(value, str | Path):
+        raise SettingsError(
+            f"adapter={value!r:.80}: expected the path of a folder that LoraTrainer.train wrote, "
+            "or None"
+        )
+
+
+def require_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SettingsError(
+            f"MCQPredictor({name}={value!r:.80}): expected a whole number of 1 or more"
+        )
+
+
+def mode_settings(
+    mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
+) -> ScoreSettings | GenerateSettings:
+    """The settings of a mode, with its parser made: an unknown name is refused before any work."""
+    if parser is not None and mode != "generate":
+        raise PredictionError(
+            f"parser={parser!r} goes with mode='generate' alone: with settings, give "
+            "mode=GenerateSettings(parser=…); mode='score' has no replies to read"
+        )
+    if mode == "generate":
+        mode = GenerateSettings() if parser is None else GenerateSettings(parser=parser)
+    elif mode == "score":
+        mode = ScoreSettings()
+    if isinstance(mode, GenerateSettings):
+        return mode.model_copy(update={"parser": get_parser(mode.parser)})
+    if not isinstance(mode, ScoreSettings):
+        raise PredictionError(
+            "expected mode 'score', 'generate', ScoreSettings(…) or GenerateSettings(…), found "
+            f"{mode!r}"
+        )
+    return mode
+
+
+def check_types(journal: object, progress: object) -> None:
+    if journal is not None and not isinstance(journal, str | Path):
+        raise PredictionError(f"journal={journal!r}: expected the path of a file, or None")
+    if progress is not None and not callable(progress):
+        raise PredictionError(
+            f"progress={progress!r}: expected a function progress(done, total, stage), or None"
+        )
+
+
+def as_bank(
+    questions: QuestionBank | Sequence[Question] | str | Path, **reading: Any
+) -> QuestionBank:
+    """The questions as a bank; the arguments of reading are for a path only."""
+    if isinstance(questions, str | Path):
+        return read_bank(questions, **reading)
+    given = [name for name, value in reading.items() if value is not None]
+    if given:
+        raise PredictionError(
+            f"{', '.join(given)} can be given with the path of a file only, but the questions "
+            f"were read already: give {given[0]}= where they are read, as in "
+            f"DatasetBuilder({given[0]}=…).read(path)"
+        )
+    if isinstance(questions, QuestionBank):
+        return questions
+    expected = "expected questions as a QuestionBank, a list of Question, or the path of a file"
+    if not isinstance(questions, Iterable):
+        raise PredictionError(f"{expected}, found {questions!r:.60}")
+    items = list(questions)
+    for item in items:
+        if not isinstance(item, Question):
+            raise PredictionError(f"{expected}, found a list with {item!r:.60}")
+    return QuestionBank(items)
