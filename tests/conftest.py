@@ -14,6 +14,10 @@ import pytest
 
 from zhmcq.testing import tiny_llama
 
+# Models in tests are so small that threads of one operation wait for each other longer than they
+# compute. It has to be set before torch is loaded; the processes that tests start have it too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: tests
 # that press it would wait for nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
