@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from zhmcq._files import atomic_folder, atomic_write
+from zhmcq._files import atomic_folder, atomic_write, clear_abandoned, refuse_inputs
 from zhmcq.errors import OutputError, OutputExistsError
 
 
@@ -61,7 +66,7 @@ def test_a_folder_that_holds_something_is_kept_unless_told(tmp_path: Path) -> No
         (temporary / "a.txt").write_text("1", encoding="utf-8")
     with pytest.raises(OutputExistsError, match="overwrite=True"), atomic_folder(target):
         pytest.fail("the block must not run")
-    with atomic_folder(target, overwrite=True) as temporary:
+    with atomic_folder(target, overwrite=True, ours=["a.txt"]) as temporary:
         (temporary / "b.txt").write_text("2", encoding="utf-8")
     assert names(target) == ["b.txt"]
     assert names(tmp_path) == ["out"]
@@ -71,7 +76,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with atomic_folder(target) as temporary:
         (temporary / "a.txt").write_text("1", encoding="utf-8")
-    with pytest.raises(ZeroDivisionError), atomic_folder(target, overwrite=True) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_folder(target, overwrite=True, ours=["a.txt"]):
         raise ZeroDivisionError
     assert names(target) == ["a.txt"]
     assert names(tmp_path) == ["out"]
@@ -90,11 +95,12 @@ def test_a_new_file_has_the_usual_mode_and_an_old_one_keeps_its_own(tmp_path: Pa
     assert old.stat().st_mode & 0o777 == 0o640
 
 
-def test_the_temporary_name_keeps_the_suffix_and_is_hidden(tmp_path: Path) -> None:
+def test_the_temporary_file_has_the_name_and_is_on_the_same_disk(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "答案.xlsx") as temporary:
-        assert temporary.suffix == ".xlsx"
-        assert temporary.name.startswith(".")
-        assert temporary.parent == tmp_path
+        temporary.touch()
+        assert temporary.name == "答案.xlsx"
+        assert temporary.parent.name.startswith(".答案.xlsx-")
+        assert temporary.parent.parent == tmp_path
 
 
 def test_a_long_chinese_name_still_finds_room_for_its_temporary(tmp_path: Path) -> None:
@@ -115,6 +121,43 @@ def test_a_file_in_the_way_of_a_folder_is_never_replaced(tmp_path: Path) -> None
     ):
         pytest.fail("the block must not run")
     assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_what_zhmcq_did_not_write_is_not_removed_even_when_told(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    for name in ("ours.txt", "a.xlsx", "b", "c", "d", "e", "f"):
+        (target / name).touch()
+    with (
+        pytest.raises(OutputExistsError, match=r"\(a\.xlsx, b, c, d, e and 1 more\), which is not"),
+        atomic_folder(target, overwrite=True, ours=["ours.txt"]),
+    ):
+        pytest.fail("the block must not run")
+    assert len(names(target)) == 7
+
+
+def test_what_came_in_while_the_new_folder_was_written_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as temporary:
+        (temporary / "ours").touch()
+    real = Path.rename
+
+    def rename(self: Path, other: Path) -> Path:
+        if self == target:
+            (target / "theirs").touch()
+        return real(self, other)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with (
+        pytest.raises(OutputExistsError, match="theirs"),
+        atomic_folder(target, overwrite=True, ours=["ours"]) as temporary,
+    ):
+        (temporary / "ours").write_text("new", encoding="utf-8")
+    assert names(target) == ["ours", "theirs"]
+    assert (target / "ours").read_text(encoding="utf-8") == ""
+    assert names(tmp_path) == ["out"]
 
 
 def test_a_folder_filled_by_another_meanwhile_is_kept(tmp_path: Path) -> None:
@@ -147,8 +190,125 @@ def test_the_old_folder_is_put_back_when_the_new_one_cannot_be(
     monkeypatch.setattr(Path, "rename", rename)
     with (
         pytest.raises(OutputError, match="choose a folder that you may write to"),
-        atomic_folder(target, overwrite=True) as temporary,
+        atomic_folder(target, overwrite=True, ours=["old"]) as temporary,
     ):
         (temporary / "new").touch()
     assert names(target) == ["old"]
     assert names(tmp_path) == ["out"]
+
+
+def test_links_stay_links_and_what_they_name_is_written(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    (disk / "data").mkdir(parents=True)
+    folder, file = tmp_path / "data", tmp_path / "a.csv"
+    folder.symlink_to(disk / "data")
+    file.symlink_to(disk / "a.csv")
+    with atomic_folder(folder) as temporary:
+        assert temporary.parent.parent == disk
+        (temporary / "x").touch()
+    with atomic_write(file) as temporary:
+        temporary.write_text("1", encoding="utf-8")
+    assert folder.is_symlink()
+    assert file.is_symlink()
+    assert names(disk) == ["a.csv", "data"]
+    assert names(disk / "data") == ["x"]
+    assert names(tmp_path) == ["a.csv", "data", "disk"]
+
+
+def test_files_in_a_folder_have_the_usual_mode_whoever_wrote_them(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.txt"
+    plain.touch()
+    with atomic_folder(tmp_path / "out") as temporary:
+        private = temporary / "model.safetensors"
+        private.touch(mode=0o600)
+    assert (tmp_path / "out" / "model.safetensors").stat().st_mode == plain.stat().st_mode
+
+
+def test_the_umask_of_the_process_is_never_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.umask", lambda _: pytest.fail("the files of other threads"))
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.touch()
+    with atomic_folder(tmp_path / "b") as temporary:
+        (temporary / "c").touch()
+
+
+def test_writers_of_one_folder_at_once_leave_one_whole_result(tmp_path: Path) -> None:
+    target = tmp_path / "data"
+    ours = ["first", "second"]
+
+    def write(number: int) -> None:
+        with atomic_folder(target, overwrite=True, ours=ours) as temporary:
+            for name in ours:
+                (temporary / name).write_text(str(number), encoding="utf-8")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    assert names(tmp_path) == ["data"]
+    first, second = ((target / name).read_text(encoding="utf-8") for name in ours)
+    assert first == second
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from zhmcq import _files
+real = Path.rename
+def rename(self, other):
+    result = real(self, other)
+    if sys.argv[2] == "swap" and self.name == "out":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+Path.rename = rename
+with _files.atomic_folder(sys.argv[1], overwrite=True, ours=["a"]) as temporary:
+    (temporary / "a").write_text("new")
+    if sys.argv[2] == "block":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@pytest.mark.parametrize("moment", ["block", "swap"])
+def test_what_a_killed_writer_left_is_cleared_and_what_it_moved_is_put_back(
+    tmp_path: Path, moment: str
+) -> None:
+    target, stranger = tmp_path / "out", tmp_path / ".out-ab12cd34"
+    for folder in (target, stranger):
+        folder.mkdir()
+    (target / "a").write_text("old", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target), moment])
+    assert done.returncode == -signal.SIGKILL
+    left = [name for name in names(tmp_path) if name not in ("out", stranger.name)]
+    assert len(left) == 1
+    assert target.exists() == (moment == "block")
+    clear_abandoned(target)
+    assert names(tmp_path) == [stranger.name, "out"]
+    assert (target / "a").read_text(encoding="utf-8") == "old"
+
+
+def test_what_a_living_writer_writes_in_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with atomic_write(target) as first:
+        first.write_text("first", encoding="utf-8")
+        with atomic_write(target) as second:
+            second.write_text("second", encoding="utf-8")
+        clear_abandoned(target)
+    assert target.read_text(encoding="utf-8") == "first"
+
+
+@pytest.mark.parametrize(
+    ("output", "source"),
+    [("data", "data"), ("data", "data/base"), ("data/../data", "data"), ("link", "data/base")],
+)
+def test_what_a_call_reads_is_not_written_over(tmp_path: Path, output: str, source: str) -> None:
+    (tmp_path / "data" / "base").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    with pytest.raises(OutputExistsError, match=r"this call reads .*, which would be replaced"):
+        refuse_inputs(tmp_path / output, [tmp_path / source])
+
+
+def test_what_lies_beside_or_within_an_input_may_be_written(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    refuse_inputs(tmp_path / "base" / "adapter", [tmp_path / "base"])
+    refuse_inputs(tmp_path / "base2", [tmp_path / "base", "owner/model"])

@@ -1,26 +1,50 @@
-"""Write under a temporary name, then rename: no half-written file or folder is ever seen."""
+"""Write under a temporary name, then rename: no half-written file or folder is ever seen.
+
+What is being written lies in a scratch folder beside its target, so that it is on the same disk.
+Its writer holds a lock file in it, which the system releases if the process dies: the next writer
+of the same target finds the lock free and clears the folder away.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from zhmcq.errors import OutputError, OutputExistsError
 
-__all__ = ["atomic_folder", "atomic_write", "locked"]
+__all__ = [
+    "atomic_folder",
+    "atomic_write",
+    "clear_abandoned",
+    "is_scratch",
+    "locked",
+    "refuse_inputs",
+    "refuse_occupied",
+    "refuse_strangers",
+]
+
+LOCK = ".zhmcq-lock"
+OLD = ".zhmcq-old"
+# What a rename says if somebody else made or moved the folder since it was looked at.
+MEANWHILE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
+MAX_SHOWN = 5
+# Two writers of one folder wait for each other no longer than a rename takes.
+MAX_SWAPS = 100
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path in the folder of ``path`` to write to; rename it at the end.
+    """Give a temporary path to write to; rename it to ``path`` at the end.
 
     When the block raises, the temporary file is removed and what was at ``path`` stays as it was.
-    The temporary name keeps the suffix, because some writers look at it.
+    The temporary file has the name of ``path`` and is alone in its folder, which the block may
+    use for further temporary files. A link is followed: the file that it names is written.
 
     Args:
         path: The file to write. Its folder is made where it is missing.
@@ -28,59 +52,118 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OutputError: If the file cannot be written (no space, no permission, a folder in the way).
     """
-    target = Path(path)
+    target = _real(path)
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
-    with _as_output_error(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem[:40]}-", suffix=f".tmp{target.suffix}", dir=target.parent
-        )
-        os.close(handle)
-    temporary = Path(name)
-    try:
-        with _as_output_error(target):
-            yield temporary
-            _match_mode(temporary, target)
-            _sync(temporary)
-            temporary.replace(target)
-            _sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _as_output_error(target), _scratch(target) as scratch:
+        temporary = scratch / target.name
+        yield temporary
+        usual = _usual_mode(scratch)
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else usual)
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder next to ``path`` to fill; rename it to ``path`` at the end.
+def atomic_folder(
+    path: str | os.PathLike[str], *, overwrite: bool = False, ours: Collection[str] = ()
+) -> Iterator[Path]:
+    """Give a temporary folder to fill; rename it to ``path`` at the end.
 
-    When the block raises, the temporary folder is removed and what was at ``path`` stays.
+    When the block raises, the temporary folder is removed and what was at ``path`` stays. A link is
+    followed: the folder that it names is replaced.
 
     Args:
         path: The folder to write.
-        overwrite: Whether a folder that is not empty may be replaced, as a whole.
+        overwrite: Whether a folder that is not empty may be replaced, if it holds nothing but
+            what is named in ``ours``.
+        ours: Names of files and folders in it that zhmcq wrote.
 
     Raises:
-        OutputExistsError: If ``path`` is a file, or a folder with something in it and
-            ``overwrite`` is false. Looked at before the block runs and again before the rename.
+        OutputExistsError: If ``path`` is a file, or holds something that may not be replaced.
+            Looked at before the block runs and again before the rename.
         OutputError: If the folder cannot be written.
     """
-    target = Path(path)
-    _refuse_existing(target, overwrite)
+    target = _real(path)
+    refuse_occupied(target, overwrite=overwrite, ours=ours)
+    with _as_output_error(target), _scratch(target) as scratch:
+        temporary = scratch / target.name
+        temporary.mkdir()
+        yield temporary
+        usual = _usual_mode(scratch)
+        for file in temporary.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                # Some writers make their files private, whatever the umask says.
+                file.chmod(usual)
+            _sync(file)
+        _sync(temporary)
+        _swap(temporary, target, overwrite, ours)
+        _sync(target.parent)
+
+
+def refuse_occupied(
+    path: str | os.PathLike[str], *, overwrite: bool, ours: Collection[str] = ()
+) -> None:
+    """Refuse a folder to write to that holds something which is not to be removed.
+
+    Args:
+        path: The folder; it need not exist.
+        overwrite: Whether what is named in ``ours`` may be removed.
+        ours: Names of files and folders in it that zhmcq wrote.
+
+    Raises:
+        OutputExistsError: If there is a file of that name, or the folder holds other things, which
+            are named.
+    """
+    target = _real(path)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputExistsError(f"cannot write the folder {target}: a file of that name is there")
     with _as_output_error(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-", dir=target.parent))
-    try:
-        with _as_output_error(target):
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())
-            for file in temporary.rglob("*"):
-                _sync(file)
-            _sync(temporary)
-            _refuse_existing(target, overwrite)
-            _swap(temporary, target)
-            _sync(target.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        names = sorted(entry.name for entry in target.iterdir())
+    if names and not overwrite:
+        raise OutputExistsError(
+            f"the folder {target} already holds something; choose another folder, or pass "
+            "overwrite=True to replace it"
+        )
+    refuse_strangers(target, [name for name in names if name not in ours])
+
+
+def refuse_strangers(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to remove files that zhmcq did not write.
+
+    Raises:
+        OutputExistsError: If there are any names.
+    """
+    strangers = sorted(names)
+    if strangers:
+        shown = ", ".join(strangers[:MAX_SHOWN])
+        more = f" and {len(strangers) - MAX_SHOWN} more" if len(strangers) > MAX_SHOWN else ""
+        raise OutputExistsError(
+            f"{folder} holds what zhmcq did not write there ({shown}{more}), which is not removed "
+            "even with overwrite=True: move it away, or choose another folder"
+        )
+
+
+def refuse_inputs(path: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse to write over what a call reads.
+
+    Args:
+        path: The file or folder to write.
+        inputs: What the call reads. Names that are no paths of this machine may be among them.
+
+    Raises:
+        OutputExistsError: If ``path`` is one of them, or a folder that one of them lies in.
+    """
+    target = _real(path)
+    for source in map(_real, inputs):
+        if source.exists() and target.exists() and (source == target or target in source.parents):
+            raise OutputExistsError(
+                f"cannot write {target}: this call reads {source}, which would be replaced; choose "
+                "another name"
+            )
 
 
 @contextlib.contextmanager
@@ -113,30 +196,97 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_existing(target: Path, overwrite: bool) -> None:
-    if target.exists() and not target.is_dir():
-        raise OutputExistsError(f"cannot write the folder {target}: a file of that name is there")
-    if not overwrite and target.is_dir() and any(target.iterdir()):
-        raise OutputExistsError(
-            f"the folder {target} already holds something; "
-            "choose another folder, or pass overwrite=True to replace it"
-        )
+def clear_abandoned(path: str | os.PathLike[str]) -> None:
+    """Remove what writers of ``path`` left that died while they wrote, and nothing else.
+
+    A folder that such a writer had moved away to put another in its place is put back.
+
+    Args:
+        path: A file or folder that :func:`atomic_write` or :func:`atomic_folder` writes.
+    """
+    from filelock import FileLock, Timeout
+
+    target = _real(path)
+    pattern = re.compile(re.escape(_prefix(target)) + r"[\w-]{8}")
+    with contextlib.suppress(FileNotFoundError):
+        for folder in list(target.parent.iterdir()):
+            lock = folder / LOCK
+            if not pattern.fullmatch(folder.name) or folder.is_symlink() or not lock.is_file():
+                continue
+            with contextlib.suppress(Timeout, OSError):
+                with FileLock(lock, blocking=False):
+                    old = folder / OLD
+                    if old.is_dir() and not target.exists():
+                        old.rename(target)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _swap(temporary: Path, target: Path) -> None:
-    """Rename over ``target``; the old folder is moved away first and put back if that fails."""
-    if not target.exists():
-        temporary.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-old-", dir=target.parent))
-    old.rmdir()
-    target.rename(old)
+def is_scratch(path: Path) -> bool:
+    """Whether this is a folder that something is, or was, being written in."""
+    return not path.is_symlink() and (path / LOCK).is_file()
+
+
+@contextlib.contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` to write in, locked while the block runs and removed after it."""
+    from filelock import FileLock
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clear_abandoned(target)
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
-        temporary.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        with FileLock(folder / LOCK):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:40]}-"
+
+
+def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str]) -> None:
+    """Rename over ``target``; the old folder is moved away first and put back if that fails."""
+    old = temporary.parent / OLD
+    for _ in range(MAX_SWAPS):
+        refuse_occupied(target, overwrite=overwrite, ours=ours)
+        try:
+            if target.exists() and any(target.iterdir()):
+                target.rename(old)
+            temporary.rename(target)
+        except OSError as error:
+            if not old.exists():
+                # Another writer of the same folder was a moment earlier: look at what it wrote.
+                if error.errno in MEANWHILE:
+                    continue
+                raise
+            if target.exists():
+                shutil.rmtree(old)  # what the other writer has replaced
+                continue
+            old.rename(target)
+            raise
+        # What came in between the look and the rename belongs to somebody.
+        moved = list(old.iterdir()) if old.exists() else []
+        if strangers := [entry.name for entry in moved if entry.name not in ours]:
+            target.rename(temporary)
+            old.rename(target)
+            refuse_strangers(target, strangers)
+        return
+    raise OutputError(f"cannot write {target}: others write to it all the time; write elsewhere")
+
+
+def _real(path: str | os.PathLike[str]) -> Path:
+    """The path with its links followed, so that a link stays one."""
+    return Path(os.path.realpath(path))
+
+
+def _usual_mode(scratch: Path) -> int:
+    """The mode that this process gives new files: read from one, since a umask can only be set."""
+    probe = scratch / ".mode"
+    probe.touch()
+    mode = probe.stat().st_mode & 0o777
+    probe.unlink()
+    return mode
 
 
 @contextlib.contextmanager
@@ -152,23 +302,12 @@ def _as_output_error(target: Path) -> Iterator[None]:
             errno.EACCES: "choose a folder that you may write to",
             errno.EPERM: "choose a folder that you may write to",
             errno.EROFS: "choose a folder that you may write to",
+            errno.ENAMETOOLONG: "choose a shorter name",
         }.get(error.errno or 0, "check the path")
         raise OutputError(
             f"cannot write {target}: {error.strerror or error}; {remedy} "
             "(what was there before is unchanged)"
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _match_mode(temporary: Path, target: Path) -> None:
-    """Temporary files are private; the result gets the mode of the old file or of a new one."""
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    temporary.chmod(mode)
 
 
 def _sync(path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +57,15 @@ class Splits:
         Args:
             folder: Where to write. The files appear there together, or not at all.
             prompt: The name of a prompt or an instance of one; ``None`` for ``"zh-exam"``.
-            overwrite: Whether a folder that is not empty may be replaced.
+            overwrite: Whether these files may be replaced. Other files in the folder are never
+                removed.
 
         Returns:
             The folder.
 
         Raises:
-            OutputExistsError: If the folder holds something and ``overwrite`` is false.
+            OutputExistsError: If the folder holds something and ``overwrite`` is false, or
+                something else than an earlier call wrote.
             OutputError: If it can't be written.
             UnknownNameError: If no prompt has that name.
             PluginError: If the prompt cannot be made, or cannot render one of the questions.
@@ -74,7 +77,8 @@ class Splits:
             "without_key": self.without_key,
             **{name: bank_to_record(bank) for name, bank in self._parts().items()},
         }
-        with atomic_folder(folder, overwrite=overwrite) as temporary:
+        ours = _names_of_splits(Path(folder)) if overwrite else ()
+        with atomic_folder(folder, overwrite=overwrite, ours=ours) as temporary:
             for name, rows in rows_by_name.items():
                 text = to_json(rows, indent=1) + "\n"
                 (temporary / f"{name}.json").write_text(text, encoding="utf-8")
@@ -128,6 +132,19 @@ class Splits:
 
     def _parts(self) -> dict[str, QuestionBank]:
         return {"train": self.train, "valid": self.valid}
+
+
+def _names_of_splits(folder: Path) -> set[str]:
+    """The names of what :meth:`Splits.save` wrote into ``folder``; empty if it did not."""
+    try:
+        with (folder / QUESTIONS_FILE).open(encoding="utf-8") as file:
+            beginning = file.read(100)
+    except (OSError, ValueError):
+        return set()
+    # The format is the first thing that is written, and banks may be large.
+    if not re.match(rf'\s*\{{\s*"format"\s*:\s*"{re.escape(SPLITS_FORMAT)}"', beginning):
+        return set()
+    return {"train.json", "valid.json", QUESTIONS_FILE}
 
 
 def _rendered(bank: QuestionBank, prompt: Any) -> list[dict[str, Any]]:

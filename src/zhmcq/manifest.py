@@ -17,6 +17,7 @@ from zhmcq.errors import ManifestError
 __all__ = ["BaseIdentity", "Manifest", "PromptRecord"]
 
 MANIFEST_NAME = "zhmcq_manifest.json"
+CARD_NAME = "README.md"
 
 
 class BaseIdentity(BaseModel):
@@ -119,6 +120,19 @@ class Manifest(BaseModel):
         if verify:
             manifest.verify(folder)
         return manifest
+
+    @classmethod
+    def names_in(cls, folder: Path) -> set[str]:
+        """What zhmcq wrote into ``folder``: the files that its manifest lists, and the manifest.
+
+        Empty if there is none, or it cannot be read: then nothing is known to be of zhmcq.
+        """
+        try:
+            manifest = cls.read(folder, verify=False)
+        except ManifestError:
+            return set()
+        card = {CARD_NAME} if manifest.kind == "adapter" else set()
+        return {*manifest.files, *card, MANIFEST_NAME}
 
     def verify(self, folder: Path) -> None:
         """Compare the files of ``folder`` with their hashes.

@@ -282,6 +282,13 @@ class QuestionBank(Sequence[Question]):
             self.table + other.table,
         )
 
+    @property
+    def files(self) -> set[str]:
+        """The files that its questions and problems were read from."""
+        origins = [question.origin for question in self._questions]
+        origins += [problem.origin for problem in self.problems]
+        return {origin.file for origin in origins if origin is not None}
+
     def select(self, indexes: Iterable[int]) -> QuestionBank:
         """A bank of the questions at these indexes, in this order.
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors import SafetensorError
 
-from zhmcq._files import atomic_folder
+from zhmcq._files import atomic_folder, refuse_inputs, refuse_occupied
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import BaseIdentity
+from zhmcq.errors import MergeError, ModelError, OutputError, SettingsError
+from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
@@ -129,10 +129,12 @@ class Merger:
             verify_with: Questions to answer before and after.
             prompt: The prompt for these questions, where the adapter's own cannot be recalled:
                 it has no name, or is not registered here.
-            overwrite: Whether a folder that is not empty may be replaced.
+            overwrite: Whether an earlier merged model in ``output_dir`` may be replaced. Files that
+                zhmcq did not write are never removed, nor what is read here.
 
         Raises:
-            OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false.
+            OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false, holds
+                files that zhmcq did not write, or is one of the inputs.
             AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on, or
                 the adapter's tensors do not fit it.
             ManifestError: If ``adapter`` is no adapter folder of zhmcq.
@@ -146,9 +148,12 @@ class Merger:
         """
         _refuse_other_types(adapter, output_dir, base_model, verify_with)
         out = Path(output_dir)
-        _refuse_occupied(out, overwrite=overwrite)
+        ours = Manifest.names_in(out) if overwrite else set()
+        refuse_occupied(out, overwrite=overwrite, ours=ours)
         trained = read_adapter(adapter)
-        source = self._source_of(str(base_model or trained.manifest.base.name))
+        base = str(base_model or trained.manifest.base.name)
+        refuse_inputs(out, [trained.folder, base])
+        source = self._source_of(base)
         identity = source.identity()
         trained.refuse_other_base(identity)
         tokenizer = load_tokenizer(source)
@@ -160,7 +165,7 @@ class Merger:
         kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
         merged, expected = bases.merged(kind, compared if before is None else compared[:1])
         dtype = merged.dtype
-        with atomic_folder(out, overwrite=overwrite) as temporary:
+        with atomic_folder(out, overwrite=overwrite, ours=ours) as temporary:
             with _written(trained):
                 merged.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
@@ -339,14 +344,6 @@ def _refuse_other_types(
         raise SettingsError(
             f"Merger.merge(verify_with={verify_with!r:.80}): expected questions as a QuestionBank "
             "or a list of Question; DatasetBuilder().read(path) reads them from a file"
-        )
-
-
-def _refuse_occupied(out: Path, *, overwrite: bool) -> None:
-    if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputExistsError(
-            f"{out} already holds something: choose another output_dir, or pass "
-            "overwrite=True to replace it"
         )
 
 

@@ -69,7 +69,7 @@ def _convert(folder: Path) -> None:
         source = ModelSource(str(gguf))
         model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
         tokenizer = load_tokenizer(source)
-        with bars_on_terminals_only(), atomic_folder(folder, overwrite=True) as temporary:
+        with bars_on_terminals_only(), atomic_folder(folder) as temporary:
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
             for name in ("GEMMA_TERMS.html", "NOTICE.md"):

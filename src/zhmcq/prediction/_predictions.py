@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from zhmcq._files import refuse_inputs
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
@@ -159,11 +160,13 @@ class Predictions(Sequence[Prediction]):
         """Write ``ID,Answer``: one line for each row of the input, in its order, usable or not.
 
         Args:
-            path: The file; an older one is replaced.
+            path: The file; an older one is replaced, but for one that the questions came from.
 
         Raises:
+            OutputExistsError: If the questions were read from that file.
             OutputError: If it cannot be written.
         """
+        refuse_inputs(path, self.bank.files)
         rows = [{"ID": _written_id(item), "Answer": item.label} for _, item in self._rows()]
         write_csv(path, ("ID", "Answer"), rows)
 
@@ -171,11 +174,13 @@ class Predictions(Sequence[Prediction]):
         """Write the input's columns with answer, confidence, status and reason added.
 
         Args:
-            path: The file; an older one is replaced.
+            path: The file; an older one is replaced, but for one that the questions came from.
 
         Raises:
+            OutputExistsError: If the questions were read from that file.
             OutputError: If it cannot be written, or there are more rows than Excel takes.
         """
+        refuse_inputs(path, self.bank.files)
         sources = [source for source, _ in self._rows()]
         table = self.bank.table
         headers = list(table.headers)
@@ -193,11 +198,13 @@ class Predictions(Sequence[Prediction]):
         """Write every prediction with all its fields.
 
         Args:
-            path: The file; an older one is replaced.
+            path: The file; an older one is replaced, but for one that the questions came from.
 
         Raises:
+            OutputExistsError: If the questions were read from that file.
             OutputError: If it cannot be written.
         """
+        refuse_inputs(path, self.bank.files)
         write_json(path, [_json_fields(item) for _, item in self._rows()])
 
     def to_pandas(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from zhmcq._files import atomic_write
+from zhmcq._files import atomic_write, refuse_inputs
 from zhmcq.errors import OutputError, QuestionError, ReadError
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading._formats import Contents, JsonDocument, JsonLines
@@ -51,11 +51,13 @@ def save_bank(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
         path: ``.json`` for one document, ``.jsonl`` for one question a line.
 
     Raises:
+        OutputExistsError: If the bank was read from that file.
         OutputError: If the suffix is another one, or the file can't be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".jsonl"):
         raise OutputError(f"cannot save a bank as {path}: expected a name in .json or .jsonl")
+    refuse_inputs(path, bank.files)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         if suffix == ".json":
             file.write(to_json(bank_to_record(bank), indent=1) + "\n")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zhmcq._files import atomic_write
+from zhmcq._files import atomic_write, refuse_inputs
 from zhmcq.errors import OutputError
 from zhmcq.questions import QuestionBank, RowProblem
 from zhmcq.reading._formats.archive import check_archive
@@ -37,10 +37,12 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
         path: The ``.xlsx`` file to write.
 
     Raises:
+        OutputExistsError: If the bank was read from that file.
         OutputError: If there are problems of several files, or the file can't be written.
     """
     if Path(path).suffix.lower() != ".xlsx":
         raise OutputError(f"cannot write {path}: expected a name in .xlsx")
+    refuse_inputs(path, bank.files)
     files = sorted({problem.file for problem in bank.problems})
     if len(files) > 1:
         raise OutputError(

@@ -139,13 +139,15 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
                 f"cannot write {path}: sheet {name!r} would have {count:,} rows below its "
                 f"headers; a workbook takes {MAX_ROWS - 1:,}: write csv instead"
             )
-    options = {
+    options: dict[str, Any] = {
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
     }
     cut = 0
     with atomic_write(path) as temporary:
+        # Its own temporary files too are on the target's disk, and are cleared away with it.
+        options["tmpdir"] = str(temporary.parent)
         try:
             with Workbook(str(temporary), options) as book:
                 names = _sheet_names(sheets)

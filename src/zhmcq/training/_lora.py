@@ -18,6 +18,7 @@ from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
 from zhmcq.training._lora_exact import refuse_inexact
+from zhmcq.training._run_folder import PEFT_FILES
 
 __all__ = [
     "FastDropout",
@@ -240,7 +241,7 @@ def save_initial_weights(peft_model: Any, folder: Path) -> None:
     Such an adapter begins as a part of the base model's weights, which are lessened by it. What
     it learned is therefore the difference to its beginning, and that fits the base as it was.
     """
-    with atomic_folder(folder, overwrite=True) as temporary:
+    with atomic_folder(folder, overwrite=True, ours=PEFT_FILES) as temporary:
         peft_model.save_pretrained(temporary, save_embedding_layers=False)
 
 

@@ -188,7 +188,7 @@ class LoraTrainer:
         )
         with contextlib.ExitStack() as stack:
             if arguments.process_index == 0:
-                folder.refuse_finished()
+                folder.refuse_finished([self.source.name])
                 stack.enter_context(folder.locked())
             model, run = self._prepare(train, validation, folder, arguments)
             choose_layout(model, run.train, self.training.packing)  # refuses before it writes

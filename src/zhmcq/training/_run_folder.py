@@ -15,16 +15,24 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from zhmcq._files import atomic_folder, atomic_write, locked
+from zhmcq._files import (
+    atomic_folder,
+    atomic_write,
+    clear_abandoned,
+    is_scratch,
+    locked,
+    refuse_inputs,
+    refuse_strangers,
+)
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
 from zhmcq.settings import DtypeName
 
-__all__ = ["BestAdapter", "Checkpoints", "RunFolder"]
+__all__ = ["PEFT_FILES", "BestAdapter", "Checkpoints", "RunFolder"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +41,15 @@ LOCK = ".lock"
 HASHES = "zhmcq_checkpoint.json"
 # Without these a resumed run would silently continue with another optimizer, rate or order.
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", "adapter_model.safetensors")
-# Temporary names of zhmcq._files: what a run that was killed while it wrote leaves in its folder
-# and in checkpoints/.
-FIRST_WRITE = re.compile(r"\.run-\w{8}\.tmp\.json")
-LEFT_BEHIND = re.compile(r"\.adapter|\.\.adapter(-old)?-\w{8}")
-LEFT_IN_CHECKPOINTS = re.compile(r"\.(best|start)(-old)?-\w{8}")
+# What peft writes of an adapter, and what stands beside it in the folder of the best one.
+PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md")
+BEST_FILES = (*PEFT_FILES, "best.json")
+# What transformers writes into a checkpoint before zhmcq lists it.
+UNLISTED = re.compile(
+    r"adapter_.*|README\.md|optimizer\.\w+|scheduler\.\w+|scaler\.\w+|rng_state.*\.pth"
+    r"|train\w+\.\w+|.*token.*|vocab\.\w+|merges\.txt|chat_template.*|special_.*"
+)
+FINISHED = ".adapter"  # complete, and about to be moved into the folder file by file
 
 
 class RunFolder:
@@ -105,19 +117,27 @@ class RunFolder:
                 with contextlib.suppress(OSError):
                     self.path.rmdir()  # nothing was written: leave no trace
 
-    def refuse_finished(self) -> None:
+    def refuse_finished(self, inputs: Iterable[str | Path] = ()) -> None:
         """Refuse a folder that holds anything but an interrupted run, before a model is loaded.
+
+        Args:
+            inputs: What the run reads, which is never overwritten.
 
         Raises:
             OutputExistsError: If it holds a finished adapter or other files, or is a file, and
-                is not to be overwritten.
+                is not to be overwritten; or if it is, and holds what zhmcq did not write, or
+                one of the inputs.
         """
-        if self._overwrite or not self.path.exists():
+        if not self.path.exists():
             return
         if not self.path.is_dir():
             raise OutputExistsError(
                 f"{self.path} is a file; expected a folder to write the adapter to"
             )
+        refuse_inputs(self.path, inputs)
+        if self._overwrite:
+            refuse_strangers(self.path, self._strangers())
+            return
         if (self.path / MANIFEST_NAME).exists():
             raise OutputExistsError(
                 f"{self.path} holds a finished adapter already: choose another output_dir, or pass "
@@ -125,8 +145,8 @@ class RunFolder:
             )
         if self._names() and not (self.path / RUN_FILE).is_file():
             raise OutputExistsError(
-                f"{self.path} holds other files: choose an empty output_dir, or pass "
-                "overwrite=True to remove them"
+                f"{self.path} holds other files ({', '.join(self._names()[:5])}): choose an empty "
+                "output_dir"
             )
 
     def recorded_dtype(self) -> DtypeName | None:
@@ -201,35 +221,45 @@ class RunFolder:
         Raises:
             OutputError: If a file cannot be removed.
         """
-        patterns = [(self.path, FIRST_WRITE)]
-        if self._is_of_zhmcq():  # otherwise files of these names may be a user's own
-            patterns += [(self.path, LEFT_BEHIND), (self.checkpoints.folder, LEFT_IN_CHECKPOINTS)]
-        for folder, names in patterns:
-            for path in list(folder.iterdir()) if folder.is_dir() else ():
-                if names.fullmatch(path.name):
-                    logger.info("%s was not finished when its run ended: it is removed", path)
-                    try:
-                        _remove(path)
-                    except OSError as error:
-                        raise OutputError(f"{path} cannot be removed: {error}") from error
+        try:
+            if self._is_of_zhmcq():  # otherwise a folder of this name may be a user's own
+                shutil.rmtree(self.path / FINISHED, ignore_errors=True)
+            for path in (self.path / RUN_FILE, self.path / FINISHED, self.best, self.start_weights):
+                clear_abandoned(path)
+            self.checkpoints.clear_abandoned()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be tidied up: {error}") from error
 
     def _remove_run(self) -> None:
-        names = self._names()
-        if names and not self._is_of_zhmcq():
-            raise OutputExistsError(
-                f"{self.path} was not written by zhmcq (it holds {', '.join(names[:5])}): it is "
-                "not removed even with overwrite=True; choose another output_dir"
-            )
-        for name in names:
+        """Remove an earlier run, and nothing that zhmcq did not write."""
+        refuse_strangers(self.path, self._strangers())
+        # What says that the folder is of zhmcq goes last, so that a removal can be taken up again.
+        last = (RUN_FILE, MANIFEST_NAME)
+        for name in sorted(self._names(), key=lambda name: (name in last, name)):
             _remove(self.path / name)
+
+    def _strangers(self) -> list[str]:
+        """What the folder holds that no run wrote, as paths within it."""
+        ours = Manifest.names_in(self.path)
+        if self._is_of_zhmcq():
+            ours |= {RUN_FILE, FINISHED}
+        strangers = [name for name in self._names() if name not in ours]
+        if self._is_of_zhmcq() and self.checkpoints.folder.is_dir():
+            strangers.remove(self.checkpoints.folder.name)
+            strangers += [
+                f"{self.checkpoints.folder.name}/{name}" for name in self.checkpoints.strangers()
+            ]
+        return strangers
 
     def _is_of_zhmcq(self) -> bool:
         return (self.path / RUN_FILE).is_file() or (self.path / MANIFEST_NAME).is_file()
 
     def _names(self) -> list[str]:
-        """What the folder holds, except the lock and what a killed run was writing first."""
+        """What the folder holds, except the lock and what a killed run was writing."""
+        if not self.path.is_dir():
+            return []
         names = (path.name for path in self.path.iterdir())
-        return sorted(name for name in names if name != LOCK and not FIRST_WRITE.fullmatch(name))
+        return sorted(name for name in names if name != LOCK and not is_scratch(self.path / name))
 
     def save(
         self, model: Any, tokenizer: Any, manifest: Manifest, card: str, *, subtract_start: bool
@@ -250,12 +280,12 @@ class RunFolder:
         Raises:
             OutputError: If the folder cannot be written.
         """
-        finished = self.path / ".adapter"
+        finished = self.path / FINISHED
         convert = {}
         if subtract_start:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
         try:
-            with atomic_folder(finished, overwrite=True) as temporary:
+            with atomic_folder(finished) as temporary:
                 with warnings.catch_warnings():
                     # peft advises the conversion that is done here.
                     warnings.filterwarnings("ignore", message=".*changes the base weights")
@@ -331,6 +361,32 @@ class Checkpoints:
         for path in complete[: max(0, len(complete) - count)]:
             shutil.rmtree(path)
 
+    def clear_abandoned(self) -> None:
+        """Remove what a killed run was writing into the list of a checkpoint's hashes."""
+        for path in self._all():
+            clear_abandoned(path / HASHES)
+
+    def strangers(self) -> list[str]:
+        """What no run wrote here, as paths within the folder."""
+        found = []
+        for path in self.folder.iterdir():
+            if is_scratch(path):
+                continue
+            if path.is_symlink() or not path.is_dir():
+                found.append(path.name)
+                continue
+            ours: Collection[str] = ()
+            if path.name in ("best", "start"):
+                ours = BEST_FILES
+            elif path in self._all():
+                ours = _written(path)
+            found += [
+                f"{path.name}/{file.name}"
+                for file in path.iterdir()
+                if file.name not in ours and not is_scratch(file)
+            ]
+        return found
+
     def _all(self) -> list[Path]:
         """Folders that transformers wrote, oldest step first."""
         if not self.folder.is_dir():
@@ -363,7 +419,7 @@ class BestAdapter:
         # A resumed run repeats evaluations. With the same result as before they are no better, so
         # that the adapter of the interrupted run stays.
         if stored is None or self._rank(metrics) > self._rank(stored["metrics"]):
-            with atomic_folder(self._folder, overwrite=True) as temporary:
+            with atomic_folder(self._folder, overwrite=True, ours=BEST_FILES) as temporary:
                 self._model.save_pretrained(temporary, save_embedding_layers=False)
                 text = json.dumps({"step": step, "metrics": metrics})
                 (temporary / "best.json").write_text(text, encoding="utf-8")
@@ -421,6 +477,15 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def _written(checkpoint: Path) -> set[str]:
+    """The names of the files of a checkpoint: those listed, or those that transformers gives."""
+    try:
+        listed = set(json.loads((checkpoint / HASHES).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        listed = {path.name for path in checkpoint.iterdir() if UNLISTED.fullmatch(path.name)}
+    return {*listed, HASHES}
 
 
 def _fault(checkpoint: Path) -> str | None:
