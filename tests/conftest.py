@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -27,6 +28,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # the path.
 FOLDERS = ("examples", "docs", "tests/modeling")
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collections of every training the walk through the loaded libraries."""
+    gc.collect()
+    gc.freeze()
+
 
 WriteXlsx = Callable[..., Path]
 

@@ -12,7 +12,13 @@ import torch
 import zhmcq
 from zhmcq.errors import ModelError, SettingsError
 from zhmcq.modeling._device import candidate_dtypes, choose_device, torch_dtype
-from zhmcq.modeling._load import ModelSource, load_skeleton, load_tokenizer, quantization_config
+from zhmcq.modeling._load import (
+    ModelSource,
+    load_skeleton,
+    load_tokenizer,
+    load_weights,
+    quantization_config,
+)
 from zhmcq.settings import QuantizationSettings
 from zhmcq.testing import tiny_llama
 
@@ -96,6 +102,31 @@ def test_quantization_becomes_bitsandbytes_configs() -> None:
     assert four.bnb_4bit_compute_dtype == torch.float32
     eight = quantization_config(QuantizationSettings(kind="int8"), torch.float32)
     assert (eight.load_in_8bit, eight.load_in_4bit) == (True, False)
+
+
+def test_weights_in_4_bits_stay_as_they_are_on_cpus_with_bfloat16_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = pytest.importorskip("bitsandbytes.nn.modules")
+    monkeypatch.setattr(layers, "has_avx512bf16", lambda: True)
+    base = tiny_llama(tmp_path / "base")
+    four = quantization_config(QuantizationSettings(), torch.float32)
+    model = load_weights(
+        ModelSource(str(base)),
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+        quantization=four,
+    )
+    linear = [layer for layer in model.modules() if isinstance(layer, layers.Linear4bit)]
+    assert len(linear) == 14  # seven in each of two layers
+    before = [layer.weight.data.clone() for layer in linear]
+    with torch.no_grad():
+        model(torch.tensor([[1, 2, 3]]))
+    after = [layer.weight.data for layer in linear]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    # The guard of the test: a layer of which nobody asked it would pack its weights.
+    layer = layers.Linear4bit(64, 64, compute_dtype=torch.float32, quant_type="nf4").to("cpu")
+    assert layer.support_avx512bf16_for_cpu
 
 
 def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,10 +218,24 @@ def load_weights(
         model = rebuilt(model)
     elif not quantised:
         refuse_packed(model, folder, source.name)
-    if not quantised:
+    if quantised:
+        _keep_as_quantised(model)
+    else:
         model = model.to(device)
     weights: PreTrainedModel = model.eval()
     return weights
+
+
+def _keep_as_quantised(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from packing 4-bit weights anew on CPUs that compute in bfloat16.
+
+    It would do so at the first forward pass without gradients: the scales are rounded, products are
+    in bfloat16 whatever the dtype, some shapes raise, and neither unpacking nor ``dequantize()``
+    gives the weights back that an adapter was trained on.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def load_config(source: ModelSource) -> PretrainedConfig:
