@@ -250,6 +250,13 @@ def test_writers_of_one_folder_at_once_leave_one_whole_result(tmp_path: Path) ->
     assert first == second
 
 
+def test_a_writer_that_died_before_it_locked_leaves_nothing_for_good(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt-ab12cd34").mkdir()
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.touch()
+    assert names(tmp_path) == ["a.txt"]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -276,6 +283,7 @@ def test_what_a_killed_writer_left_is_cleared_and_what_it_moved_is_put_back(
     target, stranger = tmp_path / "out", tmp_path / ".out-ab12cd34"
     for folder in (target, stranger):
         folder.mkdir()
+    (stranger / "mine").touch()
     (target / "a").write_text("old", encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", KILLED, str(target), moment])
     assert done.returncode == -signal.SIGKILL

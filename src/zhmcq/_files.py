@@ -15,8 +15,12 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zhmcq.errors import OutputError, OutputExistsError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 __all__ = [
     "atomic_folder",
@@ -31,6 +35,7 @@ __all__ = [
 
 LOCK = ".zhmcq-lock"
 OLD = ".zhmcq-old"
+SCRATCH = re.compile(r"\..+-[\w-]{8}", re.DOTALL)
 # What a rename says if somebody else made or moved the folder since it was looked at.
 MEANWHILE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
 MAX_SHOWN = 5
@@ -207,38 +212,62 @@ def clear_abandoned(path: str | os.PathLike[str]) -> None:
     from filelock import FileLock, Timeout
 
     target = _real(path)
-    pattern = re.compile(re.escape(_prefix(target)) + r"[\w-]{8}")
+    pattern = re.compile(re.escape(_prefix(target)) + r"[\w-]{8}", re.DOTALL)
     with contextlib.suppress(FileNotFoundError):
         for folder in list(target.parent.iterdir()):
-            lock = folder / LOCK
-            if not pattern.fullmatch(folder.name) or folder.is_symlink() or not lock.is_file():
+            if not pattern.fullmatch(folder.name) or not is_scratch(folder):
                 continue
             with contextlib.suppress(Timeout, OSError):
-                with FileLock(lock, blocking=False):
+                with FileLock(folder / LOCK, blocking=False):
                     old = folder / OLD
                     if old.is_dir() and not target.exists():
                         old.rename(target)
-                shutil.rmtree(folder, ignore_errors=True)
+                _discard(folder)
 
 
 def is_scratch(path: Path) -> bool:
     """Whether this is a folder that something is, or was, being written in."""
-    return not path.is_symlink() and (path / LOCK).is_file()
+    if path.is_symlink() or not SCRATCH.fullmatch(path.name) or not path.is_dir():
+        return False
+    # Its writer may have died before it made the lock.
+    return (path / LOCK).is_file() or not any(path.iterdir())
 
 
 @contextlib.contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A folder beside ``target`` to write in, locked while the block runs and removed after it."""
-    from filelock import FileLock
-
     target.parent.mkdir(parents=True, exist_ok=True)
     clear_abandoned(target)
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+    folder, lock = _locked_folder(target)
     try:
-        with FileLock(folder / LOCK):
-            yield folder
+        yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        _discard(folder)
+
+
+def _locked_folder(target: Path) -> tuple[Path, FileLock]:
+    from filelock import FileLock, Timeout
+
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+        lock = FileLock(folder / LOCK, blocking=False)
+        # Before it is locked, another writer may take it for the folder of a dead one.
+        with contextlib.suppress(Timeout, FileNotFoundError):
+            lock.acquire()
+            if (folder / LOCK).is_file():
+                return folder, lock
+        lock.release()
+
+
+def _discard(folder: Path) -> None:
+    """Remove a scratch folder, the lock last: without it nobody knows what the folder is."""
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prefix(target: Path) -> str:

@@ -176,7 +176,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
 def test_a_folder_of_other_files_is_left_alone(base: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
     for overwrite in (False, True):
-        with pytest.raises(errors.OutputExistsError, match=r"holds other files|not written by"):
+        with pytest.raises(
+            errors.OutputExistsError, match=r"holds other files|zhmcq did not write"
+        ):
             trainer(base).train(BANK, BANK[:2], tmp_path, overwrite=overwrite)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "keep"
 
@@ -201,8 +203,9 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         trainer(base, [Interrupt(0).callback]).train(BANK, BANK[:2], out)
-    for name in (".run-ab_cdefg.tmp.json", "..adapter-abcdefgh", "checkpoints/.best-abcdefgh"):
+    for name in (".run.json-ab_cdefg", "..adapter-abcdefgh", "checkpoints/.best-abcdefgh"):
         (out / name).mkdir(parents=True)
+        (out / name / ".zhmcq-lock").touch()
     with pytest.raises(errors.CheckpointError, match="before its first checkpoint was complete"):
         trainer(base).train(BANK, BANK[:2], out, resume=True)
     assert trainer(base).train(BANK, BANK[:2], out).steps == 1
@@ -213,8 +216,10 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
 def test_a_run_of_which_only_a_half_written_file_is_left_is_begun(
     base: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".run-abcdefgh.tmp.json").write_text("{", encoding="utf-8")
+    half = tmp_path / "run" / ".run.json-abcdefgh"
+    half.mkdir(parents=True)
+    (half / ".zhmcq-lock").touch()
+    (half / "run.json").write_text("{", encoding="utf-8")
     assert trainer(base).train(BANK, None, tmp_path / "run").steps == 1
     assert not list((tmp_path / "run").glob(".run-*"))
 
