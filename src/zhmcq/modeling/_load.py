@@ -233,9 +233,10 @@ def _keep_as_quantised(model: PreTrainedModel) -> None:
     in bfloat16 whatever the dtype, some shapes raise, and neither unpacking nor ``dequantize()``
     gives the weights back that an adapter was trained on.
     """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    layer: Any
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def load_config(source: ModelSource) -> PretrainedConfig:
