@@ -2,85 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from test_checkpoints import make
 
 from zhmcq.errors import CheckpointError, OutputExistsError
 from zhmcq.testing import tiny_llama
-from zhmcq.training._run_folder import NEEDED, Checkpoints, RunFolder
-
-
-def make(folder: Path, step: int, *, whole: bool = True) -> Path:
-    path = folder / f"checkpoint-{step}"
-    path.mkdir(parents=True)
-    for name in NEEDED:
-        (path / name).write_text(f"{name} of {step}", encoding="utf-8")
-    if whole:
-        Checkpoints(folder).mark_complete(step)
-    return path
-
-
-def test_the_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
-    make(tmp_path, 9)
-    newest = make(tmp_path, 10)
-    assert Checkpoints(tmp_path).newest() == newest
-
-
-def test_an_unfinished_one_is_removed_and_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = make(tmp_path, 1)
-    half = make(tmp_path, 2, whole=False)
-    assert Checkpoints(tmp_path).newest() == first
-    assert not half.exists()
-    assert "checkpoint-2 was not finished" in caplog.text
-
-
-@pytest.mark.parametrize("name", NEEDED)
-def test_a_truncated_missing_or_changed_file_is_noticed(
-    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = make(tmp_path, 1)
-    text = (make(tmp_path, 2) / name).read_text(encoding="utf-8")
-    for spoilt in (text[:-1], text.replace("2", "3"), None):
-        path = tmp_path / "checkpoint-2" / name
-        path.unlink() if spoilt is None else path.write_text(spoilt, encoding="utf-8")
-        assert Checkpoints(tmp_path).newest() == first
-        assert (
-            f"{name} is {'missing' if spoilt is None else 'not as it was written'}" in caplog.text
-        )
-
-
-def test_if_all_are_damaged_the_run_is_not_started_over_silently(tmp_path: Path) -> None:
-    (make(tmp_path, 1) / "optimizer.pt").unlink()
-    with pytest.raises(CheckpointError, match=r"checkpoint-1: optimizer.pt is missing.*overwrite"):
-        Checkpoints(tmp_path).newest()
-
-
-def test_without_any_the_run_starts_at_the_beginning(tmp_path: Path) -> None:
-    assert Checkpoints(tmp_path / "nothing").newest() is None
-    make(tmp_path, 1, whole=False)
-    assert Checkpoints(tmp_path).newest() is None
-
-
-def test_older_ones_are_removed_and_unfinished_ones_do_not_count(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    for step in (1, 2, 3):
-        make(tmp_path, step)
-    make(tmp_path, 4, whole=False)
-    Checkpoints(tmp_path).remove_older(2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "checkpoint-2",
-        "checkpoint-3",
-        "checkpoint-4",
-    ]
+from zhmcq.training._run_folder import RunFolder
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 from zhmcq.training import _loop as loop_module
-from zhmcq.training._run_folder import HASHES, Checkpoints
+from zhmcq.training._checkpoints import HASHES, Checkpoints
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [

@@ -23,7 +23,7 @@ from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._metrics import score_questions, summarise
 from zhmcq.training._plan import StepPlan
-from zhmcq.training._run_folder import Checkpoints
+from zhmcq.training._checkpoints import Checkpoints
 from zhmcq.training._watch import (
     EarlyStopping,
     refuse_non_finite_step,

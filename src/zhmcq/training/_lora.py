@@ -17,8 +17,8 @@ from zhmcq.errors import SettingsError
 from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
+from zhmcq.training._best import PEFT_FILES
 from zhmcq.training._lora_exact import refuse_inexact
-from zhmcq.training._run_folder import PEFT_FILES
 
 __all__ = [
     "FastDropout",

@@ -24,6 +24,7 @@ from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._arguments import training_arguments
+from zhmcq.training._best import BestAdapter
 from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
@@ -39,7 +40,7 @@ from zhmcq.training._preflight import (
 )
 from zhmcq.training._result import TrainingResult, model_card
 from zhmcq.training._run import Run
-from zhmcq.training._run_folder import BestAdapter, RunFolder
+from zhmcq.training._run_folder import RunFolder
 
 __all__ = ["LoraTrainer"]
 
@@ -263,7 +264,9 @@ class LoraTrainer:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
         engine = ScoringEngine(peft_model, run.settings.packing, run.settings.eval_budget)
-        best = BestAdapter(run.folder.best, run.settings.valid_metric, peft_model)
+        best = BestAdapter(
+            run.folder.best, run.settings.valid_metric, peft_model, run.folder.run_sha256
+        )
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
         processes = run.arguments.world_size
         report = self._with_estimate(run.report, plan, run.train, peft_model, processes)

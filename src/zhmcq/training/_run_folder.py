@@ -1,21 +1,13 @@
-"""The output folder of a run: its lock, its beginning or resumption, its checkpoints, its adapter.
-
-transformers writes a checkpoint file by file. A run that is killed meanwhile leaves a folder that
-looks like a checkpoint, and loading it gives other weights without a word. So each checkpoint gets
-a list of its files' hashes once it is complete, and only folders that still match their list are
-resumed from.
-"""
+"""The output folder of a run: its lock, its beginning or resumption, its adapter."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
-import os
-import re
 import shutil
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,24 +23,15 @@ from zhmcq._files import (
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
 from zhmcq.settings import DtypeName
+from zhmcq.training._best import best_fault
+from zhmcq.training._checkpoints import Checkpoints, listed
 
-__all__ = ["PEFT_FILES", "BestAdapter", "Checkpoints", "RunFolder"]
+__all__ = ["RunFolder"]
 
 logger = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 LOCK = ".lock"
-HASHES = "zhmcq_checkpoint.json"
-# Without these a resumed run would silently continue with another optimizer, rate or order.
-NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", "adapter_model.safetensors")
-# What peft writes of an adapter, and what stands beside it in the folder of the best one.
-PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md")
-BEST_FILES = (*PEFT_FILES, "best.json")
-# What transformers writes into a checkpoint before zhmcq lists it.
-UNLISTED = re.compile(
-    r"adapter_.*|README\.md|optimizer\.\w+|scheduler\.\w+|scaler\.\w+|rng_state.*\.pth"
-    r"|train\w+\.\w+|.*token.*|vocab\.\w+|merges\.txt|chat_template.*|special_.*"
-)
 FINISHED = ".adapter"  # complete, and about to be moved into the folder file by file
 
 
@@ -204,7 +187,9 @@ class RunFolder:
                 "overwrite=True to start anew"
             )
         checkpoint = self.checkpoints.newest()
-        if checkpoint is None:
+        if checkpoint is not None:
+            self._refuse_other_best(checkpoint)
+        else:
             if self._resume is True:
                 raise CheckpointError(
                     f"{self.path} holds a run that ended before its first checkpoint was complete: "
@@ -214,6 +199,25 @@ class RunFolder:
             # The best adapter so far belongs to the steps that are lost.
             shutil.rmtree(self.checkpoints.folder, ignore_errors=True)
         return checkpoint
+
+    def _refuse_other_best(self, checkpoint: Path) -> None:
+        """Refuse to resume where the best adapter so far is not the one of the run.
+
+        Raises:
+            CheckpointError: If it is missing, changed or another one.
+        """
+        step, expected = int(checkpoint.name.rpartition("-")[2]), listed(checkpoint)[1]
+        fault = best_fault(self.best, self.run_sha256, step, expected)
+        if fault is not None:
+            raise CheckpointError(
+                f"{self.best} holds another adapter than the run stored there: {fault}; restore "
+                "it, or pass overwrite=True to start anew"
+            )
+
+    @property
+    def run_sha256(self) -> str:
+        """A hash of what makes the run another one than others."""
+        return file_sha256(self.path / RUN_FILE)
 
     def _remove_left_behind(self) -> None:
         """Remove what a killed run was writing; only the holder of the lock may call this.
@@ -303,165 +307,12 @@ class RunFolder:
             raise OutputError(f"the adapter cannot be written to {self.path}: {error}") from error
 
 
-class Checkpoints:
-    """The checkpoints of a run. Only complete ones count.
-
-    Args:
-        folder: The folder that transformers writes ``checkpoint-<step>`` folders to.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def mark_complete(self, step: int) -> None:
-        """Flush the files of a checkpoint to the disk, then list their hashes.
-
-        Args:
-            step: The step whose checkpoint transformers has just written.
-        """
-        checkpoint = self.folder / f"checkpoint-{step}"
-        hashes = {}
-        for path in sorted(checkpoint.iterdir()):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            hashes[path.name] = file_sha256(path)
-        with atomic_write(checkpoint / HASHES) as temporary:
-            temporary.write_text(json.dumps(hashes, indent=1), encoding="utf-8")
-
-    def newest(self) -> Path | None:
-        """The newest complete checkpoint; ``None`` if no checkpoint was ever complete.
-
-        Unfinished ones are removed. A damaged one is passed over, and the log says why.
-
-        Raises:
-            CheckpointError: If there are finished checkpoints and all of them are damaged.
-        """
-        damaged: list[str] = []
-        for path in reversed(self._all()):
-            if not (path / HASHES).is_file():
-                logger.warning("%s was not finished when its run ended: it is removed", path)
-                shutil.rmtree(path)
-                continue
-            fault = _fault(path)
-            if fault is None:
-                logger.info("resuming from %s", path)
-                return path
-            logger.warning("%s is not resumed from: %s", path, fault)
-            damaged.append(f"{path.name}: {fault}")
-        if damaged:
-            raise CheckpointError(
-                f"every checkpoint in {self.folder} is damaged ({'; '.join(damaged)}): restore the "
-                "files, or pass overwrite=True to start anew"
-            )
-        return None
-
-    def remove_older(self, count: int) -> None:
-        """Remove all complete checkpoints but the newest ``count``."""
-        complete = [path for path in self._all() if (path / HASHES).is_file()]
-        for path in complete[: max(0, len(complete) - count)]:
-            shutil.rmtree(path)
-
-    def clear_abandoned(self) -> None:
-        """Remove what a killed run was writing into the list of a checkpoint's hashes."""
-        for path in self._all():
-            clear_abandoned(path / HASHES)
-
-    def strangers(self) -> list[str]:
-        """What no run wrote here, as paths within the folder."""
-        found = []
-        for path in self.folder.iterdir():
-            if is_scratch(path):
-                continue
-            if path.is_symlink() or not path.is_dir():
-                found.append(path.name)
-                continue
-            ours: Collection[str] = ()
-            if path.name in ("best", "start"):
-                ours = BEST_FILES
-            elif path in self._all():
-                ours = _written(path)
-            found += [
-                f"{path.name}/{file.name}"
-                for file in path.iterdir()
-                if file.name not in ours and not is_scratch(file)
-            ]
-        return found
-
-    def _all(self) -> list[Path]:
-        """Folders that transformers wrote, oldest step first."""
-        if not self.folder.is_dir():
-            return []
-        steps = {}
-        for path in self.folder.iterdir():
-            match = re.fullmatch(r"checkpoint-(\d+)", path.name)
-            if match and path.is_dir() and not path.is_symlink():
-                steps[int(match.group(1))] = path
-        return [steps[step] for step in sorted(steps)]
-
-
-class BestAdapter:
-    """The adapter of the best evaluation so far, stored on disk, so that a resumed run has it.
-
-    Args:
-        folder: Where it is stored.
-        metric: ``"accuracy"`` or ``"loss"``: what evaluations are compared by.
-        model: The model that is trained.
-    """
-
-    def __init__(self, folder: Path, metric: str, model: Any) -> None:
-        self._folder = folder
-        self._metric = metric
-        self._model = model
-
-    def consider(self, step: int, metrics: dict[str, float]) -> None:
-        """Store the adapter as it is now, if its evaluation is the best so far."""
-        stored = self._read()
-        # A resumed run repeats evaluations. With the same result as before they are no better, so
-        # that the adapter of the interrupted run stays.
-        if stored is None or self._rank(metrics) > self._rank(stored["metrics"]):
-            with atomic_folder(self._folder, overwrite=True, ours=BEST_FILES) as temporary:
-                self._model.save_pretrained(temporary, save_embedding_layers=False)
-                text = json.dumps({"step": step, "metrics": metrics})
-                (temporary / "best.json").write_text(text, encoding="utf-8")
-
-    def _rank(self, metrics: dict[str, float]) -> tuple[float, float]:
-        """The value that evaluations are compared by, larger is better; the loss decides ties."""
-        sign = 1 if self._metric == "accuracy" else -1
-        return sign * metrics[self._metric], -metrics["loss"]
-
-    def restore(self) -> tuple[int, dict[str, float]]:
-        """Load the stored adapter into the model.
-
-        Returns:
-            The step that it was stored at and the metrics of its evaluation.
-
-        Raises:
-            CheckpointError: If it was removed meanwhile.
-        """
-        from peft import set_peft_model_state_dict
-        from safetensors.torch import load_file
-
-        stored = self._read()
-        if stored is None:
-            raise CheckpointError(f"{self._folder} was removed during the run")
-        weights = load_file(self._folder / "adapter_model.safetensors")
-        set_peft_model_state_dict(self._model, weights)
-        return stored["step"], stored["metrics"]
-
-    def _read(self) -> dict[str, Any] | None:
-        path = self._folder / "best.json"
-        if not path.is_file():
-            return None
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return stored
-
-
 def _read_record(run_file: Path) -> dict[str, Any]:
     try:
         record = json.loads(run_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{run_file} cannot be read ({error}): expected what the interrupted run wrote; "
+            f"{run_file} cannot be read ({error!s:.80}): expected what the interrupted run wrote; "
             "restore it, or pass overwrite=True to start anew"
         ) from error
     if not isinstance(record, dict):
@@ -477,31 +328,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def _written(checkpoint: Path) -> set[str]:
-    """The names of the files of a checkpoint: those listed, or those that transformers gives."""
-    try:
-        listed = set(json.loads((checkpoint / HASHES).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        listed = {path.name for path in checkpoint.iterdir() if UNLISTED.fullmatch(path.name)}
-    return {*listed, HASHES}
-
-
-def _fault(checkpoint: Path) -> str | None:
-    """What is wrong with a finished checkpoint, or ``None``."""
-    try:
-        hashes = json.loads((checkpoint / HASHES).read_text(encoding="utf-8"))
-        names = set(hashes) | set(NEEDED)
-    except (ValueError, TypeError) as error:
-        return f"{HASHES} cannot be read ({error})"
-    for name in sorted(names):
-        file = checkpoint / name
-        if Path(name).name != name or file.is_symlink() or not file.is_file():
-            return f"{name} is missing"
-        if file_sha256(file) != hashes.get(name):
-            return f"{name} is not as it was written"
-    return None
 
 
 def _normalise_config(path: Path, base: str) -> None:

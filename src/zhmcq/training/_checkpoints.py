@@ -1,0 +1,178 @@
+"""The checkpoints of a run. Only complete ones count.
+
+transformers writes a checkpoint file by file. A run that is killed meanwhile leaves a folder that
+looks like a checkpoint, and loading it gives other weights without a word. So each checkpoint gets
+a list of its files' hashes once it is complete, and only folders that still match their list are
+resumed from.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from zhmcq._files import atomic_write, clear_abandoned, is_scratch
+from zhmcq.errors import CheckpointError
+from zhmcq.manifest import file_sha256
+from zhmcq.training._best import BEST_FILES
+
+__all__ = ["Checkpoints", "listed"]
+
+logger = logging.getLogger(__name__)
+
+HASHES = "zhmcq_checkpoint.json"
+# Without these a resumed run would silently continue with another optimizer, rate or order.
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", "adapter_model.safetensors")
+# What transformers writes into a checkpoint before zhmcq lists it.
+UNLISTED = re.compile(
+    r"adapter_.*|README\.md|optimizer\.\w+|scheduler\.\w+|scaler\.\w+|rng_state.*\.pth"
+    r"|train\w+\.\w+|.*token.*|vocab\.\w+|merges\.txt|chat_template.*|special_.*"
+)
+
+
+class Checkpoints:
+    """The checkpoints of a run. Only complete ones count.
+
+    Args:
+        folder: The folder that transformers writes ``checkpoint-<step>`` folders to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def mark_complete(self, step: int) -> None:
+        """Flush the files of a checkpoint to the disk, then list their hashes.
+
+        The list has the hash of the best adapter's record as well, which stands beside it.
+
+        Args:
+            step: The step whose checkpoint transformers has just written.
+        """
+        checkpoint = self.folder / f"checkpoint-{step}"
+        files = {}
+        for path in sorted(checkpoint.iterdir()):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            files[path.name] = file_sha256(path)
+        best = self.folder / "best" / "best.json"
+        record = {"files": files, "best": file_sha256(best) if best.is_file() else None}
+        with atomic_write(checkpoint / HASHES) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+    def newest(self) -> Path | None:
+        """The newest complete checkpoint; ``None`` if no checkpoint was ever complete.
+
+        Unfinished ones are removed. A damaged one is passed over, and the log says why.
+
+        Raises:
+            CheckpointError: If there are finished checkpoints and all of them are damaged.
+        """
+        damaged: list[str] = []
+        for path in reversed(self._all()):
+            if not (path / HASHES).is_file():
+                logger.warning("%s was not finished when its run ended: it is removed", path)
+                shutil.rmtree(path)
+                continue
+            fault = _fault(path)
+            if fault is None:
+                logger.info("resuming from %s", path)
+                return path
+            logger.warning("%s is not resumed from: %s", path, fault)
+            damaged.append(f"{path.name}: {fault}")
+        if damaged:
+            raise CheckpointError(
+                f"every checkpoint in {self.folder} is damaged ({'; '.join(damaged)}): restore the "
+                "files, or pass overwrite=True to start anew"
+            )
+        return None
+
+    def remove_older(self, count: int) -> None:
+        """Remove all complete checkpoints but the newest ``count``."""
+        complete = [path for path in self._all() if (path / HASHES).is_file()]
+        for path in complete[: max(0, len(complete) - count)]:
+            shutil.rmtree(path)
+
+    def clear_abandoned(self) -> None:
+        """Remove what a killed run was writing into the list of a checkpoint's hashes."""
+        for path in self._all():
+            clear_abandoned(path / HASHES)
+
+    def strangers(self) -> list[str]:
+        """What no run wrote here, as paths within the folder."""
+        found = []
+        for path in self.folder.iterdir():
+            if is_scratch(path):
+                continue
+            if path.is_symlink() or not path.is_dir():
+                found.append(path.name)
+                continue
+            ours: Collection[str] = ()
+            if path.name in ("best", "start"):
+                ours = BEST_FILES
+            elif path in self._all():
+                ours = _written(path)
+            found += [
+                f"{path.name}/{file.name}"
+                for file in path.iterdir()
+                if file.name not in ours and not is_scratch(file)
+            ]
+        return found
+
+    def _all(self) -> list[Path]:
+        """Folders that transformers wrote, oldest step first."""
+        if not self.folder.is_dir():
+            return []
+        steps = {}
+        for path in self.folder.iterdir():
+            match = re.fullmatch(r"checkpoint-(\d+)", path.name)
+            if match and path.is_dir() and not path.is_symlink():
+                steps[int(match.group(1))] = path
+        return [steps[step] for step in sorted(steps)]
+
+
+def _written(checkpoint: Path) -> set[str]:
+    """The names of the files of a checkpoint: those listed, or those that transformers gives."""
+    try:
+        return {*listed(checkpoint)[0], HASHES}
+    except (OSError, ValueError):
+        names = {path.name for path in checkpoint.iterdir()}
+        return {name for name in names if UNLISTED.fullmatch(name)} | {HASHES}
+
+
+def listed(checkpoint: Path) -> tuple[dict[str, str], str | None]:
+    """The hashes of the checkpoint's files, and of the best adapter's record beside it.
+
+    Raises:
+        OSError: If the list cannot be read.
+        ValueError: If it is no such list.
+    """
+    try:
+        record = json.loads((checkpoint / HASHES).read_text(encoding="utf-8"))
+        files, best = record["files"], record["best"]
+        if not isinstance(files, dict) or not isinstance(best, str | None):
+            raise TypeError("expected objects with names and hashes")
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"expected the list that was written, found other json ({error})"
+        ) from error
+    return files, best
+
+
+def _fault(checkpoint: Path) -> str | None:
+    """What is wrong with a finished checkpoint, or ``None``."""
+    try:
+        hashes, _ = listed(checkpoint)
+    except (OSError, ValueError) as error:
+        return f"{HASHES} cannot be read ({error})"
+    for name in sorted({*hashes, *NEEDED}):
+        file = checkpoint / name
+        if Path(name).name != name or file.is_symlink() or not file.is_file():
+            return f"{name} is missing"
+        if file_sha256(file) != hashes.get(name):
+            return f"{name} is not as it was written"
+    return None
