@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
 from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling._complete import name_some
+from zhmcq.modeling._loading import loading
 
 __all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
 
@@ -88,6 +89,7 @@ def read_adapter(folder: str | Path) -> Adapter:
     return Adapter(path, manifest)
 
 
+@loading()
 def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
     """Put a trained adapter on the base model that it was trained on.
 

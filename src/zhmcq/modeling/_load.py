@@ -19,6 +19,7 @@ from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.settings import QuantizationSettings
@@ -183,47 +184,48 @@ def load_weights(
             quantised again.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoModelForCausalLM
-
     folder, options = _location(source)
-    config = _configuration(source, folder, options)
-    stored = _stored_method(config)
-    from_gguf = "gguf_file" in options
-    options |= {
-        "dtype": dtype,
-        "output_loading_info": True,
-        "ignore_mismatched_sizes": True,  # refused below, with their names
-    }
-    if not from_gguf:
-        options |= {"use_safetensors": True, "config": config}
-    if quantization is not None:
-        if stored is not None:
-            raise ModelError(
-                f"{source.name!r} is stored quantised already ({stored}): leave quantization "
-                "out, or give the model at full precision"
-            )
-        options["quantization_config"] = quantization
-    quantised = quantization is not None or stored is not None
-    if quantised:
-        options["device_map"] = {"": device}  # such weights are not moved later
-        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
-    try:
-        with bars_on_terminals_only():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    model, info = loaded
-    refuse_incomplete(model, info, source.name)
-    if from_gguf:
-        model = rebuilt(model)
-    elif not quantised:
-        refuse_packed(model, folder, source.name)
-    if quantised:
-        _keep_as_quantised(model)
-    else:
-        model = model.to(device)
-    weights: PreTrainedModel = model.eval()
-    return weights
+    with loading():
+        from transformers import AutoModelForCausalLM
+
+        config = _configuration(source, folder, options)
+        stored = _stored_method(config)
+        from_gguf = "gguf_file" in options
+        options |= {
+            "dtype": dtype,
+            "output_loading_info": True,
+            "ignore_mismatched_sizes": True,  # refused below, with their names
+        }
+        if not from_gguf:
+            options |= {"use_safetensors": True, "config": config}
+        if quantization is not None:
+            if stored is not None:
+                raise ModelError(
+                    f"{source.name!r} is stored quantised already ({stored}): leave quantization "
+                    "out, or give the model at full precision"
+                )
+            options["quantization_config"] = quantization
+        quantised = quantization is not None or stored is not None
+        if quantised:
+            options["device_map"] = {"": device}  # such weights are not moved later
+            logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
+        try:
+            with bars_on_terminals_only():
+                loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
+        model, info = loaded
+        refuse_incomplete(model, info, source.name)
+        if from_gguf:
+            model = rebuilt(model)
+        elif not quantised:
+            refuse_packed(model, folder, source.name)
+        if quantised:
+            _keep_as_quantised(model)
+        else:
+            model = model.to(device)
+        weights: PreTrainedModel = model.eval()
+        return weights
 
 
 def _keep_as_quantised(model: PreTrainedModel) -> None:
@@ -261,20 +263,21 @@ def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) ->
         ModelError: If its configuration cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoModelForCausalLM
-
     folder, options = _location(source, weights=False)
-    config = _configuration(source, folder, options)
-    try:
-        with torch.device("meta"):
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config,
-                dtype=dtype,
-                trust_remote_code=source.trust_remote_code,
-            )
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    return model
+    with loading():
+        from transformers import AutoModelForCausalLM
+
+        config = _configuration(source, folder, options)
+        try:
+            with torch.device("meta"):
+                model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                    config,
+                    dtype=dtype,
+                    trust_remote_code=source.trust_remote_code,
+                )
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
+        return model
 
 
 def is_stored_quantised(source: ModelSource) -> bool:
@@ -295,13 +298,14 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
         ModelError: If it cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoTokenizer
-
     folder, options = _location(source, weights=False)
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "tokenizer", error) from error
+    with loading():
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "tokenizer", error) from error
     return tokenizer
 
 
@@ -347,12 +351,13 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
 def _read_configuration(
     source: ModelSource, folder: Path, options: dict[str, Any]
 ) -> PretrainedConfig:
-    from transformers import AutoConfig
+    with loading():
+        from transformers import AutoConfig
 
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
+        try:
+            config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
     text = config.get_text_config()
     pad, size = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
     if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
@@ -413,6 +418,7 @@ def _require_gguf(path: Path) -> None:
         ) from error
 
 
+@loading()
 def rebuilt(model: Any) -> Any:
     """The same model as one that is not quantised, to be saved.
 

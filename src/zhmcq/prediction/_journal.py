@@ -57,8 +57,9 @@ class Journal:
             f"another prediction is writing to the journal {self._path}: wait until it has ended, "
             "or give another file"
         )
-        lock = self._path.with_name(f"{self._path.name}.lock")
         try:
+            file = Path(os.path.realpath(self._path))  # a link's lock is that of its file
+            lock = file.with_name(f"{file.name}.lock")
             with contextlib.ExitStack() as stack:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(lock, busy))

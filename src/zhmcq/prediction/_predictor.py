@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -144,7 +143,6 @@ class MCQPredictor:
         self._device = choose_device(device)
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
-        self._proving = threading.Lock()
         self._sharing = SharedUse()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
@@ -278,7 +276,7 @@ class MCQPredictor:
             book = None
             if journal is not None:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
-            self._prove_dtype([question.encoded for question in prepared.questions], book)
+            self._settle_dtype([question.encoded for question in prepared.questions], book)
             engine = self._engine(settings, encoder, prepared.longest)
             report = stack.enter_context(progress_or_bar(progress))
             return pipeline.answer(prepared, engine, report, book)
@@ -298,30 +296,39 @@ class MCQPredictor:
             pipeline.record_check(prepared, engine),
         )
 
-    def _prove_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
+    def _settle_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
+        """See to it that the model is in a dtype that works, and in the journal's if it has one.
+
+        Nobody else changes the dtype until this prediction has ended: who needs another one waits.
+        """
+        in_that_dtype = book is None or book.dtype in (None, self.dtype)
+        if not (self._dtype.proven and in_that_dtype):
+            with self._sharing.alone():
+                self._change_dtype(questions, book)
+        if book is not None:
+            book.begin(self.dtype)
+
+    def _change_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
         """Load the model again if the journal or the first questions need another dtype.
 
         Only the state may refer to the model meanwhile, so that its memory is free before its
-        weights are read again. One thread proves the dtype, and others wait for it.
+        weights are read again.
         """
-        with self._proving:
-            before = self._dtype
-            if book is not None and book.dtype is not None:
-                if before.name not in ("auto", book.dtype):
-                    raise book.of_other_dtype(before.name)
-                if book.dtype != self.dtype:
-                    self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
-                    self._reload()
-            try:
-                while questions and not self._dtype.accepts(self._model, questions):
-                    self._reload()
-            except ModelError:
-                if self._dtype is not before:  # other journals may still be answered
-                    self._dtype = before
-                    self._reload()
-                raise
-            if book is not None:
-                book.begin(self.dtype)
+        before = self._dtype
+        if book is not None and book.dtype is not None:
+            if before.name not in ("auto", book.dtype):
+                raise book.of_other_dtype(before.name)
+            if book.dtype != self.dtype:
+                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
+                self._reload()
+        try:
+            while questions and not self._dtype.accepts(self._model, questions):
+                self._reload()
+        except ModelError:
+            if self._dtype is not before:  # other journals may still be answered
+                self._dtype = before
+                self._reload()
+            raise
 
     def _load(self) -> Any:
         dtype, quantization = self._dtype.current, self._quantization
