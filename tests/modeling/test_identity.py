@@ -126,6 +126,16 @@ OLDER: dict[str, dict[str, Any]] = {
         "bos_token_id": 1,
         "eos_token_id": 2,
     },
+    "llama stored in 4 bits": {
+        "rope_theta": 10000.0,
+        "quantization_config": {
+            "bnb_4bit_compute_dtype": "bfloat16",
+            "bnb_4bit_quant_type": "nf4",
+            "llm_int8_threshold": 6,
+            "load_in_4bit": True,
+            "quant_method": "bitsandbytes",
+        },
+    },
     "gpt_neox": {"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_bfloat16": False},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -76,13 +77,14 @@ def identify(source: Path, name: str, tokenizer: PreTrainedTokenizerBase) -> Bas
         ModelError: If the folder lacks either, or a file is damaged.
     """
     if source.is_file():
-        values, weights = {}, file_hash(source)
+        config, weights = {}, file_hash(source)
     else:
-        values = _complete(_read(source))
+        values = _read(source)
+        config = _without_defaults(values)
         weights = weights_hash(source, _tied_names(values))
     return BaseIdentity(
         name=name,
-        config=_without_defaults(values),
+        config=config,
         weights_sha256=weights,
         tokenizer_sha256=tokenizer_hash(tokenizer),
         chat_template_sha256=chat_template_hash(tokenizer),
@@ -106,13 +108,13 @@ def differences(expected: BaseIdentity, present: BaseIdentity, *, chat: bool) ->
     if fields:
         more = f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else ""
         parts.append(f"the configuration ({'; '.join(fields[:NAMED])}{more})")
-    for part, wanted, found in (
+    for part, wanted, actual in (
         ("weights", expected.weights_sha256, present.weights_sha256),
         ("tokenizer", expected.tokenizer_sha256, present.tokenizer_sha256),
         ("chat template", expected.chat_template_sha256, present.chat_template_sha256),
     ):
-        if wanted != found and (chat or part != "chat template"):
-            hashes = [f"{value[:12]}…" if value else "none" for value in (wanted, found)]
+        if wanted != actual and (chat or part != "chat template"):
+            hashes = [f"{value[:12]}…" if value else "none" for value in (wanted, actual)]
             parts.append(f"the {part} (SHA-256: expected {hashes[0]}, found {hashes[1]})")
     return parts
 
@@ -121,11 +123,11 @@ def _changed_fields(expected: Mapping[str, Any], present: Mapping[str, Any]) -> 
     """The fields of configurations that differ, with both values."""
     if not expected or not present:  # of a GGUF file, whose hash covers it
         return
-    wanted, found = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
-    for name in sorted(wanted.keys() | found.keys()):
+    wanted, actual = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
+    for name in sorted(wanted.keys() | actual.keys()):
         sides = [
             json.dumps(values[name], ensure_ascii=False) if name in values else "nothing"
-            for values in (wanted, found)
+            for values in (wanted, actual)
         ]
         if sides[0] != sides[1]:
             yield f"{name}: expected {sides[0]:.60}, found {sides[1]:.60}"
@@ -141,11 +143,12 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """The configuration of a folder as it is written."""
+    """The completed configuration of a folder."""
     from transformers import PretrainedConfig
 
     try:
-        values = dict(PretrainedConfig.get_config_dict(str(folder), local_files_only=True)[0])
+        values = PretrainedConfig.get_config_dict(str(folder), local_files_only=True)[0]
+        values = _complete(dict(values))
     except Exception as error:  # whatever a broken file makes transformers raise
         raise ModelError(
             f"{folder / 'config.json'} cannot be read as a model's configuration: "
@@ -173,7 +176,25 @@ def _complete(values: dict[str, Any]) -> dict[str, Any]:
             complete = json.loads(config.to_json_string(use_diff=False))
         except Exception:  # whatever its class raises about values that do not go together
             config_class = None
-    return _stable(complete, _declared(config_class))
+    stable = _stable(complete, _declared(config_class))
+    if isinstance(stored := stable.get("quantization_config"), dict):
+        stable["quantization_config"] = _complete_quantization(stored)
+    return stable
+
+
+def _complete_quantization(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a stored quantisation, completed likewise, without options that are off."""
+    from transformers.quantizers.auto import AutoQuantizationConfig
+
+    # Its class may need a package that is not installed, or refuse the values.
+    with contextlib.suppress(Exception):
+        config = AutoQuantizationConfig.from_dict(copy.deepcopy(values))
+        values = json.loads(json.dumps(config.to_dict()))
+    return {
+        name: _plain(value)
+        for name, value in values.items()
+        if not name.startswith("_") and not _is_off(value)
+    }
 
 
 def _config_class(values: Mapping[str, Any]) -> Any | None:

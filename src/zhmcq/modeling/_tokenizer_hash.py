@@ -9,8 +9,6 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -98,7 +96,7 @@ def _model_of(backend: Any) -> dict[str, Any]:
 
     Options that are off are left out, so that new ones of later versions change nothing.
     """
-    model: dict[str, Any] = from_json(backend.to_str(), cache_strings=False)["model"]
+    model: dict[str, Any] = json.loads(backend.to_str())["model"]
     if isinstance(vocabulary := model.get("vocab"), dict):
         model["vocab"] = sorted(vocabulary.items(), key=itemgetter(1))
     return {name: value for name, value in model.items() if not (value is None or value is False)}
