@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from zhmcq.encoding._tokenizer_copy import tokenizer_copy
 from zhmcq.errors import EncodingError
 from zhmcq.prompts import Message
 
@@ -17,15 +18,19 @@ __all__ = ["TokenCodec"]
 class TokenCodec:
     """How one tokenizer writes prompts, answers and their end.
 
+    Threads may share it, and the tokenizer: it encodes with copies of its own, made once.
+
     Args:
-        tokenizer: A tokenizer of transformers.
+        tokenizer: A tokenizer of transformers. What is changed in it later has no effect here.
 
     Attributes:
+        tokenizer: The tokenizer that was given.
         prefix: The ids that the tokenizer itself writes before a text (BOS, or nothing).
         end: The id that ends an answer to a plain-text prompt (EOS).
 
     Raises:
-        EncodingError: If the tokenizer has no EOS token: no answer could ever end.
+        EncodingError: If the tokenizer has no EOS token: no answer could ever end. If its ids are
+            not those that it would have when it is saved.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -36,6 +41,9 @@ class TokenCodec:
                 "end: set tokenizer.eos_token"
             )
         self.end = int(tokenizer.eos_token_id)
+        # A stem that says "<|eot_id|>" is text and stays text; what a chat template writes is not.
+        self._for_text = tokenizer_copy(tokenizer, split_special_tokens=True)
+        self._for_templates = tokenizer_copy(tokenizer, split_special_tokens=False)
         self._unmarked = _control_tokens_not_marked_special(tokenizer)
         self.prefix = self._written_before_text()
         self._newline = self.text("\n")
@@ -67,7 +75,7 @@ class TokenCodec:
         return [*self._continuation(text), end]
 
     def _written_before_text(self) -> list[int]:
-        bare, whole = self.text("字"), list(self.tokenizer("字").input_ids)
+        bare, whole = self.text("字"), list(self._for_templates("字").input_ids)
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return whole[:start]
@@ -98,8 +106,7 @@ class TokenCodec:
         return pieces
 
     def _plain(self, text: str) -> list[int]:
-        # split_special_tokens: a stem that says "<|eot_id|>" is text and stays text.
-        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        encoded = self._for_text(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded.input_ids)
 
     def _continuation(self, text: str) -> list[int]:
@@ -113,7 +120,7 @@ class TokenCodec:
         return ids[head:] if ids[:head] == self._newline else self._plain(text)
 
     def _chat(self, messages: tuple[Message, ...], *, add_generation_prompt: bool) -> list[int]:
-        if not self.tokenizer.chat_template:
+        if not self._for_templates.chat_template:
             raise EncodingError(
                 "expected a tokenizer with a chat template for this prompt, found none; a base "
                 "model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
@@ -135,7 +142,7 @@ class TokenCodec:
         return encoded
 
     def _apply(self, chat: list[dict[str, str]], add_generation_prompt: bool) -> list[int]:
-        encoded: Any = self.tokenizer.apply_chat_template(
+        encoded: Any = self._for_templates.apply_chat_template(
             chat,
             add_generation_prompt=add_generation_prompt,
             tokenize=True,
@@ -154,7 +161,7 @@ class TokenCodec:
             start = len(before)
             as_expected = chat[:start] == before and chat[start : start + len(reply)] == reply
             rest = chat[start + len(reply) :] if as_expected else []
-            special = set(self.tokenizer.all_special_ids)
+            special = set(self._for_templates.all_special_ids)
             self._turn_end = rest[0] if rest and rest[0] in special else self.end
         return self._turn_end
 
