@@ -29,15 +29,14 @@ USED = {
     "generation": (
         "{% generation %}{{ messages[-1].content }}{% endgeneration %}{{ 'x' * 3 }}{{ [1, 2] }}"
     ),
-    "continue and methods": "{% for m in messages %}{% if m.role == 'user' %}{% continue %}{% endif %}"
+    "continue and methods": "{% for m in messages %}"
+    "{% if m.role == 'user' %}{% continue %}{% endif %}"
     "{{ m.content.split('請')[-1].lstrip('\\n') }}{{ m.content.replace('。', '!') }}{% endfor %}",
-    "formats": (
-        "{{ '%s|%02d' % ('a', 7) }}{{ '{}-{:>3}'.format('a', 7) }}{{ 'b' | upper | indent(2, true) }"
-        "}"
-    ),
-    "undefined": "{% if tools is none and documents is none and enable_thinking is not defined %}none{% endif %}"
+    "formats": "{{ '%s|%02d' % ('a', 7) }}{{ '{}-{:>3}'.format('a', 7) }}{{ 'b' | indent(2) }}",
+    "undefined": "{% if tools is none and documents is none %}{{ x is defined }}{% endif %}"
     "{{ dict(a=1) | items | list }}{{ messages | length }}{{ {'a': [1, {'b': 2}]} | tojson }}",
-    "dictsort and set": "{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k }}{{ v }}{% else %}none{% endfor %}"
+    "dictsort and set": "{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k }}{{ v }}"
+    "{% else %}none{% endfor %}"
     "{% set text %}A{{ bos_token }}{% endset %}{{ text ~ text }}{{ range(5) | list }}",
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +15,30 @@ from typing import Any, Self, get_args
 
 from zhmcq._files import locked
 from zhmcq.errors import OutputError, PredictionError
+from zhmcq.manifest import as_date
 from zhmcq.settings import DtypeName
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "recorded_date"]
 
 DTYPES: tuple[DtypeName, ...] = tuple(name for name in get_args(DtypeName) if name != "auto")
+
+
+# How a first line begins. The date comes first, so that it can be read where the rest is torn off.
+DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "([^"]*)"')
+TORN_DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "[0-9-]*')
+
+
+def recorded_date(path: str | Path) -> datetime.date | None:
+    """The date that a journal's questions were rendered with; ``None`` if it names none.
+
+    A journal that cannot be read has none: opening it says why.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            match = DATE.match(file.read(200))
+        return None if match is None else as_date(match[1].decode("ascii", "replace"))
+    except (OSError, ValueError):
+        return None
 
 
 class Journal:
@@ -32,6 +53,8 @@ class Journal:
             refused.
         fault: Returns what is wrong with a record, or ``None``; a journal with a wrong record is
             refused.
+        template_date: The date in the chats that the model is given (``"2026-11-26"``); ``""`` if
+            there is none.
 
     Attributes:
         dtype: The name of the dtype that the journal was begun in; ``None`` for a new one.
@@ -48,8 +71,11 @@ class Journal:
         path: str | Path,
         run: dict[str, Any],
         fault: Callable[[dict[str, Any]], str | None] = lambda record: None,  # noqa: ARG005
+        *,
+        template_date: str = "",
     ) -> None:
         self._path = Path(path)
+        self._template_date = template_date
         self._run = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
         self.dtype: DtypeName | None = None
         self.finished: dict[str, dict[str, Any]] = {}
@@ -123,7 +149,8 @@ class Journal:
             raise self._unwritable(error) from error
 
     def _head(self, dtype: str) -> dict[str, Any]:
-        return {"zhmcq_journal": 1, "run": self._run, "dtype": dtype}
+        date = self._template_date
+        return {"zhmcq_journal": 1, "template_date": date, "run": self._run, "dtype": dtype}
 
     def _read(self, fault: Callable[[dict[str, Any]], str | None]) -> None:
         """Read the answers; a last line that an interruption left incomplete is cut off."""
@@ -153,6 +180,8 @@ class Journal:
                 self.dtype = name
                 return
         if b"\n" not in raw and any(head.startswith(raw) for head in heads.values()):
+            return
+        if TORN_DATE.fullmatch(raw):  # begun on another day, and it holds nothing
             return
         problem = "of another run (other questions, model, prompt or mode)"
         if not raw.startswith(b'{"zhmcq_journal"'):
