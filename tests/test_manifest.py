@@ -27,7 +27,13 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
     Manifest(
         kind="adapter",
-        base=BaseIdentity(name="模型", config_sha256="c", weights_sha256="w"),
+        base=BaseIdentity(
+            name="模型",
+            config={},
+            weights_sha256="w",
+            tokenizer_sha256="t",
+            chat_template_sha256="",
+        ),
         prompt=PromptRecord(name="zh-exam", options={"labels": "ABCD"}, sha256="p"),
         max_length=512,
         settings={"r": 32},

@@ -26,15 +26,21 @@ class BaseIdentity(BaseModel):
 
     Attributes:
         name: The name or folder it was loaded by, for people to read.
-        config_sha256: Hash of its configuration, without the parts that change with use.
+        config: The values of its configuration that are not the defaults of their kind of model,
+            without those that no number depends on; empty for a GGUF file.
         weights_sha256: Hash of all its weights.
+        tokenizer_sha256: Hash of its tokenizer: vocabulary with ids, merges, special tokens, and
+            what it makes of a few texts.
+        chat_template_sha256: Hash of its tokenizer's chat template; ``""`` without one.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    config_sha256: str
+    config: dict[str, Any]
     weights_sha256: str
+    tokenizer_sha256: str
+    chat_template_sha256: str
 
 
 class PromptRecord(BaseModel):
@@ -46,6 +52,7 @@ class PromptRecord(BaseModel):
         options: The keyword arguments that make it again, as JSON values.
         sha256: Hash of a few made-up questions as the prompt renders them, by which a later
             change of its template is noticed.
+        chat: Whether it renders messages, for which the tokenizer's chat template counts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +60,7 @@ class PromptRecord(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     sha256: str
+    chat: bool = False
 
 
 class Manifest(BaseModel):
@@ -132,13 +140,19 @@ class Manifest(BaseModel):
             manifest.verify(folder)
         return manifest
 
-    def verify(self, folder: Path) -> None:
+    def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.
+
+        Args:
+            folder: The folder.
+            weights: Whether to compare ``*.safetensors`` too, which takes time for a whole model.
 
         Raises:
             ManifestError: If a file is missing, changed, a link, or not named plainly.
         """
         for name, expected in self.files.items():
+            if not weights and name.endswith(".safetensors"):
+                continue
             if Path(name).name != name or name in ("", ".", ".."):
                 raise ManifestError(
                     f"{folder / MANIFEST_NAME} names the file {name!r}: expected plain names of "

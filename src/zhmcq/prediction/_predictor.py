@@ -45,11 +45,11 @@ from zhmcq.prediction._arguments import (
     require_path,
 )
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
-from zhmcq.prediction._journal import Journal, recorded_date
+from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 from zhmcq.prediction._predictions import Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
-from zhmcq.prompts._registry import rendering_sha256
+from zhmcq.prompts._registry import rendering_sha256, renders_chat
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
@@ -161,6 +161,8 @@ class MCQPredictor:
             refuse_beyond_positions(max_length, config, argument)
         self._say_if_lowered(remembered)
         self.tokenizer = load_tokenizer(self._source)
+        if trained is not None:
+            trained.refuse_other_base(self._identity)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
             self._attach(trained)
@@ -305,12 +307,13 @@ class MCQPredictor:
     ) -> Journal:
         """The opened journal of this run, whose dtype is not decided yet."""
         engine = self._engine(settings, encoder, prepared.longest)
-        return Journal(
-            path,
-            pipeline.journal_run(prepared, engine, self._model_fields()),
-            pipeline.record_check(prepared, engine),
-            template_date=encoder.template_date,
+        run = JournalRun(
+            self._identity,
+            renders_chat(self.prompt),
+            pipeline.journal_fields(prepared, engine, self._model_fields()),
+            encoder.template_date,
         )
+        return Journal(path, run, pipeline.record_check(prepared, engine))
 
     def _prove_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
         """Load the model again if the journal or the first questions need another dtype.
@@ -369,7 +372,8 @@ class MCQPredictor:
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
-        """Log a warning if the base model is not quantised as in training."""
+        """Log warnings if quantisation or chat template are not those of training."""
+        adapter.warn_of_other_template(self._identity)
         trained = None
         if adapter.quantization is not None:
             trained = QuantizationSettings(**adapter.quantization)
@@ -434,14 +438,13 @@ class MCQPredictor:
 
     @cached_property
     def _identity(self) -> BaseIdentity:
-        """Hashes of the base model; computed when they are first needed, since that takes time."""
-        return self._source.identity()
+        """The base model's identity; found out when it is first needed, since that takes time."""
+        return self._source.identity(self.tokenizer)
 
     def _model_fields(self) -> dict[str, Any]:
-        """What the answers depend on besides mode and questions, for the journal."""
+        """What the answers depend on besides base model, mode and questions, for the journal."""
         adapter = self._state.adapter
         return {
-            "model": self._identity.model_dump(exclude={"name"}),
             "adapter": None if adapter is None else adapter.manifest.files,
             "prompt_sha256": rendering_sha256(self.prompt),
             "quantization": self._quantization and self._quantization.model_dump(),
@@ -464,10 +467,12 @@ def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | N
     folder = Path(source.name)
     if not (folder / MANIFEST_NAME).is_file():
         return None
-    manifest = Manifest.read(folder, verify=False)  # the weights are hashed when it matters
+    manifest = Manifest.read(folder, verify=False)
     if manifest.kind == "adapter":
         raise ManifestError(
             f"{folder} holds an adapter, not a model: expected "
             f"MCQPredictor({manifest.base.name!r}, adapter={str(folder)!r})"
         )
+    # Its tokenizer and configuration; its weights are many, and loading them shows damage.
+    manifest.verify(folder, weights=False)
     return manifest

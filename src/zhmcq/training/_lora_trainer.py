@@ -242,7 +242,7 @@ class LoraTrainer:
             lora=self.lora,
             settings=settings,
             quantization=self.quantization,
-            identity=self.source.identity(),
+            identity=self.source.identity(encoder.codec.tokenizer),
             prompt=describe_prompt(self.prompt),
             arguments=arguments,
             dtype=proven.dtype,

@@ -16,13 +16,14 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, Manifest, as_date, file_sha256
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date, file_sha256
+from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 
 __all__ = ["BestAdapter", "Checkpoints", "RunFolder"]
@@ -187,7 +188,7 @@ class RunFolder:
     def _checkpoint_of(self, record: dict[str, Any]) -> Path | None:
         """The newest checkpoint of the interrupted run, if it is the run of ``record``."""
         earlier = _read_record(self.path / RUN_FILE)
-        changed = sorted(key for key in record if earlier.get(key) != record[key])
+        changed = sorted(_changed(earlier, record))
         if changed:
             raise CheckpointError(
                 f"{self.path} holds an interrupted run with other {', '.join(changed)}: give the "
@@ -413,6 +414,24 @@ class BestAdapter:
             return None
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return stored
+
+
+def _changed(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    """What makes the run of ``record`` another one than the earlier run."""
+    for name, value in record.items():
+        if earlier.get(name) == value:
+            continue
+        if name != "base":
+            yield name
+            continue
+        try:
+            base = BaseIdentity.model_validate({**earlier["base"], "name": ""})
+        except (ValueError, KeyError, TypeError):
+            yield "base model"
+            continue
+        present = BaseIdentity.model_validate({**value, "name": ""})
+        if parts := differences(base, present, chat=record["prompt"]["chat"]):
+            yield f"base model, which differs in {' and '.join(parts)}"
 
 
 def _read_record(run_file: Path) -> dict[str, Any]:
