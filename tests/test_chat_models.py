@@ -101,10 +101,10 @@ def test_tomorrows_clock_resumes_todays_run_and_asks_the_same_of_its_adapter(
         assert after == pytest.approx(before, abs=1e-4)
     manifest = json.loads((tmp_path / "merged" / "zhmcq_manifest.json").read_text("utf-8"))
     assert manifest["template_date"] == "2026-11-26"
-    assert scores(base, prompt="zh-chat") != scores_on(november, 26, base)
+    assert scores(base, prompt="zh-chat") != scores_on_day(november, 26, base)
 
 
-def scores_on(november: SetDate, day: int, base: Path) -> list[Any]:
+def scores_on_day(november: SetDate, day: int, base: Path) -> list[Any]:
     november(day)
     return scores(base, prompt="zh-chat")
 

@@ -234,3 +234,16 @@ def test_threads_encode_chats_as_one_thread_does(chat_tokenizer: Any) -> None:
     expected = Encoder(chat_tokenizer, ChatPrompt()).encode(bank)
     with ThreadPoolExecutor(8) as pool:
         assert all(result == expected for result in pool.map(encoder.encode, [bank] * 16))
+
+
+def test_an_argument_that_the_template_does_not_read_is_warned_of(
+    encoder_of: MakeEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    template = KINDS["hybrid thinking"].template
+    rules(encoder_of(template, template_arguments={"enable_thinkng": False}))
+    assert "does not read 'enable_thinkng', which template_arguments gives it; it reads" in (
+        caplog.text
+    )
+    caplog.clear()
+    rules(encoder_of(template, template_arguments={"enable_thinking": False}))
+    assert caplog.text == ""

@@ -102,6 +102,7 @@ FAULTY = {
     "an unknown filter": ("{{ messages | shell }}", "No filter named 'shell'"),
     "an unknown function": ("{{ shell() }}", "'shell' is undefined"),
     "an error of its own": ("{{ raise_exception('no system role') }}", "^no system role$"),
+    "an error with control characters": ("{{ raise_exception('a\x1b[31mb') }}", r"^a \[31mb$"),
     "another file": ("{% include '/etc/passwd' %}", "no loader"),
     "a way out of the sandbox": ("{{ ''.__class__.__mro__ }}", "unsafe|SecurityError"),
     "a padded text": ("{{ 'x'.ljust(10000000000) }}", "SecurityError"),

@@ -9,10 +9,12 @@ an answer stands, what ends it, and what is wrong.
 from __future__ import annotations
 
 import datetime
+import functools
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from zhmcq.encoding._template import BoundedTemplate, OverBudgetError, TemplateRefusedError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from zhmcq.encoding._tokens import TokenCodec
 
 __all__ = ["TEMPLATE_RULES", "Chat", "ChatRefusedError", "TemplateFault", "today"]
+
+logger = logging.getLogger(__name__)
 
 Roles = tuple[str, ...]
 
@@ -48,6 +52,7 @@ OF_ANSWERS = {
     "answer_displaced",
     "turn_end_missing",
 }
+OF_PLACES = OF_ANSWERS - {"turn_end_missing"}
 THINKING_ARGUMENTS = ("enable_thinking", "thinking")
 THINKING = re.compile(
     r"<\|?(?P<close>/)?(?:\w+:)?(?:think|thinking|thought|reasoning)\|?>|\[(?P<end>/)?THINK\]"
@@ -165,7 +170,7 @@ class Chat:
         layout = self._layout(roles)
         return [*self._codec.continuation(layout.before + text + layout.after), layout.end]
 
-    @cached_property
+    @functools.cached_property
     def _template(self) -> BoundedTemplate:
         """The compiled template.
 
@@ -173,17 +178,17 @@ class Chat:
             _MissingError: If there is none.
             TemplateRefusedError: If it cannot be compiled.
         """
-        tokenizer, found = self._codec.tokenizer, "none"
+        tokenizer, reason = self._codec.tokenizer, "none"
         try:
             source = tokenizer.get_chat_template() if tokenizer.chat_template else ""
         except ValueError as error:  # several templates, of which none is the default
-            source, found = "", str(error).split(".")[0]
+            source, reason = "", str(error).split(".")[0]
         if not source:
             raise _MissingError(
-                f"expected a tokenizer with a chat template for this prompt, found {found}; a base "
-                "model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
+                f"expected a tokenizer with a chat template for this prompt, found {reason}; a "
+                "base model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
             )
-        return BoundedTemplate(source)
+        return _compiled(source)
 
     def _written(self, messages: Sequence[Message], *, to_answer: bool) -> str:
         """The chat as text, the control tokens in its messages marked.
@@ -213,9 +218,8 @@ class Chat:
 
     def _rendered(self, messages: Sequence[Message], *, to_answer: bool) -> str:
         midnight = datetime.datetime.combine(self.date, datetime.time())
-        tokens: dict[str, Any] = self._codec.tokenizer.special_tokens_map
         variables = {
-            **{name: str(token) for name, token in tokens.items()},
+            **self._codec.tokenizer.special_tokens_map,
             "strftime_now": midnight.strftime,
             **self._marked(self._arguments),
             "messages": [
@@ -286,6 +290,7 @@ class Chat:
             over = isinstance(error.__cause__, OverBudgetError)
             rule = "template_unbounded" if over else "template_fails"
             return _Layout("", "", usual_end, (TemplateFault(rule, str(error)),))
+        self._warn_of_unread_arguments()
         faults = list(self._faults_of_prompt(turns, prompt))
         try:
             unopened = self._written(turns, to_answer=False)
@@ -294,12 +299,12 @@ class Chat:
             reason = f"expected the chat template to write an answer, found that it fails: {error}"
             fault = TemplateFault("answer_displaced", f"{reason}; {ANOTHER_PROMPT}")
             return _Layout("", "", usual_end, (*faults, fault))
-        head, found, tail = whole.rpartition(REPLY)
-        if not found:
+        head, reply, tail = whole.rpartition(REPLY)
+        if not reply:
             reason = "expected the chat template to write an assistant's answer, found none"
             fault = TemplateFault("answer_displaced", f"{reason}; {ANOTHER_PROMPT}")
             return _Layout("", "", usual_end, (*faults, fault))
-        before, misplaced = self._place(turns, prompt, unopened, head, roles)
+        before, misplaced = self._before_answer(turns, prompt, unopened, head, roles)
         after, end = self._end(tail)
         if misplaced is not None:
             faults.append(misplaced)
@@ -312,6 +317,16 @@ class Chat:
                 )
             )
         return _Layout(before, after, usual_end if end is None else end, tuple(faults))
+
+    def _warn_of_unread_arguments(self) -> None:
+        unread = sorted(self._arguments.keys() - self._template.variables)
+        if unread:
+            logger.warning(
+                "the chat template does not read %s, which template_arguments gives it; it reads "
+                "%s",
+                " and ".join(map(repr, unread)),
+                ", ".join(sorted(self._template.variables)),
+            )
 
     def _faults_of_prompt(self, turns: Sequence[Message], prompt: str) -> Iterator[TemplateFault]:
         """Whether the texts of all turns are in the prompt, and how it begins."""
@@ -333,15 +348,15 @@ class Chat:
                     f"it cut or changed: {ANOTHER_PROMPT}",
                 )
             return
-        bos = self._codec.tokenizer.bos_token_id
-        if bos is not None and self._ids(prompt)[:2] == [bos, bos]:
+        bos = self._codec.tokenizer.bos_token
+        if bos and prompt.startswith(2 * str(bos)):
             yield TemplateFault(
                 "bos_doubled",
-                f"expected the chat template to begin with BOS once, found it twice ({bos}, "
-                f"{bos}): take one out of the template, or {ANOTHER_PROMPT}",
+                f"expected the chat template to begin with BOS once, found it twice ({bos}{bos}): "
+                f"take one out of the template, or {ANOTHER_PROMPT}",
             )
 
-    def _place(
+    def _before_answer(
         self, turns: Sequence[Message], prompt: str, unopened: str, head: str, roles: Roles
     ) -> tuple[str, TemplateFault | None]:
         """What stands between a prompt and its answer, and what is wrong with that.
@@ -410,7 +425,7 @@ class Chat:
         for name in THINKING_ARGUMENTS:
             if name in self._template.variables and name not in self._arguments:
                 other = Chat(self._codec, {**self._arguments, name: False}, self.date)
-                if not other.faults(roles):
+                if not {fault.rule for fault in other.faults(roles)} & OF_PLACES:
                     return (
                         f"give the prompt template_arguments={{{name!r}: False}}, with which the "
                         "template opens no thinking"
@@ -419,6 +434,12 @@ class Chat:
             "no argument of the template closes it, so that answers cannot be scored in its "
             f"chats: {ANOTHER_PROMPT}, or let the model reply with mode='generate'"
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(source: str) -> BoundedTemplate:
+    """A template, compiled once for all the encoders of a process."""
+    return BoundedTemplate(source)
 
 
 class _MissingError(ChatRefusedError):
@@ -446,6 +467,6 @@ def _another_date(date: datetime.date) -> datetime.date:
 
     for days in range(400, 500):
         other = date - datetime.timedelta(days=days)
-        if all(one != two for one, two in zip(parts(date), parts(other), strict=True)):
+        if not any(map(eq, parts(date), parts(other))):
             return other
     raise AssertionError(f"no date is like {date} in nothing")

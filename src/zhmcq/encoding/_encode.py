@@ -174,7 +174,7 @@ class Encoder:
                 refuses are passed over.
         """
         faults: dict[str, TemplateFault] = {}
-        asked: set[tuple[str, tuple[str, ...]]] = set()
+        probed: set[tuple[str, tuple[str, ...]]] = set()
         for question in questions:
             try:
                 rendered = render_prompt(self.template, question)
@@ -183,8 +183,8 @@ class Encoder:
             if not (roles := _roles(rendered)):
                 continue
             key = (_arguments_key(rendered), roles)
-            if key not in asked:
-                asked.add(key)
+            if key not in probed:
+                probed.add(key)
                 for fault in self._chat(rendered).faults(roles):
                     faults.setdefault(fault.rule, fault)
         return list(faults.values())

@@ -120,7 +120,8 @@ class BoundedTemplate:
 def _reason(error: Exception) -> str:
     line = getattr(error, "lineno", None)
     name = "" if type(error) is TemplateError else f"{type(error).__name__}: "
-    return f"{name}{error}{f' (line {line})' if line else ''}"[:500]
+    text = f"{name}{error}{f' (line {line})' if line else ''}"[:500]
+    return "".join(char if char.isprintable() else " " for char in text)  # it is a stranger's
 
 
 class _Meter:

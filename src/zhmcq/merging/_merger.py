@@ -138,6 +138,8 @@ class Merger:
             ManifestError: If ``adapter`` is no adapter folder of zhmcq.
             PromptMismatchError: If there are questions to verify with and the adapter's prompt is
                 unknown here, or renders differently now.
+            EncodingError: If there are questions to verify with, and the base model's chat template
+                would spoil every one of them.
             ModelError: If the base model or the adapter cannot be loaded.
             MergeError: If there is no such base to merge ``into``, weights or scores are not
                 finite, or the merged model is another one than the adapter on its base model.
