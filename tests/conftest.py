@@ -25,9 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The examples, the script of the docs and the tiny models are no packages: their folders are put on
-# the path.
-FOLDERS = ("examples", "docs", "tests/modeling")
+# The examples, the script of the docs, tiny models and chat templates are no packages: their
+# folders are put on the path.
+FOLDERS = ("examples", "docs", "tests/modeling", "tests/encoding")
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zhmcq.errors import ManifestError
 
@@ -69,6 +71,8 @@ class Manifest(BaseModel):
         base: The base model.
         prompt: The prompt that renders the questions.
         max_length: The most tokens of a prompt with its answer.
+        template_date: The date that the chat template wrote into every prompt (``"2026-11-26"``);
+            ``""`` where it writes none.
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
@@ -82,10 +86,18 @@ class Manifest(BaseModel):
     base: BaseIdentity
     prompt: PromptRecord
     max_length: int
+    template_date: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("template_date")
+    @classmethod
+    def _check_date(cls, text: str) -> str:
+        if text:
+            as_date(text)
+        return text
 
     def write(self, folder: Path) -> Manifest:
         """Write the manifest into ``folder``, with a hash of every file that is there.
@@ -176,6 +188,19 @@ def _reason(error: Exception) -> str:
             for problem in error.errors(include_url=False)
         )
     return getattr(error, "strerror", None) or str(error)
+
+
+def as_date(text: object) -> datetime.date:
+    """The date that an ISO text names.
+
+    Raises:
+        ValueError: If it names none, or none of a computer's clock.
+    """
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        date = datetime.date.fromisoformat(text)
+        if date.year >= 1970:
+            return date
+    raise ValueError(f"expected a date such as '2026-11-26', found {text!r:.40}")
 
 
 def file_sha256(path: Path) -> str:

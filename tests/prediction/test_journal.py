@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from zhmcq.errors import OutputError, PredictionError
 from zhmcq.manifest import BaseIdentity
-from zhmcq.prediction._journal import Journal, JournalRun
+from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 
 BASE = BaseIdentity(
     name="tiny",
@@ -21,6 +22,7 @@ BASE = BaseIdentity(
 )
 FIELDS = {"mode": "score", "questions": [["甲", [1, 2]]]}
 RUN = JournalRun(BASE, chat=False, fields=FIELDS)
+TODAY = replace(RUN, template_date="2026-11-26")
 
 
 @pytest.fixture
@@ -84,6 +86,35 @@ def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
             journal.begin("float32")
             journal.add([{"id": "3"}])
         assert list(finished_in(path))[-1] == "3"
+
+
+def test_the_date_of_the_chats_is_in_the_first_line(path: Path) -> None:
+    assert recorded_date(path) is None
+    with Journal(path, TODAY) as journal:
+        journal.begin("float32")
+    assert recorded_date(path) == datetime.date(2026, 11, 26)
+    assert json.loads(path.read_bytes())["template_date"] == "2026-11-26"
+
+
+def test_a_first_line_that_was_torn_yesterday_is_begun_anew_today(path: Path) -> None:
+    with Journal(path, TODAY) as journal:
+        journal.begin("float32")
+    head = path.read_bytes()
+    for length in [*range(30, 60), 90, len(head) - 1]:
+        path.write_bytes(head[:length])
+        date = recorded_date(path) or datetime.date(2026, 11, 27)
+        with Journal(path, replace(RUN, template_date=date.isoformat())) as journal:
+            journal.begin("float32")
+        assert recorded_date(path) == date
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", '{"zhmcq_journal": 1, "template_date": "no"}', '{"zhmcq_journal": 1}', "\x00"],
+)
+def test_a_file_without_a_date_has_none(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    assert recorded_date(path) is None
 
 
 def test_a_journal_of_another_run_is_refused_and_kept(path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_run_is_the_same_by_its_base_prompt_settings_data_and_circumstances(ru
     assert list(record) == [
         "base",
         "prompt",
+        "template_date",
         "lora",
         "training",
         "quantization",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,31 @@ from typing import Any, Self, get_args
 
 from zhmcq._files import locked
 from zhmcq.errors import OutputError, PredictionError
-from zhmcq.manifest import BaseIdentity
+from zhmcq.manifest import BaseIdentity, as_date
 from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 
-__all__ = ["Journal", "JournalRun"]
+__all__ = ["Journal", "JournalRun", "recorded_date"]
 
 DTYPES: tuple[DtypeName, ...] = tuple(name for name in get_args(DtypeName) if name != "auto")
+
+
+# How a first line begins. The date comes first, so that it can be read where the rest is torn off.
+DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "([^"]*)"')
+TORN_DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "[0-9-]*')
+
+
+def recorded_date(path: str | Path) -> datetime.date | None:
+    """The date that a journal's questions were rendered with; ``None`` if it names none.
+
+    A journal that cannot be read has none: opening it says why.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            match = DATE.match(file.read(200))
+        return None if match is None else as_date(match[1].decode("ascii", "replace"))
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +51,14 @@ class JournalRun:
         base: The base model, kept as it is, so that a later refusal can say what differs.
         chat: Whether the questions are asked as chats, for which its chat template counts.
         fields: Everything else; only a hash of it is kept.
+        template_date: The date in the chats (``"2026-11-26"``), kept so that a later call can tell
+            it the chat template again; ``""`` if there is none.
     """
 
     base: BaseIdentity
     chat: bool
     fields: dict[str, Any]
+    template_date: str = ""
 
 
 class Journal:
@@ -145,6 +168,7 @@ class Journal:
     def _head(self, dtype: str) -> dict[str, Any]:
         return {
             "zhmcq_journal": 1,
+            "template_date": self._run.template_date,
             "base": self._run.base.model_dump(exclude={"name"}),
             "run": self._fields_sha256,
             "dtype": dtype,
@@ -178,6 +202,8 @@ class Journal:
         """
         line, end, _ = raw.partition(b"\n")
         if not end and any(_line(self._head(name)).startswith(raw) for name in DTYPES):
+            return
+        if TORN_DATE.fullmatch(raw):  # begun on another day, and it holds nothing
             return
         problem = "none"
         if line.startswith(b'{"zhmcq_journal"'):

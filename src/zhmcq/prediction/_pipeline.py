@@ -14,6 +14,7 @@ from typing import Any
 
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
+from zhmcq.errors import EncodingError
 from zhmcq.prediction._engines import Engine, PreparedQuestion, Record
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
@@ -55,8 +56,13 @@ def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
     Args:
         bank: The questions.
         encoder: Renders them and turns them into token ids.
+
+    Raises:
+        EncodingError: If the chat template refuses every question.
     """
     encoded, unfit = encoder.encode(bank)
+    if unfit and not encoded and all(item.by_template for item in unfit):
+        raise EncodingError(f"template_fails: {unfit[0].reason}")
     by_id = {question.id: question for question in bank}
     return PreparedBank(
         bank,

@@ -18,7 +18,7 @@ from zhmcq.errors import (
     ModelError,
     SettingsError,
 )
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -44,7 +44,7 @@ from zhmcq.prediction._arguments import (
     require_path,
 )
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
-from zhmcq.prediction._journal import Journal, JournalRun
+from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 from zhmcq.prediction._predictions import Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
@@ -265,7 +265,9 @@ class MCQPredictor:
                 it is not causal, or its numbers depend on the other questions in every layout.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
-            EncodingError: If the tokenizer has no EOS token.
+            EncodingError: If the tokenizer has no EOS token; if the questions are asked as chats
+                and the tokenizer's chat template is missing, refuses them all, or would not have
+                an answer where it is scored.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
         settings = mode_settings(mode, parser)
@@ -273,7 +275,9 @@ class MCQPredictor:
         bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
-            encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
+            encoder = self._encoder(journal)
+            scoring = isinstance(settings, ScoreSettings)
+            encoder.refuse_faulty_template(bank, scoring=scoring)
             prepared = pipeline.prepare(bank, encoder)
             book = None
             if journal is not None:
@@ -282,6 +286,15 @@ class MCQPredictor:
             engine = self._engine(settings, encoder, prepared.longest)
             report = stack.enter_context(progress_or_bar(progress))
             return pipeline.answer(prepared, engine, report, book)
+
+    def _encoder(self, journal: str | Path | None) -> Encoder:
+        """What encodes questions, on the date that the model has seen or that the journal has."""
+        remembered, date = self._state.remembered, None
+        if remembered is not None and remembered.template_date:
+            date = as_date(remembered.template_date)
+        elif journal is not None:
+            date = recorded_date(journal)
+        return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
 
     def _journal(
         self,
@@ -296,6 +309,7 @@ class MCQPredictor:
             self._identity,
             renders_chat(self.prompt),
             pipeline.journal_fields(prepared, engine, self._model_fields()),
+            encoder.template_date,
         )
         return Journal(path, run, pipeline.record_check(prepared, engine))
 
@@ -423,7 +437,7 @@ class MCQPredictor:
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(ScoringEngine(model, settings.packing, budget))
-        ends = end_ids(model, frozenset(encoder.codec.ends))
+        ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
         generator.check_fields()

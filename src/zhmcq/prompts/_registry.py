@@ -176,7 +176,10 @@ def rendering_sha256(prompt: Prompt) -> str:
         try:
             rendered = prompt.render(probe)
             candidates = [candidate.text for candidate in rendered.candidates]
-            renderings.append([rendered.input_text, candidates, rendered.normalization])
+            rendering: list[Any] = [rendered.input_text, candidates, rendered.normalization]
+            if rendered.template_arguments:
+                rendering.append(json.dumps(rendered.template_arguments, sort_keys=True))
+            renderings.append(rendering)
         except Exception as error:  # a plugin may raise anything, and need not take every question
             failures.append(f"{type(error).__name__}: {error}")
             renderings.append(type(error).__name__)

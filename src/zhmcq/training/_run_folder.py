@@ -9,6 +9,7 @@ resumed from.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, file_sha256
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date, file_sha256
 from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 
@@ -136,12 +137,26 @@ class RunFolder:
         Raises:
             CheckpointError: If what the run recorded cannot be read.
         """
+        name = self._recorded("dtype")
+        # Any other value makes it another run, which begin() refuses.
+        return name if name in get_args(DtypeName) and name != "auto" else None
+
+    def recorded_date(self) -> datetime.date | None:
+        """The date in the chats of the interrupted run that may be resumed; ``None`` without one.
+
+        Raises:
+            CheckpointError: If what the run recorded cannot be read.
+        """
+        try:
+            return as_date(self._recorded("template_date"))
+        except ValueError:  # any other value makes it another run, likewise
+            return None
+
+    def _recorded(self, field: str) -> Any:
         run_file = self.path / RUN_FILE
         if self._overwrite or self._resume is False or not run_file.is_file():
             return None
-        name = _read_record(run_file).get("dtype")
-        # Any other value makes it another run, which begin() refuses.
-        return name if name in get_args(DtypeName) and name != "auto" else None
+        return _read_record(run_file).get(field)
 
     def begin(self, record: dict[str, Any]) -> Path | None:
         """Begin a run in the folder, or find the checkpoint to resume from.
