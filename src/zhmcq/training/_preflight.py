@@ -43,6 +43,7 @@ RULES = {
     "end_not_supervised": "its answer does not end with EOS",
     "bos_missing": "the prompt lacks the beginning that the tokenizer writes",
     "bos_doubled": "the prompt begins with BOS twice",
+    "in_training": "the validation question is a training question too",
 }
 
 
@@ -92,11 +93,13 @@ class CheckedQuestions:
         count: How many questions there are, whether they could be encoded or not.
         encoded: Those that could be encoded, in order.
         findings: What is wrong with which of them.
+        sharing: How many of the validation questions share a passage with training questions.
     """
 
     count: int
     encoded: list[EncodedQuestion]
     findings: list[Finding]
+    sharing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ class PreflightReport:
         lengths: The training questions' token lengths, before any shortening.
         example: One question decoded, what is supervised between ``⟦`` and ``⟧``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
+        validation_sharing: How many validation questions share a passage with training questions,
+            or a near-copy or quotation of one.
     """
 
     questions: int
@@ -122,6 +127,7 @@ class PreflightReport:
     lengths: TokenLengths
     example: str
     run: RunEstimate | None = None
+    validation_sharing: int = 0
 
     def raise_if_broken(self) -> None:
         """Raise the findings as one error.
@@ -132,9 +138,13 @@ class PreflightReport:
         if not self.findings:
             return
         ids = {finding.id for finding in self.findings}
+        repeated = all(finding.rule == "in_training" for finding in self.findings)
+        fault = (
+            "are for validation and trained on" if repeated else "would teach the model nonsense"
+        )
         error = PreflightError(
-            f"{len(ids)} of {self.questions + self.validation_questions} questions would teach the "
-            f"model nonsense:\n{self._shown()}\n"
+            f"{len(ids)} of {self.questions + self.validation_questions} questions {fault}:\n"
+            f"{self._shown()}\n"
             "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's "
             "report.findings has all of them"
         )
@@ -147,6 +157,11 @@ class PreflightReport:
         lines = [
             f"{self.questions} questions to train on, {self.validation_questions} for validation"
         ]
+        if self.validation_sharing:
+            lines.append(
+                f"{self.validation_sharing} of the validation questions share a passage with "
+                "training questions, or a near-copy or quotation of one"
+            )
         lines.append(
             f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
             f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; {self._cuts()}"
@@ -242,6 +257,7 @@ def preflight_report(
         validation_shortened=sum(question.cut > 0 for question in validation.encoded),
         lengths=TokenLengths.of(training.encoded),
         example=_example(training.encoded, codec),
+        validation_sharing=validation.sharing,
     )
 
 
