@@ -9,11 +9,13 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
 # Models in tests are so small that threads of one operation wait for each other longer than they
@@ -38,6 +40,11 @@ def pytest_collection_finish() -> None:
 
 
 WriteXlsx = Callable[..., Path]
+
+
+def unseen(questions: Sequence[Question]) -> list[Question]:
+    """Questions of validation: these ones, worded so that they are not those to train on."""
+    return [replace(q, id=f"v-{q.id}", stem=f"請問，{q.stem}") for q in questions]
 
 
 @pytest.fixture

@@ -76,13 +76,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
         training=zhmcq.TrainingSettings(
             num_train_epochs=90,
             learning_rate=5e-3,
-            lr_scheduler_type="constant",
+            lr_scheduler_type="cosine",
             logging_steps=10,
             disable_tqdm=True,
         ),
     )
-    # The toy set is learnt by heart: it is evaluated on what it was trained on.
-    result = trainer.train(bank, bank, folder / "adapter")
+    # The toy set is learnt by heart, and answered afterwards.
+    result = trainer.train(bank, None, folder / "adapter")
     merged = zhmcq.Merger().merge(result.adapter_dir, folder / "merged", verify_with=bank)
     return folder, bank, splits, result, merged
 
@@ -101,7 +101,7 @@ def test_the_data_set_is_written_and_parts_share_no_passage(run: Any) -> None:
 
 def test_a_tiny_llama_learns_the_toy_set_by_heart(run: Any) -> None:
     _, _, _, result, _ = run
-    assert result.accuracy == 1.0
+    assert result.accuracy is None
     assert result.steps == 90
     assert result.tokens_computed < result.tokens_given
     losses = [entry["loss"] for entry in result.history if "loss" in entry]
@@ -228,7 +228,7 @@ def test_a_finished_run_is_never_overwritten_unasked(run: Any) -> None:
     trainer = zhmcq.LoraTrainer(folder / "base")
     before = (folder / "adapter" / "adapter_model.safetensors").read_bytes()
     with pytest.raises(zhmcq.errors.OutputExistsError, match="finished adapter already"):
-        trainer.train(bank, bank, folder / "adapter")
+        trainer.train(bank, None, folder / "adapter")
     with pytest.raises(zhmcq.errors.OutputExistsError, match="already holds something"):
         zhmcq.Merger().merge(result.adapter_dir, folder / "merged")
     assert (folder / "adapter" / "adapter_model.safetensors").read_bytes() == before

@@ -13,6 +13,7 @@ from tokenizers.normalizers import Replace
 from transformers import AutoTokenizer
 
 import zhmcq
+from conftest import unseen
 from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
 from zhmcq.encoding._chat import TEMPLATE_RULES
@@ -28,6 +29,7 @@ from zhmcq.training._preflight import (
 
 OTHER = Question("r", "誰？", ("甲", "乙"), answer=(1,))
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
+OTHER = Question("o", "誰不在？", ("小明", "小華", "小美"), "小華出門了。", answer=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +188,8 @@ def test_a_broken_input_is_refused_by_its_rules_name(
 
 
 def test_every_rule_has_a_broken_input() -> None:
-    assert {case[0] for case in CASES} == set(RULES)
+    # The rule for questions that are in both parts has its tests in test_overlap.py.
+    assert {case[0] for case in CASES} | {"in_training"} == set(RULES)
 
 
 def test_the_documents_list_every_rule() -> None:
@@ -303,7 +306,7 @@ def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_pat
 def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     settings = zhmcq.TrainingSettings(max_length=60)
     long = replace(GOOD, id="long", passage="小明在家。" * 20)
-    report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], [long])
+    report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], unseen([long]))
     assert (report.shortened, report.validation_shortened) == (1, 1)
     assert report.lengths.longest == 140
     assert report.lengths.median == (45 + 140) // 2
@@ -322,9 +325,9 @@ def test_questions_without_keys_are_reported_and_not_estimated(base: Path) -> No
 
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
     keyless = replace(GOOD, id="v", answer=None)
-    (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], [keyless]).findings
-    assert (finding.rule, finding.id) == ("no_key", "v")
-    assert finding.reason == "validation question 'v': expected a key, found none"
+    (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], unseen([keyless])).findings
+    assert (finding.rule, finding.id) == ("no_key", "v-v")
+    assert finding.reason == "validation question 'v-v': expected a key, found none"
 
 
 def test_the_predictor_scores_the_very_ids_that_were_supervised(
@@ -342,9 +345,9 @@ def test_the_predictor_scores_the_very_ids_that_were_supervised(
     monkeypatch.setattr(ScoringEngine, "stream", watched)
     bank = [replace(GOOD, id=f"q{i}", answer=(i % 3,)) for i in range(4)]
     trainer = zhmcq.LoraTrainer(base, prompt=get_prompt("zh-exam", labels="甲乙丙"))
-    run = trainer.train(bank, bank, tmp_path / "run")
+    run = trainer.train(bank, unseen(bank), tmp_path / "run")
     predictor = zhmcq.MCQPredictor(base, adapter=run.adapter_dir)
-    predictor.predict([replace(question, answer=None) for question in bank])
+    predictor.predict([replace(question, answer=None) for question in unseen(bank)])
     trained, predicted = seen[-2], seen[-1]
     assert [(q.prompt, q.candidates) for q in trained] == [
         (q.prompt, q.candidates) for q in predicted
@@ -355,7 +358,7 @@ def test_the_predictor_scores_the_very_ids_that_were_supervised(
 def test_the_report_reads_as_a_page(base: Path) -> None:
     settings = zhmcq.TrainingSettings(gradient_accumulation_steps=2, num_train_epochs=2)
     bank = [replace(GOOD, id=f"q{i}", answer=(i,)) for i in range(3)]
-    report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, bank[:1])
+    report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, [OTHER])
     lines = str(report).splitlines()
     assert lines[0] == "3 questions to train on, 1 for validation"
     assert lines[1].startswith("tokens of a prompt with its answer: median 45, 90 % up to 45, 99 %")

@@ -171,6 +171,7 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
 # files: the system kills the process in the middle of the first file that grows beyond it.
 KILLED_RUNS = """
 import gc, os, resource, signal, sys
+from dataclasses import replace
 from pathlib import Path
 import zhmcq, torch
 from zhmcq.questions import Question
@@ -182,6 +183,7 @@ root.mkdir()
 places = ("山上", "海邊", "家裡", "學校")
 bank = [Question(f"q{i}", f"{who}在哪裡？", places, f"{who}在{places[i % 4]}。", answer=(i % 4,))
         for i, who in enumerate("甲乙丙丁戊己庚辛")]
+valid = [replace(q, id="v-" + q.id, stem="請問，" + q.stem) for q in bank[:2]]
 
 def train(out, kill_at, limit):
     events = 0
@@ -201,7 +203,7 @@ def train(out, kill_at, limit):
     sys.addaudithook(watch)
     zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(r=128), training=zhmcq.TrainingSettings(
         gradient_accumulation_steps=4, num_train_epochs=3, save_steps=2, eval_steps=2,
-        save_total_limit=2, learning_rate=1e-3, use_cpu=True)).train(bank, bank[:2], out)
+        save_total_limit=2, learning_rate=1e-3, use_cpu=True)).train(bank, valid, out)
     return events
 
 def child(out, kill_at=0, limit=0):

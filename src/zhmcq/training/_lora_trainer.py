@@ -31,6 +31,7 @@ from zhmcq.training._lora import (
     make_optimizer,
     save_initial_weights,
 )
+from zhmcq.training._overlap import check_overlap
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
 from zhmcq.training._preflight import (
     CheckedQuestions,
@@ -169,7 +170,8 @@ class LoraTrainer:
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
                 more than the model has positions for.
-            PreflightError: If questions would teach the model nonsense.
+            PreflightError: If questions would teach the model nonsense, or validation questions
+                are trained on.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed.
@@ -345,10 +347,18 @@ class LoraTrainer:
     ) -> tuple[CheckedQuestions, CheckedQuestions]:
         """Training and validation questions, encoded and checked."""
         predictor_prompt = self._predictor_prompt()
-        return (
-            check_questions(train, encoder, predictor_prompt),
-            check_questions(valid, encoder, predictor_prompt),
-        )
+        training = check_questions(train, encoder, predictor_prompt)
+        validation = check_questions(valid, encoder, predictor_prompt)
+        findings, sharing = check_overlap(train, valid)
+        if sharing:
+            logger.warning(
+                "%d of %d validation questions share a passage with training questions, or a "
+                "near-copy or quotation of one: accuracy on them is too high for questions about "
+                "new passages; DatasetBuilder.split keeps passages apart",
+                sharing, len(valid),
+            )  # fmt: skip
+        findings = [*validation.findings, *findings]
+        return training, replace(validation, findings=findings, sharing=sharing)
 
     def _predictor_prompt(self) -> Prompt:
         """The prompt as the predictor will have it: made anew from what the adapter remembers."""

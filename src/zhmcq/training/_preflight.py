@@ -44,6 +44,7 @@ RULES = {
     "end_not_supervised": "its answer does not end with EOS",
     "bos_missing": "the prompt lacks the beginning that the tokenizer writes",
     "bos_doubled": "the prompt begins with BOS twice",
+    "in_training": "the validation question is a training question too",
     **TEMPLATE_RULES,
 }
 
@@ -94,11 +95,13 @@ class CheckedQuestions:
         count: How many questions there are, whether they could be encoded or not.
         encoded: Those that could be encoded, in order.
         findings: What is wrong with which of them.
+        sharing: How many of the validation questions share a passage with training questions.
     """
 
     count: int
     encoded: list[EncodedQuestion]
     findings: list[Finding]
+    sharing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class PreflightReport:
         lengths: The training questions' token lengths, before any shortening.
         example: One question decoded, what is supervised between ``⟦`` and ``⟧``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
+        validation_sharing: How many validation questions share a passage with training questions,
+            or a near-copy or quotation of one.
     """
 
     questions: int
@@ -124,6 +129,7 @@ class PreflightReport:
     lengths: TokenLengths
     example: str
     run: RunEstimate | None = None
+    validation_sharing: int = 0
 
     def raise_if_broken(self) -> None:
         """Raise the findings as one error.
@@ -134,7 +140,7 @@ class PreflightReport:
         if not self.findings:
             return
         ids = {finding.id for finding in self.findings if finding.id}
-        spoilt, remedy = [], "The error's"
+        spoilt, fault, remedy = [], "would teach the model nonsense", "The error's"
         if any(not finding.id for finding in self.findings):
             spoilt.append("the chat template")
         if ids:
@@ -143,8 +149,10 @@ class PreflightReport:
             remedy = (
                 "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's"
             )
+        if all(finding.rule == "in_training" for finding in self.findings):
+            fault = "are for validation and trained on"
         error = PreflightError(
-            f"{' and '.join(spoilt)} would teach the model nonsense:\n{self._shown()}\n"
+            f"{' and '.join(spoilt)} {fault}:\n{self._shown()}\n"
             f"{remedy} report.findings has all of them"
         )
         error.report = self
@@ -156,6 +164,11 @@ class PreflightReport:
         lines = [
             f"{self.questions} questions to train on, {self.validation_questions} for validation"
         ]
+        if self.validation_sharing:
+            lines.append(
+                f"{self.validation_sharing} of the validation questions share a passage with "
+                "training questions, or a near-copy or quotation of one"
+            )
         lines.append(
             f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
             f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; {self._cuts()}"
@@ -258,6 +271,7 @@ def preflight_report(
         validation_shortened=sum(question.cut > 0 for question in validation.encoded),
         lengths=TokenLengths.of(training.encoded),
         example=_example(training.encoded, codec),
+        validation_sharing=validation.sharing,
     )
 
 
