@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import zhmcq
+from conftest import unseen
 from zhmcq.dataset import Splits
 from zhmcq.errors import OutputExistsError
 from zhmcq.questions import Question, QuestionBank
@@ -31,7 +32,7 @@ def train(base: Path, out: Path, *, overwrite: bool = False, seed: int = 0) -> P
         lora=zhmcq.LoraSettings(r=2, lora_dropout=0.0),
         training=zhmcq.TrainingSettings(max_steps=2, save_steps=1, seed=seed, use_cpu=True),
     )
-    return trainer.train(BANK, BANK[:2], out, overwrite=overwrite).adapter_dir
+    return trainer.train(BANK, unseen(BANK[:2]), out, overwrite=overwrite).adapter_dir
 
 
 @pytest.fixture(scope="module")

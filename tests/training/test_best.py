@@ -12,6 +12,7 @@ import pytest
 import transformers
 
 import zhmcq
+from conftest import unseen
 from zhmcq.errors import CheckpointError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
@@ -135,7 +136,7 @@ def train(base: Path, out: Path, *callbacks: Any) -> zhmcq.training.TrainingResu
             max_steps=3, eval_steps=1, save_steps=1, learning_rate=1e-2, use_cpu=True
         ),
         callbacks=callbacks,
-    ).train(BANK, BANK[:2], out)
+    ).train(BANK, unseen(BANK[:2]), out)
 
 
 def test_a_run_with_another_best_adapter_is_not_resumed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from zhmcq.errors import MergeError
 from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._load import rebuilt
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._tied import (
     embeddings_are_tied,
     mark_untied,
@@ -19,6 +20,7 @@ from zhmcq.modeling._tied import (
 __all__ = ["dequantised", "merge_weights"]
 
 
+@loading()
 def dequantised(model: Any, name: str) -> Any:
     """A quantised base model with dequantised weights, which have the values that it computes with.
 

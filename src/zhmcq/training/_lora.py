@@ -15,6 +15,7 @@ import torch
 from zhmcq._files import atomic_folder
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._adapters import PEFT_ERRORS
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
 from zhmcq.training._best import PEFT_FILES
@@ -68,6 +69,7 @@ def lora_config(settings: LoraSettings, *, initialised: bool = True) -> Any:
         raise SettingsError(f"LoraSettings: peft refuses them: {error}") from error
 
 
+@loading()
 def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = True) -> Any:
     """Wrap ``model`` with a new adapter whose weights alone are trained.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import hashlib
 import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +23,8 @@ from zhmcq._files import (
     refuse_strangers,
 )
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
+from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 from zhmcq.training._best import best_fault
 from zhmcq.training._checkpoints import Checkpoints, listed
@@ -138,12 +141,26 @@ class RunFolder:
         Raises:
             CheckpointError: If what the run recorded cannot be read.
         """
+        name = self._recorded("dtype")
+        # Any other value makes it another run, which begin() refuses.
+        return name if name in get_args(DtypeName) and name != "auto" else None
+
+    def recorded_date(self) -> datetime.date | None:
+        """The date in the chats of the interrupted run that may be resumed; ``None`` without one.
+
+        Raises:
+            CheckpointError: If what the run recorded cannot be read.
+        """
+        try:
+            return as_date(self._recorded("template_date"))
+        except ValueError:  # any other value makes it another run, likewise
+            return None
+
+    def _recorded(self, field: str) -> Any:
         run_file = self.path / RUN_FILE
         if self._overwrite or self._resume is False or not run_file.is_file():
             return None
-        name = _read_record(run_file).get("dtype")
-        # Any other value makes it another run, which begin() refuses.
-        return name if name in get_args(DtypeName) and name != "auto" else None
+        return _read_record(run_file).get(field)
 
     def begin(self, record: dict[str, Any]) -> Path | None:
         """Begin a run in the folder, or find the checkpoint to resume from.
@@ -175,7 +192,7 @@ class RunFolder:
     def _checkpoint_of(self, record: dict[str, Any]) -> Path | None:
         """The newest checkpoint of the interrupted run, if it is the run of ``record``."""
         earlier = _read_record(self.path / RUN_FILE)
-        changed = sorted(key for key in record if earlier.get(key) != record[key])
+        changed = sorted(_changed(earlier, record))
         if changed:
             raise CheckpointError(
                 f"{self.path} holds an interrupted run with other {', '.join(changed)}: give the "
@@ -217,7 +234,8 @@ class RunFolder:
     @property
     def run_sha256(self) -> str:
         """A hash of what makes the run another one than others."""
-        return file_sha256(self.path / RUN_FILE)
+        record = json.dumps(_read_record(self.path / RUN_FILE), sort_keys=True)
+        return hashlib.sha256(record.encode()).hexdigest()
 
     def _remove_left_behind(self) -> None:
         """Remove what a killed run was writing; only the holder of the lock may call this.
@@ -305,6 +323,24 @@ class RunFolder:
             finished.rmdir()
         except OSError as error:
             raise OutputError(f"the adapter cannot be written to {self.path}: {error}") from error
+
+
+def _changed(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    """What makes the run of ``record`` another one than the earlier run."""
+    for name, value in record.items():
+        if earlier.get(name) == value:
+            continue
+        if name != "base":
+            yield name
+            continue
+        try:
+            base = BaseIdentity.model_validate({**earlier["base"], "name": ""})
+        except (ValueError, KeyError, TypeError):
+            yield "base model"
+            continue
+        present = BaseIdentity.model_validate({**value, "name": ""})
+        if parts := differences(base, present, chat=record["prompt"]["chat"]):
+            yield f"base model, which differs in {' and '.join(parts)}"
 
 
 def _read_record(run_file: Path) -> dict[str, Any]:
