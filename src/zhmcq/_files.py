@@ -163,8 +163,9 @@ def refuse_inputs(path: str | os.PathLike[str], inputs: Iterable[str | os.PathLi
         OutputExistsError: If ``path`` is one of them, or a folder that one of them lies in.
     """
     target = _real(path)
-    for source in map(_real, inputs):
-        if source.exists() and target.exists() and (source == target or target in source.parents):
+    for name in inputs:
+        source = Path(os.path.realpath(name)) if os.path.exists(name) else None  # noqa: PTH110
+        if source and target.exists() and (source == target or target in source.parents):
             raise OutputExistsError(
                 f"cannot write {target}: this call reads {source}, which would be replaced; choose "
                 "another name"
@@ -184,6 +185,7 @@ def locked(path: Path, taken: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    path = _real(path)
     with _as_output_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -305,8 +307,17 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
 
 
 def _real(path: str | os.PathLike[str]) -> Path:
-    """The path with its links followed, so that a link stays one."""
-    return Path(os.path.realpath(path))
+    """The path with its links followed, so that a link stays one.
+
+    Raises:
+        OutputError: If the system takes no such name.
+    """
+    if "\0" in os.fspath(path):
+        raise OutputError(f"cannot write {os.fspath(path)!r}: no name holds a null character")
+    target = Path(os.path.realpath(path))
+    with _as_output_error(target), contextlib.suppress(FileNotFoundError):
+        target.lstat()
+    return target
 
 
 def _usual_mode(scratch: Path) -> int:

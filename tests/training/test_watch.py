@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,6 +122,85 @@ def test_an_embedder_with_a_handler_of_its_own_keeps_it(base: Path, tmp_path: Pa
     finally:
         signal.signal(signal.SIGINT, before)
     assert (result.steps, pressed) == (6, [signal.SIGINT])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTERM"), reason="needs SIGTERM")
+def test_sigterm_saves_a_checkpoint_as_ctrl_c_does(base: Path, tmp_path: Path) -> None:
+    def end(_model: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3 of 6; a checkpoint was"):
+        trainer(base, At(2, end)).train(BANK, unseen(BANK[:4]), tmp_path / "run")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    trainer(base).train(BANK, unseen(BANK[:4]), tmp_path / "run")
+    trainer(base).train(BANK, unseen(BANK[:4]), tmp_path / "straight")
+    assert adapter_bytes(tmp_path / "run") == adapter_bytes(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_a_handler_of_sigterm_that_the_application_sets_stays(
+    base: Path, tmp_path: Path, moment: str
+) -> None:
+    came: list[int] = []
+
+    def handler(number: int, *_: Any) -> None:
+        came.append(number)
+
+    def install(_model: Any = None) -> None:
+        signal.signal(signal.SIGTERM, handler)
+
+    def end(model: Any) -> None:
+        if moment == "during":
+            install()
+        signal.raise_signal(signal.SIGTERM)
+
+    if moment == "before":
+        install()
+    try:
+        assert trainer(base, At(2, end)).train(BANK, None, tmp_path / "run").steps == 6
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert came == [signal.SIGTERM]
+
+
+def test_a_callback_that_changes_the_working_directory_does_not_part_the_run(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def change(_model: Any) -> None:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+
+    result = trainer(base, At(2, change), save_steps=1).train(BANK, unseen(BANK[:4]), "run")
+    assert result.adapter_dir == tmp_path / "run"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "run"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    monkeypatch.chdir(tmp_path)
+    assert trainer(base).train(BANK, None, "again").adapter_dir == Path("again")
+
+
+def test_trainings_in_threads_take_turns_and_end_as_each_alone(base: Path, tmp_path: Path) -> None:
+    def run(name: str) -> bytes:
+        # Dropout draws from the random state in every step.
+        lora = zhmcq.LoraSettings(r=2, lora_dropout=0.5)
+        settings = zhmcq.TrainingSettings(max_steps=4, learning_rate=1e-2)
+        zhmcq.LoraTrainer(base, lora=lora, training=settings).train(BANK, None, tmp_path / name)
+        return adapter_bytes(tmp_path / name)
+
+    expected = run("alone")
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(run, ["a", "b", "c"])) == [expected] * 3
+
+
+def test_a_training_within_a_training_is_refused(base: Path, tmp_path: Path) -> None:
+    def another(_model: Any) -> None:
+        trainer(base).train(BANK, None, tmp_path / "inner")
+
+    with pytest.raises(errors.TrainingError, match="cannot start within another one"):
+        trainer(base, At(2, another)).train(BANK, None, tmp_path / "outer")
+    assert trainer(base).train(BANK, None, tmp_path / "outer").steps == 6
 
 
 def test_a_run_cut_off_after_an_epochs_checkpoint_has_its_evaluation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ class ModelSource:
             GatedModelError: If its owner has to grant access first.
         """
         local = Path(self.name).expanduser()
-        if local.exists():
+        if os.path.exists(local):  # noqa: PTH110 - unlike Path.exists, of any name
             return local
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) or self.name.endswith(".gguf"):
             raise ModelError(

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.parsers import ParsedAnswer, Parser
+from zhmcq.parsers import ParsedAnswer, Parser, ParseStatus
 from zhmcq.prediction._predictions import Prediction, PredictionStats
 from zhmcq.questions import Question
 from zhmcq.settings import GenerateSettings
@@ -224,6 +224,8 @@ class GenerateEngine:
                 f"{where}: expected a ParsedAnswer of the parser {name}, found "
                 f"{type(parsed).__name__}"
             )
+        if problem := _answer_fault(parsed, len(question.options)):
+            raise PluginError(f"{where}: expected of the parser {name} {problem}")
         return parsed
 
     def _replies(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[Reply]]:
@@ -232,6 +234,20 @@ class GenerateEngine:
             return stream_replies(self.generator, questions, settings.max_new_tokens)
         cue = self.encoder.codec.text(ANSWER_CUE)
         return stream_choices(self.generator, questions, settings.reasoning_tokens, cue)
+
+
+def _answer_fault(parsed: ParsedAnswer, count: int) -> str | None:
+    """What a parser's answer to a question of ``count`` options should have been, or ``None``."""
+    if parsed.status not in get_args(ParseStatus):
+        return f"one of the states {', '.join(get_args(ParseStatus))}, found {parsed.status!r:.40}"
+    if (parsed.status == "answered") != (parsed.answer is not None):
+        return f"an answer where it is answered, found {parsed.answer!r:.40} and {parsed.status!r}"
+    if parsed.answer is None:
+        return None
+    indexes = range(count)
+    if parsed.answer != tuple(i for i in indexes if i in parsed.answer) or not parsed.answer:
+        return f"sorted indexes from 0 to {count - 1} in a tuple, found {parsed.answer!r:.40}"
+    return None
 
 
 def _record(name: str, reply: Reply) -> Record:

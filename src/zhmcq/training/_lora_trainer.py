@@ -43,6 +43,7 @@ from zhmcq.training._preflight import (
 from zhmcq.training._result import TrainingResult, model_card
 from zhmcq.training._run import Run
 from zhmcq.training._run_folder import RunFolder
+from zhmcq.training._turns import one_training_at_a_time
 
 __all__ = ["LoraTrainer"]
 
@@ -178,10 +179,21 @@ class LoraTrainer:
             CheckpointError: If the run cannot be resumed.
             ModelError: If the base model cannot be loaded, is not causal, lacks weights, or does
                 not work in the dtype.
-            TrainingError: If a loss, gradient, weight or score is not finite.
-            KeyboardInterrupt: After Ctrl-C, once a checkpoint is saved; it says how to resume.
+            TrainingError: If a loss, gradient, weight or score is not finite, or the call comes
+                from within another training.
+            KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is saved; it says how to
+                resume.
+
+        Trainings in several threads take turns, since they draw from one random state.
         """
-        folder = RunFolder(output_dir, overwrite=overwrite, resume=resume)
+        with one_training_at_a_time():
+            return self._train(
+                train, valid, RunFolder(output_dir, overwrite=overwrite, resume=resume)
+            )
+
+    def _train(
+        self, train: Sequence[Question], valid: Sequence[Question] | None, folder: RunFolder
+    ) -> TrainingResult:
         validation = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
         arguments = training_arguments(
@@ -298,7 +310,7 @@ class LoraTrainer:
         loop.accelerator.wait_for_everyone()
         peft_model.config.use_cache = True  # transformers' Trainer turned it off
         return TrainingResult(
-            adapter_dir=run.folder.path,
+            adapter_dir=run.folder.shown,
             accuracy=metrics.get("accuracy"),
             steps=steps,
             best_step=best_step,

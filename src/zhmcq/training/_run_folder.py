@@ -67,12 +67,19 @@ class RunFolder:
                 "train(resume=True, overwrite=True): resume continues an earlier run and overwrite "
                 "removes it; give only one of them"
             )
-        self.path = Path(path)
+        self._given = Path(path)
+        # A callback that changes the working directory must not part the run in two.
+        self.path = self._given.absolute()
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.best = self.checkpoints.folder / "best"
         self.start_weights = self.checkpoints.folder / "start"
         self._overwrite = overwrite
         self._resume = resume
+
+    @property
+    def shown(self) -> Path:
+        """The folder as it was given, unless that names another one by now."""
+        return self._given if self._given.absolute() == self.path else self.path
 
     @property
     def resume_instruction(self) -> str:
@@ -114,13 +121,13 @@ class RunFolder:
                 is not to be overwritten; or if it is, and holds what zhmcq did not write, or
                 one of the inputs.
         """
+        refuse_inputs(self.path, inputs)
         if not self.path.exists():
             return
         if not self.path.is_dir():
             raise OutputExistsError(
                 f"{self.path} is a file; expected a folder to write the adapter to"
             )
-        refuse_inputs(self.path, inputs)
         if self._overwrite:
             refuse_strangers(self.path, self._strangers())
             return

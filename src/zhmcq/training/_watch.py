@@ -1,4 +1,4 @@
-"""What is watched during a run: time, Ctrl-C, non-finite numbers, and when to stop early."""
+"""What is watched during a run: time, signals, non-finite numbers, and when to stop early."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ class TimedSteps(TrainerCallback):
 class StopOnInterrupt(TrainerCallback):
     """While the block runs, Ctrl-C ends training after the present step, with a checkpoint.
 
-    A second Ctrl-C ends it at once. Nothing is changed where SIGINT has another handler than
-    Python's own, nor in a launched run of several processes, which their launcher ends.
+    So does SIGTERM, with which systems end a process that they will soon kill. A second signal ends
+    it at once. Nothing is changed where a signal has another handler than the usual one, nor in a
+    launched run of several processes, which their launcher ends.
 
     Args:
         trainer: The transformers ``Trainer`` to stop.
@@ -84,17 +85,18 @@ class StopOnInterrupt(TrainerCallback):
         self._trainer = trainer
         self._resume_instruction = resume_instruction
         self._requested = False
-        self._installed = False
+        self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._installed = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-            and self._trainer.args.world_size == 1
-        )
-        if self._installed:
+        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and self._trainer.args.world_size == 1:
+            for number, handler in usual.items():
+                if signal.getsignal(number) is handler:
+                    self._replaced[number] = handler
+                    signal.signal(number, self._handle)
+        if self._replaced:
             self._trainer.add_callback(self)
-            signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(
@@ -103,9 +105,9 @@ class StopOnInterrupt(TrainerCallback):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._installed:
-            return
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in self._replaced.items():
+            if signal.getsignal(number) == self._handle:  # else the application has set its own
+                signal.signal(number, handler)
         state = self._trainer.state
         if self._requested and kind is None and state.global_step < state.max_steps:
             raise KeyboardInterrupt(
@@ -118,17 +120,18 @@ class StopOnInterrupt(TrainerCallback):
             raise KeyboardInterrupt
         self._requested = True
         logger.warning(
-            "training stops after the present step, with a checkpoint; Ctrl-C once more stops it "
-            "at once, without one"
+            "training stops after the present step, with a checkpoint; %s once more stops it at "
+            "once, without one",
+            "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name,
         )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Have the step saved and training stopped, if Ctrl-C was pressed."""
+        """Have the step saved and training stopped, if a signal came."""
         if self._requested:
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Leave out the evaluation and checkpoint of an epoch's end, if Ctrl-C was pressed."""
+        """Leave out the evaluation and checkpoint of an epoch's end, if a signal came."""
         if self._requested:
             # The epoch is cut short. An evaluation that the uninterrupted run does not have could
             # make another adapter the best one.
