@@ -10,7 +10,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.parsers import get_parser
+from zhmcq.parsers import ParsedAnswer, get_parser
 from zhmcq.prediction._engines import GenerateEngine, PreparedQuestion, ScoreEngine
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
@@ -125,6 +125,14 @@ class BrokenParser:
     [
         (KeyError("x"), "^question 'q': the parser BrokenParser fails: KeyError: 'x'"),
         (None, "^question 'q': expected a ParsedAnswer of the parser BrokenParser, found NoneType"),
+        (ParsedAnswer((9,), "answered"), r"BrokenParser sorted indexes from 0 to \d+ .*\(9,\)"),
+        (ParsedAnswer((-1,), "answered"), r"BrokenParser sorted indexes from 0 to \d+ .*\(-1,\)"),
+        (ParsedAnswer((1, 0), "answered"), r"sorted indexes from 0 to \d+ .*\(1, 0\)"),
+        (ParsedAnswer((), "answered"), r"sorted indexes from 0 to \d+ .*\(\)"),
+        (ParsedAnswer("0", "answered"), "sorted indexes from 0 to"),  # type: ignore[arg-type]
+        (ParsedAnswer(None, "answered"), "an answer where it is answered"),
+        (ParsedAnswer((0,), "none"), "an answer where it is answered"),
+        (ParsedAnswer(None, "unsure"), "one of the states answered, none"),  # type: ignore[arg-type]
     ],
 )
 def test_a_parser_that_fails_is_a_plugin_error(tokenizer: Any, answer: Any, message: str) -> None:

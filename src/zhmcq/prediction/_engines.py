@@ -244,8 +244,9 @@ def _answer_fault(parsed: ParsedAnswer, count: int) -> str | None:
         return f"an answer where it is answered, found {parsed.answer!r:.40} and {parsed.status!r}"
     if parsed.answer is None:
         return None
-    indexes = range(count)
-    if parsed.answer != tuple(i for i in indexes if i in parsed.answer) or not parsed.answer:
+    answer: object = parsed.answer
+    known = isinstance(answer, tuple) and set(answer) <= set(range(count))
+    if not answer or not known or list(parsed.answer) != sorted(set(parsed.answer)):
         return f"sorted indexes from 0 to {count - 1} in a tuple, found {parsed.answer!r:.40}"
     return None
 
