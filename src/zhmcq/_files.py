@@ -31,6 +31,7 @@ __all__ = [
     "refuse_inputs",
     "refuse_occupied",
     "refuse_strangers",
+    "writing",
 ]
 
 LOCK = ".zhmcq-lock"
@@ -60,7 +61,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = _real(path)
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
-    with _as_output_error(target), _scratch(target) as scratch:
+    with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
         yield temporary
         usual = _usual_mode(scratch)
@@ -92,7 +93,7 @@ def atomic_folder(
     """
     target = _real(path)
     refuse_occupied(target, overwrite=overwrite, ours=ours)
-    with _as_output_error(target), _scratch(target) as scratch:
+    with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
         temporary.mkdir()
         yield temporary
@@ -105,6 +106,52 @@ def atomic_folder(
         _sync(temporary)
         _swap(temporary, target, overwrite, ours)
         _sync(target.parent)
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn what the system says while something is written into an error that names it.
+
+    Libraries that write with code of their own hand on the system's words in errors of other kinds:
+    safetensors and tokenizers with its number, torch without.
+
+    Args:
+        target: What is written.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:
+        number = _system_error(error)
+        if number is None:
+            raise
+        remedy = {
+            errno.ENOSPC: "free some space and run it again",
+            errno.EDQUOT: "free some space and run it again",
+            errno.EFBIG: "allow larger files, or choose another disk",
+            errno.EACCES: "choose a folder that you may write to",
+            errno.EPERM: "choose a folder that you may write to",
+            errno.EROFS: "choose a folder that you may write to",
+            errno.ENAMETOOLONG: "choose a shorter name",
+        }.get(number, "check the path and the disk")
+        reason = os.strerror(number) if number else str(error)
+        raise OutputError(
+            f"cannot write {target}: {reason}; {remedy} (what was there before is unchanged)"
+        ) from error
+
+
+def _system_error(error: Exception) -> int | None:
+    """The number of the system's error behind a library's, 0 if unknown; ``None`` if it is none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    if match := re.search(r"\(os error (\d+)\)", str(error)):
+        return int(match.group(1))
+    # torch counts the bytes that it could write.
+    return errno.ENOSPC if "inline_container.cc" in str(error) else None
 
 
 def refuse_occupied(
@@ -126,7 +173,7 @@ def refuse_occupied(
         return
     if not target.is_dir():
         raise OutputExistsError(f"cannot write the folder {target}: a file of that name is there")
-    with _as_output_error(target):
+    with writing(target):
         names = sorted(entry.name for entry in target.iterdir())
     if names and not overwrite:
         raise OutputExistsError(
@@ -186,10 +233,10 @@ def locked(path: Path, taken: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = _real(path)
-    with _as_output_error(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    with _as_output_error(path):
+    with writing(path):
         try:
             lock.acquire(blocking=False)
         except Timeout as error:  # an OSError too
@@ -315,7 +362,7 @@ def _real(path: str | os.PathLike[str]) -> Path:
     if "\0" in os.fspath(path):
         raise OutputError(f"cannot write {os.fspath(path)!r}: no name holds a null character")
     target = Path(os.path.realpath(path))
-    with _as_output_error(target), contextlib.suppress(FileNotFoundError):
+    with writing(target), contextlib.suppress(FileNotFoundError):
         target.lstat()
     return target
 
@@ -327,27 +374,6 @@ def _usual_mode(scratch: Path) -> int:
     mode = probe.stat().st_mode & 0o777
     probe.unlink()
     return mode
-
-
-@contextlib.contextmanager
-def _as_output_error(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free some space and run it again",
-            errno.EDQUOT: "free some space and run it again",
-            errno.EACCES: "choose a folder that you may write to",
-            errno.EPERM: "choose a folder that you may write to",
-            errno.EROFS: "choose a folder that you may write to",
-            errno.ENAMETOOLONG: "choose a shorter name",
-        }.get(error.errno or 0, "check the path")
-        raise OutputError(
-            f"cannot write {target}: {error.strerror or error}; {remedy} "
-            "(what was there before is unchanged)"
-        ) from error
 
 
 def _sync(path: Path) -> None:

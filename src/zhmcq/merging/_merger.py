@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, refuse_inputs, refuse_occupied
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import MergeError, ModelError, OutputError, SettingsError
+from zhmcq.errors import MergeError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, as_date
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
@@ -319,10 +319,8 @@ def _written(adapter: Adapter) -> Iterator[None]:
     try:
         with bars_on_terminals_only():
             yield
-    except OSError:  # the folder's
+    except (OSError, SafetensorError):  # the disk's
         raise
-    except SafetensorError as error:
-        raise OutputError(f"the merged model cannot be written: {error}") from error
     except PEFT_ERRORS as error:
         raise MergeError(
             f"{adapter.folder} cannot be merged: transformers cannot save the merged model: "

@@ -153,8 +153,10 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
                 names = _sheet_names(sheets)
                 for name, sheet in zip(names, sheets.values(), strict=True):
                     cut += _fill(book, book.add_worksheet(name), sheet)
-        except XlsxWriterException as error:  # the library turns an OSError into this
-            raise OutputError(f"cannot write {path}: {error}; check the disk") from error
+        except XlsxWriterException as error:
+            if isinstance(error.__context__, OSError):  # which the library turns into its own
+                raise error.__context__ from None
+            raise OutputError(f"cannot write {path}: {error}; write csv instead") from error
     if cut:
         logger.warning("%s: %d cells were cut to %d characters, Excel's limit", path, cut, MAX_CELL)
 

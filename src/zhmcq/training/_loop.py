@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
+from zhmcq._files import writing
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.errors import PredictionError
@@ -280,7 +281,8 @@ class TrainingLoop(Trainer):
         """Save as transformers does, mark it complete, and only then remove older ones."""
         refuse_non_finite_weights(model, self.state.global_step)
         limit, self.args.save_total_limit = self.args.save_total_limit, None
-        super()._save_checkpoint(model, trial)
+        with writing(self.checkpoints.folder):
+            super()._save_checkpoint(model, trial)
         self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():

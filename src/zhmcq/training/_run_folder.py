@@ -21,6 +21,7 @@ from zhmcq._files import (
     locked,
     refuse_inputs,
     refuse_strangers,
+    writing,
 )
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
@@ -313,7 +314,7 @@ class RunFolder:
         convert = {}
         if subtract_start:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
-        try:
+        with writing(self.path):
             with atomic_folder(finished) as temporary:
                 with warnings.catch_warnings():
                     # peft advises the conversion that is done here.
@@ -328,8 +329,6 @@ class RunFolder:
             for path in sorted(finished.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
                 path.replace(self.path / path.name)
             finished.rmdir()
-        except OSError as error:
-            raise OutputError(f"the adapter cannot be written to {self.path}: {error}") from error
 
 
 def _changed(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
