@@ -167,6 +167,40 @@ def test_an_older_form_of_a_configuration_is_the_same_model(
     assert "found 777)" in change
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "bamba",
+        "falcon_h1",
+        "gemma3n_text",
+        "gpt2",
+        "llama4",
+        "mamba2",
+        "nemotron_h",
+        "phi3",
+        "qwen3_5",
+    ],
+)
+def test_what_a_manifest_keeps_is_completed_to_the_same_configuration(
+    kind: str, tmp_path: Path, tokenizer: Any
+) -> None:
+    folder = folder_of({"model_type": kind}, tmp_path / "bare")
+    bare = identify(folder, "bare", tokenizer)
+    config = AutoConfig.from_pretrained(folder)
+    config.save_pretrained(folder)
+    whole = identify(folder, "whole", tokenizer)
+    kept = BaseIdentity.model_validate_json(whole.model_dump_json())
+    (folder / "config.json").write_text(json.dumps(kept.config), encoding="utf-8")
+    again = identify(folder, "again", tokenizer)
+    for other in (bare, kept, again):
+        assert differences(whole, other, chat=True) == []
+        assert other.config == whole.config
+    (folder / "config.json").write_text(
+        json.dumps({**kept.config, "hidden_size": 12345}), encoding="utf-8"
+    )
+    assert differences(whole, identify(folder, "other", tokenizer), chat=True)
+
+
 def test_absent_defaults_and_what_loading_and_saving_changes_make_no_other_model(
     base: Path, tmp_path: Path
 ) -> None:
