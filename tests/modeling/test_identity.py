@@ -6,6 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -494,6 +495,24 @@ def test_a_file_is_hashed_once_until_it_changes(
     assert len(calls) == 3
     edit_weights(folder, lambda w: w["model.norm.weight"].add_(1))
     assert differences(first, identify(folder, "m", tokenizer), chat=True)
+
+
+def test_threads_that_ask_at_once_hash_a_file_once(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(base, tmp_path / "m")
+    calls = []
+    hashes = _weight_files._tensor_hashes
+
+    def counted(path: Path) -> dict[str, str]:
+        calls.append(path)
+        return hashes(path)
+
+    monkeypatch.setattr(_weight_files, "SETTLED", 0)
+    monkeypatch.setattr(_weight_files, "_tensor_hashes", counted)
+    with ThreadPoolExecutor(8) as pool:
+        results = set(pool.map(lambda _: _weight_files.weights_hash(folder, {}), range(16)))
+    assert (len(results), len(calls)) == (1, 1)
 
 
 # --- tokenizers --------------------------------------------------------------------------
