@@ -14,12 +14,12 @@ import logging
 import os
 import re
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
 from zhmcq.settings import DtypeName
@@ -256,9 +256,8 @@ class RunFolder:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
         try:
             with atomic_folder(finished, overwrite=True) as temporary:
-                with warnings.catch_warnings():
-                    # peft advises the conversion that is done here.
-                    warnings.filterwarnings("ignore", message=".*changes the base weights")
+                # peft advises the conversion that is done here.
+                with ignored_warnings(".*changes the base weights"):
                     model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
