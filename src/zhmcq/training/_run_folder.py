@@ -15,12 +15,12 @@ import logging
 import os
 import re
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date, file_sha256
 from zhmcq.modeling._identity import differences
@@ -272,9 +272,8 @@ class RunFolder:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
         try:
             with atomic_folder(finished, overwrite=True) as temporary:
-                with warnings.catch_warnings():
-                    # peft advises the conversion that is done here.
-                    warnings.filterwarnings("ignore", message=".*changes the base weights")
+                # peft advises the conversion that is done here.
+                with ignored_warnings(".*changes the base weights"):
                     model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
