@@ -224,14 +224,23 @@ def test_files_in_a_folder_have_the_usual_mode_whoever_wrote_them(tmp_path: Path
     assert (tmp_path / "out" / "model.safetensors").stat().st_mode == plain.stat().st_mode
 
 
-def test_the_umask_of_the_process_is_never_set(
+def test_the_mask_of_the_process_holds_and_is_never_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.umask", lambda _: pytest.fail("the files of other threads"))
-    with atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.touch()
-    with atomic_folder(tmp_path / "b") as temporary:
-        (temporary / "c").touch()
+    """Threads that read it by setting it, one within the other, would leave it at 0."""
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.delattr(os, "umask")
+            with atomic_write(tmp_path / "file") as file:
+                file.write_text("x", encoding="utf-8")
+            with atomic_folder(tmp_path / "folder") as folder:
+                (folder / "file").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
+    assert names(tmp_path / "folder") == ["file"]
 
 
 def test_writers_of_one_folder_at_once_leave_one_whole_result(tmp_path: Path) -> None:

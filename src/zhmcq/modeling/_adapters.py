@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
 from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling._complete import name_some
@@ -134,11 +134,12 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         config.inference_mode = True
         config.init_lora_weights = False  # they are all read from the file
         weights = load_file(adapter.folder / WEIGHTS)
-        with warnings.catch_warnings():
-            # peft calls a method that transformers is about to drop, and warns of tied weights,
-            # which merging separates.
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-            warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
+        # peft calls a method that transformers is about to drop, and warns of tied weights,
+        # which merging separates.
+        with (
+            ignored_warnings(".*is_gradient_checkpointing.*"),
+            ignored_warnings(".*tie_word_embeddings=True.*"),
+        ):
             tuned = get_peft_model(model, config)
             expected = adapter_tensors(tuned)
             _refuse_misfit(adapter.folder, weights, expected)

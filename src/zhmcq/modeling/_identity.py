@@ -29,6 +29,7 @@ VOLATILE = {
     "_commit_hash",
     "_experts_implementation",
     "_flash_attn_2_enabled",
+    "_model_name_or_path",
     "_name_or_path",
     "architectures",
     "attn_implementation",
@@ -126,11 +127,18 @@ def _changed_fields(expected: Mapping[str, Any], present: Mapping[str, Any]) -> 
     wanted, actual = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
     for name in sorted(wanted.keys() | actual.keys()):
         sides = [
-            json.dumps(values[name], ensure_ascii=False) if name in values else "nothing"
+            json.dumps(_whole(values[name]), ensure_ascii=False) if name in values else "nothing"
             for values in (wanted, actual)
         ]
         if sides[0] != sides[1]:
             yield f"{name}: expected {sides[0]:.60}, found {sides[1]:.60}"
+
+
+def _whole(value: Any) -> Any:
+    """A value with whole numbers as integers, since files have both forms."""
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -215,14 +223,23 @@ def _declared(config_class: Any | None) -> set[str] | None:
 def _stable(values: Mapping[str, Any], declared: set[str] | None) -> dict[str, Any]:
     """The values without volatile ones.
 
-    A field that the class does not declare and that is off is left out as well: earlier versions
-    of transformers wrote many such (``pruned_heads``, ``use_bfloat16``).
+    Of fields that the class does not declare, those are left out as well that are off, since
+    earlier versions of transformers wrote many such (``pruned_heads``, ``use_bfloat16``), and those
+    that its rotary parameters repeat.
     """
+    rotary = values.get("rope_parameters")
+    parts = [rotary, *rotary.values()] if isinstance(rotary, Mapping) else []
+    repeated = [(name, part[name]) for part in parts if isinstance(part, Mapping) for name in part]
+
+    def counts(name: str, value: Any) -> bool:
+        if declared is None or name in declared:
+            return True
+        return not _is_off(value) and (name, value) not in repeated
+
     return {
         name: _plain(value)
         for name, value in values.items()
-        if name not in VOLATILE
-        and not (declared is not None and name not in declared and _is_off(value))
+        if name not in VOLATILE and counts(name, value)
     }
 
 
@@ -231,9 +248,7 @@ def _is_off(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, in one form: whole numbers as integers, one name of a scaling."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """A value as JSON has it, with one name of a rotary scaling."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -44,7 +44,7 @@ DAMAGE = (
 T = TypeVar("T")
 
 _hashes: dict[str, tuple[tuple[int, ...], Any]] = {}
-_hashing = threading.Lock()
+_locks: dict[str, threading.Lock] = {}  # so that threads do not compute one hash twice
 
 
 def weight_names(folder: Path) -> list[str]:
@@ -188,7 +188,7 @@ def _remembered(path: Path, compute: Callable[[Path], T]) -> T:
     """What ``compute`` makes of a file; computed again only if the file has changed."""
     key = f"{compute.__name__} {path.absolute()}"
     try:
-        with _hashing:
+        with _locks.setdefault(key, threading.Lock()):
             stamp, now = _stamp(path), time.time_ns()
             if key in _hashes and _hashes[key][0] == stamp:
                 known: T = _hashes[key][1]

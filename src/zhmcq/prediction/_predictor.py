@@ -80,7 +80,7 @@ class _State:
 
 
 class MCQPredictor:
-    """Answers multiple-choice questions.
+    """Answers multiple-choice questions; any number of threads may share it.
 
     Args:
         model: A merged folder, or a base model: a folder, a ``.gguf`` file or a hub id.

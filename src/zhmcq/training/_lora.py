@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from zhmcq._files import atomic_folder
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._loading import loading
@@ -110,11 +110,12 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         config.exclude_modules = [*(config.exclude_modules or ()), *_unfit_layers(model)]
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
-    with warnings.catch_warnings():
-        # peft calls a method that transformers is about to drop, and warns of tied weights, which
-        # merging separates.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-        warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
+    # peft calls a method that transformers is about to drop, and warns of tied weights, which
+    # merging separates.
+    with (
+        ignored_warnings(".*is_gradient_checkpointing.*"),
+        ignored_warnings(".*tie_word_embeddings=True.*"),
+    ):
         try:
             peft_model = get_peft_model(model, config)
         except PEFT_ERRORS as error:

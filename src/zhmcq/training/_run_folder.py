@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +22,7 @@ from zhmcq._files import (
     refuse_strangers,
     writing,
 )
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
 from zhmcq.modeling._identity import differences
@@ -316,9 +316,8 @@ class RunFolder:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
         with writing(self.path):
             with atomic_folder(finished) as temporary:
-                with warnings.catch_warnings():
-                    # peft advises the conversion that is done here.
-                    warnings.filterwarnings("ignore", message=".*changes the base weights")
+                # peft advises the conversion that is done here.
+                with ignored_warnings(".*changes the base weights"):
                     model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)

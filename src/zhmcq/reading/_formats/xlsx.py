@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import warnings
 import zipfile
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.archive import SheetScan, check_archive, pictured_cells, scan_sheet
 from zhmcq.reading._formats.cells import cell_text
@@ -87,10 +87,13 @@ def _open(file: Any) -> Any:
     # this is what the dependency on defusedxml is for: nothing else here imports it.
     import openpyxl
 
-    with warnings.catch_warnings():
-        # openpyxl warns of styles and validations that it drops; cells are not concerned.
-        warnings.simplefilter("ignore", UserWarning)
+    with _without_warnings():
         return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+
+
+def _without_warnings() -> contextlib.AbstractContextManager[None]:
+    """Without openpyxl's, of styles and validations that it drops: cells are not concerned."""
+    return ignored_warnings(category=UserWarning, module="openpyxl")
 
 
 def _rows(
@@ -126,8 +129,7 @@ def _rows(
 
 
 def _next_rows(source: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with _without_warnings():
         return list(itertools.islice(source, 256))
 
 
