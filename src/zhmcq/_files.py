@@ -28,6 +28,7 @@ __all__ = [
     "clear_abandoned",
     "is_scratch",
     "locked",
+    "real_path",
     "refuse_inputs",
     "refuse_occupied",
     "refuse_strangers",
@@ -58,7 +59,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OutputError: If the file cannot be written (no space, no permission, a folder in the way).
     """
-    target = _real(path)
+    target = real_path(path)
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
     with writing(target), _scratch(target) as scratch:
@@ -91,7 +92,7 @@ def atomic_folder(
             Looked at before the block runs and again before the rename.
         OutputError: If the folder cannot be written.
     """
-    target = _real(path)
+    target = real_path(path)
     refuse_occupied(target, overwrite=overwrite, ours=ours)
     with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
@@ -168,7 +169,7 @@ def refuse_occupied(
         OutputExistsError: If there is a file of that name, or the folder holds other things, which
             are named.
     """
-    target = _real(path)
+    target = real_path(path)
     if not target.exists():
         return
     if not target.is_dir():
@@ -209,7 +210,7 @@ def refuse_inputs(path: str | os.PathLike[str], inputs: Iterable[str | os.PathLi
     Raises:
         OutputExistsError: If ``path`` is one of them, or a folder that one of them lies in.
     """
-    target = _real(path)
+    target = real_path(path)
     for name in inputs:
         source = Path(os.path.realpath(name)) if os.path.exists(name) else None  # noqa: PTH110
         if source and target.exists() and (source == target or target in source.parents):
@@ -232,7 +233,7 @@ def locked(path: Path, taken: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = _real(path)
+    path = real_path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -260,7 +261,7 @@ def clear_abandoned(path: str | os.PathLike[str]) -> None:
     """
     from filelock import FileLock, Timeout
 
-    target = _real(path)
+    target = real_path(path)
     pattern = re.compile(re.escape(_prefix(target)) + r"[\w-]{8}", re.DOTALL)
     with contextlib.suppress(FileNotFoundError):
         for folder in list(target.parent.iterdir()):
@@ -353,7 +354,7 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
     raise OutputError(f"cannot write {target}: others write to it all the time; write elsewhere")
 
 
-def _real(path: str | os.PathLike[str]) -> Path:
+def real_path(path: str | os.PathLike[str]) -> Path:
     """The path with its links followed, so that a link stays one.
 
     Raises:

@@ -121,10 +121,10 @@ class Splits:
             ) from error
         if not isinstance(both_banks, Mapping) or both_banks.get("format") != SPLITS_FORMAT:
             raise ReadError(f"{path}: expected what Splits.save() wrote, found other json")
-        banks = {
-            name: bank_from_record(both_banks.get(name) or {}, f"{path}, {name}")
-            for name in ("train", "valid")
-        }
+        parts = {name: both_banks.get(name) or {} for name in ("train", "valid")}
+        if not all(isinstance(part, Mapping) for part in parts.values()):
+            raise ReadError(f"{path}: expected objects as 'train' and 'valid', found other json")
+        banks = {name: bank_from_record(part, f"{path}, {name}") for name, part in parts.items()}
         return cls(banks["train"], banks["valid"], int(both_banks.get("without_key") or 0))
 
     def to_datasets(self, prompt: Any = None) -> Any:

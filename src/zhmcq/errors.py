@@ -143,3 +143,12 @@ class OutputError(ZhmcqError):
 
 class OutputExistsError(OutputError, FileExistsError):
     """Something is there already, and may be replaced only with ``overwrite=True``."""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether something failed, rather than that the program is to end.
+
+    A library in Rust that gives up, as tokenizers does on a pattern that takes too long, raises
+    what is no ``Exception``.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -125,7 +126,7 @@ class Manifest(BaseModel):
                 changed, or named by anything but a plain file name.
         """
         path = folder / MANIFEST_NAME
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - unlike Path.is_file, of any name
             raise ManifestError(
                 f"{folder} has no {MANIFEST_NAME}: expected a folder written by "
                 "LoraTrainer.train or Merger.merge"

@@ -87,7 +87,7 @@ def test_a_merged_model_that_does_not_fit_leaves_nothing(
 def test_results_that_do_not_fit_leave_the_older_ones(base: Path, disk: Disk) -> None:
     folder = disk(28)
     predictions = zhmcq.MCQPredictor(base).predict(BANK)
-    writes = {
+    writes: dict[str, Callable[[Path], object]] = {
         "a.xlsx": predictions.to_xlsx,
         "a.json": predictions.to_json,
         "data": Splits(BANK, QuestionBank([])).save,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from zhmcq.encoding._tokenizer_copy import tokenizer_copy
-from zhmcq.errors import EncodingError
+from zhmcq.errors import EncodingError, is_failure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,15 +66,15 @@ class TokenCodec:
 
     def written(self, text: str) -> list[int]:
         """Ids of a text in which control tokens are control tokens, with nothing around it."""
-        encoded = self._for_templates(text, add_special_tokens=False, split_special_tokens=False)
-        return list(encoded.input_ids)
+        return _ids(self._for_templates, text, split_special_tokens=False)
 
     def written_on(self, text: str) -> list[int]:
         """Like :meth:`written`, for a text that continues another one."""
         return self._after_newline(text, self.written)
 
     def _written_before_text(self) -> list[int]:
-        bare, whole = self.text("字"), list(self._for_templates("字").input_ids)
+        bare = self.text("字")
+        whole = _ids(self._for_templates, "字", add_special_tokens=True, split_special_tokens=False)
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return whole[:start]
@@ -104,8 +104,7 @@ class TokenCodec:
         return pieces
 
     def _plain(self, text: str) -> list[int]:
-        encoded = self._for_text(text, add_special_tokens=False, split_special_tokens=True)
-        return list(encoded.input_ids)
+        return _ids(self._for_text, text, split_special_tokens=True)
 
     def _after_newline(self, text: str, encode: Callable[[str], list[int]]) -> list[int]:
         # SentencePiece writes a space before the first word of a text; after a newline it does
@@ -113,6 +112,29 @@ class TokenCodec:
         ids = encode("\n" + text)
         head = len(self._newline)
         return ids[head:] if ids[:head] == self._newline else encode(text)
+
+
+def _ids(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    *,
+    add_special_tokens: bool = False,
+    split_special_tokens: bool,
+) -> list[int]:
+    try:
+        encoded = tokenizer(
+            text,
+            add_special_tokens=add_special_tokens,
+            split_special_tokens=split_special_tokens,
+        )
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise EncodingError(
+            f"the tokenizer fails on a text of {len(text)} characters that begins with "
+            f"{text[:20]!r}: {error}"
+        ) from error
+    return list(encoded.input_ids)
 
 
 def _not_marked_special(tokenizer: PreTrainedTokenizerBase) -> list[str]:

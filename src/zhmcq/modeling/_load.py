@@ -17,7 +17,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
-from zhmcq.errors import GatedModelError, ModelError
+from zhmcq.errors import GatedModelError, ModelError, is_failure
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
@@ -319,7 +319,9 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
 
         try:
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
-        except LOADING_ERRORS as error:
+        except BaseException as error:  # tokenizers raises Exception itself, and panics
+            if not is_failure(error):
+                raise
             raise _unloadable(source, "tokenizer", error) from error
     return tokenizer
 
@@ -417,7 +419,7 @@ def _stored_method(config: Any) -> str | None:
     return str(getattr(method, "value", method))
 
 
-def _unloadable(source: ModelSource, kind: str, error: Exception) -> ModelError:
+def _unloadable(source: ModelSource, kind: str, error: BaseException) -> ModelError:
     return ModelError(
         f"{source.name!r} cannot be loaded as a {kind}: {type(error).__name__}: {error}"
     )

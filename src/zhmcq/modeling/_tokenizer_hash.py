@@ -9,6 +9,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from zhmcq.errors import is_failure
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -137,7 +139,9 @@ def _or_refusal(encode: Callable[[str], list[Any]], probe: str) -> list[Any]:
     """The encoding of a probe; empty if the tokenizer has no token for some character."""
     try:
         return encode(probe)
-    except Exception:  # tokenizers raises this class itself
+    except BaseException as error:  # tokenizers raises Exception itself, and panics
+        if not is_failure(error):
+            raise
         return []
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from zhmcq._files import locked
+from zhmcq._files import locked, real_path
 from zhmcq.errors import OutputError, PredictionError
 from zhmcq.manifest import BaseIdentity, as_date
 from zhmcq.modeling._identity import differences
@@ -100,7 +100,7 @@ class Journal:
             "or give another file"
         )
         try:
-            file = Path(os.path.realpath(self._path))  # a link's lock is that of its file
+            file = real_path(self._path)  # a link's lock is that of its file
             lock = file.with_name(f"{file.name}.lock")
             with contextlib.ExitStack() as stack:
                 self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -472,7 +473,7 @@ def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | N
     if adapter is not None:
         return adapter.manifest
     folder = Path(source.name)
-    if not (folder / MANIFEST_NAME).is_file():
+    if not os.path.isfile(folder / MANIFEST_NAME):  # noqa: PTH113 - of any name
         return None
     manifest = Manifest.read(folder, verify=False)
     if manifest.kind == "adapter":
