@@ -73,6 +73,8 @@ RIGHT = {
         "A<|end|>",
     ),
     "text stripped": (USUAL_PROMPT, "A<|end|>"),
+    "generation prompt always": (USUAL_PROMPT, "A<|end|>"),
+    "one token for every end": (USUAL_PROMPT.replace("<|end|>", "</s>"), "A</s>"),
     "answer after the user's turn": (
         f"<s>[INST] 只答代號。 [/INST][INST] {ASKED} [/INST]",
         " A</s>",
