@@ -112,6 +112,29 @@ def test_a_link_in_place_of_a_file_is_refused(folder: Path, tmp_path: Path) -> N
         Manifest.read(folder)
 
 
+def test_links_in_a_merged_folder_are_followed_to_files_with_the_right_hash(
+    folder: Path, tmp_path: Path
+) -> None:
+    change(folder, kind="merged")
+    path = folder / "adapter_config.json"
+    elsewhere = tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert Manifest.read(folder).kind == "merged"
+    elsewhere.write_text("{ }", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"adapter_config\.json is not the file that"):
+        Manifest.read(folder)
+
+
+def test_the_weights_of_a_model_need_not_be_compared(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").write_bytes(b"abd")
+    manifest = Manifest.read(folder, verify=False)
+    manifest.verify(folder, weights=False)
+    (folder / "adapter_config.json").write_text("{ }", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"adapter_config\.json is not the file that"):
+        manifest.verify(folder, weights=False)
+
+
 @pytest.mark.parametrize(
     "name",
     ["../secret", "/etc/passwd", "a/b", "..", ".", "", "./adapter_config.json", "checkpoints/x"],

@@ -143,12 +143,16 @@ class Manifest(BaseModel):
     def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.
 
+        Links are followed in a merged folder alone: it may lie in the hub's cache, whose files are
+        links.
+
         Args:
             folder: The folder.
             weights: Whether to compare ``*.safetensors`` too, which takes time for a whole model.
 
         Raises:
-            ManifestError: If a file is missing, changed, a link, or not named plainly.
+            ManifestError: If a file is missing, changed, not named plainly, or an adapter's is a
+                link.
         """
         for name, expected in self.files.items():
             if not weights and name.endswith(".safetensors"):
@@ -159,7 +163,7 @@ class Manifest(BaseModel):
                     "files in the folder itself; the manifest was tampered with"
                 )
             path = folder / name
-            if path.is_symlink():
+            if path.is_symlink() and self.kind == "adapter":
                 raise ManifestError(
                     f"{path} is a link: expected the file itself, as it was written; copy the "
                     "folder with its links followed (cp -L)"

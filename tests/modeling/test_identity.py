@@ -6,6 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,16 @@ OLDER: dict[str, dict[str, Any]] = {
         "bos_token_id": 1,
         "eos_token_id": 2,
     },
+    "llama stored in 4 bits": {
+        "rope_theta": 10000.0,
+        "quantization_config": {
+            "bnb_4bit_compute_dtype": "bfloat16",
+            "bnb_4bit_quant_type": "nf4",
+            "llm_int8_threshold": 6,
+            "load_in_4bit": True,
+            "quant_method": "bitsandbytes",
+        },
+    },
     "gpt_neox": {"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_bfloat16": False},
 }
 
@@ -155,6 +166,40 @@ def test_an_older_form_of_a_configuration_is_the_same_model(
     (change,) = differences(before, other, chat=True)
     assert change.startswith("the configuration (rope_parameters.")
     assert "found 777)" in change
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "bamba",
+        "falcon_h1",
+        "gemma3n_text",
+        "gpt2",
+        "llama4",
+        "mamba2",
+        "nemotron_h",
+        "phi3",
+        "qwen3_5",
+    ],
+)
+def test_what_a_manifest_keeps_is_completed_to_the_same_configuration(
+    kind: str, tmp_path: Path, tokenizer: Any
+) -> None:
+    folder = folder_of({"model_type": kind}, tmp_path / "bare")
+    bare = identify(folder, "bare", tokenizer)
+    config = AutoConfig.from_pretrained(folder)
+    config.save_pretrained(folder)
+    whole = identify(folder, "whole", tokenizer)
+    kept = BaseIdentity.model_validate_json(whole.model_dump_json())
+    (folder / "config.json").write_text(json.dumps(kept.config), encoding="utf-8")
+    again = identify(folder, "again", tokenizer)
+    for other in (bare, kept, again):
+        assert differences(whole, other, chat=True) == []
+        assert other.config == whole.config
+    (folder / "config.json").write_text(
+        json.dumps({**kept.config, "hidden_size": 12345}), encoding="utf-8"
+    )
+    assert differences(whole, identify(folder, "other", tokenizer), chat=True)
 
 
 def test_absent_defaults_and_what_loading_and_saving_changes_make_no_other_model(
@@ -450,6 +495,24 @@ def test_a_file_is_hashed_once_until_it_changes(
     assert len(calls) == 3
     edit_weights(folder, lambda w: w["model.norm.weight"].add_(1))
     assert differences(first, identify(folder, "m", tokenizer), chat=True)
+
+
+def test_threads_that_ask_at_once_hash_a_file_once(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(base, tmp_path / "m")
+    calls = []
+    hashes = _weight_files._tensor_hashes
+
+    def counted(path: Path) -> dict[str, str]:
+        calls.append(path)
+        return hashes(path)
+
+    monkeypatch.setattr(_weight_files, "SETTLED", 0)
+    monkeypatch.setattr(_weight_files, "_tensor_hashes", counted)
+    with ThreadPoolExecutor(8) as pool:
+        results = set(pool.map(lambda _: _weight_files.weights_hash(folder, {}), range(16)))
+    assert (len(results), len(calls)) == (1, 1)
 
 
 # --- tokenizers --------------------------------------------------------------------------

@@ -126,6 +126,47 @@ def test_a_journal_of_another_run_is_refused_and_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "chat", "message"),
+    [
+        ({"name": "moved"}, True, None),
+        ({"config": {**BASE.config, "rms_norm_eps": 1e-6}}, True, None),  # the default
+        ({"config": {**BASE.config, "vocab_size": 8}}, False, "vocab_size: expected 9, found 8"),
+        ({"weights_sha256": "ab"}, False, r"the weights \(SHA-256: expected aa…, found ab…\)"),
+        ({"tokenizer_sha256": "bc"}, False, r"the tokenizer \(SHA-256: expected bb…, found bc…\)"),
+        ({"chat_template_sha256": "cc"}, False, None),
+        ({"chat_template_sha256": "cc"}, True, "the chat template .* expected none, found cc…"),
+    ],
+)
+def test_a_journal_of_another_model_is_refused_with_what_differs(
+    path: Path, changes: dict[str, Any], chat: bool, message: str | None
+) -> None:
+    with Journal(path, replace(RUN, chat=chat)) as journal:
+        journal.begin("float32")
+    other = replace(RUN, base=BASE.model_copy(update=changes), chat=chat)
+    if message is None:
+        assert finished_in(path, other) == {}
+        return
+    with pytest.raises(PredictionError, match=f"it is of another model, .*{message}.*give another"):
+        Journal(path, other)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"zhmcq_journal": 1, "run": "aa", "dtype": "float32"}\n',
+        b'{"zhmcq_journal": 1, "base": 3}\n',
+        b'{"zhmcq_journal": ' + b"[" * 99_999 + b"\n",
+        b'{"zhmcq_journal": 2',
+    ],
+)
+def test_a_first_line_that_does_not_say_of_which_model_is_refused(path: Path, head: bytes) -> None:
+    path.write_bytes(head)
+    with pytest.raises(PredictionError, match="of another version of zhmcq, or damaged"):
+        Journal(path, RUN)
+    assert path.read_bytes() == head
+
+
+@pytest.mark.parametrize(
     "content", [b"my notes", b"my notes\n", b"PK\x03\x04\xff\xfe\x00", b"\n", b"{}\n[]\n"]
 )
 def test_a_file_that_is_no_journal_is_refused_and_kept(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -28,6 +29,7 @@ VOLATILE = {
     "_commit_hash",
     "_experts_implementation",
     "_flash_attn_2_enabled",
+    "_model_name_or_path",
     "_name_or_path",
     "architectures",
     "attn_implementation",
@@ -76,13 +78,14 @@ def identify(source: Path, name: str, tokenizer: PreTrainedTokenizerBase) -> Bas
         ModelError: If the folder lacks either, or a file is damaged.
     """
     if source.is_file():
-        values, weights = {}, file_hash(source)
+        config, weights = {}, file_hash(source)
     else:
-        values = _complete(_read(source))
+        values = _read(source)
+        config = _without_defaults(values)
         weights = weights_hash(source, _tied_names(values))
     return BaseIdentity(
         name=name,
-        config=_without_defaults(values),
+        config=config,
         weights_sha256=weights,
         tokenizer_sha256=tokenizer_hash(tokenizer),
         chat_template_sha256=chat_template_hash(tokenizer),
@@ -106,13 +109,13 @@ def differences(expected: BaseIdentity, present: BaseIdentity, *, chat: bool) ->
     if fields:
         more = f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else ""
         parts.append(f"the configuration ({'; '.join(fields[:NAMED])}{more})")
-    for part, wanted, found in (
+    for part, wanted, actual in (
         ("weights", expected.weights_sha256, present.weights_sha256),
         ("tokenizer", expected.tokenizer_sha256, present.tokenizer_sha256),
         ("chat template", expected.chat_template_sha256, present.chat_template_sha256),
     ):
-        if wanted != found and (chat or part != "chat template"):
-            hashes = [f"{value[:12]}…" if value else "none" for value in (wanted, found)]
+        if wanted != actual and (chat or part != "chat template"):
+            hashes = [f"{value[:12]}…" if value else "none" for value in (wanted, actual)]
             parts.append(f"the {part} (SHA-256: expected {hashes[0]}, found {hashes[1]})")
     return parts
 
@@ -121,14 +124,21 @@ def _changed_fields(expected: Mapping[str, Any], present: Mapping[str, Any]) -> 
     """The fields of configurations that differ, with both values."""
     if not expected or not present:  # of a GGUF file, whose hash covers it
         return
-    wanted, found = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
-    for name in sorted(wanted.keys() | found.keys()):
+    wanted, actual = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
+    for name in sorted(wanted.keys() | actual.keys()):
         sides = [
-            json.dumps(values[name], ensure_ascii=False) if name in values else "nothing"
-            for values in (wanted, found)
+            json.dumps(_whole(values[name]), ensure_ascii=False) if name in values else "nothing"
+            for values in (wanted, actual)
         ]
         if sides[0] != sides[1]:
             yield f"{name}: expected {sides[0]:.60}, found {sides[1]:.60}"
+
+
+def _whole(value: Any) -> Any:
+    """A value with whole numbers as integers, since files have both forms."""
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -141,11 +151,12 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """The configuration of a folder as it is written."""
+    """The completed configuration of a folder."""
     from transformers import PretrainedConfig
 
     try:
-        values = dict(PretrainedConfig.get_config_dict(str(folder), local_files_only=True)[0])
+        values = PretrainedConfig.get_config_dict(str(folder), local_files_only=True)[0]
+        values = _complete(dict(values))
     except Exception as error:  # whatever a broken file makes transformers raise
         raise ModelError(
             f"{folder / 'config.json'} cannot be read as a model's configuration: "
@@ -173,7 +184,25 @@ def _complete(values: dict[str, Any]) -> dict[str, Any]:
             complete = json.loads(config.to_json_string(use_diff=False))
         except Exception:  # whatever its class raises about values that do not go together
             config_class = None
-    return _stable(complete, _declared(config_class))
+    stable = _stable(complete, _declared(config_class))
+    if isinstance(stored := stable.get("quantization_config"), dict):
+        stable["quantization_config"] = _complete_quantization(stored)
+    return stable
+
+
+def _complete_quantization(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a stored quantisation, completed likewise, without options that are off."""
+    from transformers.quantizers.auto import AutoQuantizationConfig
+
+    # Its class may need a package that is not installed, or refuse the values.
+    with contextlib.suppress(Exception):
+        config = AutoQuantizationConfig.from_dict(copy.deepcopy(values))
+        values = json.loads(json.dumps(config.to_dict()))
+    return {
+        name: _plain(value)
+        for name, value in values.items()
+        if not name.startswith("_") and not _is_off(value)
+    }
 
 
 def _config_class(values: Mapping[str, Any]) -> Any | None:
@@ -194,14 +223,23 @@ def _declared(config_class: Any | None) -> set[str] | None:
 def _stable(values: Mapping[str, Any], declared: set[str] | None) -> dict[str, Any]:
     """The values without volatile ones.
 
-    A field that the class does not declare and that is off is left out as well: earlier versions
-    of transformers wrote many such (``pruned_heads``, ``use_bfloat16``).
+    Of fields that the class does not declare, those are left out as well that are off, since
+    earlier versions of transformers wrote many such (``pruned_heads``, ``use_bfloat16``), and those
+    that its rotary parameters repeat.
     """
+    rotary = values.get("rope_parameters")
+    parts = [rotary, *rotary.values()] if isinstance(rotary, Mapping) else []
+    repeated = [(name, part[name]) for part in parts if isinstance(part, Mapping) for name in part]
+
+    def counts(name: str, value: Any) -> bool:
+        if declared is None or name in declared:
+            return True
+        return not _is_off(value) and (name, value) not in repeated
+
     return {
         name: _plain(value)
         for name, value in values.items()
-        if name not in VOLATILE
-        and not (declared is not None and name not in declared and _is_off(value))
+        if name not in VOLATILE and counts(name, value)
     }
 
 
@@ -210,9 +248,7 @@ def _is_off(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, in one form: whole numbers as integers, one name of a scaling."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """A value as JSON has it, with one name of a rotary scaling."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

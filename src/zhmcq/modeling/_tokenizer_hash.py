@@ -9,8 +9,6 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -30,6 +28,9 @@ PROBES = (
     " B",
 )
 
+# Hashes of models by those of the texts they were read from: parsing a large one takes a second.
+_models: dict[bytes, bytes] = {}
+
 
 def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash a tokenizer's vocabulary with its ids, its special tokens, and what it does to texts.
@@ -47,7 +48,7 @@ def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
         digest.update(_json(tokenizer.get_vocab()))
         digest.update(_json(_slow_encodings(tokenizer)))
     else:
-        digest.update(_json(_model_of(backend)))
+        digest.update(_model_hash(backend))
         digest.update(_json(_encodings(backend)))
     return digest.hexdigest()
 
@@ -93,15 +94,20 @@ def _backend(tokenizer: PreTrainedTokenizerBase) -> Any | None:
     return backend
 
 
-def _model_of(backend: Any) -> dict[str, Any]:
-    """The model (BPE, Unigram, WordPiece, WordLevel) as values: vocabulary, merges, options.
+def _model_hash(backend: Any) -> bytes:
+    """Hash the model (BPE, Unigram, WordPiece, WordLevel): vocabulary, merges, options.
 
     Options that are off are left out, so that new ones of later versions change nothing.
     """
-    model: dict[str, Any] = from_json(backend.to_str(), cache_strings=False)["model"]
-    if isinstance(vocabulary := model.get("vocab"), dict):
-        model["vocab"] = sorted(vocabulary.items(), key=itemgetter(1))
-    return {name: value for name, value in model.items() if not (value is None or value is False)}
+    text = backend.to_str()
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    if key not in _models:
+        model: dict[str, Any] = json.loads(text)["model"]
+        if isinstance(vocabulary := model.get("vocab"), dict):
+            model["vocab"] = sorted(vocabulary.items(), key=itemgetter(1))
+        options = {k: v for k, v in model.items() if not (v is None or v is False)}
+        _models[key] = hashlib.sha256(_json(options)).digest()
+    return _models[key]
 
 
 def _encodings(backend: Any) -> list[Any]:

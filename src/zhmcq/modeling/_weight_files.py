@@ -44,7 +44,7 @@ DAMAGE = (
 T = TypeVar("T")
 
 _hashes: dict[str, tuple[tuple[int, ...], Any]] = {}
-_hashing = threading.Lock()
+_locks: dict[str, threading.Lock] = {}  # so that threads do not compute one hash twice
 
 
 def weight_names(folder: Path) -> list[str]:
@@ -94,12 +94,14 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / name for name in names]
     if names == [WEIGHTS]:
         others = sorted(path.name for path in folder.glob("*.safetensors"))
-        found = f"only {', '.join(others[:3])}, which transformers does not load"
+        present, remedy = "none", "save the model anew, with model.save_pretrained"
+        if others:
+            present = f"only {', '.join(others[:3])}"
+            remedy = f"if {others[0]} is the whole model in transformers' form, rename it {WEIGHTS}"
         raise ModelError(
             f"{folder} holds no *.safetensors file that transformers loads: expected {WEIGHTS}, or "
             f"{INDEX} with the files that it lists (pickled weights are not read), found "
-            f"{found if others else 'none'}"
-            + (f". If {others[0]} is the whole model, rename it {WEIGHTS}" if others else "")
+            f"{present}; {remedy}"
         )
     raise ModelError(
         f"{folder} lacks {len(missing)} of the {len(names)} files that its index lists "
@@ -186,7 +188,7 @@ def _remembered(path: Path, compute: Callable[[Path], T]) -> T:
     """What ``compute`` makes of a file; computed again only if the file has changed."""
     key = f"{compute.__name__} {path.absolute()}"
     try:
-        with _hashing:
+        with _locks.setdefault(key, threading.Lock()):
             stamp, now = _stamp(path), time.time_ns()
             if key in _hashes and _hashes[key][0] == stamp:
                 known: T = _hashes[key][1]
@@ -200,8 +202,8 @@ def _remembered(path: Path, compute: Callable[[Path], T]) -> T:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _tensor_hashes(path: Path) -> dict[str, str]:
