@@ -271,7 +271,7 @@ class _Probe:
         """How an answer can stand after the thinking, in words."""
         writer = self._writer
         for name in THINKING_ARGUMENTS:
-            if name in writer.variables and name not in writer.arguments:
+            if name in writer.variables and writer.arguments.get(name) is not False:
                 arguments = {**writer.arguments, name: False}
                 other = probe(ChatWriter(writer.codec, arguments, writer.date), self._roles)
                 if not {fault.rule for fault in other.faults} & OF_PLACES:
