@@ -16,7 +16,7 @@ import zhmcq
 from conftest import unseen
 from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
-from zhmcq.encoding._chat import TEMPLATE_RULES
+from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import isolated_plugins, tiny_llama
