@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -23,9 +24,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The examples, the script of the docs and the tiny models are no packages: their folders are put on
-# the path.
-FOLDERS = ("examples", "docs", "tests/modeling")
+# The examples, the script of the docs, tiny models and chat templates are no packages: their
+# folders are put on the path.
+FOLDERS = ("examples", "docs", "tests/modeling", "tests/encoding")
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
 
 WriteXlsx = Callable[..., Path]
@@ -113,6 +114,17 @@ def scaled(folder: Path, copy: Path, factor: float) -> Path:
     for name in ("up_proj", "down_proj"):
         weights[f"model.layers.0.mlp.{name}.weight"] *= factor
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+def with_swapped_ids(folder: Path, copy: Path, one: str, other: str) -> Path:
+    """Write a copy of a model whose tokenizer has the ids of two tokens swapped."""
+    shutil.copytree(folder, copy)
+    path = copy / "tokenizer.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = values["model"]["vocab"]
+    vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+    path.write_text(json.dumps(values), encoding="utf-8")
     return copy
 
 

@@ -79,8 +79,6 @@ def control_ids(tokenizer: Any) -> set[int]:
 
 SMUGGLED = [*SPECIAL, *NOT_MARKED, "<think><think>", "<th<think>ink>"]
 CASES = [(prompt, text) for prompt in ("zh-exam", "zh-cloze", "zh-chat") for text in SMUGGLED]
-# A chat is encoded by transformers, which knows control tokens by their mark or by the template.
-CASES.remove(("zh-chat", "<|fim_prefix|>"))
 
 
 @pytest.mark.parametrize(("prompt", "smuggled"), CASES)

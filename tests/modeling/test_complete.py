@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, 
 import zhmcq
 from zhmcq.errors import ModelError
 from zhmcq.modeling import _load
-from zhmcq.modeling._load import ModelSource, load_skeleton, load_weights
+from zhmcq.modeling._load import ModelSource, load_skeleton, load_tokenizer, load_weights
 from zhmcq.testing import tiny_llama
 
 CPU = torch.device("cpu")
@@ -239,10 +239,11 @@ def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_pat
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
     (folder / "adapter_model.safetensors").write_bytes(b"")
     message = r"a model and an adapter \(adapter_config.json, adapter_model.safetensors\)"
+    tokenizer = load_tokenizer(ModelSource(str(base)))
     for use in (
         load,
         lambda path: load_skeleton(ModelSource(str(path))),
-        lambda path: ModelSource(str(path)).identity(),
+        lambda path: ModelSource(str(path)).identity(tokenizer),
         zhmcq.MCQPredictor,
     ):
         with pytest.raises(ModelError, match=message):

@@ -41,7 +41,27 @@ def test_a_tokenizer_and_a_skeleton_need_no_weights(fetched: list[dict[str, Any]
         ["*.json", "*.model", "*.jinja", "*.txt"]
     ] * 2
     source.path()
-    assert fetched[-1]["allow_patterns"][-1] == "*.safetensors"
+    assert fetched[-1]["allow_patterns"][-1] == "model.safetensors"
+
+
+@pytest.mark.parametrize("named", [None, "model-[1].safetensors"])
+def test_the_weights_that_are_loaded_are_fetched_and_no_copies_of_them(
+    fetched: list[dict[str, Any]], tmp_path: Path, named: str | None
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    (snapshot / "model.safetensors").unlink()
+    if named is None:
+        index = {"weight_map": {"a": "model-2.safetensors", "b": "model-[1].safetensors"}}
+        (snapshot / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    else:
+        config = {"model_type": "llama", "transformers_weights": named}
+        (snapshot / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ModelSource("someone/model").path()
+    first, second = fetched
+    assert not any("*.safetensors" in call["allow_patterns"] for call in fetched)
+    assert (first["revision"], second["revision"]) == (None, "snapshot")
+    names = ["model-2.safetensors", "model-[[]1].safetensors"]
+    assert second["allow_patterns"] == (names if named is None else names[1:])
 
 
 def test_code_is_fetched_only_where_it_is_trusted(fetched: list[dict[str, Any]]) -> None:

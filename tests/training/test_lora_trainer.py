@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 import zhmcq
 import zhmcq.prompts
+from conftest import with_swapped_ids
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -165,6 +166,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
         trainer(base, **{**settings, "seed": 1}).train(BANK, BANK[:2], tmp_path / "cut")
     with pytest.raises(errors.CheckpointError, match="other train_sha256"):
         trainer(base, **settings).train(BANK[:6], BANK[:2], tmp_path / "cut")
+    swapped = with_swapped_ids(base, tmp_path / "swapped", "山", "海")
+    with pytest.raises(errors.CheckpointError, match=r"which differs in the tokenizer \(SHA-256"):
+        trainer(swapped, **settings).train(BANK, BANK[:2], tmp_path / "cut")
     with pytest.raises(errors.OutputExistsError, match="interrupted run"):
         trainer(base, **settings).train(BANK, BANK[:2], tmp_path / "cut", resume=False)
     resumed = trainer(base, **settings).train(BANK, BANK[:2], tmp_path / "cut")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_templates import KINDS, USUAL
 from tokenizers.normalizers import Replace
 from transformers import AutoTokenizer
 
 import zhmcq
 from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
+from zhmcq.encoding._chat import TEMPLATE_RULES
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import isolated_plugins, tiny_llama
@@ -24,12 +26,13 @@ from zhmcq.training._preflight import (
     preflight_report,
 )
 
+OTHER = Question("r", "誰？", ("甲", "乙"), answer=(1,))
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("base") / "llama")
+    return tiny_llama(tmp_path_factory.mktemp("base") / "llama", chat=True)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,10 @@ def unwritable(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
     return replace(rendered, candidates=(Candidate("\u200b", first.answer), *rest))
 
 
-TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content }}{% endfor %}"
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ message.content }}{{ eos_token }}{% endfor %}"
+)
+ONE_REFUSED = "{% if '小華' in messages[1].content %}{{ raise_exception('no') }}{% endif %}"
 
 
 def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
 CASES = [
     ("prompt_fails", exam(same), exam(raising)),
     ("prompt_fails", exam(same), exam(text_only)),
-    ("not_encodable", {"chat": TEMPLATE}, {"chat": "{{ raise_exception('no') }}"}),
+    ("not_encodable", {"chat": TEMPLATE}, {"chat": ONE_REFUSED + TEMPLATE, "others": [OTHER]}),
     ("too_long", {"max_length": 50}, {"max_length": 30}),
     ("no_key", {"question": GOOD}, {"question": replace(GOOD, answer=None)}),
     ("answer_not_scored", exam(same), exam(key_alone)),
@@ -135,6 +141,11 @@ CASES = [
     ("end_not_supervised", {"encoder": Encoder}, {"encoder": Spoiling}),
     ("bos_missing", {"encoder": Encoder}, {"encoder": Beheading}),
     ("bos_doubled", {"chat": TEMPLATE}, {"chat": "{{ bos_token }}" + TEMPLATE}),
+    *(
+        (kind.rule, {"chat": USUAL}, {"chat": kind.template})
+        for kind in KINDS.values()
+        if kind.rule in TEMPLATE_RULES
+    ),
 ]
 
 
@@ -145,17 +156,19 @@ def broken_rules(
     max_length: int = 512,
     chat: str | None = None,
     encoder: type[Encoder] = Encoder,
+    others: Sequence[Question] = (),
 ) -> set[str]:
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.backend_tokenizer.normalizer = Replace("\u200b", "")
     tokenizer.chat_template = chat
     template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
     made = encoder(tokenizer, template, max_length)
-    checked = check_questions([question], made, template)
+    checked = check_questions([question, *others], made, template)
     findings = checked.findings
     report = preflight_report(checked, CheckedQuestions(0, [], []), made.codec)
     if findings:
-        with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: .*'q'"):
+        where = ".*'q'" if findings[0].id else "expected|the chat template refuses"
+        with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: {where}"):
             report.raise_if_broken()
     else:
         report.raise_if_broken()
@@ -241,6 +254,40 @@ def test_a_prompt_whose_options_cannot_be_seen_is_refused_before_any_step(base: 
 
 def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
     assert broken_rules(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
+
+
+def test_a_faulty_template_is_one_finding_and_not_one_a_question(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    bank = [replace(GOOD, id=f"q{n}") for n in range(62)]
+    for template, rule in (
+        (None, "template_missing"),
+        ("{{ raise_exception('only tools') }}", "template_fails"),
+        # Found out with the questions themselves.
+        ("{% if '誰' in messages[1].content %}{{ no() }}{% endif %}" + USUAL, "template_fails"),
+    ):
+        tokenizer.chat_template = template
+        encoder = Encoder(tokenizer, get_prompt("zh-chat"))
+        checked = check_questions(bank, encoder, get_prompt("zh-chat"))
+        assert [(finding.rule, finding.id) for finding in checked.findings] == [(rule, "")]
+        report = preflight_report(checked, checked, encoder.codec)
+        assert len(report.findings) == 1
+        with pytest.raises(
+            errors.PreflightError, match=r"^the chat template would teach the model"
+        ):
+            report.raise_if_broken()
+
+
+def test_a_template_and_a_question_are_both_reported(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = None
+    encoder = Encoder(tokenizer, get_prompt("zh-chat"))
+    bank = [GOOD, replace(GOOD, id="k", answer=None)]
+    checked = check_questions(bank, encoder, get_prompt("zh-chat"))
+    report = preflight_report(checked, CheckedQuestions(0, [], []), encoder.codec)
+    with pytest.raises(
+        errors.PreflightError, match=r"^the chat template and 1 of 2 questions would teach"
+    ):
+        report.raise_if_broken()
 
 
 def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_path: Path) -> None:

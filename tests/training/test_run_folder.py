@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,48 @@ def test_a_new_folder_gets_the_record_and_the_same_record_resumes(tmp_path: Path
         RunFolder(out).begin({"seed": 2})
     with pytest.raises(OutputExistsError, match="pass resume='auto' to resume it"):
         RunFolder(out, resume=False).begin({"seed": 1})
+
+
+BASE: dict[str, Any] = {
+    "config": {"model_type": "llama", "hidden_size": 64},
+    "weights_sha256": "ww",
+    "tokenizer_sha256": "tt",
+    "chat_template_sha256": "cc",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "chat", "message"),
+    [
+        ({"config": {"model_type": "llama", "hidden_size": 32}}, False, "hidden_size: expected 64"),
+        (
+            {"tokenizer_sha256": "uu"},
+            False,
+            r"in the tokenizer \(SHA-256: expected tt…, found uu…\)",
+        ),
+        ({"chat_template_sha256": "dd"}, True, "base model, which differs in the chat template"),
+        ({"chat_template_sha256": "dd"}, False, None),
+        ({"config": {**BASE["config"], "rms_norm_eps": 1e-6}}, False, None),  # the default
+    ],
+)
+def test_another_base_model_is_another_run_by_what_differs(
+    tmp_path: Path, changes: dict[str, Any], chat: bool, message: str | None
+) -> None:
+    record = {"base": BASE, "prompt": {"chat": chat}}
+    RunFolder(tmp_path / "run").begin(record)
+    other = {**record, "base": {**BASE, **changes}}
+    if message is None:
+        assert RunFolder(tmp_path / "run").begin(other) is None
+        return
+    with pytest.raises(CheckpointError, match=message):
+        RunFolder(tmp_path / "run").begin(other)
+
+
+@pytest.mark.parametrize("base", [None, 3, [], {}, {"config": 1}])
+def test_a_record_of_no_base_model_is_another_run(tmp_path: Path, base: Any) -> None:
+    RunFolder(tmp_path / "run").begin({"base": base, "prompt": {"chat": True}})
+    with pytest.raises(CheckpointError, match="interrupted run with other base model"):
+        RunFolder(tmp_path / "run").begin({"base": BASE, "prompt": {"chat": True}})
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def batch_of(base: Path) -> PackedBatch:
 def logits_on_pristine_base(base: Path, adapter: Path) -> torch.Tensor:
     source = ModelSource(str(base))
     model, _ = load_model(source)
-    tuned = attach_trained(model, read_adapter(adapter), source.identity())
+    tuned = attach_trained(model, read_adapter(adapter), source.identity(load_tokenizer(source)))
     with torch.inference_mode():
         return token_logits(tuned, batch_of(base))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
 from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling._complete import name_some
+from zhmcq.modeling._identity import differences
 from zhmcq.modeling._loading import loading
 
 __all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -59,18 +63,31 @@ class Adapter:
             identity: The identity of the base model at hand.
 
         Raises:
-            AdapterMismatchError: If its configuration or weights are others.
+            AdapterMismatchError: If its configuration, weights or tokenizer are others, or its
+                chat template, if the adapter was trained with a chat prompt.
         """
-        expected = self.manifest.base
-        parts = {"config_sha256": "configuration", "weights_sha256": "weights"}
-        for field, part in parts.items():
-            wanted, present = getattr(expected, field), getattr(identity, field)
-            if wanted != present:
-                raise AdapterMismatchError(
-                    f"{self.folder} was trained on {expected.name!r}, whose {part} has the SHA-256 "
-                    f"{wanted[:12]}…; {identity.name!r} has {present[:12]}…. Give the base model "
-                    "it was trained on; an adapter on another one answers nonsense"
-                )
+        manifest = self.manifest
+        parts = differences(manifest.base, identity, chat=manifest.prompt.chat)
+        if parts:
+            raise AdapterMismatchError(
+                f"{self.folder} was trained on {manifest.base.name!r}, and {identity.name!r} "
+                f"differs from it in {' and '.join(parts)}. Give the base model it was trained "
+                "on, with all its files as they were; on another one an adapter answers nonsense"
+            )
+
+    def warn_of_other_template(self, identity: BaseIdentity) -> None:
+        """Log a warning if the chat template is another one than in training.
+
+        Args:
+            identity: The identity of the base model at hand.
+        """
+        if self.manifest.base.chat_template_sha256 != identity.chat_template_sha256:
+            logger.warning(
+                "%r has another chat template than when %s was trained: a plain-text prompt such "
+                "as the adapter's own does not depend on it, a chat prompt does",
+                identity.name,
+                self.folder,
+            )
 
 
 def read_adapter(folder: str | Path) -> Adapter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import re
 import sys
@@ -22,6 +23,7 @@ from zhmcq.modeling._identity import identify
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
+from zhmcq.modeling._weight_files import WEIGHTS, weight_files, weight_names
 from zhmcq.settings import QuantizationSettings
 
 if TYPE_CHECKING:
@@ -96,9 +98,19 @@ class ModelSource:
                 f"no model at {self.name!r}: expected a folder with config.json and "
                 "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
             )
-        return self._download(weights)
+        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
+        patterns += ["*.py"] if self.trust_remote_code else []
+        folder = self._download([*patterns, WEIGHTS] if weights else patterns)
+        if weights:
+            # Repositories hold copies of the weights in other formats beside them, which are not
+            # needed: the index says which files are.
+            names = [name for name in weight_names(folder) if not (folder / name).is_file()]
+            if names:
+                folder = self._download([glob.escape(name) for name in names], folder.name)
+        return folder
 
-    def _download(self, weights: bool) -> Path:
+    def _download(self, patterns: list[str], revision: str | None = None) -> Path:
+        """Fetch the files of these patterns; ``revision`` as of an earlier call's folder."""
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
             GatedRepoError,
@@ -106,12 +118,10 @@ class ModelSource:
             RepositoryNotFoundError,
         )
 
-        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
-        patterns += ["*.safetensors"] if weights else []
-        patterns += ["*.py"] if self.trust_remote_code else []
         try:
             folder = snapshot_download(
                 self.name,
+                revision=revision,
                 token=self.token,
                 local_files_only=self.local_files_only,
                 allow_patterns=patterns,
@@ -135,8 +145,11 @@ class ModelSource:
             ) from error
         return Path(folder)
 
-    def identity(self) -> BaseIdentity:
-        """Hashes of the model's configuration and weights.
+    def identity(self, tokenizer: PreTrainedTokenizerBase) -> BaseIdentity:
+        """What identifies the model: configuration, weights, tokenizer and chat template.
+
+        Args:
+            tokenizer: Its tokenizer, as :func:`load_tokenizer` loads it.
 
         Raises:
             ModelError: If it cannot be reached, or has an adapter's files beside its own.
@@ -144,7 +157,7 @@ class ModelSource:
         """
         path = self.path()
         _refuse_adapter_files(path)
-        return identify(path, self.name)
+        return identify(path, self.name, tokenizer)
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
@@ -197,6 +210,7 @@ def load_weights(
             "ignore_mismatched_sizes": True,  # refused below, with their names
         }
         if not from_gguf:
+            weight_files(folder)  # refuses, and says what is wrong with them
             options |= {"use_safetensors": True, "config": config}
         if quantization is not None:
             if stored is not None:
@@ -361,8 +375,7 @@ def _first_of_its_kind(record: logging.LogRecord) -> bool:
 def _refuse_adapter_files(path: Path) -> None:
     """Refuse a model folder with an adapter in it, which transformers would apply.
 
-    To ignore the adapter would be wrong as well: its answers may be expected. The hash
-    of the weights includes those of the adapter, so that its base model would not be recognised.
+    To ignore the adapter would be wrong as well: its answers may be expected.
     """
     if not (path / ADAPTER_CONFIG).is_file():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list, gather_object
 
-from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
@@ -210,7 +211,10 @@ class LoraTrainer:
 
         self._refuse_beyond_positions()
         settings = self.training
-        encoder = self._encoder(load_tokenizer(self.source))
+        # The first process's date is every process's, also around midnight.
+        date = [folder.recorded_date() or _chat.today() if arguments.process_index == 0 else None]
+        broadcast_object_list(date)
+        encoder = self._encoder(load_tokenizer(self.source), date[0])
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
         report.raise_if_broken()
@@ -238,7 +242,7 @@ class LoraTrainer:
             lora=self.lora,
             settings=settings,
             quantization=self.quantization,
-            identity=self.source.identity(),
+            identity=self.source.identity(encoder.codec.tokenizer),
             prompt=describe_prompt(self.prompt),
             arguments=arguments,
             dtype=proven.dtype,
@@ -333,8 +337,8 @@ class LoraTrainer:
         argument = f"TrainingSettings(max_length={length})"
         refuse_beyond_positions(length, load_config(self.source), argument)
 
-    def _encoder(self, tokenizer: Any) -> Encoder:
-        return Encoder(tokenizer, self._template, self.training.max_length)
+    def _encoder(self, tokenizer: Any, date: datetime.date | None = None) -> Encoder:
+        return Encoder(tokenizer, self._template, self.training.max_length, date)
 
     def _checked(
         self, encoder: Encoder, train: Sequence[Question], valid: Sequence[Question]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._chat import TEMPLATE_RULES
 from zhmcq.encoding._encode import question_name, render_prompt
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError, PreflightError
@@ -43,16 +44,17 @@ RULES = {
     "end_not_supervised": "its answer does not end with EOS",
     "bos_missing": "the prompt lacks the beginning that the tokenizer writes",
     "bos_doubled": "the prompt begins with BOS twice",
+    **TEMPLATE_RULES,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule that one question breaks.
+    """One rule that one question breaks, or the chat template for all of them.
 
     Attributes:
         rule: One of the names in ``RULES``.
-        id: The question's id.
+        id: The question's id; ``""`` for a finding about the chat template.
         reason: What was expected and found.
     """
 
@@ -131,12 +133,19 @@ class PreflightReport:
         """
         if not self.findings:
             return
-        ids = {finding.id for finding in self.findings}
+        ids = {finding.id for finding in self.findings if finding.id}
+        spoilt, remedy = [], "The error's"
+        if any(not finding.id for finding in self.findings):
+            spoilt.append("the chat template")
+        if ids:
+            count = self.questions + self.validation_questions
+            spoilt.append(f"{len(ids)} of {count} questions")
+            remedy = (
+                "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's"
+            )
         error = PreflightError(
-            f"{len(ids)} of {self.questions + self.validation_questions} questions would teach the "
-            f"model nonsense:\n{self._shown()}\n"
-            "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's "
-            "report.findings has all of them"
+            f"{' and '.join(spoilt)} would teach the model nonsense:\n{self._shown()}\n"
+            f"{remedy} report.findings has all of them"
         )
         error.report = self
         raise error
@@ -199,9 +208,16 @@ def check_questions(
         renderable.append(question)
         rendered.append(trained)
         findings += _check_predicted(question, trained, predicted)
+    if faults := encoder.template_faults(renderable):
+        # Every question would only say the same again.
+        findings[:0] = [Finding(fault.rule, "", fault.reason) for fault in faults]
+        return CheckedQuestions(len(questions), [], findings)
     encoded, problems = encoder.encode(renderable)
+    if problems and not encoded and all(problem.by_template for problem in problems):
+        findings.insert(0, Finding("template_fails", "", problems[0].reason))
+        return CheckedQuestions(len(questions), [], findings)
     for problem in problems:
-        if _encodable(rendered[problem.index], encoder.codec):
+        if _encodable(rendered[problem.index], encoder):
             findings.append(Finding("too_long", problem.id, problem.reason))
         else:
             reason = f"{question_name(renderable[problem.index])}: {problem.reason}"
@@ -214,7 +230,7 @@ def check_questions(
     ]
     for (question, trained), ids in zip(pairs, encoded, strict=True):
         findings += _check_options(question, trained, ids, encoder.codec)
-        findings += _check_ids(question, trained, ids, encoder.codec)
+        findings += _check_ids(question, trained, ids, encoder)
     return CheckedQuestions(len(questions), encoded, findings)
 
 
@@ -230,9 +246,9 @@ def preflight_report(
         codec: How the tokenizer writes.
     """
     findings = training.findings + [
-        replace(finding, reason=f"validation {finding.reason}")
+        replace(finding, reason=f"validation {finding.reason}") if finding.id else finding
         for finding in validation.findings
-        if finding.rule != "answer_not_unique"
+        if finding.rule != "answer_not_unique" and (finding.id or finding not in training.findings)
     ]
     return PreflightReport(
         questions=training.count,
@@ -245,9 +261,9 @@ def preflight_report(
     )
 
 
-def _encodable(rendered: RenderedPrompt, codec: TokenCodec) -> bool:
+def _encodable(rendered: RenderedPrompt, encoder: Encoder) -> bool:
     try:
-        codec.prompt(rendered.prompt)
+        encoder.prompt_ids(rendered)
     except EncodingError:
         return False
     return True
@@ -275,13 +291,21 @@ def _check_predicted(
             f"expected its key {key!r} among the candidates that the predictor scores, found "
             f"{scored!r}",
         )
-    expected = (trained.prompt, trained.candidates, trained.normalization)
-    if expected != (predicted.prompt, predicted.candidates, predicted.normalization):
+    if _shown_to_model(trained) != _shown_to_model(predicted):
         yield finding(
             "renders_differently",
             "expected the same prompt and candidates when it is rendered without key and "
             "explanation",
         )
+
+
+def _shown_to_model(rendered: RenderedPrompt) -> tuple[object, ...]:
+    return (
+        rendered.prompt,
+        rendered.candidates,
+        rendered.normalization,
+        rendered.template_arguments,
+    )
 
 
 def _check_options(
@@ -324,7 +348,7 @@ def _squeezed(text: str) -> str:
 
 
 def _check_ids(
-    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
+    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, encoder: Encoder
 ) -> Iterator[Finding]:
     """Whether the answer's ids can be learned and end, and the prompt's ids begin correctly."""
 
@@ -336,18 +360,18 @@ def _check_ids(
         if ids.candidates.count(supervised) > 1:
             # Two wrong candidates alike do no harm: both are to score lower.
             yield finding("answer_not_unique", "its key and another candidate are the same tokens")
-        if len(supervised) < 2:
+        if len(supervised) <= len(encoder.answer_ids("", rendered)):
             yield finding(
                 "answer_not_supervised",
                 "its answer has no token of its own: the tokenizer drops all of its characters",
             )
-        if supervised[-1] not in codec.ends:
+        if supervised[-1] not in encoder.ends:
             yield finding(
                 "end_not_supervised",
-                f"expected its answer to end with one of {sorted(codec.ends)} (EOS), found "
+                f"expected its answer to end with one of {sorted(encoder.ends)} (EOS), found "
                 f"{supervised[-1]}",
             )
-    bos, prefix = codec.tokenizer.bos_token_id, codec.prefix
+    bos, prefix = encoder.codec.tokenizer.bos_token_id, encoder.codec.prefix
     # What a chat begins with is its template's to say, and some templates write no BOS.
     if isinstance(rendered.prompt, str) and list(ids.prompt[: len(prefix)]) != prefix:
         yield finding(
