@@ -31,7 +31,7 @@ MARKS = 16
 RARE = 100
 # Of texts that agree in a band so many at most are compared with each further one. Beyond that
 # they are one family, found to be copies by the first of them.
-CROWD = 30
+CROWD = 16
 # Shorter texts are copies only when they fold to the same: in 「3+5＝？」 one character is all.
 SHORT = 16
 # A passage as short as this is quoted where it stands as a whole; a shorter one is a mere name.
