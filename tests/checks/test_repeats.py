@@ -97,9 +97,9 @@ def test_a_stream_cannot_look_across_rows(tmp_path: Path) -> None:
 
 
 def test_options_are_put_in_order_after_folding() -> None:
-    # 臺 stands behind 高 among the characters, and 台, to which it folds, before it.
-    first = Question("1", "哪裡？", ("高雄", "臺北"), answer=(0,))
-    second = Question("2", "哪里？", ("台北", "高雄"), answer=(1,))
+    # 臺 comes after 桃 among the characters, and 台, to which it folds, before it.
+    first = Question("1", "哪裡？", ("桃園", "臺北"), answer=(0,))
+    second = Question("2", "哪里？", ("台北", "桃園"), answer=(1,))
     (problem,) = settle_repeats(QuestionBank([first, second])).problems
     assert problem.code == "duplicate"
 
