@@ -73,9 +73,9 @@ def test_a_name_is_no_quotation() -> None:
 def test_repeated_questions_stay_together_whatever_the_order_of_their_options() -> None:
     first = question("作者怎麼看？", STORY, options=LONG_OPTIONS)
     assert together(first, question("作者怎麼看?", OTHER, options=LONG_OPTIONS[::-1]))
-    # 臺 stands after 高 among Traditional characters, and 台 before it among Simplified ones.
-    traditional = question("哪裡？", options=("高雄", "臺北", "乙"))
-    assert together(traditional, question("哪里？", options=("乙", "台北", "高雄")))
+    # 臺 comes after 桃 among the characters, and 台, to which it folds, before it.
+    traditional = question("哪裡？", options=("桃園", "臺北", "乙"))
+    assert together(traditional, question("哪里？", options=("乙", "台北", "桃園")))
 
 
 def test_the_same_short_question_about_several_passages_does_not_join_them() -> None:

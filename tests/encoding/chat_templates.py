@@ -81,6 +81,11 @@ KINDS = {
     "text cut": Kind(BOS + TURNS.replace("m.content", "m.content[:900]") + OPEN, "text_changed"),
     "text escaped": Kind(BOS + TURNS.replace("m.content", "m.content | e") + OPEN, "text_changed"),
     "no generation prompt": Kind(BOS + TURNS, "generation_prompt_missing"),
+    "generation prompt always": Kind(BOS + TURNS + "<|assistant|>"),
+    "generation prompt always, and no EOS": Kind(
+        BOS + TURNS.replace("<|end|>", "\n") + "<|assistant|>", "turn_end_missing"
+    ),
+    "one token for every end": Kind(BOS + TURNS.replace("<|end|>", "{{ eos_token }}") + OPEN),
     "answer after the user's turn": Kind(
         BOS
         + "{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }}{{ eos_token }}"

@@ -73,6 +73,8 @@ RIGHT = {
         "A<|end|>",
     ),
     "text stripped": (USUAL_PROMPT, "A<|end|>"),
+    "generation prompt always": (USUAL_PROMPT, "A<|end|>"),
+    "one token for every end": (USUAL_PROMPT.replace("<|end|>", "</s>"), "A</s>"),
     "answer after the user's turn": (
         f"<s>[INST] 只答代號。 [/INST][INST] {ASKED} [/INST]",
         " A</s>",
@@ -103,8 +105,10 @@ def test_an_argument_of_the_prompt_closes_the_thinking(encoder_of: MakeEncoder) 
 
 
 def test_the_message_names_the_argument_that_helps(encoder_of: MakeEncoder) -> None:
-    (fault,) = encoder_of(KINDS["hybrid thinking"].template).template_faults([QUESTION])
-    assert "template_arguments={'enable_thinking': False}" in fault.reason
+    hybrid = KINDS["hybrid thinking"].template
+    for arguments in ({}, {"enable_thinking": True}):
+        (fault,) = encoder_of(hybrid, template_arguments=arguments).template_faults([QUESTION])
+        assert "template_arguments={'enable_thinking': False}" in fault.reason
     (fault,) = encoder_of(KINDS["thinking only"].template).template_faults([QUESTION])
     assert "use a plain-text prompt, such as 'zh-exam'" in fault.reason
 

@@ -16,7 +16,7 @@ import zhmcq
 from conftest import unseen
 from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
-from zhmcq.encoding._chat import TEMPLATE_RULES
+from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import isolated_plugins, tiny_llama
@@ -27,7 +27,6 @@ from zhmcq.training._preflight import (
     preflight_report,
 )
 
-OTHER = Question("r", "誰？", ("甲", "乙"), answer=(1,))
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
 OTHER = Question("o", "誰不在？", ("小明", "小華", "小美"), "小華出門了。", answer=(1,))
 
@@ -119,6 +118,7 @@ def unwritable(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message.content }}{{ eos_token }}{% endfor %}"
 )
+UNREFUSED = Question("r", "誰？", ("甲", "乙"), answer=(1,))
 ONE_REFUSED = "{% if '小華' in messages[1].content %}{{ raise_exception('no') }}{% endif %}"
 
 
@@ -130,7 +130,7 @@ def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
 CASES = [
     ("prompt_fails", exam(same), exam(raising)),
     ("prompt_fails", exam(same), exam(text_only)),
-    ("not_encodable", {"chat": TEMPLATE}, {"chat": ONE_REFUSED + TEMPLATE, "others": [OTHER]}),
+    ("not_encodable", {"chat": TEMPLATE}, {"chat": ONE_REFUSED + TEMPLATE, "others": [UNREFUSED]}),
     ("too_long", {"max_length": 50}, {"max_length": 30}),
     ("no_key", {"question": GOOD}, {"question": replace(GOOD, answer=None)}),
     ("answer_not_scored", exam(same), exam(key_alone)),

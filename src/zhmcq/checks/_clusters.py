@@ -45,8 +45,8 @@ def question_clusters(questions: Sequence[Question]) -> list[QuestionCluster]:
     - that repeat each other, whatever the order of their options.
 
     Texts are compared after folding width, script, case, whitespace and punctuation. The order of
-    the questions makes no difference, and further questions never part those that belong
-    together.
+    the questions makes no difference, and further questions do not part those that belong
+    together (but for an excerpt of nothing but phrases that come to be in a hundred texts).
 
     Args:
         questions: A bank, or other questions; their ids may repeat.

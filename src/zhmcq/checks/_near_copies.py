@@ -26,12 +26,13 @@ CONTAINED = 0.85
 BANDS = 24
 ROWS = 4
 NGRAM = 4
-# Excerpts are looked for by so many of a text's n-grams, where so few texts at most have them.
+# Excerpts are looked for by so many of a text's n-grams, where so few texts at most have them. An
+# excerpt of nothing but commoner ones is missed, and else each would be compared with thousands.
 MARKS = 16
 RARE = 100
 # Of texts that agree in a band so many at most are compared with each further one. Beyond that
 # they are one family, found to be copies by the first of them.
-CROWD = 30
+CROWD = 16
 # Shorter texts are copies only when they fold to the same: in 「3+5＝？」 one character is all.
 SHORT = 16
 # A passage as short as this is quoted where it stands as a whole; a shorter one is a mere name.
@@ -43,9 +44,9 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
 
     Texts are compared after folding width, script, case, whitespace and punctuation. Candidates
     come from MinHash signatures of their character 4-grams, and from rare 4-grams that they share,
-    since an excerpt resembles its source too little for those. A pair
-    is accepted when rapidfuzz finds 85 % of their characters in common order, or 85 % of the
-    shorter one's 4-grams are in the longer one.
+    since an excerpt resembles its source too little for those. A pair is accepted when rapidfuzz
+    finds 85 % of their characters in common order, or 85 % of the shorter one's 4-grams are in the
+    longer one.
 
     Args:
         texts: The texts; empty ones are copies of nothing.

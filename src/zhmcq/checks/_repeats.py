@@ -55,7 +55,7 @@ def _same_questions(questions: Sequence[Question]) -> list[list[int]]:
 
     def options(indexes: Sequence[int]) -> Iterable[Hashable]:
         folded = iter(fold_texts([text for index in indexes for text in questions[index].options]))
-        # Sorted after folding: 臺 and 台 have different places among Traditional characters.
+        # Sorted after folding: 臺 comes after 桃, and 台, to which it folds, before it.
         return [tuple(sorted(next(folded) for _ in questions[index].options)) for index in indexes]
 
     def passages(indexes: Sequence[int]) -> Iterable[Hashable]:

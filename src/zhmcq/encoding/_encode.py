@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zhmcq.encoding import _chat
-from zhmcq.encoding._chat import Chat, ChatRefusedError, TemplateFault
+from zhmcq.encoding._chat import Chat
+from zhmcq.encoding._chat_probe import TemplateFault
+from zhmcq.encoding._chat_writer import ChatRefusedError, ChatWriter
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError
 from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
@@ -282,8 +284,8 @@ class Encoder:
         """The chat template with the prompt's arguments."""
         key = _arguments_key(rendered)
         if key not in self._chats:
-            chat = Chat(self.codec, rendered.template_arguments, self._date)
-            return self._chats.setdefault(key, chat)
+            writer = ChatWriter(self.codec, rendered.template_arguments, self._date)
+            return self._chats.setdefault(key, Chat(writer))
         return self._chats[key]
 
     def _characters_that_fit(self, question: Question) -> int:

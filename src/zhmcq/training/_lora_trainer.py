@@ -172,8 +172,8 @@ class LoraTrainer:
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
                 more than the model has positions for.
-            PreflightError: If questions would teach the model nonsense, or validation questions
-                are trained on.
+            PreflightError: If questions, or the base model's chat template, would teach the model
+                nonsense, or validation questions are trained on.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed.

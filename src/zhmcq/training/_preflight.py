@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.encoding._chat import TEMPLATE_RULES
+from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.encoding._encode import question_name, render_prompt
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError, PreflightError
