@@ -266,10 +266,10 @@ class SheetRows:
             match = _ROW_NUMBER.fullmatch(given.strip())
             number = int(match[1]) if match else 0
         if not 1 <= number <= MAX_ROWS:
-            found = given if given is not None else str(number)
+            shown = given if given is not None else str(number)
             raise ReadError(
                 f"{self._where}: expected rows from 1 to {MAX_ROWS:,}, as a workbook has, found "
-                f"row {found[:20]!r}; open it in a spreadsheet program and save it again"
+                f"row {shown[:20]!r}; open it in a spreadsheet program and save it again"
             )
         return number
 

@@ -133,19 +133,19 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
 def relations(archive: zipfile.ZipFile, part: str, name: str) -> dict[str, Relation]:
     """What a part refers to inside the archive, by the id that it uses; ``""`` is the package."""
     folder, base = posixpath.split(part)
-    found: dict[str, Relation] = {}
+    related: dict[str, Relation] = {}
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if local_name(tag) != "Relationship" or attributes.get("TargetMode") == "External":
             return
         target = posixpath.join("/", folder, attributes.get("Target", ""))
         kind = attributes.get("Type", "").rpartition("/")[2]
-        _check_count(len(found), "relationships", name)
+        _check_count(len(related), "relationships", name)
         inside = posixpath.normpath(target).lstrip("/")
-        found[attributes.get("Id", "")] = Relation(kind, inside)
+        related[attributes.get("Id", "")] = Relation(kind, inside)
 
     _read_part(archive, posixpath.join(folder, "_rels", f"{base}.rels"), name, start)
-    return found
+    return related
 
 
 def _sheets(
