@@ -128,9 +128,16 @@ def test_the_apostrophe_that_exports_put_before_a_text_is_taken_off(
     assert read_bank(path)[0].options == (text.strip(), "乙")
 
 
-@pytest.mark.parametrize("text", ["a," * 1_000_000, "a," * 20_000_000, '"\n",' * 12_000_000])
-def test_a_row_without_end_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a," * 1_000_000, "the limit is 702"),
+        ("a," * 20_000_000, "is longer than 33,554,432 characters"),
+        ('"\n",' * 12_000_000, "is longer than 33,554,432 characters"),
+    ],
+)
+def test_a_row_without_end_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "bank.csv"
     path.write_text("題目,A,B\n" + text, encoding="utf-8")
-    with pytest.raises(ReadError, match=r"the limit is 702|is longer than 33,554,432 characters"):
+    with pytest.raises(ReadError, match=reason):
         read_bank(path)
