@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.output_dir
     refuse_earlier_run(out, options.overwrite)
     train_file, predict_file = files(options, out)
-    # More validation questions make narrower intervals. 27 % of the sample are 121 questions, of
+    # More validation questions make narrower intervals. Of the sample 133 questions are drawn, of
     # which --valid takes 120.
     builder = zhmcq.DatasetBuilder(valid_fraction=0.27 if options.train is None else 0.1)
     with step("base model"):
@@ -105,6 +105,7 @@ def build_data_set(
     show_problems(bank)
     train = splits.train if options.limit is None else splits.train.sample(options.limit)
     validation = splits.valid.sample(options.valid)
+    console.print(f"split: {splits}")
     console.print(
         f"{len(bank)} questions: {len(train)} to train on, {len(validation)} for validation "
         "(no passage is in both)"

@@ -61,6 +61,7 @@ def train(options: argparse.Namespace) -> None:
     result = trainer.train(splits.train, splits.valid, options.output_dir)
     if os.environ.get("RANK", "0") == "0":  # every process has the result; the first prints it
         sys.stdout.write(
+            f"{splits}\n"
             f"step {result.best_step} of {result.steps} is kept: {result.accuracy:.1%} of "
             f"{len(splits.valid)} validation questions right; the adapter is in "
             f"{result.adapter_dir}\n"

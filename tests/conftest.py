@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
 # Models in tests are so small that threads of one operation wait for each other longer than they
@@ -23,12 +27,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The examples, the script of the docs and the tiny models are no packages: their folders are put on
-# the path.
-FOLDERS = ("examples", "docs", "tests/modeling")
+# The examples, the script of the docs, tiny models and chat templates are no packages: their
+# folders are put on the path.
+FOLDERS = ("examples", "docs", "tests/modeling", "tests/encoding")
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
 
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collections of every training the walk through the loaded libraries."""
+    gc.collect()
+    gc.freeze()
+
+
 WriteXlsx = Callable[..., Path]
+
+
+def unseen(questions: Sequence[Question]) -> list[Question]:
+    """Questions of validation: these ones, worded so that they are not those to train on."""
+    return [replace(q, id=f"v-{q.id}", stem=f"請問，{q.stem}") for q in questions]
 
 
 @pytest.fixture
@@ -113,6 +129,17 @@ def scaled(folder: Path, copy: Path, factor: float) -> Path:
     for name in ("up_proj", "down_proj"):
         weights[f"model.layers.0.mlp.{name}.weight"] *= factor
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+def with_swapped_ids(folder: Path, copy: Path, one: str, other: str) -> Path:
+    """Write a copy of a model whose tokenizer has the ids of two tokens swapped."""
+    shutil.copytree(folder, copy)
+    path = copy / "tokenizer.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = values["model"]["vocab"]
+    vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+    path.write_text(json.dumps(values), encoding="utf-8")
     return copy
 
 

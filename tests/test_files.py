@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,25 @@ def test_a_new_file_has_the_usual_mode_and_an_old_one_keeps_its_own(tmp_path: Pa
             temporary.write_text("x", encoding="utf-8")
     assert fresh.stat().st_mode == plain.stat().st_mode
     assert old.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_mask_of_the_process_holds_and_is_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that read it by setting it, one within the other, would leave it at 0."""
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.delattr(os, "umask")
+            with atomic_write(tmp_path / "file") as file:
+                file.write_text("x", encoding="utf-8")
+            with atomic_folder(tmp_path / "folder") as folder:
+                (folder / "file").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
+    assert names(tmp_path / "folder") == ["file"]
 
 
 def test_the_temporary_name_keeps_the_suffix_and_is_hidden(tmp_path: Path) -> None:

@@ -27,7 +27,13 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
     Manifest(
         kind="adapter",
-        base=BaseIdentity(name="模型", config_sha256="c", weights_sha256="w"),
+        base=BaseIdentity(
+            name="模型",
+            config={},
+            weights_sha256="w",
+            tokenizer_sha256="t",
+            chat_template_sha256="",
+        ),
         prompt=PromptRecord(name="zh-exam", options={"labels": "ABCD"}, sha256="p"),
         max_length=512,
         settings={"r": 32},
@@ -49,6 +55,30 @@ def test_what_is_written_is_read_back_with_hashes_and_versions(folder: Path) -> 
     assert manifest.files["adapter_model.safetensors"] == ABC
     assert manifest.versions["transformers"] == versions(["transformers"])["transformers"]
     assert "模型" in (folder / MANIFEST_NAME).read_text(encoding="utf-8")
+
+
+def test_the_date_of_a_chat_template_is_read_back(folder: Path) -> None:
+    assert Manifest.read(folder).template_date == ""
+    change(folder, template_date="2026-11-26")
+    assert Manifest.read(folder).template_date == "2026-11-26"
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2026-13-01",
+        "26 Jul 2024",
+        "0001-01-01",
+        "2026-11-26T00:00",
+        "２０２６-11-26",
+        None,
+        20261126,
+    ],
+)
+def test_a_date_that_is_none_is_refused(folder: Path, date: Any) -> None:
+    change(folder, template_date=date)
+    with pytest.raises(ManifestError, match="template_date: "):
+        Manifest.read(folder)
 
 
 def test_packages_that_are_not_installed_have_no_version() -> None:
@@ -80,6 +110,29 @@ def test_a_link_in_place_of_a_file_is_refused(folder: Path, tmp_path: Path) -> N
     path.symlink_to(elsewhere)
     with pytest.raises(ManifestError, match="is a link: expected the file itself"):
         Manifest.read(folder)
+
+
+def test_links_in_a_merged_folder_are_followed_to_files_with_the_right_hash(
+    folder: Path, tmp_path: Path
+) -> None:
+    change(folder, kind="merged")
+    path = folder / "adapter_config.json"
+    elsewhere = tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert Manifest.read(folder).kind == "merged"
+    elsewhere.write_text("{ }", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"adapter_config\.json is not the file that"):
+        Manifest.read(folder)
+
+
+def test_the_weights_of_a_model_need_not_be_compared(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").write_bytes(b"abd")
+    manifest = Manifest.read(folder, verify=False)
+    manifest.verify(folder, weights=False)
+    (folder / "adapter_config.json").write_text("{ }", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"adapter_config\.json is not the file that"):
+        manifest.verify(folder, weights=False)
 
 
 @pytest.mark.parametrize(

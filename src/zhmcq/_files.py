@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,15 +34,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
     with _as_output_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem[:40]}-", suffix=f".tmp{target.suffix}", dir=target.parent
-        )
-        os.close(handle)
-    temporary = Path(name)
+        temporary = _new_file(target)
     try:
         with _as_output_error(target):
             yield temporary
-            _match_mode(temporary, target)
+            if target.exists():
+                temporary.chmod(target.stat().st_mode & 0o777)
             _sync(temporary)
             temporary.replace(target)
             _sync(target.parent)
@@ -72,7 +70,7 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
     try:
         with _as_output_error(target):
             yield temporary
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(_new_folder_mode(temporary))
             for file in temporary.rglob("*"):
                 _sync(file)
             _sync(temporary)
@@ -159,16 +157,30 @@ def _as_output_error(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+# os.umask tells the mask only by setting another one, and would do that for all threads. A file or
+# folder that is made without a mode has the one that the mask leaves it.
 
 
-def _match_mode(temporary: Path, target: Path) -> None:
-    """Temporary files are private; the result gets the mode of the old file or of a new one."""
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    temporary.chmod(mode)
+def _new_file(target: Path) -> Path:
+    """Make a file to write in the folder of ``target``, private if ``target`` exists already."""
+    prefix, suffix = f".{target.stem[:40]}-", f".tmp{target.suffix}"
+    if target.exists():
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=target.parent)
+        os.close(handle)
+        return Path(name)
+    path = target.with_name(f"{prefix}{secrets.token_hex(4)}{suffix}")
+    path.touch(exist_ok=False)
+    return path
+
+
+def _new_folder_mode(folder: Path) -> int:
+    """The permissions of a new folder in this one."""
+    new = folder / f".{secrets.token_hex(8)}"
+    new.mkdir()
+    try:
+        return new.stat().st_mode & 0o777
+    finally:
+        new.rmdir()
 
 
 def _sync(path: Path) -> None:

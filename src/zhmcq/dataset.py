@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import numbers
 import os
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_folder
-from zhmcq.checks._near_copies import near_copy_clusters
+from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import ReadError, SplitError
-from zhmcq.questions import Question, QuestionBank
+from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.reading._saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
-from zhmcq.zh._fold import fold_text
 
 __all__ = ["DatasetBuilder", "Splits"]
 
@@ -26,11 +26,14 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PROMPT = "zh-exam"
 QUESTIONS_FILE = "questions.json"
+FAR_OFF = 1 / 3  # of the requested fraction, from which a warning says what was reached
+SEEDS = 100  # looked through for one that leaves no part empty, and fewer in a large bank
+HASHES = 1_000_000  # of which so many are computed for that
 
 
 @dataclass(frozen=True)
 class Splits:
-    """A bank in two parts that share no passage.
+    """A bank in two parts that share no passage; ``print(splits)`` says how large they are.
 
     Attributes:
         train: The questions to train on.
@@ -41,6 +44,19 @@ class Splits:
     train: QuestionBank
     valid: QuestionBank
     without_key: int = 0
+
+    @property
+    def reached_fraction(self) -> float:
+        """The share of the questions with keys that is in ``valid``; 0.0 without any."""
+        count = len(self.train) + len(self.valid)
+        return len(self.valid) / count if count else 0.0
+
+    def __str__(self) -> str:
+        without = f", {self.without_key} without a key" if self.without_key else ""
+        return (
+            f"{len(self.train)} questions to train on, {len(self.valid)} for validation "
+            f"({self.reached_fraction:.1%}){without}"
+        )
 
     def save(
         self,
@@ -160,7 +176,8 @@ class DatasetBuilder:
         answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
             from the data.
         sheets: The sheets of a workbook to read; by default all.
-        valid_fraction: The share of the questions that goes to ``valid``, between 0 and 1.
+        valid_fraction: The share of the passages that goes to ``valid`` with their questions,
+            between 0 and 1; see :meth:`split`.
         seed: Decides which passages that are.
     """
 
@@ -197,23 +214,26 @@ class DatasetBuilder:
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:
-        """Split so that no passage, and no near-copy of one, is in both parts.
+        """Split so that no passage, and no near-copy or quotation of one, is in both parts.
 
-        Questions of one source item stay together, and so do questions without a passage whose
-        stems are near-copies, and questions that repeat another. Questions without a key go to
-        neither part.
+        What must stay together is worked out by :func:`zhmcq.checks.question_clusters`. Each
+        passage has a number from 0 to 1, made of the seed and its folded text alone, and a
+        cluster is validation if the smallest of its passages' numbers is below
+        ``valid_fraction``. So a bank that grows keeps its sides: more questions change nothing
+        for the others, unless they join two clusters, and that can only move questions into
+        validation, never out of it. The same holds for a larger ``valid_fraction``. The fraction
+        is therefore met on average, not exactly, and a cluster of many different texts is more
+        often validation than its share. To split a part again, take another seed: by the same
+        one, all of ``train`` is above the fraction.
 
         Args:
-            bank: The questions.
+            bank: The questions. Those without a key go to neither part.
 
         Raises:
-            SplitError: If ``valid_fraction`` is not between 0 and 1, or a part would be empty.
+            SplitError: If ``valid_fraction`` is not between 0 and 1, ``seed`` is not an integer,
+                or a part would be empty.
         """
-        if not 0 < self.valid_fraction < 1:
-            raise SplitError(
-                f"valid_fraction={self.valid_fraction!r}: expected a number between 0 and 1, "
-                "both excluded"
-            )
+        fraction, seed = self._fraction_and_seed()
         answered = bank.answered
         without_key = len(bank) - len(answered)
         if len(answered) < 2:
@@ -221,67 +241,72 @@ class DatasetBuilder:
                 f"expected at least 2 questions with keys to split, found {len(answered)} "
                 f"({without_key} without a key, {len(bank.problems)} problems: see bank.problems)"
             )
-        clusters = _clusters(answered)
+        clusters = question_clusters(answered)
         if len(clusters) < 2:
             raise SplitError(
-                f"all {len(answered)} questions are about one passage or near-copies of it, so "
-                "that no split keeps passages apart; add questions about other passages"
+                f"all {len(answered)} questions are about one passage, near-copies of it or "
+                "questions that quote it, so that no split keeps passages apart; add questions "
+                "about other passages"
             )
-        validation = self._draw_validation(clusters, len(answered))
-        training = sorted(set(range(len(answered))) - validation)
-        splits = Splits(answered.select(training), answered.select(sorted(validation)), without_key)
-        logger.info(
-            "%d questions to train on, %d for validation, %d without a key",
-            len(splits.train), len(splits.valid), without_key,
-        )  # fmt: skip
+        drawn = _validation(clusters, fraction, seed)
+        if not 0 < len(drawn) < len(answered):
+            raise SplitError(_empty_part(clusters, fraction, seed))
+        training = sorted(set(range(len(answered))) - drawn)
+        splits = Splits(answered.select(training), answered.select(sorted(drawn)), without_key)
+        logger.info("%s", splits)
+        reached = splits.reached_fraction
+        if abs(reached - fraction) >= fraction * FAR_OFF:
+            logger.warning(
+                "valid_fraction=%g was requested, and %.3g was reached: the bank has only %d "
+                "passages or clusters of them, the largest with %d of %d questions, and each goes "
+                "to one part as a whole; another seed or fraction draws others",
+                fraction, reached, len(clusters), max(len(c.indexes) for c in clusters),
+                len(answered),
+            )  # fmt: skip
         return splits
 
-    def _draw_validation(self, clusters: list[list[int]], count: int) -> set[int]:
-        """Draw clusters at random until the fraction is reached, skipping those that exceed it.
-
-        Args:
-            clusters: Indexes of questions that must stay together.
-            count: The number of questions in all.
-
-        Returns:
-            The indexes of the validation questions: those of one cluster at least.
-        """
-        order = list(range(len(clusters)))
-        random.Random(self.seed).shuffle(order)
-        wanted = max(1, round(count * self.valid_fraction))
-        drawn: set[int] = set()
-        for number in order:
-            if len(drawn) + len(clusters[number]) <= wanted:
-                drawn.update(clusters[number])
-        if not drawn:
-            drawn.update(clusters[min(order, key=lambda number: len(clusters[number]))])
-        return drawn
+    def _fraction_and_seed(self) -> tuple[float, int]:
+        fraction, seed = self.valid_fraction, self.seed
+        # A fraction of another type, such as numpy's, is one; True and "0.1" are none.
+        is_number = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
+        if not is_number or not 0 < fraction < 1:
+            raise SplitError(
+                f"valid_fraction={fraction!r:.80}: expected a number between 0 and 1, both excluded"
+            )
+        if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
+            raise SplitError(f"seed={seed!r:.80}: expected an integer")
+        return float(fraction), int(seed)
 
 
-def _clusters(bank: QuestionBank) -> list[list[int]]:
-    """Indexes of questions that must stay together, in the order of their first ones."""
-    from scipy.cluster.hierarchy import DisjointSet
+def _empty_part(clusters: Sequence[QuestionCluster], fraction: float, seed: int) -> str:
+    """Say that a part is empty, and which seed comes closest to the fraction."""
+    part = "train" if _validation(clusters, fraction, seed) else "valid"
+    count = sum(len(cluster.indexes) for cluster in clusters)
+    message = (
+        f"with valid_fraction={fraction:g} and seed={seed} the part {part!r} would be empty: the "
+        f"{count} questions are about {len(clusters)} passages or clusters of them, and each goes "
+        "to one part as a whole"
+    )
+    tried = min(SEEDS, HASHES // sum(len(cluster.texts) for cluster in clusters))
+    sizes = {other: len(_validation(clusters, fraction, other)) for other in range(tried)}
+    filling = [other for other, size in sizes.items() if 0 < size < count]
+    if not filling:
+        return f"{message}; give another valid_fraction, or add questions about other passages"
+    best = min(filling, key=lambda other: abs(sizes[other] - fraction * count))
+    return f"{message}; seed={best} gives {sizes[best]} questions of validation"
 
-    sets = DisjointSet(range(len(bank)))
-    passages = near_copy_clusters([question.passage for question in bank])
-    stems = near_copy_clusters(["" if question.passage else question.stem for question in bank])
-    first_index: dict[tuple[str, ...], int] = {}
-    for index, question in enumerate(bank):
-        sets.merge(index, passages[index])
-        sets.merge(index, stems[index])
-        for key in _shared_keys(question):
-            sets.merge(index, first_index.setdefault(key, index))
-    clusters: dict[int, list[int]] = {}
-    for index in range(len(bank)):
-        clusters.setdefault(sets[index], []).append(index)
-    return list(clusters.values())
+
+def _validation(clusters: Sequence[QuestionCluster], fraction: float, seed: int) -> set[int]:
+    """The indexes of the questions that a seed draws for validation."""
+    return {
+        index
+        for cluster in clusters
+        if min(_number(text, seed) for text in cluster.texts) < fraction
+        for index in cluster.indexes
+    }
 
 
-def _shared_keys(question: Question) -> list[tuple[str, ...]]:
-    """Keys that a question shares with its repetitions, and with those of its source item."""
-    options = sorted(fold_text(option) for option in question.options)
-    keys: list[tuple[str, ...]] = [("text", fold_text(question.stem), *options)]
-    if question.group:
-        file = question.origin.file if question.origin else ""
-        keys.append(("group", file, question.group))
-    return keys
+def _number(text: str, seed: int) -> float:
+    """A number from 0 to below 1, evenly spread over texts and seeds."""
+    digest = hashlib.sha256(f"{seed}\n{text}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

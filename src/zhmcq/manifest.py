@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zhmcq.errors import ManifestError
 
@@ -24,15 +26,21 @@ class BaseIdentity(BaseModel):
 
     Attributes:
         name: The name or folder it was loaded by, for people to read.
-        config_sha256: Hash of its configuration, without the parts that change with use.
+        config: The values of its configuration that are not the defaults of their kind of model,
+            without those that no number depends on; empty for a GGUF file.
         weights_sha256: Hash of all its weights.
+        tokenizer_sha256: Hash of its tokenizer: vocabulary with ids, merges, special tokens, and
+            what it makes of a few texts.
+        chat_template_sha256: Hash of its tokenizer's chat template; ``""`` without one.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    config_sha256: str
+    config: dict[str, Any]
     weights_sha256: str
+    tokenizer_sha256: str
+    chat_template_sha256: str
 
 
 class PromptRecord(BaseModel):
@@ -44,6 +52,7 @@ class PromptRecord(BaseModel):
         options: The keyword arguments that make it again, as JSON values.
         sha256: Hash of a few made-up questions as the prompt renders them, by which a later
             change of its template is noticed.
+        chat: Whether it renders messages, for which the tokenizer's chat template counts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +60,7 @@ class PromptRecord(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     sha256: str
+    chat: bool = False
 
 
 class Manifest(BaseModel):
@@ -61,6 +71,8 @@ class Manifest(BaseModel):
         base: The base model.
         prompt: The prompt that renders the questions.
         max_length: The most tokens of a prompt with its answer.
+        template_date: The date that the chat template wrote into every prompt (``"2026-11-26"``);
+            ``""`` where it writes none.
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
@@ -74,10 +86,18 @@ class Manifest(BaseModel):
     base: BaseIdentity
     prompt: PromptRecord
     max_length: int
+    template_date: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("template_date")
+    @classmethod
+    def _check_date(cls, text: str) -> str:
+        if text:
+            as_date(text)
+        return text
 
     def write(self, folder: Path) -> Manifest:
         """Write the manifest into ``folder``, with a hash of every file that is there.
@@ -120,20 +140,30 @@ class Manifest(BaseModel):
             manifest.verify(folder)
         return manifest
 
-    def verify(self, folder: Path) -> None:
+    def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.
 
+        Links are followed in a merged folder alone: it may lie in the hub's cache, whose files are
+        links.
+
+        Args:
+            folder: The folder.
+            weights: Whether to compare ``*.safetensors`` too, which takes time for a whole model.
+
         Raises:
-            ManifestError: If a file is missing, changed, a link, or not named plainly.
+            ManifestError: If a file is missing, changed, not named plainly, or an adapter's is a
+                link.
         """
         for name, expected in self.files.items():
+            if not weights and name.endswith(".safetensors"):
+                continue
             if Path(name).name != name or name in ("", ".", ".."):
                 raise ManifestError(
                     f"{folder / MANIFEST_NAME} names the file {name!r}: expected plain names of "
                     "files in the folder itself; the manifest was tampered with"
                 )
             path = folder / name
-            if path.is_symlink():
+            if path.is_symlink() and self.kind == "adapter":
                 raise ManifestError(
                     f"{path} is a link: expected the file itself, as it was written; copy the "
                     "folder with its links followed (cp -L)"
@@ -162,6 +192,19 @@ def _reason(error: Exception) -> str:
             for problem in error.errors(include_url=False)
         )
     return getattr(error, "strerror", None) or str(error)
+
+
+def as_date(text: object) -> datetime.date:
+    """The date that an ISO text names.
+
+    Raises:
+        ValueError: If it names none, or none of a computer's clock.
+    """
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        date = datetime.date.fromisoformat(text)
+        if date.year >= 1970:
+            return date
+    raise ValueError(f"expected a date such as '2026-11-26', found {text!r:.40}")
 
 
 def file_sha256(path: Path) -> str:

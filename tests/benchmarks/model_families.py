@@ -59,7 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="a page with markers to write the tables into")
     parser.add_argument("--only", nargs="+", metavar="TYPE", help="model types; all by default")
     parsed = parser.parse_args(arguments)
-    quieten()
     rows = [row for row in all_rows() if not parsed.only or row.model_type in parsed.only]
     outcomes = run(rows)
     versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "torch", "peft"))
@@ -84,4 +83,5 @@ def quieten() -> None:
 
 
 if __name__ == "__main__":
+    quieten()
     sys.exit(main())

@@ -94,3 +94,26 @@ def test_a_stream_cannot_look_across_rows(tmp_path: Path) -> None:
     path.write_text("題目,A,B,答案\n誰？,甲,乙,A\n誰？,甲,乙,B\n", encoding="utf-8")
     assert [type(item) for item in stream_bank(path)] == [Question, Question]
     assert len(read_bank(path)) == 0
+
+
+def test_options_are_put_in_order_after_folding() -> None:
+    # 臺 comes after 桃 among the characters, and 台, to which it folds, before it.
+    first = Question("1", "哪裡？", ("桃園", "臺北"), answer=(0,))
+    second = Question("2", "哪里？", ("台北", "桃園"), answer=(1,))
+    (problem,) = settle_repeats(QuestionBank([first, second])).problems
+    assert problem.code == "duplicate"
+
+
+def test_a_quoted_passage_and_a_near_copy_of_a_stem_are_overlap() -> None:
+    def of(stem: str, passage: str = "") -> Question:
+        return Question("q", stem, ("甲", "乙"), passage, answer=(0,))
+
+    quoting = of(f"「{LONG}」說的是誰？")
+    pairs = [
+        (of("誰？", LONG), quoting),
+        (quoting, of("誰？", LONG)),
+        (quoting, of(f"「{LONG}」說的是什麼人？")),
+        (quoting, of("誰？", "無關的文章。")),
+    ]
+    codes = [[problem.code for problem in find_overlap([a], [b])] for a, b in pairs]
+    assert codes == [["overlap_passage"]] * 3 + [[]]

@@ -79,8 +79,6 @@ def control_ids(tokenizer: Any) -> set[int]:
 
 SMUGGLED = [*SPECIAL, *NOT_MARKED, "<think><think>", "<th<think>ink>"]
 CASES = [(prompt, text) for prompt in ("zh-exam", "zh-cloze", "zh-chat") for text in SMUGGLED]
-# A chat is encoded by transformers, which knows control tokens by their mark or by the template.
-CASES.remove(("zh-chat", "<|fim_prefix|>"))
 
 
 @pytest.mark.parametrize(("prompt", "smuggled"), CASES)
@@ -123,3 +121,33 @@ def test_what_is_broken_in_two_reads_as_it_was(tokenizer: Any) -> None:
     text = "小明<think>到<|fim_prefix|>圖書館"
     assert tokenizer.decode(codec.text(text)) == text
     assert not control_ids(tokenizer) & set(codec.text(text))
+
+
+LIKE_LLAMA_2 = (
+    "{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }} {{ eos_token }}"
+    "{% else %}{{ bos_token }}|A| {{ m.content }} |B|{% endif %}{% endfor %}"
+)
+LIKE_CHATML = (
+    "{% for m in messages %}<|eot_id|>{{ m.role }}\n{{ m.content }}<|eot_id|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|eot_id|>assistant\n{% endif %}"
+)
+LIKE_PHI = (
+    "{% for m in messages %}<|eot_id|>\n{{ m.content }}\n<|fim_prefix|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|eot_id|>\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [LIKE_LLAMA_2, LIKE_CHATML, LIKE_PHI])
+def test_prompt_and_answer_are_the_ids_of_the_whole_chat(tokenizer: Any, template: str) -> None:
+    tokenizer.chat_template = template
+    encoder = Encoder(tokenizer, get_prompt("zh-chat"))
+    question = Question("q", "誰在家", ("甲", "乙"), "小明看書", answer=(0,))
+    assert encoder.template_faults([question]) == []
+    rendered = encoder.render(question)
+    assert not isinstance(rendered.prompt, str)
+    turns = [{"role": turn.role, "content": turn.content} for turn in rendered.prompt]
+    turns += [{"role": "assistant", "content": "A"}]
+    whole: Any = tokenizer.apply_chat_template(turns, sanitize_control_tokens=True)
+    (encoded,), _ = encoder.encode([question])
+    ids = [*encoded.prompt, *encoded.candidates[0]]
+    assert whole["input_ids"][: len(ids)] == ids

@@ -11,6 +11,7 @@ import torch
 from families import make_model
 
 import zhmcq
+from conftest import unseen
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling import _device
 from zhmcq.modeling._scoring import ScoringEngine
@@ -119,7 +120,7 @@ def test_scores_in_bf16_are_near_those_in_fp32(tmp_path: Path) -> None:
 def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
     before = torch.cuda.memory_allocated()
     base = tiny_llama(tmp_path / "base")
-    result = trainer(base, device="cpu").train(BANK, BANK[:4], tmp_path / "adapter")
+    result = trainer(base, device="cpu").train(BANK, unseen(BANK[:4]), tmp_path / "adapter")
     merged = zhmcq.Merger(device="cpu").merge(
         tmp_path / "adapter", tmp_path / "merged", verify_with=BANK
     )
@@ -133,7 +134,7 @@ def test_one_process_trains_on_the_cpu_and_then_on_the_card(tmp_path: Path) -> N
     devices: dict[str, str] = {}
     for device in ("cpu", "cuda", "cpu"):
         name = f"{device}-{len(devices)}"
-        result = trainer(base, device=device).train(BANK, BANK[:4], tmp_path / name)
+        result = trainer(base, device=device).train(BANK, unseen(BANK[:4]), tmp_path / name)
         manifest = json.loads((result.adapter_dir / "zhmcq_manifest.json").read_text("utf-8"))
         devices[name] = manifest["training"]["device"]
     assert list(devices.values()) == ["cpu", "cuda", "cpu"]
@@ -145,7 +146,7 @@ def test_the_whole_path_gives_one_set_of_answers(tmp_path: Path, kind: str) -> N
         pytest.importorskip("bitsandbytes")
     quantization = None if kind == "full" else zhmcq.QuantizationSettings(kind=kind)  # type: ignore[arg-type]
     base = tiny_llama(tmp_path / "base")
-    trainer(base, quantization=quantization).train(BANK, BANK[:4], tmp_path / "adapter")
+    trainer(base, quantization=quantization).train(BANK, unseen(BANK[:4]), tmp_path / "adapter")
     predictor = zhmcq.MCQPredictor(base, tmp_path / "adapter", quantization=quantization)
     tuned = predictor.predict(BANK)
     merged = zhmcq.Merger().merge(tmp_path / "adapter", tmp_path / "merged", verify_with=BANK)

@@ -24,7 +24,9 @@ from zhmcq.modeling._adapters import Adapter, attach_trained, detach
 from zhmcq.settings import LoraSettings
 from zhmcq.training._lora import attach_adapter, save_initial_weights
 
-IDENTITY = BaseIdentity(name="tiny", config_sha256="c", weights_sha256="w")
+IDENTITY = BaseIdentity(
+    name="tiny", config={}, weights_sha256="w", tokenizer_sha256="t", chat_template_sha256=""
+)
 MANIFEST = Manifest(
     kind="adapter", base=IDENTITY, prompt=PromptRecord(name="zh-exam", sha256="p"), max_length=64
 )

@@ -22,7 +22,9 @@ from zhmcq.settings import LoraSettings
 from zhmcq.testing import tiny_llama
 from zhmcq.training._lora import attach_adapter
 
-IDENTITY = BaseIdentity(name="tiny", config_sha256="c", weights_sha256="w")
+IDENTITY = BaseIdentity(
+    name="tiny", config={}, weights_sha256="w", tokenizer_sha256="t", chat_template_sha256=""
+)
 MANIFEST = Manifest(
     kind="adapter", base=IDENTITY, prompt=PromptRecord(name="zh-exam", sha256="p"), max_length=64
 )

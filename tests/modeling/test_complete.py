@@ -234,7 +234,9 @@ def test_layers_that_the_configuration_leaves_out_are_warned_of(
     assert "has 1 tensor (model.layers.1.self_attn.q_proj.weight), for which" in caplog.text
 
 
-def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_path: Path) -> None:
+def test_an_adapter_in_a_model_folder_is_not_applied_unasked(
+    base: Path, tmp_path: Path, tokenizer: Any
+) -> None:
     folder = shutil.copytree(base, tmp_path / "m")
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
     (folder / "adapter_model.safetensors").write_bytes(b"")
@@ -242,7 +244,7 @@ def test_an_adapter_in_a_model_folder_is_not_applied_unasked(base: Path, tmp_pat
     for use in (
         load,
         lambda path: load_skeleton(ModelSource(str(path))),
-        lambda path: ModelSource(str(path)).identity(),
+        lambda path: ModelSource(str(path)).identity(tokenizer),
         zhmcq.MCQPredictor,
     ):
         with pytest.raises(ModelError, match=message):

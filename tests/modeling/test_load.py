@@ -12,7 +12,13 @@ import torch
 import zhmcq
 from zhmcq.errors import ModelError, SettingsError
 from zhmcq.modeling._device import candidate_dtypes, choose_device, torch_dtype
-from zhmcq.modeling._load import ModelSource, load_skeleton, load_tokenizer, quantization_config
+from zhmcq.modeling._load import (
+    ModelSource,
+    load_skeleton,
+    load_tokenizer,
+    load_weights,
+    quantization_config,
+)
 from zhmcq.settings import QuantizationSettings
 from zhmcq.testing import tiny_llama
 
@@ -41,7 +47,27 @@ def test_a_tokenizer_and_a_skeleton_need_no_weights(fetched: list[dict[str, Any]
         ["*.json", "*.model", "*.jinja", "*.txt"]
     ] * 2
     source.path()
-    assert fetched[-1]["allow_patterns"][-1] == "*.safetensors"
+    assert fetched[-1]["allow_patterns"][-1] == "model.safetensors"
+
+
+@pytest.mark.parametrize("named", [None, "model-[1].safetensors"])
+def test_the_weights_that_are_loaded_are_fetched_and_no_copies_of_them(
+    fetched: list[dict[str, Any]], tmp_path: Path, named: str | None
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    (snapshot / "model.safetensors").unlink()
+    if named is None:
+        index = {"weight_map": {"a": "model-2.safetensors", "b": "model-[1].safetensors"}}
+        (snapshot / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    else:
+        config = {"model_type": "llama", "transformers_weights": named}
+        (snapshot / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ModelSource("someone/model").path()
+    first, second = fetched
+    assert not any("*.safetensors" in call["allow_patterns"] for call in fetched)
+    assert (first["revision"], second["revision"]) == (None, "snapshot")
+    names = ["model-2.safetensors", "model-[[]1].safetensors"]
+    assert second["allow_patterns"] == (names if named is None else names[1:])
 
 
 def test_code_is_fetched_only_where_it_is_trusted(fetched: list[dict[str, Any]]) -> None:
@@ -96,6 +122,31 @@ def test_quantization_becomes_bitsandbytes_configs() -> None:
     assert four.bnb_4bit_compute_dtype == torch.float32
     eight = quantization_config(QuantizationSettings(kind="int8"), torch.float32)
     assert (eight.load_in_8bit, eight.load_in_4bit) == (True, False)
+
+
+def test_weights_in_4_bits_stay_as_they_are_on_cpus_with_bfloat16_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = pytest.importorskip("bitsandbytes.nn.modules")
+    monkeypatch.setattr(layers, "has_avx512bf16", lambda: True)
+    base = tiny_llama(tmp_path / "base")
+    four = quantization_config(QuantizationSettings(), torch.float32)
+    model = load_weights(
+        ModelSource(str(base)),
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+        quantization=four,
+    )
+    linear = [layer for layer in model.modules() if isinstance(layer, layers.Linear4bit)]
+    assert len(linear) == 14  # seven in each of two layers
+    before = [layer.weight.data.clone() for layer in linear]
+    with torch.no_grad():
+        model(torch.tensor([[1, 2, 3]]))
+    after = [layer.weight.data for layer in linear]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    # The guard of the test: a layer of which nobody asked it would pack its weights.
+    layer = layers.Linear4bit(64, 64, compute_dtype=torch.float32, quant_type="nf4").to("cpu")
+    assert layer.support_avx512bf16_for_cpu
 
 
 def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,28 @@
 from __future__ import annotations
 
+import datetime
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zhmcq.errors import OutputError, PredictionError
-from zhmcq.prediction._journal import Journal
+from zhmcq.manifest import BaseIdentity
+from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 
-RUN: dict[str, Any] = {"mode": "score", "questions": [["甲", [1, 2]]]}
+BASE = BaseIdentity(
+    name="tiny",
+    config={"model_type": "llama", "vocab_size": 9},
+    weights_sha256="aa",
+    tokenizer_sha256="bb",
+    chat_template_sha256="",
+)
+FIELDS = {"mode": "score", "questions": [["甲", [1, 2]]]}
+RUN = JournalRun(BASE, chat=False, fields=FIELDS)
+TODAY = replace(RUN, template_date="2026-11-26")
 
 
 @pytest.fixture
@@ -18,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "answers.jsonl"
 
 
-def finished_in(path: Path, run: dict[str, Any] = RUN) -> dict[str, dict[str, Any]]:
+def finished_in(path: Path, run: JournalRun = RUN) -> dict[str, dict[str, Any]]:
     with Journal(path, run) as journal:
         return journal.finished
 
@@ -55,7 +67,9 @@ def test_no_character_of_a_reply_breaks_the_journal(path: Path, reply: str) -> N
 
 def test_the_order_of_a_runs_fields_does_not_matter(path: Path) -> None:
     fill(path, {"id": "1"})
-    assert finished_in(path, dict(reversed(RUN.items()))) == {"1": {"id": "1"}}
+    assert finished_in(path, replace(RUN, fields=dict(reversed(FIELDS.items())))) == {
+        "1": {"id": "1"}
+    }
 
 
 def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
@@ -74,12 +88,82 @@ def test_a_torn_last_line_is_dropped_wherever_it_was_torn(path: Path) -> None:
         assert list(finished_in(path))[-1] == "3"
 
 
+def test_the_date_of_the_chats_is_in_the_first_line(path: Path) -> None:
+    assert recorded_date(path) is None
+    with Journal(path, TODAY) as journal:
+        journal.begin("float32")
+    assert recorded_date(path) == datetime.date(2026, 11, 26)
+    assert json.loads(path.read_bytes())["template_date"] == "2026-11-26"
+
+
+def test_a_first_line_that_was_torn_yesterday_is_begun_anew_today(path: Path) -> None:
+    with Journal(path, TODAY) as journal:
+        journal.begin("float32")
+    head = path.read_bytes()
+    for length in [*range(30, 60), 90, len(head) - 1]:
+        path.write_bytes(head[:length])
+        date = recorded_date(path) or datetime.date(2026, 11, 27)
+        with Journal(path, replace(RUN, template_date=date.isoformat())) as journal:
+            journal.begin("float32")
+        assert recorded_date(path) == date
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", '{"zhmcq_journal": 1, "template_date": "no"}', '{"zhmcq_journal": 1}', "\x00"],
+)
+def test_a_file_without_a_date_has_none(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    assert recorded_date(path) is None
+
+
 def test_a_journal_of_another_run_is_refused_and_kept(path: Path) -> None:
     fill(path, {"id": "1"})
     before = path.read_bytes()
-    with pytest.raises(PredictionError, match=r"it is of another run \(other questions, model"):
-        Journal(path, {**RUN, "mode": "generate"})
+    with pytest.raises(PredictionError, match=r"it is of another run \(other questions, adapter"):
+        Journal(path, replace(RUN, fields={**FIELDS, "mode": "generate"}))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "chat", "message"),
+    [
+        ({"name": "moved"}, True, None),
+        ({"config": {**BASE.config, "rms_norm_eps": 1e-6}}, True, None),  # the default
+        ({"config": {**BASE.config, "vocab_size": 8}}, False, "vocab_size: expected 9, found 8"),
+        ({"weights_sha256": "ab"}, False, r"the weights \(SHA-256: expected aa…, found ab…\)"),
+        ({"tokenizer_sha256": "bc"}, False, r"the tokenizer \(SHA-256: expected bb…, found bc…\)"),
+        ({"chat_template_sha256": "cc"}, False, None),
+        ({"chat_template_sha256": "cc"}, True, "the chat template .* expected none, found cc…"),
+    ],
+)
+def test_a_journal_of_another_model_is_refused_with_what_differs(
+    path: Path, changes: dict[str, Any], chat: bool, message: str | None
+) -> None:
+    with Journal(path, replace(RUN, chat=chat)) as journal:
+        journal.begin("float32")
+    other = replace(RUN, base=BASE.model_copy(update=changes), chat=chat)
+    if message is None:
+        assert finished_in(path, other) == {}
+        return
+    with pytest.raises(PredictionError, match=f"it is of another model, .*{message}.*give another"):
+        Journal(path, other)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"zhmcq_journal": 1, "run": "aa", "dtype": "float32"}\n',
+        b'{"zhmcq_journal": 1, "base": 3}\n',
+        b'{"zhmcq_journal": ' + b"[" * 99_999 + b"\n",
+        b'{"zhmcq_journal": 2',
+    ],
+)
+def test_a_first_line_that_does_not_say_of_which_model_is_refused(path: Path, head: bytes) -> None:
+    path.write_bytes(head)
+    with pytest.raises(PredictionError, match="of another version of zhmcq, or damaged"):
+        Journal(path, RUN)
+    assert path.read_bytes() == head
 
 
 @pytest.mark.parametrize(
@@ -196,10 +280,10 @@ def test_a_disk_that_fills_up_keeps_what_was_written(
 def test_a_second_prediction_with_the_same_journal_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with (
-        Journal(path, {"mode": "score"}),
+        Journal(path, RUN),
         pytest.raises(OutputError, match=r"another prediction is writing to .*journal\.jsonl"),
     ):
-        Journal(path, {"mode": "score"})
-    with Journal(path, {"mode": "score"}) as journal:
+        Journal(path, RUN)
+    with Journal(path, RUN) as journal:
         assert journal.finished == {}
     assert [file.name for file in tmp_path.iterdir()] == ["journal.jsonl"]

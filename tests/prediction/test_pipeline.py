@@ -12,9 +12,10 @@ import pytest
 
 from zhmcq.encoding import Encoder
 from zhmcq.errors import PluginError
-from zhmcq.prediction._engines import EngineStep, PreparedQuestion, Record
-from zhmcq.prediction._journal import Journal
-from zhmcq.prediction._pipeline import answer, journal_run, prepare
+from zhmcq.manifest import BaseIdentity
+from zhmcq.prediction._engines import Engine, EngineStep, PreparedQuestion, Record
+from zhmcq.prediction._journal import Journal, JournalRun
+from zhmcq.prediction._pipeline import PreparedBank, answer, journal_fields, prepare
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question, QuestionBank
@@ -69,9 +70,16 @@ def run(
 
     if journal is None:
         return answer(prepared, engine, progress), calls
-    with Journal(journal, journal_run(prepared, engine, {"model": "m"})) as book:
+    with Journal(journal, journal_run(prepared, engine)) as book:
         book.begin("float32")
         return answer(prepared, engine, progress, book), calls
+
+
+def journal_run(prepared: PreparedBank, engine: Engine) -> JournalRun:
+    base = BaseIdentity(
+        name="m", config={}, weights_sha256="w", tokenizer_sha256="t", chat_template_sha256=""
+    )
+    return JournalRun(base, chat=False, fields=journal_fields(prepared, engine, {}))
 
 
 def test_answers_come_in_the_order_of_the_bank_with_the_statistics_of_the_last_step(
@@ -88,7 +96,7 @@ def test_a_step_is_in_the_journal_before_it_is_reported(encoder: Encoder, tmp_pa
     lines: list[int] = []
     prepared = prepare(BANK, encoder)
     engine = FirstOption()
-    with Journal(path, journal_run(prepared, engine, {})) as book:
+    with Journal(path, journal_run(prepared, engine)) as book:
         book.begin("float32")
         answer(
             prepared,
@@ -155,8 +163,7 @@ def test_a_journals_run_holds_the_ids_of_prompts_and_candidates(encoder: Encoder
     prepared = prepare(BANK[:1], encoder)
     (question,) = prepared.questions
     encoded = question.encoded
-    assert journal_run(prepared, FirstOption(), {"model": "m", "prompt": {"name": "p"}}) == {
-        "model": "m",
+    assert journal_fields(prepared, FirstOption(), {"prompt": {"name": "p"}}) == {
         "prompt": {"name": "p"},
         "mode": "first",
         "questions": [["a", list(encoded.prompt), [list(ids) for ids in encoded.candidates]]],

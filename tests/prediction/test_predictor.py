@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import zhmcq
+from conftest import with_swapped_ids
 from zhmcq import manifest
 from zhmcq.encoding import Encoder
 from zhmcq.errors import (
@@ -208,9 +210,9 @@ def test_only_a_journal_takes_the_hashes_of_the_model(
     calls: list[str] = []
     identity = source.identity
 
-    def counted(self: Any) -> Any:
+    def counted(self: Any, tokenizer: Any) -> Any:
         calls.append(self.name)
-        return identity(self)
+        return identity(self, tokenizer)
 
     monkeypatch.setattr(source, "identity", counted)
     predictor = zhmcq.MCQPredictor(base)
@@ -219,6 +221,48 @@ def test_only_a_journal_takes_the_hashes_of_the_model(
     for name in ("1", "2"):
         predictor.predict(BANK, journal=tmp_path / name)
     assert calls == [str(base)]
+
+
+def test_a_journal_knows_the_base_model_and_says_what_differs(
+    base: Path, predictor: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    answers = [item.scores for item in predictor.predict(BANK, journal=journal)]
+    swapped = with_swapped_ids(base, tmp_path / "swapped", "甲", "乙")
+    other = zhmcq.MCQPredictor(swapped, prompt="zh-exam")
+    before = journal.read_bytes()
+    with pytest.raises(
+        PredictionError, match=r"of another model, which differs in the tokenizer \("
+    ):
+        other.predict(BANK, journal=journal)
+    assert journal.read_bytes() == before
+    changed = [item.scores for item in other.predict(BANK)]
+    assert all(one != two for one, two in zip(answers, changed, strict=True))
+
+
+def test_a_chat_template_counts_for_adapters_of_chats_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = tiny_llama(tmp_path / "base", chat=True, hidden_size=8, num_hidden_layers=1)
+    adapters = {}
+    for prompt in ("zh-exam", "zh-chat"):
+        trainer = zhmcq.LoraTrainer(
+            base,
+            lora=zhmcq.LoraSettings(r=1),
+            training=zhmcq.TrainingSettings(max_steps=1, disable_tqdm=True),
+            prompt=prompt,
+        )
+        adapters[prompt] = trainer.train(BANK[:1], None, tmp_path / prompt).adapter_dir
+    predictor = zhmcq.MCQPredictor(base, adapters["zh-chat"])
+    predictor.use_adapter(adapters["zh-exam"])
+    assert "chat template" not in caplog.text
+    other = shutil.copytree(base, tmp_path / "other")
+    template = (other / "chat_template.jinja").read_text(encoding="utf-8")
+    (other / "chat_template.jinja").write_text("{# #}" + template, encoding="utf-8")
+    zhmcq.MCQPredictor(other, adapters["zh-exam"])
+    assert caplog.text.count("has another chat template than when") == 1
+    with pytest.raises(AdapterMismatchError, match=r"from it in the chat template \(SHA-256"):
+        zhmcq.MCQPredictor(other, adapters["zh-chat"])
 
 
 # --- positions ---------------------------------------------------------------------------
@@ -298,7 +342,7 @@ def test_an_adapter_that_is_refused_leaves_everything_as_it_was(
     with pytest.raises(PromptMismatchError, match="gone"):
         predictor.use_adapter(renamed)
     other = changed_manifest(adapter, tmp_path / "other", ("base", "weights_sha256"), "0" * 64)
-    with pytest.raises(AdapterMismatchError, match="whose weights has the SHA-256"):
+    with pytest.raises(AdapterMismatchError, match="differs from it in the weights"):
         predictor.use_adapter(other)
     assert list(predictor.predict(BANK)) == list(before)
 

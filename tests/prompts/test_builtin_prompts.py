@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import datetime
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from zhmcq.errors import PluginError
@@ -151,3 +155,43 @@ def test_too_many_subsets_are_refused_with_the_question() -> None:
     with pytest.raises(PluginError, match="question 'q11': the subsets of 11 options are too many"):
         ExamPrompt().render(eleven)
     assert len(ExamPrompt().render(Question("q", "？", options)).candidates) == 11
+
+
+def test_the_arguments_of_a_chat_template_go_with_the_messages() -> None:
+    prompt = get_prompt("zh-chat", template_arguments={"enable_thinking": False, "tags": ("a",)})
+    rendered = prompt.render(SINGLE)
+    assert rendered.template_arguments == {"enable_thinking": False, "tags": ["a"]}
+    assert get_prompt("zh-chat").render(SINGLE).template_arguments == {}
+    assert hash(prompt) != 0  # a dictionary among its fields does not keep it from sets
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"messages": []}, "zhmcq gives the template 'messages' itself"),
+        ({"add_generation_prompt": False}, "'add_generation_prompt' itself"),
+        ({"continue_final_message": True}, "'continue_final_message' itself"),
+        ({"tools": []}, "'tools' itself"),
+        ({"tokenize": False}, "'tokenize' itself"),
+        ({"chat_template": "x"}, "'chat_template' itself"),
+        ({"strftime_now": "x"}, "'strftime_now' itself"),
+        ({"day": datetime.date(2026, 11, 26)}, "not JSON serializable"),
+        ({"share": float("nan")}, "not JSON compliant"),
+        ({"an argument": 1}, "the name 'an argument'"),
+        ({1: 1}, "the name 1"),
+        ("enable_thinking", "JSON values by their names"),
+        (["enable_thinking"], "JSON values by their names"),
+    ],
+)
+def test_arguments_that_a_template_cannot_have_are_refused(arguments: Any, reason: str) -> None:
+    with pytest.raises(PluginError, match=reason):
+        ChatPrompt(template_arguments=arguments)
+    rendered = ChatPrompt().render(SINGLE)
+    with pytest.raises(PluginError, match=reason):
+        replace(rendered, template_arguments=arguments)
+
+
+def test_a_plain_text_has_no_template_to_give_arguments_to() -> None:
+    rendered = ExamPrompt().render(SINGLE)
+    with pytest.raises(PluginError, match="go with chat messages"):
+        replace(rendered, template_arguments={"enable_thinking": False})

@@ -310,3 +310,14 @@ def test_what_is_neither_name_nor_prompt_is_refused(wrong: Any) -> None:
             function(wrong)
     with pytest.raises(UnknownNameError, match="no prompt is named ''"):
         get_prompt("")
+
+
+def test_the_arguments_of_a_chat_template_are_remembered() -> None:
+    prompt = ChatPrompt(template_arguments={"enable_thinking": False})
+    record = describe_prompt(prompt)
+    assert record.options["template_arguments"] == {"enable_thinking": False}
+    assert recall_prompt(record) == prompt
+    thinking = describe_prompt(ChatPrompt(template_arguments={"enable_thinking": True}))
+    assert len({record.sha256, thinking.sha256, describe_prompt(ChatPrompt()).sha256}) == 3
+    both = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
+    assert len({describe_prompt(ChatPrompt(template_arguments=a)).sha256 for a in both}) == 1

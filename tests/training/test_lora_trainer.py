@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 import zhmcq
 import zhmcq.prompts
+from conftest import unseen, with_swapped_ids
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -55,7 +56,7 @@ def test_tree_and_flat_training_have_the_same_loss_curve(base: Path, tmp_path: P
     curves = {}
     for packing in ("tree", "flat"):
         result = trainer(base, packing=packing, num_train_epochs=3, gradient_accumulation_steps=4)
-        done = result.train(BANK, BANK[:4], tmp_path / packing)
+        done = result.train(BANK, unseen(BANK[:4]), tmp_path / packing)
         curves[packing] = [h["loss"] for h in done.history if "loss" in h]
         if packing == "tree":
             assert done.tokens_computed < done.tokens_given
@@ -81,17 +82,17 @@ def test_a_maximum_length_beyond_the_models_positions_is_refused_before_its_weig
 
 def test_the_same_seed_gives_the_same_adapter_bytes(base: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        trainer(base).train(BANK, BANK[:2], tmp_path / name)
+        trainer(base).train(BANK, unseen(BANK[:2]), tmp_path / name)
     first, second = (
         (tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("first", "second")
     )
     assert first == second
-    trainer(base, seed=7).train(BANK, BANK[:2], tmp_path / "third")
+    trainer(base, seed=7).train(BANK, unseen(BANK[:2]), tmp_path / "third")
     assert first != (tmp_path / "third" / "adapter_model.safetensors").read_bytes()
 
 
 def test_the_manifest_says_what_the_adapter_is(base: Path, tmp_path: Path) -> None:
-    result = trainer(base).train(BANK, BANK[:2], tmp_path / "run")
+    result = trainer(base).train(BANK, unseen(BANK[:2]), tmp_path / "run")
     manifest = json.loads((tmp_path / "run" / "zhmcq_manifest.json").read_text(encoding="utf-8"))
     assert manifest["kind"] == "adapter"
     assert manifest["prompt"]["name"] == "zh-exam"
@@ -122,7 +123,7 @@ def test_the_adapter_of_the_best_evaluation_is_kept(
         return {"accuracy": next(accuracies), "loss": 1.0}
 
     monkeypatch.setattr(TrainingLoop, "_validation_figures", pretend)
-    result = trainer(base, num_train_epochs=3).train(BANK, BANK[:2], tmp_path / "run")
+    result = trainer(base, num_train_epochs=3).train(BANK, unseen(BANK[:2]), tmp_path / "run")
     assert (result.best_step, result.steps, result.accuracy) == (2, 3, 0.75)
     saved = weights(tmp_path / "run")
     assert saved.keys() == stored[1].keys()
@@ -157,17 +158,22 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
         "save_steps": 2,
         "eval_steps": 1,
     }
-    trainer(base, **settings).train(BANK, BANK[:2], tmp_path / "straight")
+    trainer(base, **settings).train(BANK, unseen(BANK[:2]), tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
-        trainer(base, [Interrupt(5).callback], **settings).train(BANK, BANK[:2], tmp_path / "cut")
+        trainer(base, [Interrupt(5).callback], **settings).train(
+            BANK, unseen(BANK[:2]), tmp_path / "cut"
+        )
     assert not (tmp_path / "cut" / "zhmcq_manifest.json").exists()
     with pytest.raises(errors.CheckpointError, match="other training"):
-        trainer(base, **{**settings, "seed": 1}).train(BANK, BANK[:2], tmp_path / "cut")
+        trainer(base, **{**settings, "seed": 1}).train(BANK, unseen(BANK[:2]), tmp_path / "cut")
     with pytest.raises(errors.CheckpointError, match="other train_sha256"):
-        trainer(base, **settings).train(BANK[:6], BANK[:2], tmp_path / "cut")
+        trainer(base, **settings).train(BANK[:6], unseen(BANK[:2]), tmp_path / "cut")
+    swapped = with_swapped_ids(base, tmp_path / "swapped", "山", "海")
+    with pytest.raises(errors.CheckpointError, match=r"which differs in the tokenizer \(SHA-256"):
+        trainer(swapped, **settings).train(BANK, unseen(BANK[:2]), tmp_path / "cut")
     with pytest.raises(errors.OutputExistsError, match="interrupted run"):
-        trainer(base, **settings).train(BANK, BANK[:2], tmp_path / "cut", resume=False)
-    resumed = trainer(base, **settings).train(BANK, BANK[:2], tmp_path / "cut")
+        trainer(base, **settings).train(BANK, unseen(BANK[:2]), tmp_path / "cut", resume=False)
+    resumed = trainer(base, **settings).train(BANK, unseen(BANK[:2]), tmp_path / "cut")
     assert resumed.steps == 6
     straight, cut = weights(tmp_path / "straight"), weights(tmp_path / "cut")
     assert all(torch.equal(straight[name], cut[name]) for name in straight)
@@ -177,14 +183,14 @@ def test_a_folder_of_other_files_is_left_alone(base: Path, tmp_path: Path) -> No
     (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
     for overwrite in (False, True):
         with pytest.raises(errors.OutputExistsError, match=r"holds other files|not written by"):
-            trainer(base).train(BANK, BANK[:2], tmp_path, overwrite=overwrite)
+            trainer(base).train(BANK, unseen(BANK[:2]), tmp_path, overwrite=overwrite)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "keep"
 
 
 def test_overwrite_replaces_a_finished_run(base: Path, tmp_path: Path) -> None:
-    trainer(base).train(BANK, BANK[:2], tmp_path / "run")
+    trainer(base).train(BANK, unseen(BANK[:2]), tmp_path / "run")
     before = (tmp_path / "run" / "adapter_model.safetensors").read_bytes()
-    trainer(base, seed=3).train(BANK, BANK[:2], tmp_path / "run", overwrite=True)
+    trainer(base, seed=3).train(BANK, unseen(BANK[:2]), tmp_path / "run", overwrite=True)
     assert (tmp_path / "run" / "adapter_model.safetensors").read_bytes() != before
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
 
@@ -200,12 +206,12 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        trainer(base, [Interrupt(0).callback]).train(BANK, BANK[:2], out)
+        trainer(base, [Interrupt(0).callback]).train(BANK, unseen(BANK[:2]), out)
     for name in (".run-ab_cdefg.tmp.json", "..adapter-abcdefgh", "checkpoints/.best-abcdefgh"):
         (out / name).mkdir(parents=True)
     with pytest.raises(errors.CheckpointError, match="before its first checkpoint was complete"):
-        trainer(base).train(BANK, BANK[:2], out, resume=True)
-    assert trainer(base).train(BANK, BANK[:2], out).steps == 1
+        trainer(base).train(BANK, unseen(BANK[:2]), out, resume=True)
+    assert trainer(base).train(BANK, unseen(BANK[:2]), out).steps == 1
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
     assert not (out / "checkpoints" / ".best-abcdefgh").exists()
 
@@ -379,7 +385,7 @@ def test_an_unknown_prompt_or_setting_is_refused_before_anything_is_loaded(base:
 def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: Path) -> None:
     for name, checkpointing in (("plain", False), ("saved", True)):
         settings = {"activation_checkpointing": checkpointing, "num_train_epochs": 2}
-        trainer(base, **settings).train(BANK, BANK[:2], tmp_path / name)
+        trainer(base, **settings).train(BANK, unseen(BANK[:2]), tmp_path / name)
     plain, saved = weights(tmp_path / "plain"), weights(tmp_path / "saved")
     assert any(float(plain[name].abs().max()) > 0 for name in plain if "lora_B" in name)
     for name, tensor in plain.items():
@@ -410,7 +416,7 @@ def test_a_quantised_base_is_trained_without_upcasting_its_embeddings(
         quantization=settings,
         callbacks=[Watch()],
     )
-    result = quantised.train(BANK, BANK[:4], tmp_path / "run")
+    result = quantised.train(BANK, unseen(BANK[:4]), tmp_path / "run")
     assert seen == {
         "embeddings": torch.bfloat16,
         "head": torch.bfloat16,

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import zhmcq
+from conftest import unseen
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, PackedBatch, collate
 from zhmcq.encoding._passes import PassPlan
@@ -232,7 +233,7 @@ def test_a_model_that_needs_rows_of_one_length_is_trained_with_them(
     base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = trainer(base).preflight(BANK)
-    result = trainer(base).train(BANK, BANK[:2], tmp_path / "run")
+    result = trainer(base).train(BANK, unseen(BANK[:2]), tmp_path / "run")
     predictor = zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
     assert predictor.predict(BANK).stats.tokens_computed == result.tokens_computed
     assert report.run is not None

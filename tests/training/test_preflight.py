@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_templates import KINDS, USUAL
 from tokenizers.normalizers import Replace
 from transformers import AutoTokenizer
 
 import zhmcq
+from conftest import unseen
 from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion, Encoder, EncodingProblem
+from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.prompts import Candidate, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Origin, Question
 from zhmcq.testing import isolated_plugins, tiny_llama
@@ -29,11 +32,12 @@ from zhmcq.training._preflight import (
 )
 
 GOOD = Question("q", "誰在家？", ("小明", "小華", "小美"), "小明在家。", answer=(0,))
+OTHER = Question("o", "誰不在？", ("小明", "小華", "小美"), "小華出門了。", answer=(1,))
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("base") / "llama")
+    return tiny_llama(tmp_path_factory.mktemp("base") / "llama", chat=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,11 @@ def unwritable(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
     return replace(rendered, candidates=(Candidate("\u200b", first.answer), *rest))
 
 
-TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content }}{% endfor %}"
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ message.content }}{{ eos_token }}{% endfor %}"
+)
+UNREFUSED = Question("r", "誰？", ("甲", "乙"), answer=(1,))
+ONE_REFUSED = "{% if '小華' in messages[1].content %}{{ raise_exception('no') }}{% endif %}"
 
 
 def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def exam(change: Callable[[Question, RenderedPrompt], Any]) -> dict[str, Any]:
 CASES = [
     ("prompt_fails", exam(same), exam(raising)),
     ("prompt_fails", exam(same), exam(text_only)),
-    ("not_encodable", {"chat": TEMPLATE}, {"chat": "{{ raise_exception('no') }}"}),
+    ("not_encodable", {"chat": TEMPLATE}, {"chat": ONE_REFUSED + TEMPLATE, "others": [UNREFUSED]}),
     ("too_long", {"max_length": 50}, {"max_length": 30}),
     ("no_key", {"question": GOOD}, {"question": replace(GOOD, answer=None)}),
     ("answer_not_scored", exam(same), exam(key_alone)),
@@ -139,6 +147,11 @@ CASES = [
     ("end_not_supervised", {"encoder": Encoder}, {"encoder": Spoiling}),
     ("bos_missing", {"encoder": Encoder}, {"encoder": Beheading}),
     ("bos_doubled", {"chat": TEMPLATE}, {"chat": "{{ bos_token }}" + TEMPLATE}),
+    *(
+        (kind.rule, {"chat": USUAL}, {"chat": kind.template})
+        for kind in KINDS.values()
+        if kind.rule in TEMPLATE_RULES
+    ),
 ]
 
 
@@ -149,17 +162,19 @@ def broken_rules(
     max_length: int = 512,
     chat: str | None = None,
     encoder: type[Encoder] = Encoder,
+    others: Sequence[Question] = (),
 ) -> set[str]:
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.backend_tokenizer.normalizer = Replace("\u200b", "")
     tokenizer.chat_template = chat
     template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
     made = encoder(tokenizer, template, max_length)
-    checked = check_questions([question], made, template)
+    checked = check_questions([question, *others], made, template)
     findings = checked.findings
     report = preflight_report(checked, CheckedQuestions(0, [], []), made.codec)
     if findings:
-        with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: .*'q'"):
+        where = ".*'q'" if findings[0].id else "expected|the chat template refuses"
+        with pytest.raises(errors.PreflightError, match=f"  {findings[0].rule}: {where}"):
             report.raise_if_broken()
     else:
         report.raise_if_broken()
@@ -177,7 +192,8 @@ def test_a_broken_input_is_refused_by_its_rules_name(
 
 
 def test_every_rule_has_a_broken_input() -> None:
-    assert {case[0] for case in CASES} == set(RULES)
+    # The rule for questions that are in both parts has its tests in test_overlap.py.
+    assert {case[0] for case in CASES} | {"in_training"} == set(RULES)
 
 
 def test_the_documents_list_every_rule() -> None:
@@ -247,6 +263,40 @@ def test_a_chat_template_that_writes_no_bos_has_its_way(base: Path) -> None:
     assert broken_rules(base, chat=TEMPLATE.replace("{{ bos_token }}", "")) == set()
 
 
+def test_a_faulty_template_is_one_finding_and_not_one_a_question(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    bank = [replace(GOOD, id=f"q{n}") for n in range(62)]
+    for template, rule in (
+        (None, "template_missing"),
+        ("{{ raise_exception('only tools') }}", "template_fails"),
+        # Found out with the questions themselves.
+        ("{% if '誰' in messages[1].content %}{{ no() }}{% endif %}" + USUAL, "template_fails"),
+    ):
+        tokenizer.chat_template = template
+        encoder = Encoder(tokenizer, get_prompt("zh-chat"))
+        checked = check_questions(bank, encoder, get_prompt("zh-chat"))
+        assert [(finding.rule, finding.id) for finding in checked.findings] == [(rule, "")]
+        report = preflight_report(checked, checked, encoder.codec)
+        assert len(report.findings) == 1
+        with pytest.raises(
+            errors.PreflightError, match=r"^the chat template would teach the model"
+        ):
+            report.raise_if_broken()
+
+
+def test_a_template_and_a_question_are_both_reported(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = None
+    encoder = Encoder(tokenizer, get_prompt("zh-chat"))
+    bank = [GOOD, replace(GOOD, id="k", answer=None)]
+    checked = check_questions(bank, encoder, get_prompt("zh-chat"))
+    report = preflight_report(checked, CheckedQuestions(0, [], []), encoder.codec)
+    with pytest.raises(
+        errors.PreflightError, match=r"^the chat template and 1 of 2 questions would teach"
+    ):
+        report.raise_if_broken()
+
+
 def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_path: Path) -> None:
     origin = Origin("bank.xlsx", "Sheet1", 7)
     bank = [replace(GOOD, id=f"k{i}", answer=None, origin=origin) for i in range(9)]
@@ -260,7 +310,7 @@ def test_an_error_names_the_row_and_carries_the_whole_report(base: Path, tmp_pat
 def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     settings = zhmcq.TrainingSettings(max_length=60)
     long = replace(GOOD, id="long", passage="小明在家。" * 20)
-    report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], [long])
+    report = zhmcq.LoraTrainer(base, training=settings).preflight([GOOD, long], unseen([long]))
     assert (report.shortened, report.validation_shortened) == (1, 1)
     assert report.lengths.longest == 140
     assert report.lengths.median == (45 + 140) // 2
@@ -279,9 +329,9 @@ def test_questions_without_keys_are_reported_and_not_estimated(base: Path) -> No
 
 def test_validation_questions_are_checked_and_named_as_such(base: Path) -> None:
     keyless = replace(GOOD, id="v", answer=None)
-    (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], [keyless]).findings
-    assert (finding.rule, finding.id) == ("no_key", "v")
-    assert finding.reason == "validation question 'v': expected a key, found none"
+    (finding,) = zhmcq.LoraTrainer(base).preflight([GOOD], unseen([keyless])).findings
+    assert (finding.rule, finding.id) == ("no_key", "v-v")
+    assert finding.reason == "validation question 'v-v': expected a key, found none"
 
 
 def test_the_predictor_scores_the_very_ids_that_were_supervised(
@@ -299,9 +349,9 @@ def test_the_predictor_scores_the_very_ids_that_were_supervised(
     monkeypatch.setattr(ScoringEngine, "stream", watched)
     bank = [replace(GOOD, id=f"q{i}", answer=(i % 3,)) for i in range(4)]
     trainer = zhmcq.LoraTrainer(base, prompt=get_prompt("zh-exam", labels="甲乙丙"))
-    run = trainer.train(bank, bank, tmp_path / "run")
+    run = trainer.train(bank, unseen(bank), tmp_path / "run")
     predictor = zhmcq.MCQPredictor(base, adapter=run.adapter_dir)
-    predictor.predict([replace(question, answer=None) for question in bank])
+    predictor.predict([replace(question, answer=None) for question in unseen(bank)])
     trained, predicted = seen[-2], seen[-1]
     assert [(q.prompt, q.candidates) for q in trained] == [
         (q.prompt, q.candidates) for q in predicted
@@ -312,7 +362,7 @@ def test_the_predictor_scores_the_very_ids_that_were_supervised(
 def test_the_report_reads_as_a_page(base: Path) -> None:
     settings = zhmcq.TrainingSettings(gradient_accumulation_steps=2, num_train_epochs=2)
     bank = [replace(GOOD, id=f"q{i}", answer=(i,)) for i in range(3)]
-    report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, bank[:1])
+    report = zhmcq.LoraTrainer(base, training=settings).preflight(bank, [OTHER])
     lines = str(report).splitlines()
     assert lines[0] == "3 questions to train on, 1 for validation"
     assert lines[1].startswith("tokens of a prompt with its answer: median 45, 90 % up to 45, 99 %")

@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SCRIPT = """
 import json, sys
+from dataclasses import replace
 from pathlib import Path
 import zhmcq
 from zhmcq.questions import Question
@@ -30,6 +31,7 @@ bank = [
     Question(f"q{i}", f"{who}在哪裡？", places, f"{who}在{places[i % 4]}。", answer=(i % 4,))
     for i, who in enumerate("甲乙丙丁戊己庚辛壬癸子")
 ]
+valid = [replace(q, id="v-" + q.id, stem="請問，" + q.stem) for q in bank[:5]]
 result = zhmcq.LoraTrainer(
     folder,
     lora=zhmcq.LoraSettings(lora_dropout=0.0),
@@ -45,7 +47,7 @@ result = zhmcq.LoraTrainer(
         shuffle_options=True,
         use_cpu=True,
     ),
-).train(bank, bank[:5], out)
+).train(bank, valid, out)
 NAMES = ("loss", "eval_loss", "eval_accuracy", "eval_accuracy_low", "eval_candidate_mass",
          "eval_recall_1", "eval_recall_4")
 curve = [[h.get(name) for name in NAMES] for h in result.history if "train_runtime" not in h]

@@ -33,7 +33,13 @@ def card(name: str = "someone/a-model", **training: Any) -> str:
     }
     manifest = Manifest(
         kind="adapter",
-        base=BaseIdentity(name=name, config_sha256="cc33", weights_sha256="dd44"),
+        base=BaseIdentity(
+            name=name,
+            config={},
+            weights_sha256="dd44",
+            tokenizer_sha256="t",
+            chat_template_sha256="",
+        ),
         prompt=PromptRecord(name="zh-exam", options={"labels": "甲乙"}, sha256="ee55"),
         max_length=512,
         settings={"lora": {"r": 8}},

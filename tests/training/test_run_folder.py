@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,48 @@ def test_a_new_folder_gets_the_record_and_the_same_record_resumes(tmp_path: Path
         RunFolder(out, resume=False).begin({"seed": 1})
 
 
+BASE: dict[str, Any] = {
+    "config": {"model_type": "llama", "hidden_size": 64},
+    "weights_sha256": "ww",
+    "tokenizer_sha256": "tt",
+    "chat_template_sha256": "cc",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "chat", "message"),
+    [
+        ({"config": {"model_type": "llama", "hidden_size": 32}}, False, "hidden_size: expected 64"),
+        (
+            {"tokenizer_sha256": "uu"},
+            False,
+            r"in the tokenizer \(SHA-256: expected tt…, found uu…\)",
+        ),
+        ({"chat_template_sha256": "dd"}, True, "base model, which differs in the chat template"),
+        ({"chat_template_sha256": "dd"}, False, None),
+        ({"config": {**BASE["config"], "rms_norm_eps": 1e-6}}, False, None),  # the default
+    ],
+)
+def test_another_base_model_is_another_run_by_what_differs(
+    tmp_path: Path, changes: dict[str, Any], chat: bool, message: str | None
+) -> None:
+    record = {"base": BASE, "prompt": {"chat": chat}}
+    RunFolder(tmp_path / "run").begin(record)
+    other = {**record, "base": {**BASE, **changes}}
+    if message is None:
+        assert RunFolder(tmp_path / "run").begin(other) is None
+        return
+    with pytest.raises(CheckpointError, match=message):
+        RunFolder(tmp_path / "run").begin(other)
+
+
+@pytest.mark.parametrize("base", [None, 3, [], {}, {"config": 1}])
+def test_a_record_of_no_base_model_is_another_run(tmp_path: Path, base: Any) -> None:
+    RunFolder(tmp_path / "run").begin({"base": base, "prompt": {"chat": True}})
+    with pytest.raises(CheckpointError, match="interrupted run with other base model"):
+        RunFolder(tmp_path / "run").begin({"base": BASE, "prompt": {"chat": True}})
+
+
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no run that could be resumed"):
         RunFolder(tmp_path / "run", resume=True).begin({})
@@ -127,7 +170,8 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
 # writes only. What torch and safetensors write by themselves is cut off by a limit to the size of
 # files: the system kills the process in the middle of the first file that grows beyond it.
 KILLED_RUNS = """
-import os, resource, signal, sys
+import gc, os, resource, signal, sys
+from dataclasses import replace
 from pathlib import Path
 import zhmcq, torch
 from zhmcq.questions import Question
@@ -139,6 +183,7 @@ root.mkdir()
 places = ("山上", "海邊", "家裡", "學校")
 bank = [Question(f"q{i}", f"{who}在哪裡？", places, f"{who}在{places[i % 4]}。", answer=(i % 4,))
         for i, who in enumerate("甲乙丙丁戊己庚辛")]
+valid = [replace(q, id="v-" + q.id, stem="請問，" + q.stem) for q in bank[:2]]
 
 def train(out, kill_at, limit):
     events = 0
@@ -158,7 +203,7 @@ def train(out, kill_at, limit):
     sys.addaudithook(watch)
     zhmcq.LoraTrainer(base, lora=zhmcq.LoraSettings(r=128), training=zhmcq.TrainingSettings(
         gradient_accumulation_steps=4, num_train_epochs=3, save_steps=2, eval_steps=2,
-        save_total_limit=2, learning_rate=1e-3, use_cpu=True)).train(bank, bank[:2], out)
+        save_total_limit=2, learning_rate=1e-3, use_cpu=True)).train(bank, valid, out)
     return events
 
 def child(out, kill_at=0, limit=0):
@@ -174,6 +219,10 @@ def child(out, kill_at=0, limit=0):
             os._exit(1)
     return os.waitpid(pid, 0)[1]
 
+# What is imported, compiled and built on first use is there before the first child.
+train(root / "first", 0, 0)
+gc.collect()
+gc.freeze()
 assert child(root / "straight") == 0
 total = int((root / "events").read_text())
 wanted = (root / "straight" / "adapter_model.safetensors").read_bytes()

@@ -155,3 +155,39 @@ def test_a_device_that_transformers_does_not_take_is_refused(
         _arguments._refuse_other_device(torch.device(taken), name)
     for same in ("cuda", "cuda:0"):
         _arguments._refuse_other_device(torch.device("cuda:0"), same)
+
+
+class AnotherLoads(TrainerCallback):
+    """What a thread that loads a 16-bit model does to the process for a moment."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        torch.set_default_dtype(torch.bfloat16)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_step_is_the_same_while_another_thread_loads_a_16_bit_model(
+    overflowing: Path, tmp_path: Path
+) -> None:
+    # 303 tokens are supervised, a number that bf16 does not have.
+    bank = [Question(f"q{n}", "誰？", ("甲" * 100, "乙"), answer=(0,)) for n in range(3)]
+    losses, weights = [], []
+    for name, callbacks in (("alone", []), ("beside", [AnotherLoads()])):
+        run = zhmcq.LoraTrainer(
+            overflowing,
+            lora=zhmcq.LoraSettings(r=2, lora_dropout=0.0),
+            training=zhmcq.TrainingSettings(
+                max_steps=2, gradient_accumulation_steps=3, logging_steps=1, dtype="float32"
+            ),
+            prompt="zh-cloze",
+            callbacks=callbacks,
+        )
+        try:
+            result = run.train(bank, None, tmp_path / name)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        losses.append([entry["loss"] for entry in result.history if "loss" in entry])
+        weights.append((result.adapter_dir / "adapter_model.safetensors").read_bytes())
+    assert losses[0] == losses[1]
+    assert weights[0] == weights[1]

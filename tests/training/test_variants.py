@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import zhmcq
+from conftest import unseen
 from zhmcq import errors
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import PackedBatch, collate
@@ -70,7 +71,7 @@ def batch_of(base: Path) -> PackedBatch:
 def logits_on_pristine_base(base: Path, adapter: Path) -> torch.Tensor:
     source = ModelSource(str(base))
     model, _ = load_model(source)
-    tuned = attach_trained(model, read_adapter(adapter), source.identity())
+    tuned = attach_trained(model, read_adapter(adapter), source.identity(load_tokenizer(source)))
     with torch.inference_mode():
         return token_logits(tuned, batch_of(base))
 
@@ -112,7 +113,7 @@ def test_a_variant_is_trained_kept_resumed_and_merged(
     monkeypatch.setattr(TrainingLoop, "_validation_figures", first_is_best)
     keep = Keep()
     before = (base / "model.safetensors").read_bytes()
-    run = trainer(base, variant, [keep.callback]).train(BANK, BANK[:4], tmp_path / "run")
+    run = trainer(base, variant, [keep.callback]).train(BANK, unseen(BANK[:4]), tmp_path / "run")
     assert (run.steps, run.best_step, len(seen)) == (2, 1, 2)
     first, second = seen
     assert float((first - second).abs().max()) > 1e-2
@@ -138,9 +139,9 @@ def test_a_variant_is_trained_kept_resumed_and_merged(
 
     interrupted = trainer(base, variant, [Keep(1).callback])
     with pytest.raises(KeyboardInterrupt):
-        interrupted.train(BANK, BANK[:4], tmp_path / "cut")
+        interrupted.train(BANK, unseen(BANK[:4]), tmp_path / "cut")
     assert "resuming from" not in caplog.text
-    trainer(base, variant).train(BANK, BANK[:4], tmp_path / "cut")
+    trainer(base, variant).train(BANK, unseen(BANK[:4]), tmp_path / "cut")
     assert "resuming from" in caplog.text
     names = ("run", "cut")
     straight, resumed = (load_file(tmp_path / n / "adapter_model.safetensors") for n in names)
@@ -203,7 +204,7 @@ def test_a_model_without_the_recipes_layers_is_adapted_in_all_linear_layers(
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(base / name, other / name)
     plain = zhmcq.LoraTrainer(other, training=zhmcq.TrainingSettings(num_train_epochs=1))
-    result = plain.train(BANK, BANK[:2], tmp_path / "run")
+    result = plain.train(BANK, unseen(BANK[:2]), tmp_path / "run")
     assert "all its linear layers are adapted" in caplog.text
     saved = load_file(result.adapter_dir / "adapter_model.safetensors")
     assert {name.split(".")[-3] for name in saved} == layers

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import zhmcq
+from conftest import unseen
 from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -64,7 +65,7 @@ def train(
         lora=zhmcq.LoraSettings(r=4, lora_dropout=0.0),
         training=zhmcq.TrainingSettings(**values),
         callbacks=callbacks,
-    ).train(BANK, BANK, folder)
+    ).train(BANK, unseen(BANK), folder)
 
 
 def test_a_run_stops_and_keeps_the_best_adapter(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
-from zhmcq.checks._near_copies import near_copy_clusters
+from zhmcq.checks._clusters import FoldedQuestions, sets_by_text
 from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
 from zhmcq.zh._fold import fold_text, fold_texts
 
@@ -44,21 +44,42 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
     return _with_problems(bank, problems, contradicting)
 
 
-def _same_questions(bank: QuestionBank) -> list[list[int]]:
-    """Indexes of equal questions, for those that occur twice or more."""
-    texts = ["\n".join((q.stem, *sorted(q.options))) for q in bank]
-    by_text: dict[str, list[int]] = {}
-    for index, text in enumerate(fold_texts(texts)):
-        by_text.setdefault(text, []).append(index)
-    groups = []
-    for indexes in by_text.values():
-        if len(indexes) < 2:
-            continue
-        by_passage: dict[str, list[int]] = {}
-        for index in indexes:
-            by_passage.setdefault(fold_text(bank[index].passage), []).append(index)
-        groups += [same for same in by_passage.values() if len(same) > 1]
+def _same_questions(questions: Sequence[Question]) -> list[list[int]]:
+    """Indexes of equal questions, for those that occur twice or more.
+
+    Options are compared where stems are equal, and passages, which are long, where both are.
+    """
+
+    def stems(indexes: Sequence[int]) -> Iterable[Hashable]:
+        return fold_texts([questions[index].stem for index in indexes])
+
+    def options(indexes: Sequence[int]) -> Iterable[Hashable]:
+        folded = iter(fold_texts([text for index in indexes for text in questions[index].options]))
+        # Sorted after folding: 臺 comes after 桃, and 台, to which it folds, before it.
+        return [tuple(sorted(next(folded) for _ in questions[index].options)) for index in indexes]
+
+    def passages(indexes: Sequence[int]) -> Iterable[Hashable]:
+        return fold_texts([questions[index].passage for index in indexes])
+
+    groups = [list(range(len(questions)))]
+    for keys in (stems, options, passages):
+        groups = _parted(groups, keys)
     return groups
+
+
+def _parted(
+    groups: Iterable[list[int]], keys: Callable[[Sequence[int]], Iterable[Hashable]]
+) -> list[list[int]]:
+    """The groups parted by a key of each index; those of two or more."""
+    groups = list(groups)
+    of_index = iter(keys([index for indexes in groups for index in indexes]))
+    parted = []
+    for indexes in groups:
+        by_key: dict[Hashable, list[int]] = {}
+        for index in indexes:
+            by_key.setdefault(next(of_index), []).append(index)
+        parted += [same for same in by_key.values() if len(same) > 1]
+    return parted
 
 
 def _key_texts(question: Question) -> tuple[str, ...]:
@@ -80,13 +101,13 @@ def _row(question: Question) -> str:
 
 
 def _problem(
-    bank: QuestionBank, index: int, code: str, message: str, severity: Severity
+    bank: Sequence[Question], index: int, code: str, message: str, severity: Severity
 ) -> RowProblem:
     question = bank[index]
     origin = question.origin
     return RowProblem(
         row=origin.row if origin else 0,
-        column=bank.columns.get("stem", ""),
+        column=bank.columns.get("stem", "") if isinstance(bank, QuestionBank) else "",
         code=code,
         message=message,
         severity=severity,
@@ -110,7 +131,7 @@ def _with_problems(
     return QuestionBank(remaining, problems, bank.columns, bank.table)
 
 
-def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
+def find_overlap(train: Sequence[Question], other: Sequence[Question]) -> list[RowProblem]:
     """Find the questions of a bank that a model trained on another bank has seen already.
 
     Args:
@@ -119,26 +140,27 @@ def find_overlap(train: QuestionBank, other: QuestionBank) -> list[RowProblem]:
 
     Returns:
         Warnings about rows of ``other``: ``overlap_question`` where passage, stem and options are
-        those of a question in ``train``, else ``overlap_passage`` where the passage is one of
-        ``train`` or a near-copy of one.
+        those of a question in ``train``, else ``overlap_passage`` where the passage, or the stem
+        of a question without one, is one of ``train``, a near-copy or an excerpt of one, or is
+        quoted by a stem or an option there, or the other way round.
     """
     joined = [*train, *other]
-    whole = QuestionBank(
-        [replace(question, id=str(index)) for index, question in enumerate(joined)]
-    )
+    sets = sets_by_text(joined, FoldedQuestions.of(joined))
     seen: dict[int, tuple[str, int]] = {}
-    clusters = near_copy_clusters([question.passage for question in joined])
     firsts: dict[int, int] = {}
-    for index, cluster in enumerate(clusters):
+    for index in range(len(joined)):
         if index < len(train):
-            firsts.setdefault(cluster, index)
-        elif joined[index].passage and cluster in firsts:
-            seen[index] = ("overlap_passage", firsts[cluster])
-    for same in _same_questions(whole):
+            firsts.setdefault(sets[index], index)
+        elif sets[index] in firsts:
+            seen[index] = ("overlap_passage", firsts[sets[index]])
+    for same in _same_questions(joined):
         for index in same:
             if same[0] < len(train) <= index:
                 seen[index] = ("overlap_question", same[0])
-    what = {"overlap_question": "this question", "overlap_passage": "this passage, or a near-copy,"}
+    what = {
+        "overlap_question": "this question",
+        "overlap_passage": "this passage, a near-copy or a quotation of it",
+    }
     return [
         _problem(
             other,

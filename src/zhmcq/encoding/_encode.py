@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from zhmcq.encoding import _chat
+from zhmcq.encoding._chat import Chat
+from zhmcq.encoding._chat_probe import TemplateFault
+from zhmcq.encoding._chat_writer import ChatRefusedError, ChatWriter
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError
 from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
@@ -77,11 +83,13 @@ class EncodingProblem:
         index: The question's 0-based index in the sequence that was to be encoded.
         id: The question's id.
         reason: What was expected and found.
+        by_template: Whether it is the chat template that refuses it.
     """
 
     index: int
     id: str
     reason: str
+    by_template: bool = False
 
 
 def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
@@ -125,14 +133,32 @@ class Encoder:
         prompt: Renders the questions.
         max_length: The most tokens that a prompt with its longest candidate may have. Longer
             prompts lose the end of their passage, and never any of an option or an answer.
+        date: The date that a chat template is told; today by default.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, max_length: int = 512
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        prompt: Prompt,
+        max_length: int = 512,
+        date: datetime.date | None = None,
     ) -> None:
         self.codec = TokenCodec(tokenizer)
         self.template = prompt
         self.max_length = max_length
+        self._date = date or _chat.today()
+        self._chats: dict[str, Chat] = {}
+
+    @property
+    def template_date(self) -> str:
+        """The date that stands in the chats encoded so far (``"2026-11-26"``); ``""`` if none."""
+        dated = any(chat.writes_date for chat in list(self._chats.values()))
+        return self._date.isoformat() if dated else ""
+
+    @property
+    def ends(self) -> set[int]:
+        """The ids that may end an answer: EOS, and what ends the turns encoded so far."""
+        return {self.codec.end}.union(*(chat.ends for chat in list(self._chats.values())))
 
     def render(self, question: Question) -> RenderedPrompt:
         """The prompt as text, before any shortening.
@@ -141,6 +167,63 @@ class Encoder:
             PluginError: If the prompt refuses the question, or fails.
         """
         return render_prompt(self.template, question)
+
+    def template_faults(self, questions: Iterable[Question]) -> list[TemplateFault]:
+        """What is wrong with the tokenizer's chat template, whatever a question says.
+
+        Args:
+            questions: The questions to be asked; they need not have keys. Those that the prompt
+                refuses are passed over.
+        """
+        faults: dict[str, TemplateFault] = {}
+        probed: set[tuple[str, tuple[str, ...]]] = set()
+        for question in questions:
+            try:
+                rendered = render_prompt(self.template, question)
+            except PluginError:
+                continue
+            if not (roles := _roles(rendered)):
+                continue
+            key = (_arguments_key(rendered), roles)
+            if key not in probed:
+                probed.add(key)
+                for fault in self._chat(rendered).faults(roles):
+                    faults.setdefault(fault.rule, fault)
+        return list(faults.values())
+
+    def refuse_faulty_template(
+        self, questions: Iterable[Question], *, scoring: bool = True
+    ) -> None:
+        """Refuse a chat template that would spoil every question, before any is encoded.
+
+        Args:
+            questions: The questions to be asked.
+            scoring: Whether answers are scored where the prompt ends, so that it matters where
+                the template would write them. A model that replies by itself may think first.
+
+        Raises:
+            EncodingError: If the template is missing or faulty; the message names the rules.
+        """
+        faults = [f for f in self.template_faults(questions) if scoring or not f.of_answers]
+        if faults:
+            raise EncodingError("; ".join(f"{fault.rule}: {fault.reason}" for fault in faults))
+
+    def prompt_ids(self, rendered: RenderedPrompt) -> list[int]:
+        """Ids of a prompt, up to where the answer begins.
+
+        Raises:
+            EncodingError: If it is a chat, and the tokenizer has no chat template, or one that
+                refuses it or changes its text.
+        """
+        if isinstance(rendered.prompt, str):
+            return self.codec.prompt(rendered.prompt)
+        return self._chat(rendered).prompt(rendered.prompt)
+
+    def answer_ids(self, text: str, rendered: RenderedPrompt) -> list[int]:
+        """Ids of an answer and its end, as they follow the ids of its prompt."""
+        if roles := _roles(rendered):
+            return self._chat(rendered).answer(text, roles)
+        return [*self.codec.continuation(text), self.codec.end]
 
     def encode(
         self, questions: Iterable[Question]
@@ -163,7 +246,8 @@ class Encoder:
                     fitting[question.passage] = min(fitting.get(question.passage, fits), fits)
                 whole[index] = encoded
             except (EncodingError, PluginError) as error:
-                problems.append(EncodingProblem(index, question.id, str(error)))
+                by_template = isinstance(error, ChatRefusedError)
+                problems.append(EncodingProblem(index, question.id, str(error), by_template))
         result = []
         for index, encoded in whole.items():
             characters = fitting.get(questions[index].passage)
@@ -185,9 +269,9 @@ class Encoder:
         return EncodedQuestion(
             id=question.id,
             passage=question.passage,
-            prompt=tuple(self.codec.prompt(rendered.prompt)),
+            prompt=tuple(self.prompt_ids(rendered)),
             candidates=tuple(
-                tuple(self.codec.answer(candidate.text, rendered.prompt))
+                tuple(self.answer_ids(candidate.text, rendered))
                 for candidate in rendered.candidates
             ),
             answers=tuple(candidate.answer for candidate in rendered.candidates),
@@ -195,6 +279,14 @@ class Encoder:
             normalization=rendered.normalization,
             cut=len(question.passage) - len(shown.passage),
         )
+
+    def _chat(self, rendered: RenderedPrompt) -> Chat:
+        """The chat template with the prompt's arguments."""
+        key = _arguments_key(rendered)
+        if key not in self._chats:
+            writer = ChatWriter(self.codec, rendered.template_arguments, self._date)
+            return self._chats.setdefault(key, Chat(writer))
+        return self._chats[key]
 
     def _characters_that_fit(self, question: Question) -> int:
         if not question.passage or self._encode(question, 0).length > self.max_length:
@@ -211,6 +303,17 @@ class Encoder:
             else:
                 high = middle
         return low
+
+
+def _roles(rendered: RenderedPrompt) -> tuple[str, ...]:
+    """The roles of a chat; none of a text."""
+    if isinstance(rendered.prompt, str):
+        return ()
+    return tuple(message.role for message in rendered.prompt)
+
+
+def _arguments_key(rendered: RenderedPrompt) -> str:
+    return json.dumps(rendered.template_arguments, sort_keys=True)
 
 
 def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQuestion]:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from zhmcq._files import atomic_folder
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import MergeError, ModelError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import BaseIdentity
+from zhmcq.manifest import BaseIdentity, as_date
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
@@ -138,6 +138,8 @@ class Merger:
             ManifestError: If ``adapter`` is no adapter folder of zhmcq.
             PromptMismatchError: If there are questions to verify with and the adapter's prompt is
                 unknown here, or renders differently now.
+            EncodingError: If there are questions to verify with, and the base model's chat template
+                would spoil every one of them.
             ModelError: If the base model or the adapter cannot be loaded.
             MergeError: If there is no such base to merge ``into``, weights or scores are not
                 finite, or the merged model is another one than the adapter on its base model.
@@ -149,9 +151,10 @@ class Merger:
         _refuse_occupied(out, overwrite=overwrite)
         trained = read_adapter(adapter)
         source = self._source_of(str(base_model or trained.manifest.base.name))
-        identity = source.identity()
-        trained.refuse_other_base(identity)
         tokenizer = load_tokenizer(source)
+        identity = source.identity(tokenizer)
+        trained.refuse_other_base(identity)
+        trained.warn_of_other_template(identity)
         questions = _encoded(verify_with or (), tokenizer, trained, prompt)
         compared = questions or sample_questions(tokenizer)
         bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
@@ -358,7 +361,10 @@ def _encoded(
         return []
     manifest = adapter.manifest
     template = recall_prompt(manifest.prompt) if prompt is None else get_prompt(prompt)
-    encoded, unfit = Encoder(tokenizer, template, manifest.max_length).encode(questions)
+    date = as_date(manifest.template_date) if manifest.template_date else None
+    encoder = Encoder(tokenizer, template, manifest.max_length, date)
+    encoder.refuse_faulty_template(questions)
+    encoded, unfit = encoder.encode(questions)
     if unfit:
         logger.warning("%d questions do not fit and are not verified", len(unfit))
     return encoded

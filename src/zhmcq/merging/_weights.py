@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import MergeError
 from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._load import rebuilt
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._tied import (
     embeddings_are_tied,
     mark_untied,
@@ -19,6 +20,7 @@ from zhmcq.modeling._tied import (
 __all__ = ["dequantised", "merge_weights"]
 
 
+@loading()
 def dequantised(model: Any, name: str) -> Any:
     """A quantised base model with dequantised weights, which have the values that it computes with.
 
@@ -55,9 +57,8 @@ def merge_weights(tuned: Any, adapter: object) -> Any:
     base = tuned.get_base_model()
     tied = _separate_embeddings(base)
     try:
-        with warnings.catch_warnings():
-            # Of weights that were tied, and are separated above.
-            warnings.filterwarnings("ignore", message=".*tie_word_embeddings=.*")
+        # Of weights that were tied, and are separated above.
+        with ignored_warnings(".*tie_word_embeddings=.*"):
             merged = tuned.merge_and_unload(safe_merge=False)
     except PEFT_ERRORS as error:
         raise MergeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
 from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling._complete import name_some
+from zhmcq.modeling._identity import differences
+from zhmcq.modeling._loading import loading
 
 __all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -58,18 +63,31 @@ class Adapter:
             identity: The identity of the base model at hand.
 
         Raises:
-            AdapterMismatchError: If its configuration or weights are others.
+            AdapterMismatchError: If its configuration, weights or tokenizer are others, or its
+                chat template, if the adapter was trained with a chat prompt.
         """
-        expected = self.manifest.base
-        parts = {"config_sha256": "configuration", "weights_sha256": "weights"}
-        for field, part in parts.items():
-            wanted, present = getattr(expected, field), getattr(identity, field)
-            if wanted != present:
-                raise AdapterMismatchError(
-                    f"{self.folder} was trained on {expected.name!r}, whose {part} has the SHA-256 "
-                    f"{wanted[:12]}…; {identity.name!r} has {present[:12]}…. Give the base model "
-                    "it was trained on; an adapter on another one answers nonsense"
-                )
+        manifest = self.manifest
+        parts = differences(manifest.base, identity, chat=manifest.prompt.chat)
+        if parts:
+            raise AdapterMismatchError(
+                f"{self.folder} was trained on {manifest.base.name!r}, and {identity.name!r} "
+                f"differs from it in {' and '.join(parts)}. Give the base model it was trained "
+                "on, with all its files as they were; on another one an adapter answers nonsense"
+            )
+
+    def warn_of_other_template(self, identity: BaseIdentity) -> None:
+        """Log a warning if the chat template is another one than in training.
+
+        Args:
+            identity: The identity of the base model at hand.
+        """
+        if self.manifest.base.chat_template_sha256 != identity.chat_template_sha256:
+            logger.warning(
+                "%r has another chat template than when %s was trained: a plain-text prompt such "
+                "as the adapter's own does not depend on it, a chat prompt does",
+                identity.name,
+                self.folder,
+            )
 
 
 def read_adapter(folder: str | Path) -> Adapter:
@@ -88,6 +106,7 @@ def read_adapter(folder: str | Path) -> Adapter:
     return Adapter(path, manifest)
 
 
+@loading()
 def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
     """Put a trained adapter on the base model that it was trained on.
 
@@ -115,11 +134,12 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         config.inference_mode = True
         config.init_lora_weights = False  # they are all read from the file
         weights = load_file(adapter.folder / WEIGHTS)
-        with warnings.catch_warnings():
-            # peft calls a method that transformers is about to drop, and warns of tied weights,
-            # which merging separates.
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-            warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
+        # peft calls a method that transformers is about to drop, and warns of tied weights,
+        # which merging separates.
+        with (
+            ignored_warnings(".*is_gradient_checkpointing.*"),
+            ignored_warnings(".*tie_word_embeddings=True.*"),
+        ):
             tuned = get_peft_model(model, config)
             expected = adapter_tensors(tuned)
             _refuse_misfit(adapter.folder, weights, expected)

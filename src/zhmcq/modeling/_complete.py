@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq.errors import ModelError
+from zhmcq.modeling._weight_files import weight_files
 
 __all__ = ["name_some", "refuse_incomplete", "refuse_packed"]
 
@@ -78,7 +79,7 @@ def refuse_packed(model: Any, folder: Path, source: str) -> None:
     weights = {name for name, _ in model.named_parameters()}
     packed = [
         name
-        for path in sorted(folder.glob("*.safetensors"))
+        for path in weight_files(folder)
         for name, dtype in _stored_dtypes(path).items()
         if name in weights and dtype in NEED_SCALES
     ]

@@ -83,6 +83,7 @@ class DtypeChoice:
 
     Attributes:
         current: The dtype to load the model in.
+        proven: Whether the model was found to work in it.
 
     Raises:
         SettingsError: If there is no such dtype.
@@ -95,7 +96,7 @@ class DtypeChoice:
         self.device = device
         recorded = recorded if dtype == "auto" else None
         self._candidates = dtypes_to_try(recorded or dtype, device)
-        self._proven = False
+        self.proven = False
 
     @property
     def current(self) -> torch.dtype:
@@ -115,13 +116,13 @@ class DtypeChoice:
         Raises:
             ModelError: If it does not work, and there is no other dtype to try.
         """
-        if self._proven:
+        if self.proven:
             return True
         # Scores that are not finite in fp32 are refused where they are computed, with the ids of
         # their questions.
         fault = _fault(model, self.current, questions) if self.current in TOLERANCE else None
         if fault is None:
-            self._proven = True
+            self.proven = True
             logger.info("the model computes in %s on %s", dtype_name(self.current), self.device)
             return True
         name, others = dtype_name(self.current), self._candidates[1:]

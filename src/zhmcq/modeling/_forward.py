@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -14,6 +15,7 @@ import torch
 
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
+from zhmcq.modeling._loading import loading
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -45,6 +47,7 @@ FORWARD_ERRORS = (
     TypeError,
     ValueError,
 )
+CHANGING_ROPE = ("dynamic", "longrope")  # whose frequencies each row may change in their module
 
 
 def attention_masks(
@@ -157,40 +160,67 @@ def _takes_positions_to_keep(model: Any) -> bool:
     return known and "logits_to_keep" in accepted_inputs(model)
 
 
-_rotary_modules: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
-_one_at_a_time = threading.RLock()
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a base model keeps in its modules while it computes.
+
+    Attributes:
+        rotary: Modules whose frequencies go by the longest row so far.
+        alone: Makes the context in which it computes.
+    """
+
+    rotary: tuple[Any, ...]
+    alone: Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+_states: WeakKeyDictionary[Any, _State] = WeakKeyDictionary()
 
 
 @contextlib.contextmanager
 def without_earlier_state(base: Any) -> Iterator[None]:
-    """Compute as if nothing had been computed before.
+    """Compute as if nothing had been computed before, nor were computed by other threads.
 
     Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
-    later, shorter rows. They are reset, and no other thread computes meanwhile.
+    later, shorter rows; they are reset. Whatever a model keeps in its modules from one layer to the
+    next belongs to one computation, so that threads with such a model take turns.
 
     Args:
         base: The base model, without an adapter around it.
     """
-    modules = _rotary_modules.get(base)
-    if modules is None:
-        modules = tuple(m for m in base.modules() if _keeps_frequencies(m))
-        _rotary_modules[base] = modules
-    if not modules:
-        yield
-        return
-    with _one_at_a_time:
-        for module in modules:
+    state = _states.get(base)
+    if state is None:
+        state = _states.setdefault(base, _state_of(base))
+    with state.alone():
+        for module in state.rotary:
             _reset_frequencies(module)
         yield
 
 
-def _keeps_frequencies(module: Any) -> bool:
-    kinds = getattr(module, "rope_type", None)
-    if kinds is None or not hasattr(module, "max_seq_len_cached"):
-        return False
-    return any(
-        "dynamic" in str(k) for k in (kinds.values() if isinstance(kinds, dict) else [kinds])
+def _state_of(base: Any) -> _State:
+    rotary = tuple(
+        module
+        for module in base.modules()
+        if _has_rope(module, "dynamic") and hasattr(module, "max_seq_len_cached")
     )
+    alone: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    if not type(base).__module__.startswith("transformers."):
+        alone = loading  # code that nobody here knows: not beside what loading changes, either
+    elif (
+        any(_has_rope(module, *CHANGING_ROPE) for module in base.modules())
+        or getattr(base, "_is_stateful", False)
+        or getattr(base, "hf_quantizer", None)
+        is not None  # whose layers get ready in their first pass
+    ):
+        lock = threading.RLock()
+        alone = lambda: lock  # noqa: E731
+    return _State(rotary, alone)
+
+
+def _has_rope(module: Any, *kinds: str) -> bool:
+    """Whether a module computes rotary frequencies, scaled in one of these ways."""
+    present = getattr(module, "rope_type", None) or ""
+    names = present.values() if isinstance(present, dict) else [present]
+    return any(kind in str(name) for kind in kinds for name in names)
 
 
 def _reset_frequencies(module: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import re
 import sys
@@ -19,8 +20,10 @@ from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
+from zhmcq.modeling._weight_files import WEIGHTS, weight_files, weight_names
 from zhmcq.settings import QuantizationSettings
 
 if TYPE_CHECKING:
@@ -95,9 +98,19 @@ class ModelSource:
                 f"no model at {self.name!r}: expected a folder with config.json and "
                 "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
             )
-        return self._download(weights)
+        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
+        patterns += ["*.py"] if self.trust_remote_code else []
+        folder = self._download([*patterns, WEIGHTS] if weights else patterns)
+        if weights:
+            # Repositories hold copies of the weights in other formats beside them, which are not
+            # needed: the index says which files are.
+            names = [name for name in weight_names(folder) if not (folder / name).is_file()]
+            if names:
+                folder = self._download([glob.escape(name) for name in names], folder.name)
+        return folder
 
-    def _download(self, weights: bool) -> Path:
+    def _download(self, patterns: list[str], revision: str | None = None) -> Path:
+        """Fetch the files of these patterns; ``revision`` as of an earlier call's folder."""
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
             GatedRepoError,
@@ -105,12 +118,10 @@ class ModelSource:
             RepositoryNotFoundError,
         )
 
-        patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
-        patterns += ["*.safetensors"] if weights else []
-        patterns += ["*.py"] if self.trust_remote_code else []
         try:
             folder = snapshot_download(
                 self.name,
+                revision=revision,
                 token=self.token,
                 local_files_only=self.local_files_only,
                 allow_patterns=patterns,
@@ -134,8 +145,11 @@ class ModelSource:
             ) from error
         return Path(folder)
 
-    def identity(self) -> BaseIdentity:
-        """Hashes of the model's configuration and weights.
+    def identity(self, tokenizer: PreTrainedTokenizerBase) -> BaseIdentity:
+        """What identifies the model: configuration, weights, tokenizer and chat template.
+
+        Args:
+            tokenizer: Its tokenizer, as :func:`load_tokenizer` loads it.
 
         Raises:
             ModelError: If it cannot be reached, or has an adapter's files beside its own.
@@ -143,7 +157,7 @@ class ModelSource:
         """
         path = self.path()
         _refuse_adapter_files(path)
-        return identify(path, self.name)
+        return identify(path, self.name, tokenizer)
 
 
 def quantization_config(settings: QuantizationSettings, compute_dtype: torch.dtype) -> Any:
@@ -183,45 +197,62 @@ def load_weights(
             quantised again.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoModelForCausalLM
-
     folder, options = _location(source)
-    config = _configuration(source, folder, options)
-    stored = _stored_method(config)
-    from_gguf = "gguf_file" in options
-    options |= {
-        "dtype": dtype,
-        "output_loading_info": True,
-        "ignore_mismatched_sizes": True,  # refused below, with their names
-    }
-    if not from_gguf:
-        options |= {"use_safetensors": True, "config": config}
-    if quantization is not None:
-        if stored is not None:
-            raise ModelError(
-                f"{source.name!r} is stored quantised already ({stored}): leave quantization "
-                "out, or give the model at full precision"
-            )
-        options["quantization_config"] = quantization
-    quantised = quantization is not None or stored is not None
-    if quantised:
-        options["device_map"] = {"": device}  # such weights are not moved later
-        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
-    try:
-        with bars_on_terminals_only():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    model, info = loaded
-    refuse_incomplete(model, info, source.name)
-    if from_gguf:
-        model = rebuilt(model)
-    elif not quantised:
-        refuse_packed(model, folder, source.name)
-    if not quantised:
-        model = model.to(device)
-    weights: PreTrainedModel = model.eval()
-    return weights
+    with loading():
+        from transformers import AutoModelForCausalLM
+
+        config = _configuration(source, folder, options)
+        stored = _stored_method(config)
+        from_gguf = "gguf_file" in options
+        options |= {
+            "dtype": dtype,
+            "output_loading_info": True,
+            "ignore_mismatched_sizes": True,  # refused below, with their names
+        }
+        if not from_gguf:
+            weight_files(folder)  # refuses, and says what is wrong with them
+            options |= {"use_safetensors": True, "config": config}
+        if quantization is not None:
+            if stored is not None:
+                raise ModelError(
+                    f"{source.name!r} is stored quantised already ({stored}): leave quantization "
+                    "out, or give the model at full precision"
+                )
+            options["quantization_config"] = quantization
+        quantised = quantization is not None or stored is not None
+        if quantised:
+            options["device_map"] = {"": device}  # such weights are not moved later
+            logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
+        try:
+            with bars_on_terminals_only():
+                loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
+        model, info = loaded
+        refuse_incomplete(model, info, source.name)
+        if from_gguf:
+            model = rebuilt(model)
+        elif not quantised:
+            refuse_packed(model, folder, source.name)
+        if quantised:
+            _keep_as_quantised(model)
+        else:
+            model = model.to(device)
+        weights: PreTrainedModel = model.eval()
+        return weights
+
+
+def _keep_as_quantised(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from packing 4-bit weights anew on CPUs that compute in bfloat16.
+
+    It would do so at the first forward pass without gradients: the scales are rounded, products are
+    in bfloat16 whatever the dtype, some shapes raise, and neither unpacking nor ``dequantize()``
+    gives the weights back that an adapter was trained on.
+    """
+    layer: Any
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def load_config(source: ModelSource) -> PretrainedConfig:
@@ -246,20 +277,21 @@ def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) ->
         ModelError: If its configuration cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoModelForCausalLM
-
     folder, options = _location(source, weights=False)
-    config = _configuration(source, folder, options)
-    try:
-        with torch.device("meta"):
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config,
-                dtype=dtype,
-                trust_remote_code=source.trust_remote_code,
-            )
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
-    return model
+    with loading():
+        from transformers import AutoModelForCausalLM
+
+        config = _configuration(source, folder, options)
+        try:
+            with torch.device("meta"):
+                model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                    config,
+                    dtype=dtype,
+                    trust_remote_code=source.trust_remote_code,
+                )
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
+        return model
 
 
 def is_stored_quantised(source: ModelSource) -> bool:
@@ -280,13 +312,14 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
         ModelError: If it cannot be loaded.
         GatedModelError: If the model's owner has to grant access first.
     """
-    from transformers import AutoTokenizer
-
     folder, options = _location(source, weights=False)
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "tokenizer", error) from error
+    with loading():
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "tokenizer", error) from error
     return tokenizer
 
 
@@ -332,12 +365,13 @@ def _configuration(source: ModelSource, folder: Path, options: dict[str, Any]) -
 def _read_configuration(
     source: ModelSource, folder: Path, options: dict[str, Any]
 ) -> PretrainedConfig:
-    from transformers import AutoConfig
+    with loading():
+        from transformers import AutoConfig
 
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
-    except LOADING_ERRORS as error:
-        raise _unloadable(source, "causal language model", error) from error
+        try:
+            config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+        except LOADING_ERRORS as error:
+            raise _unloadable(source, "causal language model", error) from error
     text = config.get_text_config()
     pad, size = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
     if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
@@ -356,8 +390,7 @@ def _first_of_its_kind(record: logging.LogRecord) -> bool:
 def _refuse_adapter_files(path: Path) -> None:
     """Refuse a model folder with an adapter in it, which transformers would apply.
 
-    To ignore the adapter would be wrong as well: its answers may be expected. The hash
-    of the weights includes those of the adapter, so that its base model would not be recognised.
+    To ignore the adapter would be wrong as well: its answers may be expected.
     """
     if not (path / ADAPTER_CONFIG).is_file():
         return
@@ -398,6 +431,7 @@ def _require_gguf(path: Path) -> None:
         ) from error
 
 
+@loading()
 def rebuilt(model: Any) -> Any:
     """The same model as one that is not quantised, to be saved.
 

@@ -3,33 +3,73 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
 
 from zhmcq._files import locked
 from zhmcq.errors import OutputError, PredictionError
+from zhmcq.manifest import BaseIdentity, as_date
+from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "JournalRun", "recorded_date"]
 
 DTYPES: tuple[DtypeName, ...] = tuple(name for name in get_args(DtypeName) if name != "auto")
+
+
+# How a first line begins. The date comes first, so that it can be read where the rest is torn off.
+DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "([^"]*)"')
+TORN_DATE = re.compile(rb'\{"zhmcq_journal": 1, "template_date": "[0-9-]*')
+
+
+def recorded_date(path: str | Path) -> datetime.date | None:
+    """The date that a journal's questions were rendered with; ``None`` if it names none.
+
+    A journal that cannot be read has none: opening it says why.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            match = DATE.match(file.read(200))
+        return None if match is None else as_date(match[1].decode("ascii", "replace"))
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRun:
+    """What the answers of a journal depend on.
+
+    Attributes:
+        base: The base model, kept as it is, so that a later refusal can say what differs.
+        chat: Whether the questions are asked as chats, for which its chat template counts.
+        fields: Everything else; only a hash of it is kept.
+        template_date: The date in the chats (``"2026-11-26"``), kept so that a later call can tell
+            it the chat template again; ``""`` if there is none.
+    """
+
+    base: BaseIdentity
+    chat: bool
+    fields: dict[str, Any]
+    template_date: str = ""
 
 
 class Journal:
     """An append-only file: a line that identifies the run, then one json line for each answer.
 
-    The first line holds a hash of what the answers depend on, and the dtype that they were computed
-    in, which only :meth:`begin` decides for a new journal.
+    The first line holds the base model's identity, a hash of what else the answers depend on, and
+    the dtype that they were computed in, which only :meth:`begin` decides for a new journal.
 
     Args:
         path: The file; it and its folder are made where there is none.
-        run: What the answers depend on; only its hash is kept. A journal of another run is
-            refused.
+        run: What the answers depend on. A journal of another run is refused.
         fault: Returns what is wrong with a record, or ``None``; a journal with a wrong record is
             refused.
 
@@ -46,19 +86,22 @@ class Journal:
     def __init__(
         self,
         path: str | Path,
-        run: dict[str, Any],
+        run: JournalRun,
         fault: Callable[[dict[str, Any]], str | None] = lambda record: None,  # noqa: ARG005
     ) -> None:
         self._path = Path(path)
-        self._run = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+        self._run = run
+        fields = json.dumps(run.fields, sort_keys=True).encode()
+        self._fields_sha256 = hashlib.sha256(fields).hexdigest()
         self.dtype: DtypeName | None = None
         self.finished: dict[str, dict[str, Any]] = {}
         busy = (
             f"another prediction is writing to the journal {self._path}: wait until it has ended, "
             "or give another file"
         )
-        lock = self._path.with_name(f"{self._path.name}.lock")
         try:
+            file = Path(os.path.realpath(self._path))  # a link's lock is that of its file
+            lock = file.with_name(f"{file.name}.lock")
             with contextlib.ExitStack() as stack:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(lock, busy))
@@ -123,7 +166,13 @@ class Journal:
             raise self._unwritable(error) from error
 
     def _head(self, dtype: str) -> dict[str, Any]:
-        return {"zhmcq_journal": 1, "run": self._run, "dtype": dtype}
+        return {
+            "zhmcq_journal": 1,
+            "template_date": self._run.template_date,
+            "base": self._run.base.model_dump(exclude={"name"}),
+            "run": self._fields_sha256,
+            "dtype": dtype,
+        }
 
     def _read(self, fault: Callable[[dict[str, Any]], str | None]) -> None:
         """Read the answers; a last line that an interruption left incomplete is cut off."""
@@ -146,21 +195,39 @@ class Journal:
             os.truncate(self._path, len(complete))
 
     def _read_head(self, raw: bytes) -> None:
-        """Take the dtype from the first line, unless an interruption left that incomplete."""
-        heads = {name: _line(self._head(name)) for name in DTYPES}
-        for name, head in heads.items():
-            if raw.startswith(head):
-                self.dtype = name
-                return
-        if b"\n" not in raw and any(head.startswith(raw) for head in heads.values()):
+        """Take the dtype from the first line, unless an interruption left that incomplete.
+
+        Raises:
+            PredictionError: If it is the first line of another run, or of no journal.
+        """
+        line, end, _ = raw.partition(b"\n")
+        if not end and any(_line(self._head(name)).startswith(raw) for name in DTYPES):
             return
-        problem = "of another run (other questions, model, prompt or mode)"
-        if not raw.startswith(b'{"zhmcq_journal"'):
-            problem = "none"
-        raise PredictionError(
-            f"expected {self._path} to be the journal of this run, but it is {problem}: give "
-            "another file, or remove this one to start anew"
-        )
+        if TORN_DATE.fullmatch(raw):  # begun on another day, and it holds nothing
+            return
+        problem = "none"
+        if line.startswith(b'{"zhmcq_journal"'):
+            problem = self._other_run(line)
+        if problem:
+            raise PredictionError(
+                f"expected {self._path} to be the journal of this run, but it is {problem}: give "
+                "another file, or remove this one to start anew"
+            )
+
+    def _other_run(self, line: bytes) -> str:
+        """What other run a first line is of; ``""`` if it is of this one, whose dtype it gives."""
+        try:
+            head = json.loads(line)
+            base = BaseIdentity.model_validate({**head["base"], "name": ""})
+            fields, dtype = head["run"], head["dtype"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return "of another version of zhmcq, or damaged"
+        if parts := differences(base, self._run.base, chat=self._run.chat):
+            return f"of another model, which differs in {' and '.join(parts)}"
+        if fields != self._fields_sha256 or dtype not in DTYPES:
+            return "of another run (other questions, adapter, prompt or mode)"
+        self.dtype = dtype
+        return ""
 
     def _unwritable(self, error: OSError) -> OutputError:
         return OutputError(

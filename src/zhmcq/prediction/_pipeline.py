@@ -14,12 +14,13 @@ from typing import Any
 
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
+from zhmcq.errors import EncodingError
 from zhmcq.prediction._engines import Engine, PreparedQuestion, Record
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
 from zhmcq.questions import QuestionBank
 
-__all__ = ["PreparedBank", "answer", "journal_run", "prepare", "record_check"]
+__all__ = ["PreparedBank", "answer", "journal_fields", "prepare", "record_check"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,13 @@ def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
     Args:
         bank: The questions.
         encoder: Renders them and turns them into token ids.
+
+    Raises:
+        EncodingError: If the chat template refuses every question.
     """
     encoded, unfit = encoder.encode(bank)
+    if unfit and not encoded and all(item.by_template for item in unfit):
+        raise EncodingError(f"template_fails: {unfit[0].reason}")
     by_id = {question.id: question for question in bank}
     return PreparedBank(
         bank,
@@ -67,15 +73,15 @@ def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
     )
 
 
-def journal_run(
+def journal_fields(
     prepared: PreparedBank, engine: Engine, model_fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the records of a run depend on; a journal of another run is refused.
+    """What the records of a run depend on besides its base model.
 
     Args:
         prepared: The questions, which are told apart by their token ids.
         engine: How they are answered.
-        model_fields: The hashes of the model, the adapter and the prompt.
+        model_fields: The hashes of the adapter and the prompt.
     """
     questions = [
         [item.id, list(item.encoded.prompt), list(map(list, item.encoded.candidates))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ from zhmcq.errors import (
     ModelError,
     SettingsError,
 )
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -45,11 +44,11 @@ from zhmcq.prediction._arguments import (
     require_path,
 )
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
-from zhmcq.prediction._journal import Journal
+from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 from zhmcq.prediction._predictions import Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
-from zhmcq.prompts._registry import rendering_sha256
+from zhmcq.prompts._registry import rendering_sha256, renders_chat
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
@@ -81,7 +80,7 @@ class _State:
 
 
 class MCQPredictor:
-    """Answers multiple-choice questions.
+    """Answers multiple-choice questions; any number of threads may share it.
 
     Args:
         model: A merged folder, or a base model: a folder, a ``.gguf`` file or a hub id.
@@ -144,7 +143,6 @@ class MCQPredictor:
         self._device = choose_device(device)
         self._dtype = DtypeChoice(dtype, self._device)
         self._quantization = quantization
-        self._proving = threading.Lock()
         self._sharing = SharedUse()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
         self._prompt = prompt
@@ -161,6 +159,8 @@ class MCQPredictor:
             refuse_beyond_positions(max_length, config, argument)
         self._say_if_lowered(remembered)
         self.tokenizer = load_tokenizer(self._source)
+        if trained is not None:
+            trained.refuse_other_base(self._identity)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
             self._attach(trained)
@@ -265,7 +265,9 @@ class MCQPredictor:
                 it is not causal, or its numbers depend on the other questions in every layout.
             UnknownNameError: If there is no parser of that name.
             PluginError: If the parser cannot be made, or fails.
-            EncodingError: If the tokenizer has no EOS token.
+            EncodingError: If the tokenizer has no EOS token; if the questions are asked as chats
+                and the tokenizer's chat template is missing, refuses them all, or would not have
+                an answer where it is scored.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
         settings = mode_settings(mode, parser)
@@ -273,15 +275,26 @@ class MCQPredictor:
         bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
-            encoder = Encoder(self.tokenizer, self.prompt, self._length_limit())
+            encoder = self._encoder(journal)
+            scoring = isinstance(settings, ScoreSettings)
+            encoder.refuse_faulty_template(bank, scoring=scoring)
             prepared = pipeline.prepare(bank, encoder)
             book = None
             if journal is not None:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
-            self._prove_dtype([question.encoded for question in prepared.questions], book)
+            self._settle_dtype([question.encoded for question in prepared.questions], book)
             engine = self._engine(settings, encoder, prepared.longest)
             report = stack.enter_context(progress_or_bar(progress))
             return pipeline.answer(prepared, engine, report, book)
+
+    def _encoder(self, journal: str | Path | None) -> Encoder:
+        """What encodes questions, on the date that the model has seen or that the journal has."""
+        remembered, date = self._state.remembered, None
+        if remembered is not None and remembered.template_date:
+            date = as_date(remembered.template_date)
+        elif journal is not None:
+            date = recorded_date(journal)
+        return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
 
     def _journal(
         self,
@@ -292,36 +305,47 @@ class MCQPredictor:
     ) -> Journal:
         """The opened journal of this run, whose dtype is not decided yet."""
         engine = self._engine(settings, encoder, prepared.longest)
-        return Journal(
-            path,
-            pipeline.journal_run(prepared, engine, self._model_fields()),
-            pipeline.record_check(prepared, engine),
+        run = JournalRun(
+            self._identity,
+            renders_chat(self.prompt),
+            pipeline.journal_fields(prepared, engine, self._model_fields()),
+            encoder.template_date,
         )
+        return Journal(path, run, pipeline.record_check(prepared, engine))
 
-    def _prove_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
+    def _settle_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
+        """See to it that the model is in a dtype that works, and in the journal's if it has one.
+
+        Nobody else changes the dtype until this prediction has ended: who needs another one waits.
+        """
+        in_that_dtype = book is None or book.dtype in (None, self.dtype)
+        if not (self._dtype.proven and in_that_dtype):
+            with self._sharing.alone():
+                self._change_dtype(questions, book)
+        if book is not None:
+            book.begin(self.dtype)
+
+    def _change_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
         """Load the model again if the journal or the first questions need another dtype.
 
         Only the state may refer to the model meanwhile, so that its memory is free before its
-        weights are read again. One thread proves the dtype, and others wait for it.
+        weights are read again.
         """
-        with self._proving:
-            before = self._dtype
-            if book is not None and book.dtype is not None:
-                if before.name not in ("auto", book.dtype):
-                    raise book.of_other_dtype(before.name)
-                if book.dtype != self.dtype:
-                    self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
-                    self._reload()
-            try:
-                while questions and not self._dtype.accepts(self._model, questions):
-                    self._reload()
-            except ModelError:
-                if self._dtype is not before:  # other journals may still be answered
-                    self._dtype = before
-                    self._reload()
-                raise
-            if book is not None:
-                book.begin(self.dtype)
+        before = self._dtype
+        if book is not None and book.dtype is not None:
+            if before.name not in ("auto", book.dtype):
+                raise book.of_other_dtype(before.name)
+            if book.dtype != self.dtype:
+                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
+                self._reload()
+        try:
+            while questions and not self._dtype.accepts(self._model, questions):
+                self._reload()
+        except ModelError:
+            if self._dtype is not before:  # other journals may still be answered
+                self._dtype = before
+                self._reload()
+            raise
 
     def _load(self) -> Any:
         dtype, quantization = self._dtype.current, self._quantization
@@ -355,7 +379,8 @@ class MCQPredictor:
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
-        """Log a warning if the base model is not quantised as in training."""
+        """Log warnings if quantisation or chat template are not those of training."""
+        adapter.warn_of_other_template(self._identity)
         trained = None
         if adapter.quantization is not None:
             trained = QuantizationSettings(**adapter.quantization)
@@ -412,7 +437,7 @@ class MCQPredictor:
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
             return ScoreEngine(ScoringEngine(model, settings.packing, budget))
-        ends = end_ids(model, frozenset(encoder.codec.ends))
+        ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
         generator.check_fields()
@@ -420,14 +445,13 @@ class MCQPredictor:
 
     @cached_property
     def _identity(self) -> BaseIdentity:
-        """Hashes of the base model; computed when they are first needed, since that takes time."""
-        return self._source.identity()
+        """The base model's identity; found out when it is first needed, since that takes time."""
+        return self._source.identity(self.tokenizer)
 
     def _model_fields(self) -> dict[str, Any]:
-        """What the answers depend on besides mode and questions, for the journal."""
+        """What the answers depend on besides base model, mode and questions, for the journal."""
         adapter = self._state.adapter
         return {
-            "model": self._identity.model_dump(exclude={"name"}),
             "adapter": None if adapter is None else adapter.manifest.files,
             "prompt_sha256": rendering_sha256(self.prompt),
             "quantization": self._quantization and self._quantization.model_dump(),
@@ -450,10 +474,12 @@ def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | N
     folder = Path(source.name)
     if not (folder / MANIFEST_NAME).is_file():
         return None
-    manifest = Manifest.read(folder, verify=False)  # the weights are hashed when it matters
+    manifest = Manifest.read(folder, verify=False)
     if manifest.kind == "adapter":
         raise ManifestError(
             f"{folder} holds an adapter, not a model: expected "
             f"MCQPredictor({manifest.base.name!r}, adapter={str(folder)!r})"
         )
+    # Its tokenizer and configuration; its weights are many, and loading them shows damage.
+    manifest.verify(folder, weights=False)
     return manifest

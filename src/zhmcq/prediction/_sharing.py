@@ -21,6 +21,7 @@ class SharedUse:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._users: dict[int, int] = {}  # by thread, how often it is in use() now
+        self._waiting: set[int] = set()  # those of them that wait in alone()
         self._changing = 0  # threads that change it, or wait to
 
     @contextmanager
@@ -38,6 +39,26 @@ class SharedUse:
                 self._users[thread] -= 1
                 if not self._users[thread]:
                     del self._users[thread]
+                self._condition.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Change it in a ``with`` block inside of ``use()``, before this thread goes on to use it.
+
+        Several threads may come to this point. They do not wait for each other's use to end, which
+        would never be, but one after the other changes it and goes on, and the next one waits for
+        that one's end. Each has to look anew at what it finds here.
+        """
+        thread = threading.get_ident()
+        with self._condition:
+            self._changing += 1
+            self._waiting.add(thread)
+            try:
+                self._condition.wait_for(lambda: self._users.keys() <= self._waiting)
+                yield
+            finally:
+                self._waiting.discard(thread)
+                self._changing -= 1
                 self._condition.notify_all()
 
     @contextmanager

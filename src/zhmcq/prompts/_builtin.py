@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from zhmcq.errors import PluginError
-from zhmcq.prompts._protocol import Candidate, Message, RenderedPrompt, answer_sets
+from zhmcq.prompts._protocol import (
+    Candidate,
+    Message,
+    RenderedPrompt,
+    answer_sets,
+    checked_template_arguments,
+)
 from zhmcq.prompts._registry import register_prompt
 from zhmcq.questions import Question
 
@@ -152,14 +159,19 @@ class ChatPrompt:
     Args:
         labels: As in :class:`ExamPrompt`.
         system: The system message; if empty, a short instruction to answer with a label.
+        template_arguments: Variables for the tokenizer's chat template, as JSON values. Models
+            that think unless they are told not to need ``{"enable_thinking": False}``.
     """
 
     labels: str = ""
     system: str = ""
+    template_arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     words: ClassVar[Wording] = TRADITIONAL
 
     def __post_init__(self) -> None:
         _check_labels(self.labels)
+        arguments = checked_template_arguments(self.template_arguments)
+        object.__setattr__(self, "template_arguments", arguments)
 
     def render(self, question: Question) -> RenderedPrompt:
         """Render ``question`` as a system message and a user message."""
@@ -168,4 +180,5 @@ class ChatPrompt:
             Message("system", self.system or self.words.system),
             Message("user", _with_options(shown, self.words).rstrip("\n")),
         )
-        return RenderedPrompt(shown, messages, _label_candidates(shown), "sum")
+        candidates = _label_candidates(shown)
+        return RenderedPrompt(shown, messages, candidates, "sum", self.template_arguments)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from zhmcq.errors import PluginError
 from zhmcq.questions import Question
@@ -20,6 +22,30 @@ __all__ = [
 
 Role = Literal["system", "user", "assistant"]
 Normalization = Literal["sum", "mean"]
+
+# What a template is given by zhmcq, and what apply_chat_template of transformers takes by these
+# names, so that a template could never have them.
+RESERVED_ARGUMENTS = frozenset(
+    {
+        "add_generation_prompt",
+        "chat_template",
+        "continue_final_message",
+        "conversation",
+        "documents",
+        "max_length",
+        "messages",
+        "padding",
+        "return_assistant_tokens_mask",
+        "return_dict",
+        "return_tensors",
+        "sanitize_control_tokens",
+        "strftime_now",
+        "tokenize",
+        "tokenizer_kwargs",
+        "tools",
+        "truncation",
+    }
+)
 
 # 1,023 candidates; each further option doubles them.
 MAX_OPTIONS_OF_SUBSETS = 10
@@ -56,17 +82,28 @@ class RenderedPrompt:
         candidates: Every possible answer, two or more.
         normalization: How the log-likelihoods of a candidate's tokens become its score:
             ``"sum"`` for candidates of similar length, such as labels, ``"mean"`` for texts.
+        template_arguments: Variables for the tokenizer's chat template, as JSON values
+            (``{"enable_thinking": False}``).
 
     Raises:
-        PluginError: If there are fewer than two candidates, or one is empty.
+        PluginError: If there are fewer than two candidates, or one is empty; if the template's
+            arguments are no JSON values, have a name that is taken, or go with a plain text.
     """
 
     question: Question
     prompt: str | tuple[Message, ...]
     candidates: tuple[Candidate, ...]
     normalization: Normalization = "sum"
+    template_arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        arguments = checked_template_arguments(self.template_arguments)
+        object.__setattr__(self, "template_arguments", arguments)
+        if arguments and isinstance(self.prompt, str):
+            raise PluginError(
+                f"question {self.question.id!r}: template_arguments go with chat messages, which "
+                "a template writes; expected none with a plain text"
+            )
         texts = [candidate.text for candidate in self.candidates]
         if len(texts) < 2 or not all(texts):
             raise PluginError(
@@ -93,6 +130,31 @@ class RenderedPrompt:
     def target_text(self) -> str | None:
         """The text of the candidate that is the key; ``None`` without a key."""
         return None if self.target is None else self.candidates[self.target].text
+
+
+def checked_template_arguments(arguments: object) -> dict[str, Any]:
+    """A copy of the arguments for a chat template, with lists where there were tuples.
+
+    Raises:
+        PluginError: If they are not JSON values by their names, or a name is taken.
+    """
+    expected = "expected template_arguments as JSON values by their names, such as"
+    example = "{'enable_thinking': False}"
+    if not isinstance(arguments, Mapping):
+        raise PluginError(f"{expected} {example}, found {arguments!r:.80}")
+    for name in arguments:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise PluginError(f"{expected} {example}, found the name {name!r:.80}")
+        if name in RESERVED_ARGUMENTS:
+            raise PluginError(
+                f"template_arguments={{{name!r}: …}}: zhmcq gives the template {name!r} itself; "
+                f"expected variables of the template's own, such as {example}"
+            )
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(dict(arguments), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PluginError(f"{expected} {example}, found {arguments!r:.80} ({error})") from error
+    return copied
 
 
 @runtime_checkable

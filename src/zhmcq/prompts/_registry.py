@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
@@ -26,6 +27,7 @@ __all__ = [
     "recall_prompt",
     "register_prompt",
     "rendering_sha256",
+    "renders_chat",
 ]
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
@@ -120,7 +122,12 @@ def describe_prompt(prompt: str | Prompt) -> PromptRecord:
             )
     from zhmcq.manifest import PromptRecord  # pydantic, which finding a prompt does not need
 
-    return PromptRecord(name=name, options=options, sha256=rendering_sha256(instance))
+    return PromptRecord(
+        name=name,
+        options=options,
+        sha256=rendering_sha256(instance),
+        chat=renders_chat(instance),
+    )
 
 
 def recall_prompt(record: PromptRecord) -> Prompt:
@@ -169,7 +176,10 @@ def rendering_sha256(prompt: Prompt) -> str:
         try:
             rendered = prompt.render(probe)
             candidates = [candidate.text for candidate in rendered.candidates]
-            renderings.append([rendered.input_text, candidates, rendered.normalization])
+            rendering: list[Any] = [rendered.input_text, candidates, rendered.normalization]
+            if rendered.template_arguments:
+                rendering.append(json.dumps(rendered.template_arguments, sort_keys=True))
+            renderings.append(rendering)
         except Exception as error:  # a plugin may raise anything, and need not take every question
             failures.append(f"{type(error).__name__}: {error}")
             renderings.append(type(error).__name__)
@@ -180,6 +190,15 @@ def rendering_sha256(prompt: Prompt) -> str:
             f"{'; '.join(failures)}"
         )
     return hashlib.sha256(json.dumps(renderings, ensure_ascii=False).encode()).hexdigest()
+
+
+def renders_chat(prompt: Prompt) -> bool:
+    """Whether the prompt renders any of :data:`PROBES` as messages, for a chat template."""
+    for probe in PROBES:
+        with contextlib.suppress(Exception):  # as in rendering_sha256
+            if not isinstance(prompt.render(probe).prompt, str):
+                return True
+    return False
 
 
 def _visible_options(prompt: Prompt) -> dict[str, Any]:

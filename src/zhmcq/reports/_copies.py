@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.archive import check_archive
 from zhmcq.reading._formats.workbook_parts import WorkbookParts, main_name, open_workbook
@@ -44,8 +44,8 @@ def copied_workbook(path: Path) -> Any:
             parts = open_workbook(archive, str(path))
             if _covered(archive, parts, str(path)) > MAX_COVERED:
                 return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of extensions that it drops
+        # It warns of extensions that it drops.
+        with ignored_warnings(category=UserWarning, module="openpyxl"):
             book = openpyxl.load_workbook(path)
         _restore_escapes(book, parts)
         return book

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import warnings
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_write
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import OutputError
 
 __all__ = ["plot_history"]
 
 logger = logging.getLogger(__name__)
+
+_drawing = threading.Lock()  # matplotlib's settings are the process's
 
 # Chinese fonts by their family names, Traditional glyphs first.
 CHINESE_FONTS = (
@@ -73,7 +76,7 @@ def plot_history(
             "expected a history with records of loss or accuracy to plot, found none: give the "
             "history of a run, and set logging_steps to no more than its steps"
         )
-    with matplotlib.rc_context({"font.family": _fonts(title)}), _quietly():
+    with _drawing, matplotlib.rc_context({"font.family": _fonts(title)}), _quietly():
         figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -96,8 +99,7 @@ def _quietly() -> Iterator[None]:
     level = fonts.level
     fonts.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        with ignored_warnings("Glyph .* missing from font"):
             yield
     finally:
         fonts.setLevel(level)

@@ -221,10 +221,12 @@ class TrainingLoop(Trainer):
         ]
         self.tokens_given += sum(batch.given for batch in chain(*parts))
         self.tokens_computed += sum(batch.computed for batch in chain(*parts))
-        total = torch.tensor(self.plan.loss_terms(questions) * weight, device=self.args.device)
+        # In a dtype by name: another thread that loads a model changes torch's default one.
+        exact: dict[str, Any] = {"dtype": torch.float32, "device": self.args.device}
+        total = torch.tensor(self.plan.loss_terms(questions) * weight, **exact)
         if self.args.world_size > 1:
             torch.distributed.all_reduce(total)
-        loss = torch.zeros((), device=self.args.device)
+        loss = torch.zeros((), **exact)
         for number, batches in enumerate(parts, start=1):
             last = number == len(parts)
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import torch
 
 from zhmcq._files import atomic_folder
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._adapters import PEFT_ERRORS
+from zhmcq.modeling._loading import loading
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
 from zhmcq.training._lora_exact import refuse_inexact
@@ -67,6 +68,7 @@ def lora_config(settings: LoraSettings, *, initialised: bool = True) -> Any:
         raise SettingsError(f"LoraSettings: peft refuses them: {error}") from error
 
 
+@loading()
 def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = True) -> Any:
     """Wrap ``model`` with a new adapter whose weights alone are trained.
 
@@ -107,11 +109,12 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         config.exclude_modules = [*(config.exclude_modules or ()), *_unfit_layers(model)]
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
-    with warnings.catch_warnings():
-        # peft calls a method that transformers is about to drop, and warns of tied weights, which
-        # merging separates.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-        warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True.*")
+    # peft calls a method that transformers is about to drop, and warns of tied weights, which
+    # merging separates.
+    with (
+        ignored_warnings(".*is_gradient_checkpointing.*"),
+        ignored_warnings(".*tie_word_embeddings=True.*"),
+    ):
         try:
             peft_model = get_peft_model(model, config)
         except PEFT_ERRORS as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list, gather_object
 
-from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
@@ -30,6 +31,7 @@ from zhmcq.training._lora import (
     make_optimizer,
     save_initial_weights,
 )
+from zhmcq.training._overlap import check_overlap
 from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
 from zhmcq.training._preflight import (
     CheckedQuestions,
@@ -168,7 +170,8 @@ class LoraTrainer:
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
                 more than the model has positions for.
-            PreflightError: If questions would teach the model nonsense.
+            PreflightError: If questions, or the base model's chat template, would teach the model
+                nonsense, or validation questions are trained on.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
             OutputError: If another run is writing to it.
             CheckpointError: If the run cannot be resumed.
@@ -210,7 +213,10 @@ class LoraTrainer:
 
         self._refuse_beyond_positions()
         settings = self.training
-        encoder = self._encoder(load_tokenizer(self.source))
+        # The first process's date is every process's, also around midnight.
+        date = [folder.recorded_date() or _chat.today() if arguments.process_index == 0 else None]
+        broadcast_object_list(date)
+        encoder = self._encoder(load_tokenizer(self.source), date[0])
         training, validation = self._checked(encoder, train, valid)
         report = preflight_report(training, validation, encoder.codec)
         report.raise_if_broken()
@@ -238,7 +244,7 @@ class LoraTrainer:
             lora=self.lora,
             settings=settings,
             quantization=self.quantization,
-            identity=self.source.identity(),
+            identity=self.source.identity(encoder.codec.tokenizer),
             prompt=describe_prompt(self.prompt),
             arguments=arguments,
             dtype=proven.dtype,
@@ -333,18 +339,26 @@ class LoraTrainer:
         argument = f"TrainingSettings(max_length={length})"
         refuse_beyond_positions(length, load_config(self.source), argument)
 
-    def _encoder(self, tokenizer: Any) -> Encoder:
-        return Encoder(tokenizer, self._template, self.training.max_length)
+    def _encoder(self, tokenizer: Any, date: datetime.date | None = None) -> Encoder:
+        return Encoder(tokenizer, self._template, self.training.max_length, date)
 
     def _checked(
         self, encoder: Encoder, train: Sequence[Question], valid: Sequence[Question]
     ) -> tuple[CheckedQuestions, CheckedQuestions]:
         """Training and validation questions, encoded and checked."""
         predictor_prompt = self._predictor_prompt()
-        return (
-            check_questions(train, encoder, predictor_prompt),
-            check_questions(valid, encoder, predictor_prompt),
-        )
+        training = check_questions(train, encoder, predictor_prompt)
+        validation = check_questions(valid, encoder, predictor_prompt)
+        findings, sharing = check_overlap(train, valid)
+        if sharing:
+            logger.warning(
+                "%d of %d validation questions share a passage with training questions, or a "
+                "near-copy or quotation of one: accuracy on them is too high for questions about "
+                "new passages; DatasetBuilder.split keeps passages apart",
+                sharing, len(valid),
+            )  # fmt: skip
+        findings = [*validation.findings, *findings]
+        return training, replace(validation, findings=findings, sharing=sharing)
 
     def _predictor_prompt(self) -> Prompt:
         """The prompt as the predictor will have it: made anew from what the adapter remembers."""

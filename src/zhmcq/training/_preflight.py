@@ -10,6 +10,7 @@ import numpy as np
 
 from zhmcq._visible import console_text, visible
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.encoding._encode import question_name, render_prompt
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError, PreflightError
@@ -44,16 +45,18 @@ RULES = {
     "end_not_supervised": "its answer does not end with EOS",
     "bos_missing": "the prompt lacks the beginning that the tokenizer writes",
     "bos_doubled": "the prompt begins with BOS twice",
+    "in_training": "the validation question is a training question too",
+    **TEMPLATE_RULES,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule that one question breaks.
+    """One rule that one question breaks, or the chat template for all of them.
 
     Attributes:
         rule: One of the names in ``RULES``.
-        id: The question's id.
+        id: The question's id; ``""`` for a finding about the chat template.
         reason: What was expected and found.
     """
 
@@ -93,11 +96,13 @@ class CheckedQuestions:
         count: How many questions there are, whether they could be encoded or not.
         encoded: Those that could be encoded, in order.
         findings: What is wrong with which of them.
+        sharing: How many of the validation questions share a passage with training questions.
     """
 
     count: int
     encoded: list[EncodedQuestion]
     findings: list[Finding]
+    sharing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,8 @@ class PreflightReport:
         lengths: The training questions' token lengths, before any shortening.
         example: One question decoded, what is supervised between ``〔`` and ``〕``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
+        validation_sharing: How many validation questions share a passage with training questions,
+            or a near-copy or quotation of one.
     """
 
     questions: int
@@ -123,6 +130,7 @@ class PreflightReport:
     lengths: TokenLengths
     example: str
     run: RunEstimate | None = None
+    validation_sharing: int = 0
 
     def raise_if_broken(self) -> None:
         """Raise the findings as one error.
@@ -132,12 +140,21 @@ class PreflightReport:
         """
         if not self.findings:
             return
-        ids = {finding.id for finding in self.findings}
+        ids = {finding.id for finding in self.findings if finding.id}
+        spoilt, fault, remedy = [], "would teach the model nonsense", "The error's"
+        if any(not finding.id for finding in self.findings):
+            spoilt.append("the chat template")
+        if ids:
+            count = self.questions + self.validation_questions
+            spoilt.append(f"{len(ids)} of {count} questions")
+            remedy = (
+                "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's"
+            )
+        if all(finding.rule == "in_training" for finding in self.findings):
+            fault = "are for validation and trained on"
         error = PreflightError(
-            f"{len(ids)} of {self.questions + self.validation_questions} questions would teach the "
-            f"model nonsense:\n{self._shown()}\n"
-            "Mend them or leave them out: bank.filter(lambda q: q.id not in …); the error's "
-            "report.findings has all of them"
+            f"{' and '.join(spoilt)} {fault}:\n{self._shown()}\n"
+            f"{remedy} report.findings has all of them"
         )
         error.report = self
         raise error
@@ -148,6 +165,11 @@ class PreflightReport:
         lines = [
             f"{self.questions} questions to train on, {self.validation_questions} for validation"
         ]
+        if self.validation_sharing:
+            lines.append(
+                f"{self.validation_sharing} of the validation questions share a passage with "
+                "training questions, or a near-copy or quotation of one"
+            )
         lines.append(
             f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
             f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; {self._cuts()}"
@@ -200,9 +222,16 @@ def check_questions(
         renderable.append(question)
         rendered.append(trained)
         findings += _check_predicted(question, trained, predicted)
+    if faults := encoder.template_faults(renderable):
+        # Every question would only say the same again.
+        findings[:0] = [Finding(fault.rule, "", fault.reason) for fault in faults]
+        return CheckedQuestions(len(questions), [], findings)
     encoded, problems = encoder.encode(renderable)
+    if problems and not encoded and all(problem.by_template for problem in problems):
+        findings.insert(0, Finding("template_fails", "", problems[0].reason))
+        return CheckedQuestions(len(questions), [], findings)
     for problem in problems:
-        if _encodable(rendered[problem.index], encoder.codec):
+        if _encodable(rendered[problem.index], encoder):
             findings.append(Finding("too_long", problem.id, problem.reason))
         else:
             reason = f"{question_name(renderable[problem.index])}: {problem.reason}"
@@ -215,7 +244,7 @@ def check_questions(
     ]
     for (question, trained), ids in zip(pairs, encoded, strict=True):
         findings += _check_options(question, trained, ids, encoder.codec)
-        findings += _check_ids(question, trained, ids, encoder.codec)
+        findings += _check_ids(question, trained, ids, encoder)
     return CheckedQuestions(len(questions), encoded, findings)
 
 
@@ -231,9 +260,9 @@ def preflight_report(
         codec: How the tokenizer writes.
     """
     findings = training.findings + [
-        replace(finding, reason=f"validation {finding.reason}")
+        replace(finding, reason=f"validation {finding.reason}") if finding.id else finding
         for finding in validation.findings
-        if finding.rule != "answer_not_unique"
+        if finding.rule != "answer_not_unique" and (finding.id or finding not in training.findings)
     ]
     return PreflightReport(
         questions=training.count,
@@ -243,12 +272,13 @@ def preflight_report(
         validation_shortened=sum(question.cut > 0 for question in validation.encoded),
         lengths=TokenLengths.of(training.encoded),
         example=_example(training.encoded, codec),
+        validation_sharing=validation.sharing,
     )
 
 
-def _encodable(rendered: RenderedPrompt, codec: TokenCodec) -> bool:
+def _encodable(rendered: RenderedPrompt, encoder: Encoder) -> bool:
     try:
-        codec.prompt(rendered.prompt)
+        encoder.prompt_ids(rendered)
     except EncodingError:
         return False
     return True
@@ -276,13 +306,21 @@ def _check_predicted(
             f"expected its key {key!r} among the candidates that the predictor scores, found "
             f"{scored!r}",
         )
-    expected = (trained.prompt, trained.candidates, trained.normalization)
-    if expected != (predicted.prompt, predicted.candidates, predicted.normalization):
+    if _shown_to_model(trained) != _shown_to_model(predicted):
         yield finding(
             "renders_differently",
             "expected the same prompt and candidates when it is rendered without key and "
             "explanation",
         )
+
+
+def _shown_to_model(rendered: RenderedPrompt) -> tuple[object, ...]:
+    return (
+        rendered.prompt,
+        rendered.candidates,
+        rendered.normalization,
+        rendered.template_arguments,
+    )
 
 
 def _check_options(
@@ -325,7 +363,7 @@ def _squeezed(text: str) -> str:
 
 
 def _check_ids(
-    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, codec: TokenCodec
+    question: Question, rendered: RenderedPrompt, ids: EncodedQuestion, encoder: Encoder
 ) -> Iterator[Finding]:
     """Whether the answer's ids can be learned and end, and the prompt's ids begin correctly."""
 
@@ -337,18 +375,18 @@ def _check_ids(
         if ids.candidates.count(supervised) > 1:
             # Two wrong candidates alike do no harm: both are to score lower.
             yield finding("answer_not_unique", "its key and another candidate are the same tokens")
-        if len(supervised) < 2:
+        if len(supervised) <= len(encoder.answer_ids("", rendered)):
             yield finding(
                 "answer_not_supervised",
                 "its answer has no token of its own: the tokenizer drops all of its characters",
             )
-        if supervised[-1] not in codec.ends:
+        if supervised[-1] not in encoder.ends:
             yield finding(
                 "end_not_supervised",
-                f"expected its answer to end with one of {sorted(codec.ends)} (EOS), found "
+                f"expected its answer to end with one of {sorted(encoder.ends)} (EOS), found "
                 f"{supervised[-1]}",
             )
-    bos, prefix = codec.tokenizer.bos_token_id, codec.prefix
+    bos, prefix = encoder.codec.tokenizer.bos_token_id, encoder.codec.prefix
     # What a chat begins with is its template's to say, and some templates write no BOS.
     if isinstance(rendered.prompt, str) and list(ids.prompt[: len(prefix)]) != prefix:
         yield finding(

@@ -74,6 +74,7 @@ class Run:
         return {
             "base": self.identity.model_dump(exclude={"name"}),
             "prompt": self.prompt.model_dump(),
+            "template_date": self.encoder.template_date,
             "lora": self.lora.model_dump(mode="json"),
             "training": {
                 name: value for name, value in settings.items() if not name.endswith("_token")
@@ -109,6 +110,7 @@ class Run:
             base=self.identity,
             prompt=self.prompt,
             max_length=self.settings.max_length,
+            template_date=record["template_date"],
             settings=settings,
             training={**outcome, **{name: record[name] for name in CIRCUMSTANCES}},
         )

@@ -9,19 +9,21 @@ resumed from.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import logging
 import os
 import re
 import shutil
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from zhmcq._files import atomic_folder, atomic_write, locked
+from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, Manifest, file_sha256
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date, file_sha256
+from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 
 __all__ = ["BestAdapter", "Checkpoints", "RunFolder"]
@@ -135,12 +137,26 @@ class RunFolder:
         Raises:
             CheckpointError: If what the run recorded cannot be read.
         """
+        name = self._recorded("dtype")
+        # Any other value makes it another run, which begin() refuses.
+        return name if name in get_args(DtypeName) and name != "auto" else None
+
+    def recorded_date(self) -> datetime.date | None:
+        """The date in the chats of the interrupted run that may be resumed; ``None`` without one.
+
+        Raises:
+            CheckpointError: If what the run recorded cannot be read.
+        """
+        try:
+            return as_date(self._recorded("template_date"))
+        except ValueError:  # any other value makes it another run, likewise
+            return None
+
+    def _recorded(self, field: str) -> Any:
         run_file = self.path / RUN_FILE
         if self._overwrite or self._resume is False or not run_file.is_file():
             return None
-        name = _read_record(run_file).get("dtype")
-        # Any other value makes it another run, which begin() refuses.
-        return name if name in get_args(DtypeName) and name != "auto" else None
+        return _read_record(run_file).get(field)
 
     def begin(self, record: dict[str, Any]) -> Path | None:
         """Begin a run in the folder, or find the checkpoint to resume from.
@@ -172,7 +188,7 @@ class RunFolder:
     def _checkpoint_of(self, record: dict[str, Any]) -> Path | None:
         """The newest checkpoint of the interrupted run, if it is the run of ``record``."""
         earlier = _read_record(self.path / RUN_FILE)
-        changed = sorted(key for key in record if earlier.get(key) != record[key])
+        changed = sorted(_changed(earlier, record))
         if changed:
             raise CheckpointError(
                 f"{self.path} holds an interrupted run with other {', '.join(changed)}: give the "
@@ -256,9 +272,8 @@ class RunFolder:
             convert = {"path_initial_model_for_weight_conversion": str(self.start_weights)}
         try:
             with atomic_folder(finished, overwrite=True) as temporary:
-                with warnings.catch_warnings():
-                    # peft advises the conversion that is done here.
-                    warnings.filterwarnings("ignore", message=".*changes the base weights")
+                # peft advises the conversion that is done here.
+                with ignored_warnings(".*changes the base weights"):
                     model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
@@ -398,6 +413,24 @@ class BestAdapter:
             return None
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return stored
+
+
+def _changed(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    """What makes the run of ``record`` another one than the earlier run."""
+    for name, value in record.items():
+        if earlier.get(name) == value:
+            continue
+        if name != "base":
+            yield name
+            continue
+        try:
+            base = BaseIdentity.model_validate({**earlier["base"], "name": ""})
+        except (ValueError, KeyError, TypeError):
+            yield "base model"
+            continue
+        present = BaseIdentity.model_validate({**value, "name": ""})
+        if parts := differences(base, present, chat=record["prompt"]["chat"]):
+            yield f"base model, which differs in {' and '.join(parts)}"
 
 
 def _read_record(run_file: Path) -> dict[str, Any]:

@@ -100,7 +100,13 @@ def fold_text(text: str) -> str:
 
 
 def fold_texts(texts: Sequence[str]) -> list[str]:
-    """:func:`fold_text` of many texts; characters are converted in one go, which is faster."""
+    """:func:`fold_text` of many texts: each different one once, converted in one go."""
+    different = list(dict.fromkeys(texts))
+    folded = dict(zip(different, _fold_different(different), strict=True))
+    return [folded[text] for text in texts]
+
+
+def _fold_different(texts: Sequence[str]) -> list[str]:
     if not texts:
         return []
     normal = [normal_text(text) for text in texts]

@@ -1,0 +1,103 @@
+"""Chats as token ids: what the trainer supervises and the predictor scores of a chat prompt."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from operator import eq
+
+from zhmcq.encoding._chat_probe import Layout, Roles, TemplateFault, probe
+from zhmcq.encoding._chat_writer import ANOTHER_PROMPT, ChatRefusedError, ChatWriter
+from zhmcq.prompts import Message
+
+__all__ = ["Chat", "today"]
+
+
+def today() -> datetime.date:
+    """The date of this machine's clock."""
+    return datetime.date.today()
+
+
+class Chat:
+    """Encodes chats, and the answers to them. Threads may share it.
+
+    Args:
+        writer: Writes chats with the tokenizer's template.
+    """
+
+    def __init__(self, writer: ChatWriter) -> None:
+        self._writer = writer
+        self._layouts: dict[Roles, Layout] = {}
+        self._dated: dict[Roles, bool] = {}
+
+    @property
+    def writes_date(self) -> bool:
+        """Whether the text of a chat that was written so far depends on the date."""
+        return any(list(self._dated.values()))
+
+    @property
+    def ends(self) -> set[int]:
+        """The ids that ended the answers so far."""
+        return {layout.end for layout in list(self._layouts.values())}
+
+    def faults(self, roles: Roles) -> tuple[TemplateFault, ...]:
+        """What is wrong with the template for chats of these roles; found once.
+
+        Args:
+            roles: The roles of a prompt's messages.
+        """
+        return self._layout(roles).faults
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a chat, up to where its answer begins.
+
+        Raises:
+            ChatRefusedError: If the template refuses the messages, or writes their texts otherwise.
+        """
+        text = self._writer.written(messages, to_answer=True)
+        for message in messages:
+            if self._writer.marked(message.content).strip() not in text:
+                raise ChatRefusedError(
+                    f"the chat template leaves out or changes the text of the {message.role} "
+                    f"message {message.content[:20]!r}…: {ANOTHER_PROMPT}"
+                )
+        self._note_date(messages, text)
+        return self._writer.ids(text)
+
+    def answer(self, text: str, roles: Roles) -> list[int]:
+        """Ids of an answer and its end, as they follow the ids of a prompt of these roles."""
+        layout = self._layout(roles)
+        return [*self._writer.codec.continuation(layout.before + text + layout.after), layout.end]
+
+    def _note_date(self, messages: Sequence[Message], text: str) -> None:
+        """Find out whether the text would be another one on another date, once for each roles."""
+        roles = tuple(message.role for message in messages)
+        if roles in self._dated:
+            return
+        if "strftime_now" not in self._writer.variables:
+            self._dated[roles] = False
+            return
+        writer = self._writer
+        other = ChatWriter(writer.codec, writer.arguments, _another_date(writer.date))
+        try:
+            self._dated[roles] = other.written(messages, to_answer=True) != text
+        except ChatRefusedError:
+            self._dated[roles] = True
+
+    def _layout(self, roles: Roles) -> Layout:
+        if roles not in self._layouts:
+            self._layouts[roles] = probe(self._writer, roles)
+        return self._layouts[roles]
+
+
+def _another_date(date: datetime.date) -> datetime.date:
+    """A date that differs in its year, month, day, day of the week and of the year."""
+
+    def parts(day: datetime.date) -> tuple[int, ...]:
+        return (day.year % 100, day.month, day.day, day.weekday(), day.timetuple().tm_yday)
+
+    for days in range(400, 500):
+        other = date - datetime.timedelta(days=days)
+        if not any(map(eq, parts(date), parts(other))):
+            return other
+    raise AssertionError(f"no date is like {date} in nothing")

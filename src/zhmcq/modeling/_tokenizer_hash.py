@@ -1,0 +1,145 @@
+"""A hash of what a tokenizer does, which saving and loading it again does not change."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["chat_template_hash", "tokenizer_hash"]
+
+# Padding is not among them: it is masked, and users set it to what they like.
+ROLES = ("bos", "eos", "unk", "sep", "cls", "mask")
+# Between them they touch what normalisers, pre-tokenisers, post-processors and decoders treat
+# differently: spaces and line ends, widths and compositions of characters, runs of digits and
+# signs, scripts, characters that no vocabulary has. None has the text of a control token.
+PROBES = (
+    "小明今天到圖書館去看書。\n問題：誰在家？\n1. 甲（臺北）　2. 乙「高雄」\n答案：",
+    "  The quick  brown fox’s 12,345.67 km/h\t(e.g.)\r\n\r\n   if x >= 10: return None\n ",
+    "ＡＢＣ１２３①㈠㍿ﬁ½ ㄅㄆㄇ Å A\u030a e\u0301 İstanbul ΣΑΣ 한국어 ไทย",
+    "😀👨\u200d👩\u200d👧 𠮷野家 \ue000\ufeff\u00a0\u3000\x07<|>[]{}\\/_~ ▁Ġ##s",
+    "A",
+    " B",
+)
+
+# Hashes of models by those of the texts they were read from: parsing a large one takes a second.
+_models: dict[bytes, bytes] = {}
+
+
+def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Hash a tokenizer's vocabulary with its ids, its special tokens, and what it does to texts.
+
+    The chat template is not part of it, nor are padding, truncation and the length limit. The
+    tokenizer is only read, so that other threads may use it meanwhile.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+    """
+    backend = _backend(tokenizer)
+    digest = hashlib.sha256()
+    digest.update(_json(_special(tokenizer)))
+    if backend is None:
+        digest.update(_json(tokenizer.get_vocab()))
+        digest.update(_json(_slow_encodings(tokenizer)))
+    else:
+        digest.update(_model_hash(backend))
+        digest.update(_json(_encodings(backend)))
+    return digest.hexdigest()
+
+
+def chat_template_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Hash a tokenizer's chat template, or templates by their names; ``""`` without one."""
+    template: Any = tokenizer.chat_template
+    if not template:
+        return ""
+    if isinstance(template, dict) and template.keys() == {"default"}:
+        template = template["default"]
+    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """The ids of special tokens by their roles, and every added token with its properties."""
+    added = tokenizer.added_tokens_decoder
+    return {
+        "roles": {role: getattr(tokenizer, f"{role}_token_id", None) for role in ROLES},
+        "added": [
+            [
+                index,
+                token.content,
+                token.special,
+                token.lstrip,
+                token.rstrip,
+                token.normalized,
+                token.single_word,
+            ]
+            for index, token in sorted(added.items())
+        ],
+    }
+
+
+def _backend(tokenizer: PreTrainedTokenizerBase) -> Any | None:
+    """The tokenizer of the library tokenizers inside, if there is one, without length limits."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and (backend.truncation is not None or backend.padding is not None):
+        backend = copy.deepcopy(backend)  # since they are its state
+        backend.no_truncation()
+        backend.no_padding()
+    return backend
+
+
+def _model_hash(backend: Any) -> bytes:
+    """Hash the model (BPE, Unigram, WordPiece, WordLevel): vocabulary, merges, options.
+
+    Options that are off are left out, so that new ones of later versions change nothing.
+    """
+    text = backend.to_str()
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    if key not in _models:
+        model: dict[str, Any] = json.loads(text)["model"]
+        if isinstance(vocabulary := model.get("vocab"), dict):
+            model["vocab"] = sorted(vocabulary.items(), key=itemgetter(1))
+        options = {k: v for k, v in model.items() if not (v is None or v is False)}
+        _models[key] = hashlib.sha256(_json(options)).digest()
+    return _models[key]
+
+
+def _encodings(backend: Any) -> list[Any]:
+    """The ids of each probe, with and without special tokens, and the text that they decode to."""
+
+    def encoded(probe: str) -> list[Any]:
+        ids = backend.encode(probe, add_special_tokens=False).ids
+        whole = backend.encode(probe, add_special_tokens=True).ids
+        return [ids, whole, backend.decode(ids, skip_special_tokens=False)]
+
+    return [_or_refusal(encoded, probe) for probe in PROBES]
+
+
+def _slow_encodings(tokenizer: PreTrainedTokenizerBase) -> list[Any]:
+    """The ids of each probe, with and without special tokens."""
+
+    def encoded(probe: str) -> list[Any]:
+        return [
+            list(tokenizer(probe, add_special_tokens=special).input_ids)
+            for special in (False, True)
+        ]
+
+    return [_or_refusal(encoded, probe) for probe in PROBES]
+
+
+def _or_refusal(encode: Callable[[str], list[Any]], probe: str) -> list[Any]:
+    """The encoding of a probe; empty if the tokenizer has no token for some character."""
+    try:
+        return encode(probe)
+    except Exception:  # tokenizers raises this class itself
+        return []
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
