@@ -93,6 +93,7 @@ def atomic_folder(
         OutputError: If the folder cannot be written.
     """
     target = real_path(path)
+    clear_abandoned(target)
     refuse_occupied(target, overwrite=overwrite, ours=ours)
     with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
@@ -254,7 +255,8 @@ def locked(path: Path, taken: str) -> Iterator[None]:
 def clear_abandoned(path: str | os.PathLike[str]) -> None:
     """Remove what writers of ``path`` left that died while they wrote, and nothing else.
 
-    A folder that such a writer had moved away to put another in its place is put back.
+    A folder that such a writer had moved away to put another in its place is put back. So a call
+    that looks at what is at ``path``, to refuse it or to list what may be replaced, clears first.
 
     Args:
         path: A file or folder that :func:`atomic_write` or :func:`atomic_folder` writes.
