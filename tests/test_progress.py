@@ -49,3 +49,15 @@ def test_a_callable_that_is_given_takes_the_place_of_the_bar(
         progress(1, 2, "answering")
     assert calls == [(1, 2, "answering")]
     assert stream.getvalue() == ""
+
+
+def test_the_name_of_a_file_is_drawn_as_it_is_and_not_as_markup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with progress_bar() as progress:
+        progress(1, 2, "Reading [/b]\x1b[2J.csv")
+    assert "Reading [/b]\\x1b[2J.csv" in stream.getvalue()

@@ -201,3 +201,27 @@ def test_a_sample_is_drawn_by_seed_in_source_order() -> None:
     assert [int(question_of.id) for question_of in bank.sample(10, seed=1)] == drawn
     assert [int(question_of.id) for question_of in bank.sample(10, seed=2)] != drawn
     assert bank.sample(99) == bank
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": "\ud800"},
+        {"stem": "哪\udfff個？"},
+        {"passage": "\ud83d"},
+        {"options": ("甲\ud800", "乙")},
+        {"labels": ("\ud800", "B")},
+        {"explanation": "\ud800"},
+        {"source_id": "\ud800"},
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_where_the_question_is_made(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(QuestionError, match=r"half of a surrogate pair, U\+D[8-F]") as caught:
+        Question(**{"id": "1", "stem": "哪個？", "options": ("甲", "乙"), **fields})
+    str(caught.value).encode("utf-8")
+
+
+def test_characters_beyond_the_basic_plane_are_text() -> None:
+    assert Question("1", "𠮷？", ("😀", "乙")).options == ("😀", "乙")

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
+from zhmcq._visible import visible
+
 __all__ = ["Progress", "progress_bar", "progress_or_bar"]
 
 # progress(done, total, stage): `done` of `total` things are done in the stage of that name. Called
@@ -35,7 +37,7 @@ def progress_bar() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may be the name of a file
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -45,7 +47,7 @@ def progress_bar() -> Iterator[Progress]:
 
         def draw(done: int, total: int, stage: str) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
+                tasks[stage] = bars.add_task(visible(stage), total=total)
             bars.update(tasks[stage], completed=done, total=total)
 
         yield draw

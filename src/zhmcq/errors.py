@@ -29,6 +29,8 @@ Each message says what was expected, what was found and what to do about it::
 
 import typing
 
+from zhmcq._visible import visible
+
 __all__ = [
     "AdapterMismatchError",
     "CheckpointError",
@@ -55,7 +57,14 @@ __all__ = [
 
 
 class ZhmcqError(Exception):
-    """Base of every error that zhmcq raises on purpose."""
+    """Base of every error that zhmcq raises on purpose.
+
+    Control characters of what a message quotes are shown as escapes, so that no file writes to the
+    terminal.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(visible(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ReadError(ZhmcqError):

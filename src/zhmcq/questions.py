@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
+from zhmcq._visible import visible
 from zhmcq.errors import QuestionError
 
 __all__ = [
@@ -75,7 +76,8 @@ class Question:
         origin: File, sheet and row, where it was read from a file.
 
     Raises:
-        QuestionError: On construction, if the fields contradict each other.
+        QuestionError: On construction, if the fields contradict each other, or a text holds a lone
+            surrogate, which no file could hold.
     """
 
     id: str
@@ -125,6 +127,23 @@ class Question:
             ):
                 raise self._error(f"expected a tuple of {what} as {name}, found {values!r}")
             object.__setattr__(self, name, tuple(values))
+        self._refuse_surrogates()
+
+    def _refuse_surrogates(self) -> None:
+        """Half a character, which no file, tokenizer or table could take later."""
+        texts = [self.id, self.stem, self.passage, *self.options, *self.labels]
+        others = (self.group, self.subject, self.explanation, self.source, self.source_id)
+        whole = "".join([*texts, *(text for text in others if isinstance(text, str))])
+        if whole.isascii():
+            return
+        try:
+            whole.encode("utf-8")
+        except UnicodeEncodeError as error:
+            half, before = whole[error.start], whole[max(0, error.start - 10) : error.start]
+            raise self._error(
+                f"expected text, found half of a surrogate pair, U+{ord(half):04X}, after "
+                f"{before!r}; replace it, or decode the text with errors='replace'"
+            ) from error
 
     def _check_answer(self, answer: tuple[int, ...], count: int) -> None:
         if not answer or sorted(set(answer)) != list(answer):
@@ -169,7 +188,8 @@ class RowProblem:
         row: The 1-based row as the spreadsheet shows it.
         column: The header of the column concerned, ``""`` for the whole row.
         code: A short stable name for the kind of problem (``"no_key"``).
-        message: What was expected and what was found.
+        message: What was expected and what was found; control characters of what it quotes are
+            shown as escapes.
         severity: ``"error"`` excludes the row, ``"warning"`` keeps it.
         file: The file's name as it was given.
         sheet: The sheet of a workbook, else ``""``.
@@ -187,6 +207,10 @@ class RowProblem:
     sheet: str = ""
     source_id: SourceId = None
     position: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.message.isprintable():
+            object.__setattr__(self, "message", visible(self.message))
 
     @property
     def origin(self) -> Origin:

@@ -182,6 +182,7 @@ def test_a_layout_is_decided_and_warned_of_once_for_each_model(
 
 
 def test_what_was_decided_goes_with_the_model() -> None:
+    gc.collect()  # models of other tests
     before = len(_layout._decided)
     model = llama()
     ScoringEngine(model).scores(QUESTIONS)

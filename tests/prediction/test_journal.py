@@ -65,6 +65,14 @@ def test_no_character_of_a_reply_breaks_the_journal(path: Path, reply: str) -> N
     assert [record["reply"] for record in finished_in(path).values()] == [reply, "B"]
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b" \n"])
+def test_a_journal_whose_line_ends_were_rewritten_is_continued(path: Path, end: bytes) -> None:
+    fill(path, {"id": "1", "reply": "A"})
+    path.write_bytes(path.read_bytes().replace(b"\n", end))
+    fill(path, {"id": "2", "reply": "B"})
+    assert [record["reply"] for record in finished_in(path).values()] == ["A", "B"]
+
+
 def test_the_order_of_a_runs_fields_does_not_matter(path: Path) -> None:
     fill(path, {"id": "1"})
     assert finished_in(path, replace(RUN, fields=dict(reversed(FIELDS.items())))) == {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import openpyxl
 import pytest
 
 from conftest import WriteXlsx
 from zhmcq.errors import OutputError
-from zhmcq.questions import QuestionBank, RowProblem
+from zhmcq.questions import Origin, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading import read_bank
-from zhmcq.reports import write_problems
+from zhmcq.reading._formats.xlsx import xlsx_sheets
+from zhmcq.reports import _copies, write_problems
+from zhmcq.reports._copies import copied_workbook
 
 HEADER = ["ID", "文章", "問題", "選項1", "選項2", "選項3", "正確答案"]
 
@@ -68,3 +74,132 @@ def test_problems_of_several_files_or_another_suffix_are_refused(tmp_path: Path)
         write_problems(QuestionBank([], problems), tmp_path / "out.xlsx")
     with pytest.raises(OutputError, match=r"\.xlsx"):
         write_problems(QuestionBank([]), tmp_path / "out.csv")
+
+
+ODD = [
+    "甲\uffff乙",
+    "a\ufffeb",
+    "a\x00\x0b\x1fb",
+    "a\rb",
+    "_x000D_",
+    "_x005F_x0041_",
+    "#N/A",
+    "=1+1",
+    "一\n二",
+]
+
+
+def test_cells_hold_what_xml_forbids_and_the_workbook_can_be_read(tmp_path: Path) -> None:
+    table = SourceTable(
+        tuple("ABCDEFGHI"), {Origin("a.csv", "", 2): dict(zip("ABCDEFGHI", ODD, strict=True))}
+    )
+    problem = RowProblem(2, "A", "x", "found \uffff and _x000D_", file="a.csv")
+    write_problems(QuestionBank([], [problem], table=table), tmp_path / "marked.xlsx")
+    with zipfile.ZipFile(tmp_path / "marked.xlsx") as archive:
+        for name in archive.namelist():
+            if name.endswith((".xml", ".rels")):
+                ElementTree.fromstring(archive.read(name))  # noqa: S314 - written just now
+        texts = archive.read("xl/worksheets/sheet1.xml").decode()
+    sheet = openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]
+    assert all(cell.data_type == "s" for cell in sheet[2])
+    assert "甲_xFFFF_乙" in texts
+    assert "_x005F_x000D_" in texts
+    path = tmp_path / "marked.xlsx"
+    with contextlib.closing(xlsx_sheets(path, "x")) as sheets:
+        rows = list(next(sheets).rows)
+    assert rows[1].values == [
+        "甲_xFFFF_乙",
+        "a_xFFFE_b",
+        "a_x0000__x000B__x001F_b",
+        "a_x000D_b",
+        "_x005F_x000D_",
+        "_x005F_x005F_x005F_x0041_",
+        "#N/A",
+        "=1+1",
+        "一\n二",
+    ]
+    assert marked(path)["A2"][1] == r"[x] found \uffff and _x005F_x000D_"
+
+
+def test_a_file_of_odd_cells_comes_back_with_the_same_texts(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,A,B,答案\n哪個\uffff？,_x0041_,_x005F_x0041_,Z\n", encoding="utf-8")
+    bank = read_bank(path)
+    write_problems(bank, tmp_path / "marked.xlsx")
+    again = read_bank(tmp_path / "marked.xlsx")
+    assert [list(cells.values()) for cells in again.table.rows.values()] == [
+        list(cells.values()) for cells in bank.table.rows.values()
+    ]
+    write_problems(again, tmp_path / "twice.xlsx")
+    assert [list(c.values()) for c in read_bank(tmp_path / "twice.xlsx").table.rows.values()] == [
+        list(cells.values()) for cells in bank.table.rows.values()
+    ]
+
+
+@pytest.mark.parametrize("name", ["bank.json", "bank.jsonl"])
+def test_the_problems_of_json_are_listed_with_their_rows(tmp_path: Path, name: str) -> None:
+    records = [
+        '{"id": "七", "question": "一？", "A": "甲", "answer": "A"}',
+        '{"question": "二？", "A": "甲", "B": "乙", "answer": "=Z"}',
+    ]
+    text = "\n".join(records) if name.endswith("l") else f"[{','.join(records)}]"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    write_problems(read_bank(tmp_path / name), tmp_path / "marked.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]
+    rows = list(sheet.iter_rows(values_only=True))
+    assert sheet.title == "Problems"
+    assert rows[0] == ("row", "id", "field", "severity", "code", "message")
+    assert [row[:5] for row in rows[1:]] == [
+        (1, "七", None, "error", "no_options"),
+        (2, None, "answer", "error", "unreadable_answer"),
+    ]
+
+
+def test_sheets_whose_names_begin_alike_stay_apart(tmp_path: Path) -> None:
+    long = "一" * 31
+    rows = {
+        Origin("a.ods", f"{long}甲/", 2): {"題目": "甲？"},
+        Origin("a.ods", f"{long}乙", 2): {"題目": "乙？"},
+    }
+    problems = [RowProblem(2, "題目", "x", "x", file="a.ods", sheet=f"{long}乙")]
+    bank = QuestionBank([], problems, table=SourceTable(("題目",), rows))
+    write_problems(bank, tmp_path / "marked.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "marked.xlsx")
+    assert [sheet["A2"].value for sheet in book] == ["甲？", "乙？"]
+    assert [sheet["A2"].comment is not None for sheet in book] == [False, True]
+
+
+def test_rows_of_a_long_table_are_written_in_time_that_grows_with_them(tmp_path: Path) -> None:
+    rows = {Origin("a.csv", "", n): {"題目": f"{n}？"} for n in range(2, 30_000)}
+    problem = RowProblem(29_999, "題目", "x", "x", file="a.csv")
+    bank = QuestionBank([], [problem], table=SourceTable(("題目",), rows))
+    start = time.process_time()
+    write_problems(bank, tmp_path / "marked.xlsx")
+    assert time.process_time() - start < 10
+    assert list(marked(tmp_path / "marked.xlsx")) == ["A29999"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        '<mergeCells><mergeCell ref="A2:XFD1048576"/></mergeCells>',
+        '<hyperlinks><hyperlink ref="A1:XFD1048576" location="A1"/></hyperlinks>',
+        "<cols>" + '<col min="1" max="2" width="9"/>' * 5_000 + "</cols>",
+    ],
+    ids=["merge", "link", "tags"],
+)
+def test_a_workbook_that_openpyxl_takes_hours_to_change_is_not_copied(
+    write_xlsx: WriteXlsx, tmp_path: Path, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_copies, "MAX_TAGS", 5_000)
+    source = write_xlsx([["題目", "A", "B", "答案"], ["一？", "甲", "乙", "Z"]])
+    path = tmp_path / "hostile.xlsx"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content.replace(b"</sheetData>", b"</sheetData>" + after.encode()))
+    start = time.process_time()
+    assert copied_workbook(path) is None
+    write_problems(read_bank(path), tmp_path / "marked.xlsx")
+    assert time.process_time() - start < 20
+    assert list(marked(tmp_path / "marked.xlsx")) == ["D2"]

@@ -369,7 +369,7 @@ def test_preflight_shows_what_is_supervised(base: Path) -> None:
     assert report.findings == ()
     assert report.questions == 8
     assert report.example.startswith("<s>文章：")
-    assert report.example.endswith("答案：⟦A</s>⟧")
+    assert report.example.endswith("答案：〔A</s>〕")
 
 
 def test_no_base_model_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from zhmcq.testing import isolated_plugins, tiny_llama
 from zhmcq.training._preflight import (
     RULES,
     CheckedQuestions,
+    PreflightReport,
+    TokenLengths,
     check_questions,
     preflight_report,
 )
@@ -366,7 +370,18 @@ def test_the_report_reads_as_a_page(base: Path) -> None:
     assert lines[2] == "4 steps; 270 tokens given, 184 computed, at most 47 at once"
     assert lines[3].startswith("about ")
     assert lines[4] == "findings: none"
-    assert lines[5] == "supervised, between ⟦ and ⟧:"
+    assert lines[5] == "supervised, between 〔 and 〕:"
     assert lines[6] == "<s>文章：小明在家。"
-    assert lines[-1] == "答案：⟦A</s>⟧"
+    assert lines[-1] == "答案：〔A</s>〕"
     assert zhmcq.LoraTrainer(base).preflight([]).run is None
+
+
+def test_a_report_is_printed_on_a_console_that_lacks_some_of_its_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = PreflightReport(1, 0, (), 0, 0, TokenLengths(1, 1, 1, 1), "国\x1b〔甲〕")
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp950", newline="\n"))
+    print(report, flush=True)  # noqa: T201 - what is tested
+    assert raw.getvalue().decode("cp950").splitlines()[-1] == "\\u56fd\\x1b〔甲〕"
+    assert report.text().splitlines()[-1] == "国\\x1b〔甲〕"

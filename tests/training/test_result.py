@@ -77,3 +77,9 @@ def test_without_validation_questions_it_claims_no_accuracy() -> None:
     text = card(metrics={}, validation_questions=0, best_step=40)
     assert "Not measured: there were no validation questions. Step 40 was saved." in text
     assert "%)" not in text
+
+
+def test_characters_that_act_are_shown_as_escapes() -> None:
+    text = card("/models/a\x1b[31m\u202e")
+    assert text.startswith("---\nlibrary_name: peft\n")
+    assert "# LoRA adapter for a\\x1b[31m\\u202e\n" in text

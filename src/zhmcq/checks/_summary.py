@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from zhmcq._visible import visible
 from zhmcq.checks._near_copies import near_copy_clusters
 from zhmcq.questions import QuestionBank, Severity
 
@@ -93,7 +94,7 @@ def describe(bank: QuestionBank, tokenizer: Any = None, max_length: int = 512) -
             f"  {row.severity:7} {row.code:22} {row.times:6}  rows {row.rows}: {row.example}"
             for row in table
         ]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _counts(values: Iterable[object]) -> str:

@@ -29,6 +29,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     load_weights,
 )
+from zhmcq.modeling._memory import enough_memory
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import DtypeName, QuantizationSettings
@@ -99,6 +100,7 @@ class Merger:
         self._device = choose_device(device)
         dtypes_to_try(dtype, self._device)  # refuses what is no dtype
 
+    @enough_memory(MergeError, "merging", "give device='cpu' or a 16-bit dtype")
     def merge(
         self,
         adapter: str | Path,
@@ -143,8 +145,9 @@ class Merger:
             EncodingError: If there are questions to verify with, and the base model's chat template
                 would spoil every one of them.
             ModelError: If the base model or the adapter cannot be loaded.
-            MergeError: If there is no such base to merge ``into``, weights or scores are not
-                finite, or the merged model is another one than the adapter on its base model.
+            MergeError: If there is no such base to merge ``into``, memory runs out, weights or
+                scores are not finite, or the merged model is another one than the adapter on its
+                base model.
             OutputError: If the folder cannot be written.
             SettingsError: If an argument has another type than these.
         """

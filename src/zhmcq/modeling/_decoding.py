@@ -136,8 +136,6 @@ def _plain(model: Any, question: EncodedQuestion) -> list[float]:
         try:
             with without_earlier_state(base):
                 logits = evaluated(model, partial(_last_logits, model, ids))
-        except torch.OutOfMemoryError:
-            raise
         except FORWARD_ERRORS as error:
             raise unreadable(model, ids.shape[1], error) from error
         values.append(float(torch.log_softmax(logits.float(), dim=-1)[token]))
@@ -179,8 +177,6 @@ def _difference(
     try:
         generated(model, call, forcing)
     except PredictionError as error:
-        if isinstance(error.__cause__, torch.OutOfMemoryError):
-            raise
         return str(error.__cause__ or error)
     tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
     for row, expected in enumerate(plain):

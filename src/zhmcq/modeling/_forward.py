@@ -16,6 +16,7 @@ import torch
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
 from zhmcq.modeling._loading import loading
+from zhmcq.modeling._memory import memory_errors
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -35,8 +36,8 @@ __all__ = [
     "without_earlier_state",
 ]
 
-# What the forward methods of models raise about inputs that they cannot read. OutOfMemoryError is a
-# RuntimeError as well, and has to be caught before these.
+# What the forward methods of models raise about inputs that they cannot read. So does torch where
+# memory runs out: within ``evaluated`` that is a MemoryError.
 FORWARD_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -240,11 +241,14 @@ def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
     Args:
         model: The model; afterwards it is in the mode that it was in.
         compute: Computes something with it.
+
+    Raises:
+        MemoryError: If memory runs out, on whichever device.
     """
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with memory_errors(), torch.inference_mode():
             return compute()
     finally:
         model.train(training)

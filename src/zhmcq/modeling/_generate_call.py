@@ -106,7 +106,7 @@ def generated(
         with without_earlier_state(base):
             # By the class: a model's folder may contain a generate() of its own.
             output = evaluated(base, lambda: type(base).generate(base, **options))
-    except ZhmcqError:
+    except (ZhmcqError, MemoryError):
         raise
     except Exception as error:  # transformers and its models raise all kinds
         given = f" with the fields {dict(call.fields)}" if call.fields else ""

@@ -227,8 +227,6 @@ def _end_alone(model: Any, ids: tuple[int, ...], scored: int) -> torch.Tensor:
     """The log-likelihoods of the last tokens of a sequence that is computed alone."""
     try:
         return _log_likelihoods(model, [plain_row(ids, scored)], "equal")
-    except torch.OutOfMemoryError:
-        raise
     except FORWARD_ERRORS as error:
         raise unreadable(model, len(ids), error) from error
 
@@ -249,8 +247,6 @@ def _difference(
     for rows in sample.rows(layout):
         try:
             values = _log_likelihoods(model, rows, layout)
-        except torch.OutOfMemoryError:
-            raise
         except FORWARD_ERRORS as error:
             return f"its forward method raises {type(error).__name__}: {error}"
         branches = [branch for row in rows for branch in row.branches]

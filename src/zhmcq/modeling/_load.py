@@ -22,6 +22,7 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
 from zhmcq.modeling._loading import loading
+from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.modeling._weight_files import WEIGHTS, weight_files, weight_names
@@ -225,7 +226,12 @@ def load_weights(
             options["device_map"] = {"": device}  # such weights are not moved later
             logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
         try:
-            with bars_on_terminals_only():
+            with (
+                bars_on_terminals_only(),
+                enough_memory(
+                    ModelError, f"loading {source.name!r}", "take a 16-bit dtype or a quantization"
+                ),
+            ):
                 loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         except LOADING_ERRORS as error:
             raise _unloadable(source, "causal language model", error) from error

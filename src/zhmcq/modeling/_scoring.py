@@ -149,8 +149,6 @@ class ScoringEngine:
         try:
             # Double only once it is off the device: Apple's GPUs have no float64.
             sums = evaluated(self.model, summed).cpu().numpy()
-        except torch.OutOfMemoryError:
-            raise
         except FORWARD_ERRORS as error:
             raise unreadable(self.model, batch.input_ids.shape[1], error) from error
         finite = np.isfinite(sums)

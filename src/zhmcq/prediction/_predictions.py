@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zhmcq._files import refuse_inputs
+from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
@@ -42,6 +43,7 @@ class Prediction:
             not be put to the model.
         reply: What the model wrote; ``""`` if the candidates were scored.
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
+            Control characters of what it quotes are shown as escapes.
         source_id: The id cell of the question's source, as it is there.
 
     Raises:
@@ -66,6 +68,7 @@ class Prediction:
                 f"{self.scores} and {self.confidence}: answer it with dtype='float32', or with "
                 "another base model if it was computed in that"
             )
+        object.__setattr__(self, "reason", visible(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
     ModelError,
+    PredictionError,
     SettingsError,
 )
 from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
@@ -31,6 +32,7 @@ from zhmcq.modeling._load import (
     load_weights,
     quantization_config,
 )
+from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
@@ -60,6 +62,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PROMPT = "zh-exam"
 DEFAULT_MAX_LENGTH = 2048
+LESS_MEMORY = "give a lower batch_size or max_length, or a quantization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,7 @@ class MCQPredictor:
             QuestionError: If two questions have one id.
             PredictionError: If an argument has a wrong type, or needs another one; if the journal
                 is damaged, or of another run or dtype; if the model computes numbers that are
-                not finite, or cannot write replies.
+                not finite, or cannot write replies; if memory runs out.
             SettingsError: If transformers refuses the fields of ``GenerateSettings``.
             ModelError: If the model works in no dtype of the device, or not in the one given; if
                 it is not causal, or its numbers depend on the other questions in every layout.
@@ -276,6 +279,7 @@ class MCQPredictor:
         bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
+            stack.enter_context(enough_memory(PredictionError, "answering", LESS_MEMORY))
             encoder = self._encoder(journal)
             scoring = isinstance(settings, ScoreSettings)
             encoder.refuse_faulty_template(bank, scoring=scoring)

@@ -14,6 +14,7 @@ from zhmcq._files import atomic_write, refuse_inputs
 from zhmcq.errors import OutputError, QuestionError, ReadError
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading._formats import Contents, JsonDocument, JsonLines
+from zhmcq.reading._formats.json_files import repeated_message, repeated_names
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -148,6 +149,8 @@ def saved_bank(contents: Contents, where: str) -> QuestionBank | None:
             return _bank_from_lines((line for _, line in contents.lines), where)
     if isinstance(contents, JsonDocument) and isinstance(contents.value, Mapping):
         form = contents.value.get("format")
+        if form in (FORMAT, SPLITS_FORMAT) and (names := repeated_names(contents.value)):
+            raise ReadError(repeated_message(where, names))
         if form == FORMAT:
             return bank_from_record(contents.value, where)
         if form == SPLITS_FORMAT:
@@ -200,7 +203,7 @@ def _bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
     try:
         for number, line in enumerate(lines):
             if isinstance(line, ReadError):
-                raise line
+                raise ReadError(str(line)) from line
             if number == 0:
                 head = line
                 if head.get("version") != VERSION:

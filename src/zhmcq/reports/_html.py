@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zhmcq._files import atomic_write
+from zhmcq._visible import visible
 
 __all__ = ["Bar", "ChangedAnswer", "FigureRow", "write_comparison"]
 
@@ -151,7 +152,7 @@ def write_comparison(
         }
         for position, bar in enumerate(bars)
     ]
-    page = Environment(autoescape=True).from_string(PAGE)
+    page = Environment(autoescape=True, finalize=_shown).from_string(PAGE)
     text = page.render(
         title="Base and tuned model compared",
         summary=summary,
@@ -161,3 +162,7 @@ def write_comparison(
     )
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _shown(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,34 @@ from typing import Any
 from zhmcq._files import atomic_write, refuse_inputs
 from zhmcq.errors import OutputError
 from zhmcq.questions import QuestionBank, RowProblem
-from zhmcq.reading._formats.archive import check_archive
+from zhmcq.reading._formats.table import MAX_COLUMNS
+from zhmcq.reports._copies import copied_workbook
+from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.zh._fold import fold_name
 
 __all__ = ["write_problems"]
 
+logger = logging.getLogger(__name__)
+
 COLOURS = {"error": "FFC7CE", "warning": "FFEB9C"}
-# openpyxl holds a workbook it changes in memory, at about 50 times its size.
-LARGEST = 40 * 2**20
 _HEADER_ROWS = 40
 _LONGEST = 2000
+_LIST_HEADERS = ("row", "id", "field", "severity", "code", "message")
+_LIST_WIDTHS = (8, 20, 20, 10, 24, 100)
 # How a column without a header is called, up to the last one that a reader takes.
 _UNNAMED = re.compile("column ([A-Z]{1,2})")
+# XML 1.0 forbids these; a workbook spells them so, and a text that looks like such a spelling too.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\r(?!\n)|_(?=x[0-9A-Fa-f]{4}_)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     """Write the bank's file back as a workbook, so that its owner can mend it.
 
     Cells with an error are red, with a warning yellow, and a comment says what is wrong. An xlsx
-    workbook is copied with its formats and formulas; of any other file, the rows read are written.
+    workbook is copied with its formats and formulas, unless it is larger than openpyxl can change
+    in memory; of another table, the rows read are written. Records of json have no cells: a list of
+    the problems is written, with the line or number of each record.
 
     Args:
         bank: A bank that was read from one file.
@@ -49,56 +58,109 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
             f"the problems are of {len(files)} files ({', '.join(files[:3])}); write each file's "
             "bank by itself"
         )
-    source = Path(files[0]) if files else None
-    copied = source is not None and source.suffix.lower() == ".xlsx" and source.is_file()
-    rows: dict[str, dict[int, int]] = {}
-    if copied and source and source.stat().st_size <= LARGEST:
-        book = _copy(source)
+    source = files[0] if files else None
+    book = copied_workbook(Path(source)) if source else None
+    by_sheet = _by_sheet(bank.problems)
+    if book is not None and by_sheet.keys() <= {"", *book.sheetnames}:
+        for name, problems in by_sheet.items():
+            _mark(book[name] if name else book.worksheets[0], problems, None)
+    elif bank.table.rows:
+        book = _rewritten(bank, source, path)
     else:
-        book, rows = _rewritten(bank)
-    for sheet_name, problems in _by_sheet(bank.problems).items():
-        if sheet_name in book.sheetnames or not sheet_name:
-            sheet = book[sheet_name] if sheet_name else book.worksheets[0]
-            _mark(sheet, problems, rows.get(sheet.title))
+        book = _listed(bank.problems)
     with atomic_write(path) as temporary:
         book.save(temporary)
 
 
-def _copy(source: Path) -> Any:
+def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[str]) -> Any:
+    """A workbook of the source's cells as they were read, with the problems marked."""
     import openpyxl
 
-    try:
-        with zipfile.ZipFile(source) as archive:
-            check_archive(archive, str(source))
-        return openpyxl.load_workbook(source)
-    except Exception as error:
-        raise OutputError(
-            f"cannot copy {source}: it can't be read any more ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _rewritten(bank: QuestionBank) -> tuple[Any, dict[str, dict[int, int]]]:
-    """A workbook of the source's cells; with the number of each source row in it, by sheet."""
-    import openpyxl
-
+    sheets: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for origin, cells in bank.table.rows.items():
+        if source is None or origin.file == source:
+            sheets.setdefault(origin.sheet, {})[origin.row] = cells
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
-    rows: dict[str, dict[int, int]] = {}
-    for origin, cells in bank.table.rows.items():
-        title = origin.sheet[:31] or "Sheet1"
-        if title not in book.sheetnames:
-            book.create_sheet(title).append(list(bank.table.headers))
-            rows[title] = {}
-        sheet = book[title]
-        values = [cells.get(header, "") for header in bank.table.headers]
-        sheet.append(values)
-        rows[title][origin.row] = sheet.max_row
-        for cell in sheet[sheet.max_row]:
-            if cell.data_type == "f":
-                cell.data_type = "s"
+    headers = bank.table.headers
+    by_sheet = _by_sheet(bank.problems)
+    cut = 0
+    titles = sheet_names([name or "Sheet1" for name in sheets])
+    for title, (name, rows) in zip(titles, sheets.items(), strict=True):
+        if len(rows) >= MAX_ROWS:
+            raise OutputError(
+                f"cannot write {path}: it would have {len(rows):,} rows below its headers; a "
+                f"workbook takes {MAX_ROWS - 1:,}: split the file"
+            )
+        sheet = book.create_sheet(title)
+        numbers: dict[int, int] = {}
+        _write_row(sheet, 1, headers)
+        for number, (row, cells) in enumerate(rows.items(), 2):
+            cut += _write_row(sheet, number, [cells.get(header, "") for header in headers])
+            numbers[row] = number
+        _mark(sheet, by_sheet.get(name, ()), numbers)
     if not book.worksheets:
         book.create_sheet("Sheet1")
-    return book, rows
+    if cut:
+        logger.warning("%s: %d cells were cut to %d characters, Excel's limit", path, cut, MAX_CELL)
+    return book
+
+
+def _listed(problems: Sequence[RowProblem]) -> Any:
+    """A workbook that lists problems, a row each."""
+    import openpyxl
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = "Problems"
+    _write_row(sheet, 1, _LIST_HEADERS)
+    for column, width in enumerate(_LIST_WIDTHS, 1):
+        sheet.column_dimensions[get_column_letter(column)].width = width
+        sheet.cell(1, column).font = Font(bold=True)
+    for number, problem in enumerate(problems[: MAX_ROWS - 1], 2):
+        name = "" if problem.source_id is None else problem.source_id
+        _write_row(
+            sheet,
+            number,
+            (problem.row, name, problem.column, problem.severity, problem.code, problem.message),
+        )
+        sheet.cell(number, 4).fill = _fill(problem.severity)
+    if len(problems) >= MAX_ROWS:
+        logger.warning("of %d problems a sheet takes %d", len(problems), MAX_ROWS - 1)
+    sheet.freeze_panes = "A2"
+    return book
+
+
+def _write_row(sheet: Any, number: int, values: Sequence[Any]) -> int:
+    """Write a row, texts as texts whatever they begin with.
+
+    Returns:
+        How many cells had to be cut.
+    """
+    cut = 0
+    for column, value in enumerate(values, 1):
+        if value is None or value == "":
+            continue
+        if not isinstance(value, str):
+            sheet.cell(number, column, value if _is_number(value) else str(value))
+            continue
+        text = _storable(value)
+        cut += len(text) > MAX_CELL
+        cell = sheet.cell(number, column, text[:MAX_CELL])
+        cell.data_type = "s"  # openpyxl takes "=1+1" for a formula and "#N/A" for an error
+    return cut
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, bool | int | float) and abs(value) < 1e15
+
+
+def _storable(text: str) -> str:
+    """A text as a workbook stores it; spreadsheet programs show it as it was."""
+    text = _FORBIDDEN.sub(lambda match: f"_x{ord(match.group()):04X}_", text)
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _by_sheet(problems: Sequence[RowProblem]) -> dict[str, list[RowProblem]]:
@@ -129,18 +191,23 @@ def _mark(sheet: Any, problems: Sequence[RowProblem], rows: Mapping[int, int] | 
 
 def _mark_cell(cell: Any, problems: Sequence[RowProblem]) -> None:
     from openpyxl.comments import Comment
-    from openpyxl.styles import PatternFill
 
     worst = "error" if any(p.severity == "error" for p in problems) else "warning"
-    cell.fill = PatternFill("solid", start_color=COLOURS[worst], end_color=COLOURS[worst])
+    cell.fill = _fill(worst)
     text = "\n".join(f"[{p.code}] {p.message}" for p in problems)
-    cell.comment = Comment(text[:_LONGEST], "zhmcq", width=360, height=120)
+    cell.comment = Comment(_storable(text)[:_LONGEST], "zhmcq", width=360, height=120)
+
+
+def _fill(severity: str) -> Any:
+    from openpyxl.styles import PatternFill
+
+    return PatternFill("solid", start_color=COLOURS[severity], end_color=COLOURS[severity])
 
 
 def _columns(sheet: Any) -> dict[str, int]:
     """The column of each header; the first rows are searched, as the reader does."""
     columns: dict[str, int] = {}
-    for row in sheet.iter_rows(max_row=_HEADER_ROWS):
+    for row in sheet.iter_rows(max_row=_HEADER_ROWS, max_col=MAX_COLUMNS):
         for cell in row:
             if isinstance(cell.value, str):
                 columns.setdefault(fold_name(cell.value), cell.column)

@@ -22,7 +22,16 @@ from typing import Any, TextIO
 from zhmcq._files import atomic_write
 from zhmcq.errors import OutputError
 
-__all__ = ["Sheet", "escape_csv_text", "write_csv", "write_json", "write_xlsx"]
+__all__ = [
+    "MAX_CELL",
+    "MAX_ROWS",
+    "Sheet",
+    "escape_csv_text",
+    "sheet_names",
+    "write_csv",
+    "write_json",
+    "write_xlsx",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +165,7 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
         try:
             with Workbook(str(temporary), options) as book:
                 book.set_properties({"created": CREATED})
-                names = _sheet_names(sheets)
+                names = sheet_names(sheets)
                 for name, sheet in zip(names, sheets.values(), strict=True):
                     cut += _fill(book, book.add_worksheet(name), sheet)
         except XlsxWriterException as error:
@@ -210,7 +219,7 @@ def _write_text(worksheet: Any, line: int, column: int, text: str, style: Any) -
     return len(units) > 2 * MAX_CELL
 
 
-def _sheet_names(names: Iterable[str]) -> list[str]:
+def sheet_names(names: Iterable[str]) -> list[str]:
     """Names that Excel allows; a name that would be another one's but for its case is numbered."""
     allowed: list[str] = []
     for name in names:

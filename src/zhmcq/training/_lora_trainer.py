@@ -14,11 +14,12 @@ from typing import Any
 from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
-from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
+from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError, TrainingError
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._load import ModelSource, load_config, load_skeleton, load_tokenizer
+from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -49,6 +50,7 @@ __all__ = ["LoraTrainer"]
 
 logger = logging.getLogger(__name__)
 
+LESS_MEMORY = "lower max_length or per_device_train_batch_size, or give a quantization"
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
 
 
@@ -179,8 +181,8 @@ class LoraTrainer:
             CheckpointError: If the run cannot be resumed.
             ModelError: If the base model cannot be loaded, is not causal, lacks weights, or does
                 not work in the dtype.
-            TrainingError: If a loss, gradient, weight or score is not finite, or the call comes
-                from within another training.
+            TrainingError: If a loss, gradient, weight or score is not finite, memory runs out, or
+                the call comes from within another training.
             KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is saved; it says how to
                 resume.
 
@@ -191,6 +193,7 @@ class LoraTrainer:
                 train, valid, RunFolder(output_dir, overwrite=overwrite, resume=resume)
             )
 
+    @enough_memory(TrainingError, "training", LESS_MEMORY)
     def _train(
         self, train: Sequence[Question], valid: Sequence[Question] | None, folder: RunFolder
     ) -> TrainingResult:

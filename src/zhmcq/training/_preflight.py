@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from zhmcq._visible import console_text, visible
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._chat_probe import TEMPLATE_RULES
 from zhmcq.encoding._encode import question_name, render_prompt
@@ -115,7 +116,7 @@ class PreflightReport:
         shortened: How many training questions lose the end of their passage to the maximum length.
         validation_shortened: How many validation questions do.
         lengths: The training questions' token lengths, before any shortening.
-        example: One question decoded, what is supervised between ``⟦`` and ``⟧``.
+        example: One question decoded, what is supervised between ``〔`` and ``〕``.
         run: Steps, tokens and memory of the run; ``None`` if there is nothing to train on.
         validation_sharing: How many validation questions share a passage with training questions,
             or a near-copy or quotation of one.
@@ -179,11 +180,11 @@ class PreflightReport:
         if self.findings:
             lines.append(self._shown())
         if self.example:
-            lines.append(f"supervised, between ⟦ and ⟧:\n{self.example}")
-        return "\n".join(lines)
+            lines.append(f"supervised, between 〔 and 〕:\n{self.example}")
+        return visible("\n".join(lines))
 
     def __str__(self) -> str:
-        return self.text()
+        return console_text(self.text())
 
     def _cuts(self) -> str:
         text = f"{self.shortened} questions with a shortened passage"
@@ -406,5 +407,5 @@ def _example(encoded: Sequence[EncodedQuestion], codec: TokenCodec) -> str:
         if question.target is not None:
             prompt = codec.tokenizer.decode(list(question.prompt))
             answer = codec.tokenizer.decode(list(question.candidates[question.target]))
-            return f"{prompt}⟦{answer}⟧"
+            return f"{prompt}〔{answer}〕"
     return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zhmcq._visible import visible
 from zhmcq.errors import OutputError
 from zhmcq.evaluation import wilson
 from zhmcq.manifest import Manifest, versions
@@ -121,7 +122,7 @@ def model_card(manifest: Manifest, report: PreflightReport) -> str:
     options = json.dumps(manifest.prompt.options, ensure_ascii=False)
     settings = json.dumps(manifest.settings, ensure_ascii=False, indent=2)
     made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
-    return f"""---
+    text = f"""---
 {chr(10).join(head)}
 ---
 
@@ -161,6 +162,7 @@ The base model's weights have the SHA-256 `{manifest.base.weights_sha256}`.
 
 Made with {made_with}.
 """
+    return visible(text)
 
 
 def _lengths(lengths: TokenLengths) -> str:

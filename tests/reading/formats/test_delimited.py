@@ -8,6 +8,7 @@ from conftest import WriteXlsx
 from zhmcq.errors import ReadError
 from zhmcq.questions import Question, RowProblem
 from zhmcq.reading import read_bank, stream_bank
+from zhmcq.reports._tables import write_csv
 
 TABLE = (
     "題號,題目,A,B,C,D,答案\n"
@@ -97,4 +98,46 @@ def test_a_line_that_is_not_json_is_a_problem_of_its_own(tmp_path: Path) -> None
     assert [(problem.row, problem.code) for problem in bank.problems] == [(2, "bad_json")]
     path.write_text('{"question": "二\n', encoding="utf-8")
     with pytest.raises(ReadError, match="line 1: expected json"):
+        read_bank(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("題目,A,B\n一？,甲\x00,乙\n".encode(), 2),
+        (b"question,A,B\n\nwhat\x00?,x,y\n", 3),
+        ("題目,A,B\n一？,甲\x00,乙\n".encode("utf-16"), 2),
+        ("題目,A,B\n".encode() + "一？,甲,乙\n".encode() * 20_000 + b"\x00\n", 20_002),
+    ],
+)
+def test_a_zero_byte_is_named_with_its_line(tmp_path: Path, content: bytes, line: int) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=rf"bank\.csv, line {line}: it holds a zero byte \(NUL\)"):
+        read_bank(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "'=1", "''+1", "\n甲", "'\n甲", "＝1", "'甲'=乙", "'a'", "'"]
+)
+def test_the_apostrophe_that_exports_put_before_a_text_is_taken_off(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "bank.csv"
+    write_csv(path, ["題目", "A", "B"], [{"題目": "哪個？", "A": text, "B": "乙"}])
+    assert read_bank(path)[0].options == (text.strip(), "乙")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a," * 1_000_000, "the limit is 702"),
+        ("a," * 20_000_000, "is longer than 33,554,432 characters"),
+        ('"\n",' * 12_000_000, "is longer than 33,554,432 characters"),
+    ],
+)
+def test_a_row_without_end_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,A,B\n" + text, encoding="utf-8")
+    with pytest.raises(ReadError, match=reason):
         read_bank(path)

@@ -75,6 +75,10 @@ NOTES = {
         "holds a picture, or a label without a text; a text model can't see pictures",
     ),
     "bad_json": ("error", "this line is not json"),
+    "repeated_name": (
+        "error",
+        "is there twice in one object, with different values; keep the right one",
+    ),
     "no_question": ("error", "no field of this record was recognised as a question"),
     "same_as_above": (
         "warning",

@@ -21,6 +21,11 @@ from zhmcq.reading._drafts.embedded import split_item
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout, recognise
 from zhmcq.reading._drafts.json_options import options_of, text_of
 from zhmcq.reading._formats import JsonDocument, JsonLines
+from zhmcq.reading._formats.json_files import (
+    RepeatedNameError,
+    repeated_message,
+    repeated_names,
+)
 from zhmcq.reading._formats.table import tracked
 from zhmcq.zh._fold import fold_name, tidy
 
@@ -53,10 +58,21 @@ def record_drafts(
                 yield draft
         except ReadError as error:
             failure = failure or error
-            code = "no_question" if isinstance(error, ColumnsError) else "bad_json"
-            yield Draft(Origin(request.name, "", number), "", notes=[("", code)])
+            origin = Origin(request.name, "", number)
+            yield Draft(origin, "", notes=_notes(error))
     if failure and heading is None:
-        raise failure
+        raise ReadError(str(failure)) if isinstance(failure, RepeatedNameError) else failure
+
+
+def _or_error(item: Any, where: str) -> Any:
+    names = repeated_names(item)
+    return RepeatedNameError(where, names) if names else item
+
+
+def _notes(error: ReadError) -> list[tuple[str, str]]:
+    if isinstance(error, RepeatedNameError):
+        return [(name, "repeated_name") for name in dict.fromkeys(error.names)]
+    return [("", "no_question" if isinstance(error, ColumnsError) else "bad_json")]
 
 
 def _numbered_items(
@@ -67,6 +83,11 @@ def _numbered_items(
     if isinstance(contents, JsonLines):
         return tracked(contents.lines, contents.expected, what)
     items = top_items(contents.value)
+    if names := repeated_names(contents.value):
+        items = [_or_error(item, f"{request.name}, item {n}") for n, item in enumerate(items, 1)]
+        inside = [name for i in items if isinstance(i, RepeatedNameError) for name in i.names]
+        if len(inside) < len(names):  # a name outside the items
+            raise ReadError(repeated_message(request.name, names))
     if not items:
         raise ReadError(
             f"{request.name}: expected a list of questions as json, found "

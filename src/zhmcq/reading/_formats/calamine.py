@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.cells import cell_text
-from zhmcq.reading._formats.table import CellRow, MergedColumns, MergedRange, Sheet
+from zhmcq.reading._formats.table import CellRow, MergedColumns, MergedRange, Sheet, TextBudget
 
 __all__ = ["calamine_sheets"]
 
@@ -46,13 +46,15 @@ def calamine_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     with tempfile.TemporaryFile() as errors, _child(path, errors) as child:
         assert child.stdout is not None  # noqa: S101
         lines = _Lines(child.stdout, name)
+        budget = TextBudget(path.stat().st_size, name)
         ended = False
         for line in lines:
             if not isinstance(line, dict) or not {"sheet", "merges", "rows"} <= line.keys():
                 ended = line == {"end": True}
                 break
             merges = [MergedRange(*merge) for merge in line["merges"]]
-            yield Sheet(line["sheet"], _rows(lines, MergedColumns(merges)), line["rows"])
+            rows = _rows(lines, MergedColumns(merges), budget)
+            yield Sheet(line["sheet"], rows, line["rows"])
             lines.skip_rows()
         if not ended:
             child.kill()
@@ -125,7 +127,7 @@ class _Lines:
             pass
 
 
-def _rows(lines: _Lines, merged: MergedColumns) -> Iterator[CellRow]:
+def _rows(lines: _Lines, merged: MergedColumns, budget: TextBudget) -> Iterator[CellRow]:
     for number, *cells in lines.rows():
         row = CellRow(number, [], [])
         for column, stored in enumerate(cells):
@@ -139,9 +141,7 @@ def _rows(lines: _Lines, merged: MergedColumns) -> Iterator[CellRow]:
             row.values.append(value)
         if any(row.texts):
             merged.fill(row)
-            yield row
-        else:
-            merged.pass_by(number)
+            yield budget.spend(row)
 
 
 def _value(stored: Any) -> Any:

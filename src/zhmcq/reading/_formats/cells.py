@@ -28,8 +28,8 @@ _ERROR = re.compile(
 def unescape(text: str) -> str:
     """Undo the ``_x000D_`` escapes by which workbooks write characters that XML forbids.
 
-    ``_x0041_`` stays: it is what a person typed, stored in the file as ``_x005F_x0041_``, of which
-    openpyxl undoes the first part.
+    ``_x0041_`` stays, which some programs store as it was typed; others store
+    ``_x005F_x0041_``.
     """
     if "_x" not in text:
         return text

@@ -19,6 +19,8 @@ __all__ = ["count_lines", "delimited_sheets", "detect_encoding"]
 CHUNK = 2**20
 SAMPLE = 2**18
 MAX_FIELD = 2**24
+# A row of 702 cells as long as Excel takes them has 23 million characters.
+MAX_ROW = 2**25
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -28,7 +30,8 @@ _BOMS = (
 )
 _CANDIDATES = ("cp950", "big5hkscs", "gb18030", "utf-16-le", "utf-16-be")
 _RARE = re.compile("[\ue000-\uf8ff\ufffd\u0080-\u009f\x00-\x08\x0b\x0e-\x1f\uffff]")
-_QUOTED_FORMULA = re.compile(r"""'(?=[=+\-@\t\r＝＋－＠])""")
+# What zhmcq.reports puts an apostrophe before, so that no spreadsheet program runs it.
+_RISKY_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def detect_encoding(path: Path, name: str) -> str:
@@ -52,7 +55,10 @@ def detect_encoding(path: Path, name: str) -> str:
                 f"{name}: it starts with the mark of {encoding} but goes on in other bytes; "
                 "open it in an editor and save it as UTF-8"
             )
-    if b"\x00" not in sample and _decodes(path, "utf-8"):
+    zeros = sample.count(0)
+    if zeros * 4 < len(sample) and _decodes(path, "utf-8"):
+        if zeros:
+            raise _zero_byte(name, sample.count(b"\n", 0, sample.index(0)) + 1)
         return "utf-8"
     for encoding in _likely(sample):
         if _decodes(path, encoding):
@@ -60,6 +66,13 @@ def detect_encoding(path: Path, name: str) -> str:
     raise ReadError(
         f"{name}: its bytes are not text in UTF-8, Big5, GB18030 or UTF-16 throughout (it may be "
         "damaged, or mix encodings); open it in the program it came from and save it as UTF-8"
+    )
+
+
+def _zero_byte(name: str, line: int) -> ReadError:
+    return ReadError(
+        f"{name}, line {line}: it holds a zero byte (NUL), which no text has, so the file is "
+        "damaged; open it in the program it came from and save it again"
     )
 
 
@@ -179,21 +192,18 @@ def _sample_rows(sample: str, delimiter: str) -> list[list[str]]:
 def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[CellRow]:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
     with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(_without_nul(file), delimiter=delimiter, skipinitialspace=True)
+        lines = _Lines(file, name)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         number = 1
         try:
             for cells in reader:
+                lines.taken = 0
                 if len(cells) > MAX_COLUMNS:
                     raise ReadError(
                         f"{name}, line {number}: {len(cells)} cells in a row; the limit is "
                         f"{MAX_COLUMNS}; check the delimiter and the quotes"
                     )
-                texts = [
-                    _QUOTED_FORMULA.sub("", cell_text(c)[0], count=1)
-                    if c[:1] == "'"
-                    else cell_text(c)[0]
-                    for c in cells
-                ]
+                texts = [cell_text(_without_apostrophe(cell))[0] for cell in cells]
                 if any(texts):
                     yield CellRow(number, texts, list(texts))
                 number = reader.line_num + 1
@@ -204,5 +214,39 @@ def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[Cell
             ) from error
 
 
-def _without_nul(file: IO[str]) -> Iterator[str]:
-    return (line.replace("\x00", "") if "\x00" in line else line for line in file)
+def _without_apostrophe(cell: str) -> str:
+    """The text that :func:`zhmcq.reports.escape_csv_text` was given."""
+    quoted = cell[:1] == "'" and cell.lstrip("'").startswith(_RISKY_STARTS)
+    return cell[1:] if quoted else cell
+
+
+class _Lines:
+    """The lines of a file, as ``csv.reader`` takes them; each row is of bounded length.
+
+    Attributes:
+        taken: The characters taken so far; to be set to 0 when a row is complete.
+    """
+
+    def __init__(self, file: IO[str], name: str) -> None:
+        self._file = file
+        self._name = name
+        self._number = 0
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self.taken += len(line)
+        if self.taken > MAX_ROW:
+            raise ReadError(
+                f"{self._name}, line {self._number}: the row that ends here or later is longer "
+                f"than {MAX_ROW:,} characters; check the line ends and the quotes"
+            )
+        if "\x00" in line:
+            raise _zero_byte(self._name, self._number)
+        return line

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from zhmcq._progress import progress_bar
+from zhmcq.errors import ReadError
 
 __all__ = [
     "MAX_COLUMNS",
+    "MAX_ROWS",
     "CellRow",
     "MergedColumns",
     "MergedRange",
     "Sheet",
     "SourceRow",
+    "TextBudget",
     "tracked",
 ]
 
@@ -23,6 +26,13 @@ T = TypeVar("T")
 # Column ZZ. A workbook whose cells lie further right is damaged or hostile, and padding its rows
 # would take gigabytes.
 MAX_COLUMNS = 702
+# The last row of a workbook.
+MAX_ROWS = 1_048_576
+# A text that is stored once and shown in many cells, or a row that is repeated, makes a small file
+# a large bank. Honest files give up to about 40 characters a byte, and more than a byte a row.
+_FREE_CHARACTERS = 2**26
+_CHARACTERS_PER_BYTE = 100
+_CHARACTERS_OF_ROW = 200  # what any row costs
 
 
 @dataclass(slots=True)
@@ -86,10 +96,6 @@ class MergedColumns:
             self._starts.setdefault(top, []).append((column - 1, bottom))
         self._open: dict[int, tuple[int, str, Any]] = {}
 
-    def pass_by(self, number: int) -> None:
-        """An empty row: a range that starts there has nothing to carry."""
-        self._starts.pop(number, None)
-
     def fill(self, row: CellRow) -> None:
         """Note the ranges that start in this row and fill the ones that cover it."""
         for column, (bottom, text, value) in list(self._open.items()):
@@ -105,6 +111,35 @@ class MergedColumns:
         for column, bottom in self._starts.pop(row.number, ()):
             if row.text(column):
                 self._open[column] = (bottom, row.text(column), row.value(column))
+
+
+class TextBudget:
+    """Refuses a small file whose rows and cells, repeated or merged, are out of proportion many.
+
+    Args:
+        size: The file's bytes.
+        name: How messages call it.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._limit = max(_FREE_CHARACTERS, _CHARACTERS_PER_BYTE * size)
+        self._used = 0
+        self._name = name
+
+    def spend(self, row: CellRow) -> CellRow:
+        """Count a row, and give it back.
+
+        Raises:
+            ReadError: If the file has shown too much by now.
+        """
+        self._used += _CHARACTERS_OF_ROW + len(row.texts) + sum(map(len, row.texts))
+        if self._used > self._limit:
+            raise ReadError(
+                f"{self._name}: refused: its rows show more than {self._limit:,} characters (a row "
+                f"counts {_CHARACTERS_OF_ROW} more), out of proportion to the file's size; if it "
+                "is honest, save it as csv"
+            )
+        return row
 
 
 class SourceRow(Mapping[str, Any]):

@@ -1,19 +1,17 @@
-"""xlsx and xlsm → sheets, a row at a time, through openpyxl's read-only mode."""
+"""xlsx and xlsm → sheets, a row at a time, in memory that does not grow with the sheet."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import zipfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import ReadError
-from zhmcq.reading._formats.archive import SheetScan, check_archive, pictured_cells, scan_sheet
-from zhmcq.reading._formats.cells import cell_text
-from zhmcq.reading._formats.table import MAX_COLUMNS, CellRow, MergedColumns, Sheet
+from zhmcq.reading._formats.archive import Drawings, check_archive
+from zhmcq.reading._formats.sheet_xml import SheetRows, merged_ranges
+from zhmcq.reading._formats.table import CellRow, MergedColumns, Sheet, TextBudget
+from zhmcq.reading._formats.workbook_parts import WorkbookParts, open_workbook, relations
 
 __all__ = ["xlsx_sheets"]
 
@@ -51,21 +49,22 @@ def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             _refuse_other_kinds(file.read(8), name)
             archive = zipfile.ZipFile(file)
             check_archive(archive, name)
-            workbook = _open(file)
-            sheets = [sheet for sheet in workbook.worksheets if hasattr(sheet, "_worksheet_path")]
-        if not sheets:
+            book = open_workbook(archive, name)
+        if not book.sheets:
             raise ReadError(
                 f"{name}: no worksheet was found in it; open it in a spreadsheet program and save "
                 "it as an ordinary .xlsx workbook"
             )
-        for sheet in sheets:
-            where = f"{name}, sheet {sheet.title!r}"
+        budget = TextBudget(path.stat().st_size, name)
+        drawings = Drawings(archive)
+        for title, part in book.sheets:
+            where = f"{name}, sheet {title!r}"
             with library_errors(where, "a worksheet"):
-                part = sheet._worksheet_path
                 with archive.open(part) as stream:
-                    scan = scan_sheet(stream, where)
-                pictures = pictured_cells(archive, part)
-            yield Sheet(sheet.title, _rows(sheet, scan, pictures, where), scan.rows)
+                    merges, expected = merged_ranges(stream, where)
+                pictures = drawings.pictured_cells(relations(archive, part, where).values())
+            rows = _sheet_rows(archive, part, book, where)
+            yield Sheet(title, _rows(rows, MergedColumns(merges), pictures, budget), expected)
 
 
 def _refuse_other_kinds(magic: bytes, name: str) -> None:
@@ -82,75 +81,22 @@ def _refuse_other_kinds(magic: bytes, name: str) -> None:
         )
 
 
-def _open(file: Any) -> Any:
-    # openpyxl parses XML through defusedxml, which refuses entities, wherever that is installed;
-    # this is what the dependency on defusedxml is for: nothing else here imports it.
-    import openpyxl
-
-    with _without_warnings():
-        return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-
-
-def _without_warnings() -> contextlib.AbstractContextManager[None]:
-    """Without openpyxl's, of styles and validations that it drops: cells are not concerned."""
-    return ignored_warnings(category=UserWarning, module="openpyxl")
+def _sheet_rows(
+    archive: zipfile.ZipFile, part: str, book: WorkbookParts, where: str
+) -> Iterator[CellRow]:
+    with library_errors(where, "rows of cells"), archive.open(part) as stream:
+        yield from SheetRows(stream, book.formats, book.texts, where)
 
 
 def _rows(
-    sheet: Any, scan: SheetScan, pictures: Mapping[int, set[int]], where: str
+    rows: Iterable[CellRow],
+    merged: MergedColumns,
+    pictures: Mapping[int, set[int]],
+    budget: TextBudget,
 ) -> Iterator[CellRow]:
-    from openpyxl.utils import get_column_letter
-
-    # The stored dimension is wrong in files of some writers, and rows would be cut by it.
-    sheet.reset_dimensions()
-    merged = MergedColumns(scan.merges)
-    source = sheet.iter_rows(max_col=MAX_COLUMNS if scan.wide else None)
-    number = 0
-    blank: tuple[Any, ...] = ()
-    with library_errors(where, "rows of cells"):
-        while batch := _next_rows(source):
-            for cells in batch:
-                number += 1
-                # The rows of a gap are one and the same tuple, a million of them at times.
-                row = None if cells is blank else _row(number, cells)
-                if row is None:
-                    blank = cells
-                    merged.pass_by(number)
-                    continue
-                for column, text in enumerate(row.texts if scan.without_value else ()):
-                    reference = f"{get_column_letter(column + 1)}{number}"
-                    if not text and reference in scan.without_value:
-                        row.notes[column] = "formula_without_value"
-                merged.fill(row)
-                for column in pictures.get(number, ()):
-                    if not row.text(column):
-                        row.notes[column] = "image_options"
-                yield row
-
-
-def _next_rows(source: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    with _without_warnings():
-        return list(itertools.islice(source, 256))
-
-
-def _row(number: int, cells: tuple[Any, ...]) -> CellRow | None:
-    texts: list[str] = []
-    values: list[Any] = []
-    notes: dict[int, str] = {}
-    filled = 0
-    for column, cell in enumerate(cells):
-        value = cell.value
-        if value is None:
-            text = ""
-        else:
-            style = None if isinstance(value, str) else cell.number_format
-            text, note = cell_text(value, style)
-            if note:
-                notes[column] = note
-            if text:
-                filled = column + 1
-        texts.append(text)
-        values.append(value)
-    if not filled:
-        return None
-    return CellRow(number, texts[:filled], values[:filled], notes)
+    for row in rows:
+        merged.fill(row)
+        for column in pictures.get(row.number, ()):
+            if not row.text(column):
+                row.notes[column] = "image_options"
+        yield budget.spend(row)
