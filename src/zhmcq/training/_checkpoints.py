@@ -113,24 +113,24 @@ class Checkpoints:
 
     def strangers(self) -> list[str]:
         """What no run wrote here, as paths within the folder."""
-        found = []
+        strangers = []
         for path in self.folder.iterdir():
             if is_scratch(path):
                 continue
             if path.is_symlink() or not path.is_dir():
-                found.append(path.name)
+                strangers.append(path.name)
                 continue
             ours: Collection[str] = ()
             if path.name in ("best", "start"):
                 ours = BEST_FILES
             elif path in self._all():
                 ours = _written(path)
-            found += [
+            strangers += [
                 f"{path.name}/{file.name}"
                 for file in path.iterdir()
                 if file.name not in ours and not is_scratch(file)
             ]
-        return found
+        return strangers
 
     def _all(self) -> list[Path]:
         """Folders that transformers wrote, oldest step first."""

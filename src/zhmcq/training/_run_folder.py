@@ -100,7 +100,7 @@ class RunFolder:
         """
         is_new = not self.path.exists()
         refusal = (
-            f"another training run is writing to {self.path}: wait until it has ended, or choose "
+            f"another training run is writing to {self.shown}: wait until it has ended, or choose "
             "another output_dir"
         )
         try:
@@ -127,22 +127,22 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise OutputExistsError(
-                f"{self.path} is a file; expected a folder to write the adapter to"
+                f"{self.shown} is a file; expected a folder to write the adapter to"
             )
         if self._overwrite:
-            refuse_strangers(self.path, self._strangers())
+            refuse_strangers(self.shown, self._strangers())
             return
         if (self.path / MANIFEST_NAME).exists():
             if (self.path / LOCK).exists():  # as after a kill when all was done but tidying up
                 with contextlib.suppress(OutputError), self.locked():
                     self._remove_left_behind()
             raise OutputExistsError(
-                f"{self.path} holds a finished adapter already: choose another output_dir, or pass "
-                "overwrite=True to train anew in its place"
+                f"{self.shown} holds a finished adapter already: choose another output_dir, or "
+                "pass overwrite=True to train anew in its place"
             )
         if self._names() and not (self.path / RUN_FILE).is_file():
             raise OutputExistsError(
-                f"{self.path} holds other files ({', '.join(self._names()[:5])}): choose an empty "
+                f"{self.shown} holds other files ({', '.join(self._names()[:5])}): choose an empty "
                 "output_dir"
             )
 
@@ -194,7 +194,7 @@ class RunFolder:
         elif run_file.is_file():
             return self._checkpoint_of(record)
         if self._resume is True:
-            raise CheckpointError(f"{self.path} holds no run that could be resumed")
+            raise CheckpointError(f"{self.shown} holds no run that could be resumed")
         with atomic_write(run_file) as temporary:
             text = json.dumps(record, ensure_ascii=False, indent=2)
             temporary.write_text(text, encoding="utf-8")
@@ -206,12 +206,12 @@ class RunFolder:
         changed = sorted(_changed(earlier, record))
         if changed:
             raise CheckpointError(
-                f"{self.path} holds an interrupted run with other {', '.join(changed)}: give the "
+                f"{self.shown} holds an interrupted run with other {', '.join(changed)}: give the "
                 "same ones to resume it, or pass overwrite=True to start anew"
             )
         if self._resume is False:
             raise OutputExistsError(
-                f"{self.path} holds an interrupted run: pass resume='auto' to resume it, or "
+                f"{self.shown} holds an interrupted run: pass resume='auto' to resume it, or "
                 "overwrite=True to start anew"
             )
         checkpoint = self.checkpoints.newest()
@@ -220,8 +220,8 @@ class RunFolder:
         else:
             if self._resume is True:
                 raise CheckpointError(
-                    f"{self.path} holds a run that ended before its first checkpoint was complete: "
-                    "pass resume='auto' to begin it again"
+                    f"{self.shown} holds a run that ended before its first checkpoint was "
+                    "complete: pass resume='auto' to begin it again"
                 )
             logger.info("%s holds no complete checkpoint: the run begins again", self.path)
             # The best adapter so far belongs to the steps that are lost.
@@ -261,11 +261,11 @@ class RunFolder:
                 clear_abandoned(path)
             self.checkpoints.clear_abandoned()
         except OSError as error:
-            raise OutputError(f"{self.path} cannot be tidied up: {error}") from error
+            raise OutputError(f"{self.shown} cannot be tidied up: {error}") from error
 
     def _remove_run(self) -> None:
         """Remove an earlier run, and nothing that zhmcq did not write."""
-        refuse_strangers(self.path, self._strangers())
+        refuse_strangers(self.shown, self._strangers())
         # What says that the folder is of zhmcq goes last, so that a removal can be taken up again.
         last = (RUN_FILE, MANIFEST_NAME)
         for name in sorted(self._names(), key=lambda name: (name in last, name)):
