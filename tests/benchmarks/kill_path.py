@@ -95,9 +95,9 @@ def write_workbooks(folder: Path) -> None:
         sheet.append([*header, "正確答案"] if name == "train" else header)
         for number in range(first, first + count):
             who = chr(FIRST_CHARACTER + 40 * number)
-            place = PLACES[number * 7 % 4]
-            cells = [number, f"{who}在{place}。", f"{who}在哪裡？", *PLACES]
-            sheet.append([*cells, PLACES.index(place) + 1] if name == "train" else cells)
+            key = number * 7 % 4
+            cells = [number, f"{who}在{PLACES[key]}。", f"{who}在哪裡？", *PLACES]
+            sheet.append([*cells, key + 1] if name == "train" else cells)
         sheet.append([999, "短文", "沒有選項的問題"])
         book.save(folder / f"{name}.xlsx")
 
@@ -196,12 +196,12 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def differences(expected: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
+def differences(expected: dict[str, str], actual: dict[str, str]) -> tuple[str, ...]:
     """What is left over, missing or other than in an undisturbed run."""
-    faults = [f"left behind: {name}" for name in found.keys() - expected.keys()]
-    faults += [f"missing: {name}" for name in expected.keys() - found.keys()]
-    common = expected.keys() & found.keys()
-    faults += [f"other bytes: {name}" for name in common if expected[name] != found[name]]
+    faults = [f"left behind: {name}" for name in actual.keys() - expected.keys()]
+    faults += [f"missing: {name}" for name in expected.keys() - actual.keys()]
+    common = expected.keys() & actual.keys()
+    faults += [f"other bytes: {name}" for name in common if expected[name] != actual[name]]
     return tuple(sorted(faults))
 
 
@@ -257,10 +257,10 @@ def warm_up(root: Path) -> tuple[Path, dict[str, str], float]:
         if straight.status:
             raise SystemExit((root / "run.log").read_text(encoding="utf-8"))
         seconds.append(straight.seconds)
-        found = contents(root / "run")
-        if expected and (faults := differences(expected, found)):
+        actual = contents(root / "run")
+        if expected and (faults := differences(expected, actual)):
             raise SystemExit(f"two undisturbed runs differ: {faults}")
-        expected = found
+        expected = actual
     return inputs, expected, min(seconds)
 
 
@@ -277,14 +277,14 @@ def _load(base: Path, bank: Sequence[Question], folder: Path) -> None:
 
 def table(runs: Sequence[Run], number: signal.Signals, seconds: float) -> str:
     """What was done and seen, as lines of markdown."""
-    stopped = [one for run in runs for one in run.attempts if one.stopped]
-    stages = Counter(one.stage for one in stopped)
+    stopped = [item for run in runs for item in run.attempts if item.stopped]
+    stages = Counter(item.stage for item in stopped)
     by_stage = ", ".join(f"{name} {stages[name]}" for name in STAGES if stages[name])
     rows = {
         "runs": len(runs),
         f"attempts that SIG{number.name.removeprefix('SIG')} stopped": len(stopped),
         "while it was at": by_stage,
-        "most stops of one run": max(sum(one.stopped for one in run.attempts) for run in runs),
+        "most stops of one run": max(sum(item.stopped for item in run.attempts) for run in runs),
         "names that stopped attempts left, cleared by the next": sum(run.left for run in runs),
         "runs with other bytes, or anything left at the end": sum(bool(r.faults) for r in runs),
         "seconds": round(seconds),

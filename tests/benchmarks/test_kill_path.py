@@ -28,8 +28,8 @@ def test_killed_runs_of_the_path_end_with_the_same_bytes() -> None:
 
 
 def test_a_file_too_many_too_few_or_of_other_bytes_is_a_difference() -> None:
-    found = {"out/a": "1", "out/b": "2", "out/.a-lock": "3"}
-    assert differences({"out/a": "1", "out/b": "x", "out/c": "4"}, found) == (
+    actual = {"out/a": "1", "out/b": "2", "out/.a-lock": "3"}
+    assert differences({"out/a": "1", "out/b": "x", "out/c": "4"}, actual) == (
         "left behind: out/.a-lock",
         "missing: out/c",
         "other bytes: out/b",
