@@ -24,7 +24,8 @@ BANK = QuestionBank(
     ]
 )
 
-# A child does it once more over what is there, and kills itself at the n-th change of a name.
+# A child does it once more over what is there, and ends itself at the n-th change of a name, by
+# SIGKILL or SIGTERM in turn.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -41,7 +42,7 @@ ways = {
     "a.xlsx": lambda path: write_xlsx(path, {"S": Sheet(("x",), [{"x": 1}])}),
 }
 
-def killed(write, path, point):
+def killed(write, path, point, number):
     count = 0
     def watch(event, arguments):
         nonlocal count
@@ -50,13 +51,13 @@ def killed(write, path, point):
             changes = bool(set(arguments[1]) & set("wax"))
         count += changes
         if changes and count == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
     pid = os.fork()
     if not pid:
         sys.addaudithook(watch)
         write(path)
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -number
 
 def contents():
     return {str(p): p.is_file() and p.read_bytes() for p in root.rglob("*")}
@@ -64,7 +65,7 @@ def contents():
 for name, write in ways.items():
     write(root / name)
     wanted, point = contents(), 1
-    while killed(write, root / name, point):
+    while killed(write, root / name, point, (signal.SIGKILL, signal.SIGTERM)[point % 2]):
         write(root / name)
         assert contents() == wanted, (name, point, contents().keys() ^ wanted.keys())
         point += 1
