@@ -250,7 +250,8 @@ def _write_workbook(path: Path, sheet: str, questions: Sequence[Question], *, ke
     os.close(handle)
     temporary = Path(name)
     try:
-        options = {"strings_to_formulas": False, "strings_to_urls": False}
+        # In memory: it has no temporary files elsewhere, which a kill would leave there.
+        options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
         with xlsxwriter.Workbook(str(temporary), options) as book:
             # A fixed date keeps the bytes the same from run to run.
             book.set_properties(

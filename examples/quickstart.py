@@ -28,6 +28,9 @@ from zhmcq.questions import QuestionBank
 
 console = Console(highlight=False)
 
+SAMPLE = ("sample.xlsx", "sample_unanswered.xlsx")
+UNFINISHED = {*SAMPLE, "data", "adapter"}  # what a run leaves that did not finish its adapter
+
 
 def main() -> int:
     """Run it; 0 if all went well, 1 after an error that zhmcq explains."""
@@ -101,7 +104,8 @@ def build_data_set(
     """Read, split by passage and save; the questions to train on and those of validation."""
     bank = builder.read(train_file)
     splits = builder.split(bank)
-    splits.save(options.output_dir / "data", prompt=options.prompt, overwrite=options.overwrite)
+    # Only what an earlier call has saved there is replaced.
+    splits.save(options.output_dir / "data", prompt=options.prompt, overwrite=True)
     show_problems(bank)
     train = splits.train if options.limit is None else splits.train.sample(options.limit)
     validation = splits.valid.sample(options.valid)
@@ -173,7 +177,9 @@ def files(options: argparse.Namespace, out: Path) -> tuple[Path, Path]:
     """The files to train on and to answer."""
     if options.train is None:
         console.print("No --train given: a synthetic sample is made, and marked as such.")
-        sample, unanswered = write_sample(out / "sample.xlsx")
+        sample, unanswered = (out / name for name in SAMPLE)
+        if options.overwrite or not (sample.exists() and unanswered.exists()):
+            write_sample(sample)
         return sample, options.predict or unanswered
     if options.predict is None:
         raise zhmcq.errors.ReadError(
@@ -183,8 +189,13 @@ def files(options: argparse.Namespace, out: Path) -> tuple[Path, Path]:
 
 
 def refuse_earlier_run(out: Path, overwrite: bool) -> None:
-    """Refuse a folder in use before anything is written, rather than after minutes of work."""
-    if out.exists() and any(out.iterdir()) and not overwrite:
+    """Refuse a folder in use before anything is written, rather than after minutes of work.
+
+    A run that ended before its adapter was finished, as without a base model, is none: it goes on.
+    """
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    finished = (out / "adapter" / "zhmcq_manifest.json").exists()
+    if not overwrite and (finished or names - UNFINISHED):
         raise zhmcq.errors.OutputExistsError(
             f"{out} holds an earlier run: give another --output-dir, or --overwrite to replace it"
         )

@@ -88,6 +88,14 @@ def test_every_class_and_function_of_a_face_is_documented(name: str) -> None:
     } <= documented
 
 
+def test_the_tests_that_the_page_on_security_names_are_there() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(tests/[\w/]+\.py)`", page)
+
+    assert len(names) > 20
+    assert [name for name in names if not (ROOT / name).is_file()] == []
+
+
 def test_modules_inside_a_package_are_marked_as_inner() -> None:
     public = [name for name in FACES if name.count(".") > 1]
 

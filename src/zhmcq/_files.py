@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from zhmcq.errors import OutputError, OutputExistsError
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from filelock import BaseFileLock
 
 __all__ = [
     "atomic_folder",
@@ -93,6 +93,7 @@ def atomic_folder(
         OutputError: If the folder cannot be written.
     """
     target = real_path(path)
+    clear_abandoned(target)
     refuse_occupied(target, overwrite=overwrite, ours=ours)
     with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
@@ -170,12 +171,16 @@ def refuse_occupied(
             are named.
     """
     target = real_path(path)
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise OutputExistsError(f"cannot write the folder {target}: a file of that name is there")
+    names: list[str] = []
     with writing(target):
-        names = sorted(entry.name for entry in target.iterdir())
+        try:
+            names += sorted(entry.name for entry in target.iterdir())
+        except FileNotFoundError:  # or moved away by another writer
+            return
+        except NotADirectoryError:
+            raise OutputExistsError(
+                f"cannot write the folder {target}: a file of that name is there"
+            ) from None
     if names and not overwrite:
         raise OutputExistsError(
             f"the folder {target} already holds something; choose another folder, or pass "
@@ -254,7 +259,8 @@ def locked(path: Path, taken: str) -> Iterator[None]:
 def clear_abandoned(path: str | os.PathLike[str]) -> None:
     """Remove what writers of ``path`` left that died while they wrote, and nothing else.
 
-    A folder that such a writer had moved away to put another in its place is put back.
+    A folder that such a writer had moved away to put another in its place is put back. So a call
+    that looks at what is at ``path``, to refuse it or to list what may be replaced, clears first.
 
     Args:
         path: A file or folder that :func:`atomic_write` or :func:`atomic_folder` writes.
@@ -263,16 +269,19 @@ def clear_abandoned(path: str | os.PathLike[str]) -> None:
 
     target = real_path(path)
     pattern = re.compile(re.escape(_prefix(target)) + r"[\w-]{8}", re.DOTALL)
-    with contextlib.suppress(FileNotFoundError):
-        for folder in list(target.parent.iterdir()):
+    folders: list[Path] = []
+    with contextlib.suppress(OSError):  # where nobody may look, nothing can be written either
+        folders += target.parent.iterdir()
+    for folder in folders:
+        # Others clear at the same time, and who is writing there holds the lock.
+        with contextlib.suppress(Timeout, OSError):
             if not pattern.fullmatch(folder.name) or not is_scratch(folder):
                 continue
-            with contextlib.suppress(Timeout, OSError):
-                with FileLock(folder / LOCK, blocking=False):
-                    old = folder / OLD
-                    if old.is_dir() and not target.exists():
-                        old.rename(target)
-                _discard(folder)
+            with FileLock(folder / LOCK, blocking=False) as lock:
+                old = folder / OLD
+                if old.is_dir() and not target.exists():
+                    old.rename(target)
+                _discard(folder, lock)
 
 
 def is_scratch(path: Path) -> bool:
@@ -292,32 +301,40 @@ def _scratch(target: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        lock.release()
-        _discard(folder)
+        _discard(folder, lock)
 
 
-def _locked_folder(target: Path) -> tuple[Path, FileLock]:
+def _locked_folder(target: Path) -> tuple[Path, BaseFileLock]:
     from filelock import FileLock, Timeout
 
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         lock = FileLock(folder / LOCK, blocking=False)
         # Before it is locked, another writer may take it for the folder of a dead one.
-        with contextlib.suppress(Timeout, FileNotFoundError):
+        with contextlib.suppress(Timeout, FileNotFoundError, FileExistsError):
             lock.acquire()
             if (folder / LOCK).is_file():
                 return folder, lock
         lock.release()
 
 
-def _discard(folder: Path) -> None:
-    """Remove a scratch folder, the lock last: without it nobody knows what the folder is."""
-    for path in list(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOCK:
-            path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+def _discard(folder: Path, lock: BaseFileLock) -> None:
+    """Remove a scratch folder, the lock last: without it nobody knows what the folder is.
+
+    The lock is held until then, or another writer could take it and have its folder removed.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for path in list(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink(missing_ok=True)
+    if os.name == "nt":  # where no file is removed that is open
+        lock.release()
+    with contextlib.suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+    lock.release()
 
 
 def _prefix(target: Path) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zhmcq._files import atomic_folder
+from zhmcq._files import atomic_folder, clear_abandoned
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import ReadError, SplitError
 from zhmcq.questions import QuestionBank
@@ -93,6 +93,7 @@ class Splits:
             "without_key": self.without_key,
             **{name: bank_to_record(bank) for name, bank in self._parts().items()},
         }
+        clear_abandoned(folder)
         ours = _names_of_splits(Path(folder)) if overwrite else ()
         with atomic_folder(folder, overwrite=overwrite, ours=ours) as temporary:
             for name, rows in rows_by_name.items():

@@ -56,6 +56,27 @@ def test_a_missing_file_is_reported_in_one_line_and_nothing_is_written(
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_run_without_a_base_model_does_not_stand_in_the_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, base = tmp_path / "out", tmp_path / "base"
+    arguments = ["--base-model", base, "--output-dir", out, "--limit", 8, "--valid", 6]
+    assert run(monkeypatch, *arguments) == 1
+    assert "ModelError" in printed(capsys)
+    tiny_llama(base)
+    assert run(monkeypatch, *arguments) == 0
+    assert "8 questions answered" in printed(capsys)
+
+
+def test_a_folder_of_other_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert run(monkeypatch, "--output-dir", tmp_path) == 1
+    assert "holds an earlier run" in printed(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_training_without_a_file_to_answer_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -159,12 +160,16 @@ def test_a_bank_without_questions_has_no_answers(encoder: Encoder) -> None:
     assert len(answer(prepared, FirstOption(), lambda _done, _total, _stage: None)) == 0
 
 
-def test_a_journals_run_holds_the_ids_of_prompts_and_candidates(encoder: Encoder) -> None:
-    prepared = prepare(BANK[:1], encoder)
-    (question,) = prepared.questions
-    encoded = question.encoded
+def test_a_journals_run_holds_a_hash_of_the_ids_of_prompts_and_candidates(
+    encoder: Encoder,
+) -> None:
+    prepared = prepare(BANK[:2], encoder)
+    lines = [
+        json.dumps([question.id, question.encoded.prompt, question.encoded.candidates]) + "\n"
+        for question in prepared.questions
+    ]
     assert journal_fields(prepared, FirstOption(), {"prompt": {"name": "p"}}) == {
         "prompt": {"name": "p"},
         "mode": "first",
-        "questions": [["a", list(encoded.prompt), [list(ids) for ids in encoded.candidates]]],
+        "questions": hashlib.sha256("".join(lines).encode()).hexdigest(),
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import logging
 import math
@@ -184,6 +185,12 @@ def test_a_cell_beyond_excels_limit_is_cut_and_logged(
         )
     assert (long, astral, fits) == ("甲" * 32_767, "𠀀" * 16_383, "乙" * 32_767)
     assert "2 cells were cut to 32767 characters" in caplog.text
+
+
+def test_a_workbook_does_not_hold_the_time_it_was_written_at(tmp_path: Path) -> None:
+    write_xlsx(tmp_path / "a.xlsx", {"S": Sheet(("題號",), [{"題號": 1}])})
+    properties = openpyxl.load_workbook(tmp_path / "a.xlsx").properties
+    assert {properties.created, properties.modified} == {datetime.datetime(1980, 1, 1)}
 
 
 def test_sheet_names_are_made_what_excel_allows(tmp_path: Path) -> None:

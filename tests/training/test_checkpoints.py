@@ -38,6 +38,24 @@ def test_an_unfinished_one_is_removed_and_said(
     assert "checkpoint-2 was not finished" in caplog.text
 
 
+def test_a_part_of_an_older_one_whose_removal_was_killed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2, 3):
+        make(tmp_path, step)
+
+    def killed(path: Path) -> None:
+        (path / "optimizer.pt").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Checkpoints(tmp_path).remove_older(2)
+    monkeypatch.undo()
+    assert Checkpoints(tmp_path).newest() == tmp_path / "checkpoint-3"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-3"}
+
+
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_truncated_missing_or_changed_file_is_noticed(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
@@ -78,6 +96,13 @@ def test_older_ones_are_removed_and_unfinished_ones_do_not_count(
         "checkpoint-3",
         "checkpoint-4",
     ]
+
+
+def test_what_is_resumed_from_is_not_counted_as_an_older_one(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        make(tmp_path, step)
+    Checkpoints(tmp_path).remove_older(1, tmp_path / "checkpoint-2")
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-3"}
 
 
 @pytest.mark.parametrize(

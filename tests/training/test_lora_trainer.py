@@ -179,6 +179,24 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
     assert all(torch.equal(straight[name], cut[name]) for name in straight)
 
 
+def test_a_run_that_was_cut_off_before_it_removed_older_checkpoints_keeps_no_more_of_them(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    settings = {"max_steps": 2, "save_steps": 1, "save_total_limit": 1}
+
+    def killed(checkpoints: Any, count: int) -> None:
+        if len(list(checkpoints.folder.iterdir())) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("zhmcq.training._checkpoints.Checkpoints.remove_older", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(base, **settings).train(BANK, None, out)
+    monkeypatch.undo()
+    trainer(base, **settings).train(BANK, None, out)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["checkpoint-2"]
+
+
 def test_a_folder_of_other_files_is_left_alone(base: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
     for overwrite in (False, True):

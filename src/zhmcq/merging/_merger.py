@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors import SafetensorError
 
-from zhmcq._files import atomic_folder, refuse_inputs, refuse_occupied
+from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import MergeError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, as_date
@@ -153,6 +153,7 @@ class Merger:
         """
         _refuse_other_types(adapter, output_dir, base_model, verify_with)
         out = Path(output_dir)
+        clear_abandoned(out)
         ours = Manifest.names_in(out) if overwrite else set()
         refuse_occupied(out, overwrite=overwrite, ours=ours)
         trained = read_adapter(adapter)

@@ -6,6 +6,8 @@ questions → encoded questions → (finished ones: from the journal; the others
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -83,11 +85,11 @@ def journal_fields(
         engine: How they are answered.
         model_fields: The hashes of the adapter and the prompt.
     """
-    questions = [
-        [item.id, list(item.encoded.prompt), list(map(list, item.encoded.candidates))]
-        for item in prepared.questions
-    ]
-    return {**model_fields, **engine.journal_fields(), "questions": questions}
+    digest = hashlib.sha256()
+    for item in prepared.questions:  # one at a time: the ids of a large bank fill the memory
+        ids = [item.id, item.encoded.prompt, item.encoded.candidates]
+        digest.update(json.dumps(ids).encode("ascii") + b"\n")
+    return {**model_fields, **engine.journal_fields(), "questions": digest.hexdigest()}
 
 
 def record_check(prepared: PreparedBank, engine: Engine) -> Callable[[Record], str | None]:

@@ -10,6 +10,7 @@ XlsxWriter cannot read or change a workbook.
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import logging
 import math
@@ -42,6 +43,9 @@ MAX_SHEET_NAME = 31
 # forms are typed by Chinese input methods and taken for the same.
 RISKY_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 LONGEST_NUMBER = 1e15  # Excel keeps 15 digits of a number
+# The date of XlsxWriter's files within a workbook. With the present time as the workbook's own, two
+# files of the same cells would have different bytes.
+CREATED = datetime.datetime(1980, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ def write_json(path: str | Path, value: Any) -> None:
 def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
     """Write a workbook; every text is written as text, never as a formula or a link.
 
-    Cells longer than Excel takes are cut; the log says how many.
+    The same sheets give the same bytes, whenever they are written. Cells longer than Excel takes
+    are cut; the log says how many.
 
     Args:
         path: The file to write; an older one is replaced when the new one is complete.
@@ -159,6 +164,7 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet]) -> None:
         options["tmpdir"] = str(temporary.parent)
         try:
             with Workbook(str(temporary), options) as book:
+                book.set_properties({"created": CREATED})
                 names = sheet_names(sheets)
                 for name, sheet in zip(names, sheets.values(), strict=True):
                     cut += _fill(book, book.add_worksheet(name), sheet)

@@ -72,12 +72,13 @@ class Checkpoints:
         Raises:
             CheckpointError: If there are finished checkpoints and all of them are damaged.
         """
-        damaged: list[str] = []
-        for path in reversed(self._all()):
+        # Older ones too: a run that is killed while it removes one leaves a part of it.
+        for path in self._all():
             if not (path / HASHES).is_file():
                 logger.warning("%s was not finished when its run ended: it is removed", path)
                 shutil.rmtree(path)
-                continue
+        damaged: list[str] = []
+        for path in reversed(self._all()):
             fault = _fault(path)
             if fault is None:
                 logger.info("resuming from %s", path)
@@ -91,10 +92,18 @@ class Checkpoints:
             )
         return None
 
-    def remove_older(self, count: int) -> None:
-        """Remove all complete checkpoints but the newest ``count``."""
+    def remove_older(self, count: int, newest: Path | None = None) -> None:
+        """Remove all complete checkpoints but the newest ``count``.
+
+        Args:
+            count: How many to keep.
+            newest: The one to count from; newer ones stay.
+        """
         complete = [path for path in self._all() if (path / HASHES).is_file()]
+        if newest is not None:
+            complete = complete[: complete.index(newest) + 1]
         for path in complete[: max(0, len(complete) - count)]:
+            (path / HASHES).unlink()  # first: what is left after a kill must not look complete
             shutil.rmtree(path)
 
     def clear_abandoned(self) -> None:

@@ -181,6 +181,10 @@ class TrainingLoop(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train as transformers does, unless the checkpoint's run had stopped early already."""
         checkpoint = kwargs.get("resume_from_checkpoint")
+        limit = self.args.save_total_limit
+        if checkpoint is not None and limit is not None and self.is_world_process_zero():
+            # A run that was killed after a checkpoint, before it removed older ones.
+            self.checkpoints.remove_older(limit, Path(checkpoint))
         if checkpoint is not None and self.early_stopping is not None:
             saved = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE))
             if self.early_stopping.is_over(saved.log_history):

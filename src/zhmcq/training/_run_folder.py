@@ -133,6 +133,9 @@ class RunFolder:
             refuse_strangers(self.shown, self._strangers())
             return
         if (self.path / MANIFEST_NAME).exists():
+            if (self.path / LOCK).exists():  # as after a kill when all was done but tidying up
+                with contextlib.suppress(OutputError), self.locked():
+                    self._remove_left_behind()
             raise OutputExistsError(
                 f"{self.shown} holds a finished adapter already: choose another output_dir, or "
                 "pass overwrite=True to train anew in its place"
