@@ -219,6 +219,15 @@ def test_absent_defaults_and_what_loading_and_saving_changes_make_no_other_model
     assert changes(base, edit_config(copied(base, tmp_path / "m"), shorten)) == []
 
 
+def test_a_list_of_one_end_of_text_is_that_end(base: Path, tmp_path: Path) -> None:
+    def end_with(*ids: int) -> Callable[[dict[str, Any]], object]:
+        return lambda config: config.update(eos_token_id=list(ids))
+
+    assert changes(base, edit_config(copied(base, tmp_path / "one"), end_with(2))) == []
+    (text,) = changes(base, edit_config(copied(base, tmp_path / "two"), end_with(2, 3)))
+    assert text == "the configuration (eos_token_id: expected 2, found [2, 3])"
+
+
 def test_each_changed_field_is_named_with_both_values(base: Path, tmp_path: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["rms_norm_eps"] = 1e-5
@@ -672,6 +681,22 @@ def test_a_normaliser_that_leaves_the_usual_text_alone_is_seen(tokenizer: Any) -
     other._tokenizer.normalizer = normalizers.NFKC()
     assert other("小明在家。").input_ids == tokenizer("小明在家。").input_ids
     assert tokenizer_hash(other) != tokenizer_hash(tokenizer)
+
+
+@pytest.mark.parametrize("replaced", ["龜", "畢業證書"])
+def test_a_normaliser_that_changes_one_text_alone_is_seen(tokenizer: Any, replaced: str) -> None:
+    other = copy.deepcopy(tokenizer)
+    other._tokenizer.normalizer = normalizers.Replace(replaced, "龍")
+    assert other(replaced).input_ids != tokenizer(replaced).input_ids
+    assert tokenizer_hash(other) != tokenizer_hash(tokenizer)
+
+
+def test_a_special_token_of_one_character_hashes_alike_after_use() -> None:
+    tokenizer = wordwise()
+    tokenizer.eos_token = "甲"  # noqa: S105
+    expected = tokenizer_hash(tokenizer)
+    tokenizer("圖書館", split_special_tokens=True)
+    assert tokenizer_hash(tokenizer) == expected
 
 
 def test_several_chat_templates_count_by_their_names(chat_tokenizer: Any) -> None:

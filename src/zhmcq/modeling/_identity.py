@@ -127,17 +127,21 @@ def _changed_fields(expected: Mapping[str, Any], present: Mapping[str, Any]) -> 
     wanted, actual = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
     for name in sorted(wanted.keys() | actual.keys()):
         sides = [
-            json.dumps(_whole(values[name]), ensure_ascii=False) if name in values else "nothing"
+            json.dumps(_normal(name, values[name]), ensure_ascii=False)
+            if name in values
+            else "nothing"
             for values in (wanted, actual)
         ]
         if sides[0] != sides[1]:
             yield f"{name}: expected {sides[0]:.60}, found {sides[1]:.60}"
 
 
-def _whole(value: Any) -> Any:
-    """A value with whole numbers as integers, since files have both forms."""
+def _normal(name: str, value: Any) -> Any:
+    """A value in one of the forms that files have: whole numbers as integers, one end as itself."""
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        if name.endswith("eos_token_id") and len(value) == 1:
+            return _normal(name, value[0])
+        return [_normal(name, item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
