@@ -68,6 +68,7 @@ RIGHT = {
         "A<|end|>",
     ),
     "a block in the generation prompt alone": (USUAL_PROMPT + "<think></think>", "A<|end|>"),
+    "the end of a block in the generation prompt alone": (USUAL_PROMPT + "</think>", "A<|end|>"),
     "no system role": (
         f"<s><|user|>只答代號。\n\n{ASKED}<|end|><|assistant|>",
         "A<|end|>",
@@ -212,6 +213,22 @@ def test_a_faulty_template_is_one_error_and_a_reply_may_think(encoder_of: MakeEn
         thinking.refuse_faulty_template([QUESTION])
     with pytest.raises(EncodingError, match=r"^template_missing: expected a tokenizer with a chat"):
         encoder_of("").refuse_faulty_template([QUESTION], scoring=False)
+
+
+def test_the_message_says_where_an_answer_would_stand(encoder_of: MakeEncoder) -> None:
+    prefixed = KINDS["usual"].template.replace("<|assistant|>{%", "<|assistant|>答案：{%")
+    (fault,) = encoder_of(prefixed).template_faults([QUESTION])
+    assert "found that a chat with an answer has '' where the prompt has '答案：'" in fault.reason
+    (fault,) = encoder_of(KINDS["channels"].template).template_faults([QUESTION])
+    assert "found 'final：' between them" in fault.reason
+
+
+def test_named_templates_without_a_default_are_named(encoder_of: MakeEncoder) -> None:
+    encoder = encoder_of("")
+    encoder.codec.tokenizer.chat_template = {"rag": "", "tool_use": ""}
+    (fault,) = encoder.template_faults([QUESTION])
+    assert fault.rule == "template_missing"
+    assert "named 'default', found 'rag', 'tool_use': set tokenizer.chat_template" in fault.reason
 
 
 def test_a_plain_text_asks_nothing_of_a_template(encoder_of: MakeEncoder) -> None:
