@@ -20,6 +20,8 @@ from transformers import (
     AutoTokenizer,
     BertTokenizer,
     GemmaTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
     GPT2Tokenizer,
     LlamaTokenizer,
     PreTrainedTokenizerFast,
@@ -334,6 +336,34 @@ def test_tied_weights_are_the_same_under_either_name_and_under_both(
     )
     assert changes(base, both) == []
     assert changes(base, head) == []
+
+
+def test_what_older_files_have_beside_weights_makes_no_other_model(
+    base: Path, tmp_path: Path
+) -> None:
+    def add_frequencies(weights: dict[str, torch.Tensor]) -> None:
+        weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
+
+    assert changes(base, edit_weights(copied(base, tmp_path / "m"), add_frequencies)) == []
+
+
+def test_gpt2_as_it_was_published_is_the_model_that_is_saved_now(
+    tmp_path: Path, tokenizer: Any
+) -> None:
+    saved, published = tmp_path / "saved", tmp_path / "published"
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=9)
+    GPT2LMHeadModel(config).save_pretrained(saved)
+    older = {
+        name.removeprefix("transformer."): tensor
+        for name, tensor in load_file(saved / "model.safetensors").items()
+    }
+    shutil.copytree(saved, published)
+    save_file({**older, "h.0.attn.bias": torch.ones(1, 1, 4, 4)}, published / "model.safetensors")
+    expected = identify(saved, "gpt2", tokenizer)
+    assert differences(expected, identify(published, "gpt2", tokenizer), chat=True) == []
+    bias = older["h.0.attn.c_attn.bias"] + 1
+    save_file({**older, "h.0.attn.c_attn.bias": bias}, published / "model.safetensors")
+    assert differences(expected, identify(published, "gpt2", tokenizer), chat=True) != []
 
 
 def test_a_head_of_its_own_is_another_model(base: Path, untied: Path, tmp_path: Path) -> None:
