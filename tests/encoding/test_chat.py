@@ -6,6 +6,7 @@ import copy
 import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -229,6 +230,27 @@ def test_named_templates_without_a_default_are_named(encoder_of: MakeEncoder) ->
     (fault,) = encoder.template_faults([QUESTION])
     assert fault.rule == "template_missing"
     assert "named 'default', found 'rag', 'tool_use': set tokenizer.chat_template" in fault.reason
+
+
+def test_a_template_that_is_no_text_is_refused(encoder_of: MakeEncoder) -> None:
+    encoder = encoder_of("")
+    encoder.codec.tokenizer.chat_template = 5
+    (fault,) = encoder.template_faults([QUESTION])
+    assert fault.rule == "template_fails"
+    assert "expected a text, found 5" in fault.reason
+
+
+def test_an_argument_of_each_question_is_warned_of_once(
+    encoder_of: MakeEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Numbered:
+        def render(self, question: Question) -> RenderedPrompt:
+            rendered = ChatPrompt().render(question)
+            return replace(rendered, template_arguments={"number": question.id})
+
+    encoder = encoder_of(KINDS["usual"].template, prompt=Numbered())
+    assert encoder.template_faults([replace(QUESTION, id=name) for name in "abc"]) == []
+    assert caplog.text.count("does not read 'number'") == 1
 
 
 def test_a_plain_text_asks_nothing_of_a_template(encoder_of: MakeEncoder) -> None:

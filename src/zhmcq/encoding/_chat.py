@@ -8,6 +8,7 @@ from operator import eq
 
 from zhmcq.encoding._chat_probe import Layout, Roles, TemplateFault, probe
 from zhmcq.encoding._chat_writer import ANOTHER_PROMPT, ChatRefusedError, ChatWriter
+from zhmcq.encoding._template import TemplateRefusedError
 from zhmcq.prompts import Message
 
 __all__ = ["Chat", "today"]
@@ -39,6 +40,14 @@ class Chat:
     def ends(self) -> set[int]:
         """The ids that ended the answers so far."""
         return {layout.end for layout in list(self._layouts.values())}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads; none if it cannot be read itself."""
+        try:
+            return self._writer.variables
+        except (ChatRefusedError, TemplateRefusedError):
+            return frozenset()
 
     def faults(self, roles: Roles) -> tuple[TemplateFault, ...]:
         """What is wrong with the template for chats of these roles; found once.

@@ -7,7 +7,6 @@ made-up turns shows where an answer stands, what ends it, and what is wrong.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from zhmcq.encoding._template import OverBudgetError
 from zhmcq.prompts import Message
 
 __all__ = ["TEMPLATE_RULES", "Layout", "Roles", "TemplateFault", "probe"]
-
-logger = logging.getLogger(__name__)
 
 Roles = tuple[str, ...]
 
@@ -128,7 +125,6 @@ class _Probe:
             over = isinstance(error.__cause__, OverBudgetError)
             rule = "template_unbounded" if over else "template_fails"
             return self._without_answer(TemplateFault(rule, f"{error}; {ANOTHER_PROMPT}"))
-        self._warn_of_unread_arguments()
         faults = list(self._faults_of_prompt(prompt))
         answered = (*self._turns, Message("assistant", REPLY))
         try:
@@ -159,16 +155,6 @@ class _Probe:
     def _without_answer(self, *faults: TemplateFault) -> Layout:
         """The layout where the template shows none: that of a plain text."""
         return Layout("", "", self._usual_end, faults)
-
-    def _warn_of_unread_arguments(self) -> None:
-        unread = sorted(self._writer.arguments.keys() - self._writer.variables)
-        if unread:
-            logger.warning(
-                "the chat template does not read %s, which template_arguments gives it; it reads "
-                "%s",
-                " and ".join(map(repr, unread)),
-                ", ".join(sorted(self._writer.variables)),
-            )
 
     def _faults_of_prompt(self, prompt: str) -> Iterator[TemplateFault]:
         """Whether the texts of all turns are in the prompt, and how it begins."""

@@ -130,7 +130,9 @@ class ChatWriter:
                 f"expected one chat template, or one that is named 'default', found {names}: set "
                 "tokenizer.chat_template to the text of the one to use, and save the tokenizer"
             )
-        source = tokenizer.get_chat_template()
+        source: Any = tokenizer.get_chat_template()
+        if not isinstance(source, str):
+            raise TemplateRefusedError(f"expected a text, found {source!r:.40}")
         return _compiled(source)
 
     def _rendered(self, messages: Sequence[Message], *, to_answer: bool) -> str:

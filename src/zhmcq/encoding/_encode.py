@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zhmcq.encoding import _chat
 from zhmcq.encoding._chat import Chat
@@ -28,6 +29,8 @@ __all__ = [
     "question_name",
     "render_prompt",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Encoder:
         self.max_length = max_length
         self._date = date or _chat.today()
         self._chats: dict[str, Chat] = {}
+        self._unread: set[str] = set()
 
     @property
     def template_date(self) -> str:
@@ -187,9 +191,23 @@ class Encoder:
             key = (_arguments_key(rendered), roles)
             if key not in probed:
                 probed.add(key)
-                for fault in self._chat(rendered).faults(roles):
+                chat = self._chat(rendered)
+                for fault in chat.faults(roles):
                     faults.setdefault(fault.rule, fault)
+                self._warn_of_unread(rendered.template_arguments, chat.variables)
         return list(faults.values())
+
+    def _warn_of_unread(self, arguments: Mapping[str, Any], variables: frozenset[str]) -> None:
+        """Log a warning of arguments that the chat template does not read, once for each name."""
+        unread = sorted(arguments.keys() - variables - self._unread)
+        self._unread.update(unread)
+        if unread and variables:
+            logger.warning(
+                "the chat template does not read %s, which template_arguments gives it; it reads "
+                "%s",
+                " and ".join(map(repr, unread)),
+                ", ".join(sorted(variables)),
+            )
 
     def refuse_faulty_template(
         self, questions: Iterable[Question], *, scoring: bool = True
