@@ -149,6 +149,8 @@ def test_the_date_that_is_given_stands_in_the_chat(
         ("{% if messages[0].role != 'system' %}{{ strftime_now('%B') }}{% endif %}" + USUAL, ""),
         (USUAL + "{{ strftime_now('%m') }}", "2026-11-26"),
         (USUAL + "{{ strftime_now('%A') }}", "2026-11-26"),
+        (USUAL + "{% if strftime_now('%w') in '06' %}休假{% endif %}", "2026-11-26"),
+        (USUAL + "{{ strftime_now('%m') | int > 3 }}", "2026-11-26"),
     ],
 )
 def test_a_date_is_remembered_only_where_the_text_depends_on_it(
