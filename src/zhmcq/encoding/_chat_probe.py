@@ -229,17 +229,17 @@ class _Probe:
                 "expected answers to stand right after the chat template's generation prompt, "
                 f"found a thinking block before them ({between[:40]!r}): {self._remedy()}",
             )
-        found = f"{between[:40]!r} between them"
+        difference = f"{between[:40]!r} between them"
         if not head.startswith(prompt):
             at = sum(takewhile(bool, map(eq, prompt, head)))
-            found = (
+            difference = (
                 f"that a chat with an answer has {head[at:][:40]!r} where the prompt has "
                 f"{prompt[at:][:40]!r}"
             )
         return "", TemplateFault(
             "answer_displaced",
             "expected answers to stand right after the chat template's generation prompt, found "
-            f"{found}: {ANOTHER_PROMPT}",
+            f"{difference}: {ANOTHER_PROMPT}",
         )
 
     def _seam(self, prompt: str, between: str) -> str:
