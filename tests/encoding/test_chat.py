@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from chat_templates import BOS, KINDS, OPEN, TURNS, USUAL, Kind
@@ -240,6 +240,20 @@ def test_a_template_that_is_no_text_is_refused(encoder_of: MakeEncoder) -> None:
     (fault,) = encoder.template_faults([QUESTION])
     assert fault.rule == "template_fails"
     assert "expected a text, found 5" in fault.reason
+
+
+@pytest.mark.parametrize(
+    "shown", [(), ({"role": "user", "content": "？"},), (Message("user", cast("str", None)),), None]
+)
+def test_a_prompt_that_is_neither_text_nor_messages_is_refused(
+    encoder_of: MakeEncoder, shown: Any
+) -> None:
+    class Odd:
+        def render(self, question: Question) -> RenderedPrompt:
+            return replace(ChatPrompt().render(question), prompt=shown)
+
+    _, (problem,) = encoder_of(USUAL, prompt=Odd()).encode([QUESTION])
+    assert "expected of the prompt Odd a text, or one or more Message" in problem.reason
 
 
 def test_an_argument_of_each_question_is_warned_of_once(

@@ -13,7 +13,6 @@ from zhmcq.prompts import (
     ChatPrompt,
     ClozePrompt,
     ExamPrompt,
-    Message,
     Prompt,
     RenderedPrompt,
     SimplifiedClozePrompt,
@@ -173,22 +172,6 @@ def test_a_prompt_needs_two_candidates_that_say_something(
 ) -> None:
     with pytest.raises(PluginError, match="question 'q': a prompt needs two or more candidates"):
         RenderedPrompt(QUESTION, "？", candidates)
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [(), ({"role": "user", "content": "？"},), (Message("user", None),), None],  # type: ignore[arg-type]
-)
-def test_a_prompt_is_text_or_messages_with_text(prompt: Any) -> None:
-    candidates = (Candidate("A", (0,)), Candidate("B", (1,)))
-    with pytest.raises(PluginError, match=r"question 'q': expected a prompt of text, or of one"):
-        RenderedPrompt(QUESTION, prompt, candidates)
-
-
-def test_a_list_of_messages_is_taken_as_a_tuple() -> None:
-    messages: Any = [Message("user", "？")]
-    candidates = (Candidate("A", (0,)), Candidate("B", (1,)))
-    assert RenderedPrompt(QUESTION, messages, candidates).prompt == (Message("user", "？"),)
 
 
 @pytest.mark.parametrize(

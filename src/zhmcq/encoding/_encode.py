@@ -15,7 +15,7 @@ from zhmcq.encoding._chat_probe import TemplateFault
 from zhmcq.encoding._chat_writer import ChatRefusedError, ChatWriter
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError
-from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
+from zhmcq.prompts import Message, Normalization, Prompt, RenderedPrompt
 from zhmcq.questions import Question
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
 
     Raises:
         PluginError: If the prompt raises any error or returns something else than a
-            ``RenderedPrompt``; the message names the question and where it was read.
+            ``RenderedPrompt`` of text or messages; the message names the question and where it
+            was read.
     """
     name, where = type(prompt).__name__, question_name(question)
     try:
@@ -120,7 +121,20 @@ def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
             f"{where}: expected a RenderedPrompt of the prompt {name}, found "
             f"{type(rendered).__name__}"
         )
+    if not _is_shown_text(rendered.prompt):
+        raise PluginError(
+            f"{where}: expected of the prompt {name} a text, or one or more Message(role, text), "
+            f"found {rendered.prompt!r:.80}"
+        )
     return rendered
+
+
+def _is_shown_text(prompt: object) -> bool:
+    if not isinstance(prompt, list | tuple):
+        return isinstance(prompt, str)
+    return bool(prompt) and all(
+        isinstance(message, Message) and isinstance(message.content, str) for message in prompt
+    )
 
 
 def question_name(question: Question) -> str:

@@ -86,9 +86,8 @@ class RenderedPrompt:
             (``{"enable_thinking": False}``).
 
     Raises:
-        PluginError: If the prompt is neither text nor messages with text; if there are fewer than
-            two candidates, or one is empty; if the template's arguments are no JSON values, have a
-            name that is taken, or go with a plain text.
+        PluginError: If there are fewer than two candidates, or one is empty; if the template's
+            arguments are no JSON values, have a name that is taken, or go with a plain text.
     """
 
     question: Question
@@ -98,8 +97,6 @@ class RenderedPrompt:
     template_arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.prompt, str):
-            object.__setattr__(self, "prompt", self._checked_messages(self.prompt))
         arguments = checked_template_arguments(self.template_arguments)
         object.__setattr__(self, "template_arguments", arguments)
         if arguments and isinstance(self.prompt, str):
@@ -113,18 +110,6 @@ class RenderedPrompt:
                 f"question {self.question.id!r}: a prompt needs two or more candidates, "
                 f"none of them empty, found {texts!r}"
             )
-
-    def _checked_messages(self, prompt: object) -> tuple[Message, ...]:
-        messages = prompt if isinstance(prompt, list | tuple) else ()
-        if messages and all(
-            isinstance(message, Message) and isinstance(message.content, str)
-            for message in messages
-        ):
-            return tuple(messages)
-        raise PluginError(
-            f"question {self.question.id!r}: expected a prompt of text, or of one or more "
-            f"Message(role, text), found {prompt!r:.80}"
-        )
 
     @property
     def target(self) -> int | None:
