@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenCodec"]
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class TokenCodec:
     """How one tokenizer writes texts, and what a text of one's own may not become.
@@ -66,8 +68,7 @@ class TokenCodec:
 
     def written(self, text: str) -> list[int]:
         """Ids of a text in which control tokens are control tokens, with nothing around it."""
-        encoded = self._for_templates(text, add_special_tokens=False, split_special_tokens=False)
-        return list(encoded.input_ids)
+        return _ids(self._for_templates, text, split_special_tokens=False)
 
     def written_on(self, text: str) -> list[int]:
         """Like :meth:`written`, for a text that continues another one."""
@@ -104,8 +105,7 @@ class TokenCodec:
         return pieces
 
     def _plain(self, text: str) -> list[int]:
-        encoded = self._for_text(text, add_special_tokens=False, split_special_tokens=True)
-        return list(encoded.input_ids)
+        return _ids(self._for_text, text, split_special_tokens=True)
 
     def _after_newline(self, text: str, encode: Callable[[str], list[int]]) -> list[int]:
         # SentencePiece writes a space before the first word of a text; after a newline it does
@@ -113,6 +113,26 @@ class TokenCodec:
         ids = encode("\n" + text)
         head = len(self._newline)
         return ids[head:] if ids[:head] == self._newline else encode(text)
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str, *, split_special_tokens: bool) -> list[int]:
+    """Ids of a text.
+
+    Raises:
+        EncodingError: If the tokenizer refuses the text: half of a surrogate pair, or a character
+            that it has no token for, not even one for unknown characters.
+    """
+    try:
+        encoded = tokenizer(
+            text, add_special_tokens=False, split_special_tokens=split_special_tokens
+        )
+    except Exception as error:  # tokenizers raises this class itself
+        lone = SURROGATE.search(text)
+        reason = f"{type(error).__name__}: {error}"
+        if lone is not None:
+            reason = f"it has half of a surrogate pair ({lone.group()!r}), which is no character"
+        raise EncodingError(f"the tokenizer refuses the text {text[:20]!r}…: {reason}") from error
+    return list(encoded.input_ids)
 
 
 def _not_marked_special(tokenizer: PreTrainedTokenizerBase) -> list[str]:
