@@ -326,3 +326,8 @@ def test_a_builder_reads_as_read_bank_does(write_xlsx: WriteXlsx) -> None:
     assert [problem.code for problem in bank.problems] == [
         "two_keys", "two_keys", "answer_out_of_range",
     ]  # fmt: skip
+
+
+def test_what_is_no_bank_is_refused() -> None:
+    with pytest.raises(SplitError, match=r"expected a QuestionBank, .*found list"):
+        DatasetBuilder().split([])  # type: ignore[arg-type]

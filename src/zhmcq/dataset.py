@@ -249,8 +249,13 @@ class DatasetBuilder:
 
         Raises:
             SplitError: If ``valid_fraction`` is not between 0 and 1, ``seed`` is not an integer,
-                or a part would be empty.
+                ``bank`` is no bank, or a part would be empty.
         """
+        if not isinstance(bank, QuestionBank):
+            raise SplitError(
+                f"split({bank!r:.40}): expected a QuestionBank, such as read() returns or "
+                f"QuestionBank(questions) makes, found {type(bank).__name__}"
+            )
         fraction, seed = self._fraction_and_seed()
         answered = bank.answered
         without_key = len(bank) - len(answered)

@@ -67,6 +67,9 @@ KINDS = {
     "a block in the generation prompt alone": Kind(
         BOS + TURNS + OPEN + "{% if add_generation_prompt %}<think></think>{% endif %}"
     ),
+    "the end of a block in the generation prompt alone": Kind(
+        BOS + TURNS + OPEN + "{% if add_generation_prompt %}</think>{% endif %}"
+    ),
     "no system role": Kind(
         BOS
         + "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -79,6 +82,20 @@ KINDS = {
     ),
     "text stripped": Kind(BOS + TURNS.replace("m.content", "m.content | trim") + OPEN),
     "text cut": Kind(BOS + TURNS.replace("m.content", "m.content[:900]") + OPEN, "text_changed"),
+    "text in capitals": Kind(
+        BOS + TURNS.replace("m.content", "m.content | upper") + OPEN, "text_changed"
+    ),
+    "quotation marks changed": Kind(
+        BOS + TURNS.replace("m.content", "m.content | replace('「', '“')") + OPEN, "text_changed"
+    ),
+    "texts left out": Kind(
+        BOS
+        + TURNS.replace(
+            "{{ m.content }}", "{% if m.role == 'assistant' %}{{ m.content }}{% endif %}"
+        )
+        + OPEN,
+        "text_changed",
+    ),
     "text escaped": Kind(BOS + TURNS.replace("m.content", "m.content | e") + OPEN, "text_changed"),
     "no generation prompt": Kind(BOS + TURNS, "generation_prompt_missing"),
     "generation prompt always": Kind(BOS + TURNS + "<|assistant|>"),

@@ -6,7 +6,8 @@ import copy
 import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from chat_templates import BOS, KINDS, OPEN, TURNS, USUAL, Kind
@@ -68,6 +69,7 @@ RIGHT = {
         "A<|end|>",
     ),
     "a block in the generation prompt alone": (USUAL_PROMPT + "<think></think>", "A<|end|>"),
+    "the end of a block in the generation prompt alone": (USUAL_PROMPT + "</think>", "A<|end|>"),
     "no system role": (
         f"<s><|user|>只答代號。\n\n{ASKED}<|end|><|assistant|>",
         "A<|end|>",
@@ -147,6 +149,8 @@ def test_the_date_that_is_given_stands_in_the_chat(
         ("{% if messages[0].role != 'system' %}{{ strftime_now('%B') }}{% endif %}" + USUAL, ""),
         (USUAL + "{{ strftime_now('%m') }}", "2026-11-26"),
         (USUAL + "{{ strftime_now('%A') }}", "2026-11-26"),
+        (USUAL + "{% if strftime_now('%w') in '06' %}休假{% endif %}", "2026-11-26"),
+        (USUAL + "{{ strftime_now('%m') | int > 3 }}", "2026-11-26"),
     ],
 )
 def test_a_date_is_remembered_only_where_the_text_depends_on_it(
@@ -212,6 +216,57 @@ def test_a_faulty_template_is_one_error_and_a_reply_may_think(encoder_of: MakeEn
         thinking.refuse_faulty_template([QUESTION])
     with pytest.raises(EncodingError, match=r"^template_missing: expected a tokenizer with a chat"):
         encoder_of("").refuse_faulty_template([QUESTION], scoring=False)
+
+
+def test_the_message_says_where_an_answer_would_stand(encoder_of: MakeEncoder) -> None:
+    prefixed = KINDS["usual"].template.replace("<|assistant|>{%", "<|assistant|>答案：{%")
+    (fault,) = encoder_of(prefixed).template_faults([QUESTION])
+    assert "found that a chat with an answer has '' where the prompt has '答案：'" in fault.reason
+    (fault,) = encoder_of(KINDS["channels"].template).template_faults([QUESTION])
+    assert "found 'final：' between them" in fault.reason
+
+
+def test_named_templates_without_a_default_are_named(encoder_of: MakeEncoder) -> None:
+    encoder = encoder_of("")
+    encoder.codec.tokenizer.chat_template = {"rag": "", "tool_use": ""}
+    (fault,) = encoder.template_faults([QUESTION])
+    assert fault.rule == "template_missing"
+    assert "named 'default', found 'rag', 'tool_use': set tokenizer.chat_template" in fault.reason
+
+
+def test_a_template_that_is_no_text_is_refused(encoder_of: MakeEncoder) -> None:
+    encoder = encoder_of("")
+    encoder.codec.tokenizer.chat_template = 5
+    (fault,) = encoder.template_faults([QUESTION])
+    assert fault.rule == "template_fails"
+    assert "expected a text, found 5" in fault.reason
+
+
+@pytest.mark.parametrize(
+    "shown", [(), ({"role": "user", "content": "？"},), (Message("user", cast("str", None)),), None]
+)
+def test_a_prompt_that_is_neither_text_nor_messages_is_refused(
+    encoder_of: MakeEncoder, shown: Any
+) -> None:
+    class Odd:
+        def render(self, question: Question) -> RenderedPrompt:
+            return replace(ChatPrompt().render(question), prompt=shown)
+
+    _, (problem,) = encoder_of(USUAL, prompt=Odd()).encode([QUESTION])
+    assert "expected of the prompt Odd a text, or one or more Message" in problem.reason
+
+
+def test_an_argument_of_each_question_is_warned_of_once(
+    encoder_of: MakeEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Numbered:
+        def render(self, question: Question) -> RenderedPrompt:
+            rendered = ChatPrompt().render(question)
+            return replace(rendered, template_arguments={"number": question.id})
+
+    encoder = encoder_of(KINDS["usual"].template, prompt=Numbered())
+    assert encoder.template_faults([replace(QUESTION, id=name) for name in "abc"]) == []
+    assert caplog.text.count("does not read 'number'") == 1
 
 
 def test_a_plain_text_asks_nothing_of_a_template(encoder_of: MakeEncoder) -> None:

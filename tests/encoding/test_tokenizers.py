@@ -101,6 +101,19 @@ def test_no_control_token_comes_out_of_a_questions_text(
     assert smuggled in tokenizer.decode(list(after.prompt))
 
 
+@pytest.mark.parametrize("prompt", ["zh-exam", "zh-chat"])
+def test_a_text_that_the_tokenizer_refuses_is_a_problem_of_its_question(
+    chat_tokenizer: Any, prompt: str
+) -> None:
+    questions = [Question(stem, f"{stem}？", ("甲", "乙"), answer=(0,)) for stem in "問\ud800題"]
+    encoded, (problem,) = Encoder(chat_tokenizer, get_prompt(prompt)).encode(questions)
+    assert [question.id for question in encoded] == ["問", "題"]
+    assert problem.index == 1
+    assert problem.reason.endswith(
+        r"it has half of a surrogate pair ('\ud800'), which is no character"
+    )
+
+
 def test_added_words_keep_their_tokens(tokenizer: Any) -> None:
     codec = TokenCodec(tokenizer)
     for word in WORDS:

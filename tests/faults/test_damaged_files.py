@@ -119,7 +119,7 @@ def test_a_tokenizer_with_a_pattern_that_takes_too_long_fails_on_the_question_an
     easy = Question("easy", "誰？", question.options, answer=(0,))
     predictions = zhmcq.MCQPredictor(folder / "base").predict([question, easy])
     assert [item.status for item in predictions] == ["unusable", "answered"]
-    assert predictions[0].reason.startswith("the tokenizer fails on a text of ")
+    assert predictions[0].reason.startswith("the tokenizer refuses the text ")
 
 
 ADAPTERS: dict[str, Callable[[Path], object]] = {

@@ -4,6 +4,9 @@ refused before training."""
 from __future__ import annotations
 
 import copy
+import json
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +111,18 @@ def test_a_file_with_other_tensors_is_refused_and_the_base_stays(
     assert all(after[name] is before[name] for name in before)
     detach(attach_trained(model, adapter, IDENTITY))  # a good one is taken afterwards
     assert dict(model.named_parameters(remove_duplicate=False)).keys() == before.keys()
+
+
+def test_a_base_model_that_lies_elsewhere_now_makes_no_warning(
+    base: Any, adapter: Adapter, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(adapter.folder, tmp_path / "adapter"))
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = "where/it/was"
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attach_trained(copied(base), Adapter(folder, MANIFEST), IDENTITY)
 
 
 def test_a_file_that_was_cut_short_is_a_model_error(

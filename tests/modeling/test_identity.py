@@ -20,6 +20,8 @@ from transformers import (
     AutoTokenizer,
     BertTokenizer,
     GemmaTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
     GPT2Tokenizer,
     LlamaTokenizer,
     PreTrainedTokenizerFast,
@@ -219,6 +221,15 @@ def test_absent_defaults_and_what_loading_and_saving_changes_make_no_other_model
     assert changes(base, edit_config(copied(base, tmp_path / "m"), shorten)) == []
 
 
+def test_a_list_of_one_end_of_text_is_that_end(base: Path, tmp_path: Path) -> None:
+    def end_with(*ids: int) -> Callable[[dict[str, Any]], object]:
+        return lambda config: config.update(eos_token_id=list(ids))
+
+    assert changes(base, edit_config(copied(base, tmp_path / "one"), end_with(2))) == []
+    (text,) = changes(base, edit_config(copied(base, tmp_path / "two"), end_with(2, 3)))
+    assert text == "the configuration (eos_token_id: expected 2, found [2, 3])"
+
+
 def test_each_changed_field_is_named_with_both_values(base: Path, tmp_path: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["rms_norm_eps"] = 1e-5
@@ -325,6 +336,34 @@ def test_tied_weights_are_the_same_under_either_name_and_under_both(
     )
     assert changes(base, both) == []
     assert changes(base, head) == []
+
+
+def test_what_older_files_have_beside_weights_makes_no_other_model(
+    base: Path, tmp_path: Path
+) -> None:
+    def add_frequencies(weights: dict[str, torch.Tensor]) -> None:
+        weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
+
+    assert changes(base, edit_weights(copied(base, tmp_path / "m"), add_frequencies)) == []
+
+
+def test_gpt2_as_it_was_published_is_the_model_that_is_saved_now(
+    tmp_path: Path, tokenizer: Any
+) -> None:
+    saved, published = tmp_path / "saved", tmp_path / "published"
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=9)
+    GPT2LMHeadModel(config).save_pretrained(saved)
+    older = {
+        name.removeprefix("transformer."): tensor
+        for name, tensor in load_file(saved / "model.safetensors").items()
+    }
+    shutil.copytree(saved, published)
+    save_file({**older, "h.0.attn.bias": torch.ones(1, 1, 4, 4)}, published / "model.safetensors")
+    expected = identify(saved, "gpt2", tokenizer)
+    assert differences(expected, identify(published, "gpt2", tokenizer), chat=True) == []
+    bias = older["h.0.attn.c_attn.bias"] + 1
+    save_file({**older, "h.0.attn.c_attn.bias": bias}, published / "model.safetensors")
+    assert differences(expected, identify(published, "gpt2", tokenizer), chat=True) != []
 
 
 def test_a_head_of_its_own_is_another_model(base: Path, untied: Path, tmp_path: Path) -> None:
@@ -672,6 +711,22 @@ def test_a_normaliser_that_leaves_the_usual_text_alone_is_seen(tokenizer: Any) -
     other._tokenizer.normalizer = normalizers.NFKC()
     assert other("小明在家。").input_ids == tokenizer("小明在家。").input_ids
     assert tokenizer_hash(other) != tokenizer_hash(tokenizer)
+
+
+@pytest.mark.parametrize("replaced", ["龜", "畢業證書"])
+def test_a_normaliser_that_changes_one_text_alone_is_seen(tokenizer: Any, replaced: str) -> None:
+    other = copy.deepcopy(tokenizer)
+    other._tokenizer.normalizer = normalizers.Replace(replaced, "龍")
+    assert other(replaced).input_ids != tokenizer(replaced).input_ids
+    assert tokenizer_hash(other) != tokenizer_hash(tokenizer)
+
+
+def test_a_special_token_of_one_character_hashes_alike_after_use() -> None:
+    tokenizer = wordwise()
+    tokenizer.eos_token = "甲"  # noqa: S105
+    expected = tokenizer_hash(tokenizer)
+    tokenizer("圖書館", split_special_tokens=True)
+    assert tokenizer_hash(tokenizer) == expected
 
 
 def test_several_chat_templates_count_by_their_names(chat_tokenizer: Any) -> None:

@@ -278,6 +278,7 @@ def test_a_faulty_template_is_one_finding_and_not_one_a_question(base: Path) -> 
         assert [(finding.rule, finding.id) for finding in checked.findings] == [(rule, "")]
         report = preflight_report(checked, checked, encoder.codec)
         assert len(report.findings) == 1
+        assert "tokens of a prompt" not in str(report)  # there are no lengths
         with pytest.raises(
             errors.PreflightError, match=r"^the chat template would teach the model"
         ):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from operator import eq
 
 from zhmcq.encoding._chat_probe import Layout, Roles, TemplateFault, probe
 from zhmcq.encoding._chat_writer import ANOTHER_PROMPT, ChatRefusedError, ChatWriter
+from zhmcq.encoding._template import TemplateRefusedError
 from zhmcq.prompts import Message
 
 __all__ = ["Chat", "today"]
+
+# A template may tell weekdays from weekends, or seasons: each day of a week, and others of a year.
+OTHER_DAYS = (*range(1, 8), *range(40, 401, 40))
 
 
 def today() -> datetime.date:
@@ -39,6 +42,14 @@ class Chat:
     def ends(self) -> set[int]:
         """The ids that ended the answers so far."""
         return {layout.end for layout in list(self._layouts.values())}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads; none if it cannot be read itself."""
+        try:
+            return self._writer.variables
+        except (ChatRefusedError, TemplateRefusedError):
+            return frozenset()
 
     def faults(self, roles: Roles) -> tuple[TemplateFault, ...]:
         """What is wrong with the template for chats of these roles; found once.
@@ -77,27 +88,22 @@ class Chat:
         if "strftime_now" not in self._writer.variables:
             self._dated[roles] = False
             return
+        self._dated[roles] = any(
+            self._written_before(messages, days) != text for days in OTHER_DAYS
+        )
+
+    def _written_before(self, messages: Sequence[Message], days: int) -> str | None:
+        """The chat as it would have been written so many days before; ``None`` if refused."""
         writer = self._writer
-        other = ChatWriter(writer.codec, writer.arguments, _another_date(writer.date))
+        date = writer.date - datetime.timedelta(days=days)
         try:
-            self._dated[roles] = other.written(messages, to_answer=True) != text
+            return ChatWriter(writer.codec, writer.arguments, date).written(
+                messages, to_answer=True
+            )
         except ChatRefusedError:
-            self._dated[roles] = True
+            return None
 
     def _layout(self, roles: Roles) -> Layout:
         if roles not in self._layouts:
             self._layouts[roles] = probe(self._writer, roles)
         return self._layouts[roles]
-
-
-def _another_date(date: datetime.date) -> datetime.date:
-    """A date that differs in its year, month, day, day of the week and of the year."""
-
-    def parts(day: datetime.date) -> tuple[int, ...]:
-        return (day.year % 100, day.month, day.day, day.weekday(), day.timetuple().tm_yday)
-
-    for days in range(400, 500):
-        other = date - datetime.timedelta(days=days)
-        if not any(map(eq, parts(date), parts(other))):
-            return other
-    raise AssertionError(f"no date is like {date} in nothing")

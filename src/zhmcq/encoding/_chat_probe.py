@@ -7,10 +7,11 @@ made-up turns shows where an answer stands, what ends it, and what is wrong.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import eq
 
 from zhmcq.encoding._chat_writer import (
     ANOTHER_PROMPT,
@@ -22,8 +23,6 @@ from zhmcq.encoding._template import OverBudgetError
 from zhmcq.prompts import Message
 
 __all__ = ["TEMPLATE_RULES", "Layout", "Roles", "TemplateFault", "probe"]
-
-logger = logging.getLogger(__name__)
 
 Roles = tuple[str, ...]
 
@@ -55,11 +54,12 @@ THINKING = re.compile(
     r"[<◁]\|?(?P<close>/)?(?:\w+:)?(?:think|thinking|thought|reasoning)\|?[>▷]"
     r"|\[(?P<end>/)?THINK\]"
 )
-CLOSED_BLOCK = re.compile(r"<([\w:]+)>\s*</\1>\s*$")
+CLOSED_BLOCK = re.compile(r"(?:<([\w:]+)>\s*</\1>|</think>)\s*$")
 # As odd as a question's text may be, and as no template writes by itself.
 MADE_UP = (
     "第{index}則《{role}》：\n"
     "Tea & “rice” <b>＋</b> 'x' \"y\" {{z}}  3\\4%\n\n（Ａ）甲乙\n1. ⑤ 丙丁\n"
+    "「引『文』」【註】〈丁〉…—～·、；？！　１２３ ①Ⅱ㈢ ℃ ½ ﹏ é ² http://a.tw/b_c*d*#e\n"
 ) + "春眠不覺曉，處處聞啼鳥。" * 200
 REPLY = "卯9Q"
 
@@ -124,8 +124,7 @@ class _Probe:
         except ChatRefusedError as error:
             over = isinstance(error.__cause__, OverBudgetError)
             rule = "template_unbounded" if over else "template_fails"
-            return self._without_answer(TemplateFault(rule, str(error)))
-        self._warn_of_unread_arguments()
+            return self._without_answer(TemplateFault(rule, f"{error}; {ANOTHER_PROMPT}"))
         faults = list(self._faults_of_prompt(prompt))
         answered = (*self._turns, Message("assistant", REPLY))
         try:
@@ -157,35 +156,30 @@ class _Probe:
         """The layout where the template shows none: that of a plain text."""
         return Layout("", "", self._usual_end, faults)
 
-    def _warn_of_unread_arguments(self) -> None:
-        unread = sorted(self._writer.arguments.keys() - self._writer.variables)
-        if unread:
-            logger.warning(
-                "the chat template does not read %s, which template_arguments gives it; it reads "
-                "%s",
-                " and ".join(map(repr, unread)),
-                ", ".join(sorted(self._writer.variables)),
-            )
-
     def _faults_of_prompt(self, prompt: str) -> Iterator[TemplateFault]:
         """Whether the texts of all turns are in the prompt, and how it begins."""
-        for turn in self._turns:
-            if turn.content.strip() in prompt:
-                continue
-            beginning = turn.content.split("\n", 1)[0]
-            if turn.role == "system" and beginning not in prompt:
-                yield TemplateFault(
-                    "system_dropped",
-                    "expected the chat template to write the system message, which says how to "
-                    f"answer, found it left out: {ANOTHER_PROMPT}, or one that gives the "
-                    "instruction in the user's message",
-                )
-            else:
-                yield TemplateFault(
-                    "text_changed",
-                    f"expected the chat template to write the {turn.role} message as it is, found "
-                    f"it cut or changed: {ANOTHER_PROMPT}",
-                )
+        changed = [turn for turn in self._turns if turn.content.strip() not in prompt]
+        left_out = [turn for turn in changed if turn.content.partition("《")[0] not in prompt]
+        if len(left_out) == len(self._turns):
+            yield TemplateFault(
+                "text_changed",
+                "expected the chat template to write the messages as they are, found none of "
+                f"them: {ANOTHER_PROMPT}",
+            )
+        elif any(turn.role == "system" for turn in left_out):
+            yield TemplateFault(
+                "system_dropped",
+                "expected the chat template to write the system message, which says how to "
+                f"answer, found it left out: {ANOTHER_PROMPT}, or one that gives the "
+                "instruction in the user's message",
+            )
+        elif changed:
+            yield TemplateFault(
+                "text_changed",
+                f"expected the chat template to write the {changed[0].role} message as it is, "
+                f"found it cut or changed: {ANOTHER_PROMPT}",
+            )
+        if changed:
             return
         bos = self._writer.codec.tokenizer.bos_token
         if bos and prompt.startswith(2 * str(bos)):
@@ -217,7 +211,7 @@ class _Probe:
                 f"{self._remedy()}",
             )
         if not head.startswith(prompt):
-            # An empty block that only the generation prompt has says: answer now.
+            # An empty block, or the end of one, that only the generation prompt has: answer now.
             prompt = CLOSED_BLOCK.sub("", prompt)
         between = head[len(prompt) :]
         if head.startswith(prompt) and not between.strip():
@@ -235,10 +229,17 @@ class _Probe:
                 "expected answers to stand right after the chat template's generation prompt, "
                 f"found a thinking block before them ({between[:40]!r}): {self._remedy()}",
             )
+        difference = f"{between[:40]!r} between them"
+        if not head.startswith(prompt):
+            at = sum(takewhile(bool, map(eq, prompt, head)))
+            difference = (
+                f"that a chat with an answer has {head[at:][:40]!r} where the prompt has "
+                f"{prompt[at:][:40]!r}"
+            )
         return "", TemplateFault(
             "answer_displaced",
-            "expected answers to stand right after the chat template's generation prompt "
-            f"({prompt[-20:]!r}), found {head[-20:]!r} before them: {ANOTHER_PROMPT}",
+            "expected answers to stand right after the chat template's generation prompt, found "
+            f"{difference}: {ANOTHER_PROMPT}",
         )
 
     def _seam(self, prompt: str, between: str) -> str:

@@ -117,16 +117,22 @@ class ChatWriter:
             MissingTemplateError: If there is none.
             TemplateRefusedError: If it cannot be compiled.
         """
-        tokenizer, reason = self.codec.tokenizer, "none"
-        try:
-            source = tokenizer.get_chat_template() if tokenizer.chat_template else ""
-        except ValueError as error:  # several templates, of which none is the default
-            source, reason = "", str(error).split(".")[0]
-        if not source:
+        tokenizer = self.codec.tokenizer
+        templates: Any = tokenizer.chat_template
+        if not templates:
             raise MissingTemplateError(
-                f"expected a tokenizer with a chat template for this prompt, found {reason}; a "
-                "base model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
+                "expected a tokenizer with a chat template for this prompt, found none; a base "
+                "model answers better with a plain-text prompt such as 'zh-exam' or 'zh-cloze'"
             )
+        if isinstance(templates, dict) and "default" not in templates:
+            names = ", ".join(f"{name!r:.40}" for name in sorted(templates)[:5])
+            raise MissingTemplateError(
+                f"expected one chat template, or one that is named 'default', found {names}: set "
+                "tokenizer.chat_template to the text of the one to use, and save the tokenizer"
+            )
+        source: Any = tokenizer.get_chat_template()
+        if not isinstance(source, str):
+            raise TemplateRefusedError(f"expected a text, found {source!r:.40}")
         return _compiled(source)
 
     def _rendered(self, messages: Sequence[Message], *, to_answer: bool) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zhmcq.encoding import _chat
 from zhmcq.encoding._chat import Chat
@@ -14,7 +15,7 @@ from zhmcq.encoding._chat_probe import TemplateFault
 from zhmcq.encoding._chat_writer import ChatRefusedError, ChatWriter
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError, PluginError
-from zhmcq.prompts import Normalization, Prompt, RenderedPrompt
+from zhmcq.prompts import Message, Normalization, Prompt, RenderedPrompt
 from zhmcq.questions import Question
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = [
     "question_name",
     "render_prompt",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
 
     Raises:
         PluginError: If the prompt raises any error or returns something else than a
-            ``RenderedPrompt``; the message names the question and where it was read.
+            ``RenderedPrompt`` of text or messages; the message names the question and where it
+            was read.
     """
     name, where = type(prompt).__name__, question_name(question)
     try:
@@ -117,7 +121,20 @@ def render_prompt(prompt: Prompt, question: Question) -> RenderedPrompt:
             f"{where}: expected a RenderedPrompt of the prompt {name}, found "
             f"{type(rendered).__name__}"
         )
+    if not _is_shown_text(rendered.prompt):
+        raise PluginError(
+            f"{where}: expected of the prompt {name} a text, or one or more Message(role, text), "
+            f"found {rendered.prompt!r:.80}"
+        )
     return rendered
+
+
+def _is_shown_text(prompt: object) -> bool:
+    if not isinstance(prompt, list | tuple):
+        return isinstance(prompt, str)
+    return bool(prompt) and all(
+        isinstance(message, Message) and isinstance(message.content, str) for message in prompt
+    )
 
 
 def question_name(question: Question) -> str:
@@ -148,6 +165,7 @@ class Encoder:
         self.max_length = max_length
         self._date = date or _chat.today()
         self._chats: dict[str, Chat] = {}
+        self._unread: set[str] = set()
 
     @property
     def template_date(self) -> str:
@@ -187,9 +205,23 @@ class Encoder:
             key = (_arguments_key(rendered), roles)
             if key not in probed:
                 probed.add(key)
-                for fault in self._chat(rendered).faults(roles):
+                chat = self._chat(rendered)
+                for fault in chat.faults(roles):
                     faults.setdefault(fault.rule, fault)
+                self._warn_of_unread(rendered.template_arguments, chat.variables)
         return list(faults.values())
+
+    def _warn_of_unread(self, arguments: Mapping[str, Any], variables: frozenset[str]) -> None:
+        """Log a warning of arguments that the chat template does not read, once for each name."""
+        unread = sorted(arguments.keys() - variables - self._unread)
+        self._unread.update(unread)
+        if unread and variables:
+            logger.warning(
+                "the chat template does not read %s, which template_arguments gives it; it reads "
+                "%s",
+                " and ".join(map(repr, unread)),
+                ", ".join(sorted(variables)),
+            )
 
     def refuse_faulty_template(
         self, questions: Iterable[Question], *, scoring: bool = True

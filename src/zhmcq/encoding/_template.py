@@ -120,7 +120,8 @@ class BoundedTemplate:
 def _reason(error: Exception) -> str:
     line = getattr(error, "lineno", None)
     name = "" if type(error) is TemplateError else f"{type(error).__name__}: "
-    text = f"{name}{error}{f' (line {line})' if line else ''}"[:500]
+    message = getattr(error, "message", None) or str(error)  # jinja's text shows the line as well
+    text = f"{name}{message}{f' (line {line})' if line else ''}"[:500]
     return "".join(char if char.isprintable() else " " for char in text)  # it is a stranger's
 
 
@@ -271,7 +272,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
         filters = {**FILTERS, "tojson": _tojson}
-        self.filters = {name: _metered(name, filters[name]) for name in FILTER_NAMES}
+        self.filters = {name: _refused(name) for name in FILTERS}
+        self.filters |= {name: _metered(name, filters[name]) for name in FILTER_NAMES}
         self.filters["_iterate"] = lambda values: _meter.get().iterate(values)
         self.filters["_value"] = lambda value: _meter.get().value(value)
         self.filters["_output"] = lambda value: _meter.get().output(value)
@@ -341,6 +343,15 @@ def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return meter.value(function(*head, value, *others, **kwargs))
 
     return metered
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    """In place of a filter that is not given."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise TemplateRefusedError(f"it uses the filter {name!r}, which is not given to templates")
+
+    return refuse
 
 
 def _check_replace(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenCodec"]
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class TokenCodec:
     """How one tokenizer writes texts, and what a text of one's own may not become.
@@ -121,19 +123,27 @@ def _ids(
     add_special_tokens: bool = False,
     split_special_tokens: bool,
 ) -> list[int]:
+    """Ids of a text.
+
+    Raises:
+        EncodingError: If the tokenizer refuses the text: half of a surrogate pair, a character that
+            it has no token for, not even one for unknown characters, or a pattern that takes too
+            long.
+    """
     try:
         encoded = tokenizer(
             text,
             add_special_tokens=add_special_tokens,
             split_special_tokens=split_special_tokens,
         )
-    except BaseException as error:
+    except BaseException as error:  # tokenizers raises Exception itself, and panics
         if not is_failure(error):
             raise
-        raise EncodingError(
-            f"the tokenizer fails on a text of {len(text)} characters that begins with "
-            f"{text[:20]!r}: {error}"
-        ) from error
+        lone = SURROGATE.search(text)
+        reason = f"{type(error).__name__}: {error}"
+        if lone is not None:
+            reason = f"it has half of a surrogate pair ({lone.group()!r}), which is no character"
+        raise EncodingError(f"the tokenizer refuses the text {text[:20]!r}…: {reason}") from error
     return list(encoded.input_ids)
 
 

@@ -133,6 +133,8 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         config = LoraConfig.from_pretrained(str(adapter.folder))
         config.inference_mode = True
         config.init_lora_weights = False  # they are all read from the file
+        # Which base model it is was looked at; peft would warn of one that lies elsewhere now.
+        config.base_model_name_or_path = None
         weights = load_file(adapter.folder / WEIGHTS)
         # peft calls a method that transformers is about to drop, and warns of tied weights,
         # which merging separates.

@@ -66,7 +66,7 @@ def identify(source: Path, name: str, tokenizer: PreTrainedTokenizerBase) -> Bas
     The configuration is taken as transformers' own class for it reads it, so that an older form of
     ``config.json`` and one without the fields that have their defaults are the same. Weights are
     hashed tensor by tensor: the same weights in other shards are the same, in another dtype they
-    are not. A copy of tied weights is not counted.
+    are not. A copy of tied weights is not counted, nor is what older files have beside weights.
 
     Args:
         source: A folder with ``config.json`` and ``model.safetensors`` or its shards, or a GGUF
@@ -82,7 +82,9 @@ def identify(source: Path, name: str, tokenizer: PreTrainedTokenizerBase) -> Bas
     else:
         values = _read(source)
         config = _without_defaults(values)
-        weights = weights_hash(source, _tied_names(values))
+        model_class = _causal_class(values)
+        prefix = getattr(model_class, "base_model_prefix", "")
+        weights = weights_hash(source, _tied_names(model_class, values), prefix)
     return BaseIdentity(
         name=name,
         config=config,
@@ -127,17 +129,21 @@ def _changed_fields(expected: Mapping[str, Any], present: Mapping[str, Any]) -> 
     wanted, actual = (dict(_flat(_complete(dict(values)))) for values in (expected, present))
     for name in sorted(wanted.keys() | actual.keys()):
         sides = [
-            json.dumps(_whole(values[name]), ensure_ascii=False) if name in values else "nothing"
+            json.dumps(_normal(name, values[name]), ensure_ascii=False)
+            if name in values
+            else "nothing"
             for values in (wanted, actual)
         ]
         if sides[0] != sides[1]:
             yield f"{name}: expected {sides[0]:.60}, found {sides[1]:.60}"
 
 
-def _whole(value: Any) -> Any:
-    """A value with whole numbers as integers, since files have both forms."""
+def _normal(name: str, value: Any) -> Any:
+    """A value in one of the forms that files have: whole numbers as integers, one end as itself."""
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        if name.endswith("eos_token_id") and len(value) == 1:
+            return _normal(name, value[0])
+        return [_normal(name, item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -281,16 +287,20 @@ def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tied_names(values: Mapping[str, Any]) -> dict[str, str]:
-    """Names of tensors that share another one's weight in a model of this configuration."""
+def _causal_class(values: Mapping[str, Any]) -> Any | None:
+    """The class that transformers has for a causal language model of this configuration."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     config_class = _config_class(values)
-    if config_class is None or values.get("tie_word_embeddings") is not True:
-        return {}
     try:
-        model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
-        names = model_class._tied_weights_keys
+        return None if config_class is None else MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
     except (KeyError, AttributeError, ImportError):
+        return None
+
+
+def _tied_names(model_class: Any, values: Mapping[str, Any]) -> dict[str, str]:
+    """Names of tensors that share another one's weight in a model of this configuration."""
+    names = getattr(model_class, "_tied_weights_keys", None)
+    if values.get("tie_word_embeddings") is not True or not isinstance(names, Mapping):
         return {}
-    return dict(names) if isinstance(names, Mapping) else {}
+    return dict(names)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,14 @@ PROBES = (
     "  The quick  brown fox’s 12,345.67 km/h\t(e.g.)\r\n\r\n   if x >= 10: return None\n ",
     "ＡＢＣ１２３①㈠㍿ﬁ½ ㄅㄆㄇ Å A\u030a e\u0301 İstanbul ΣΑΣ 한국어 ไทย",
     "😀👨\u200d👩\u200d👧 𠮷野家 \ue000\ufeff\u00a0\u3000\x07<|>[]{}\\/_~ ▁Ġ##s",
+    "He's sure I'LL say they don't, we've 2 of 10.",
     "A",
     " B",
 )
+SWEPT = 256  # characters a text, when each that Unicode 3.2 knows is encoded
 
-# Hashes of models by those of the texts they were read from: parsing a large one takes a second.
-_models: dict[bytes, bytes] = {}
+# Hashes of backends by those of their texts in json: making one of a large one takes a second.
+_backends: dict[bytes, bytes] = {}
 
 
 def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -50,8 +53,7 @@ def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
         digest.update(_json(tokenizer.get_vocab()))
         digest.update(_json(_slow_encodings(tokenizer)))
     else:
-        digest.update(_model_hash(backend))
-        digest.update(_json(_encodings(backend)))
+        digest.update(_backend_hash(backend))
     return digest.hexdigest()
 
 
@@ -87,29 +89,72 @@ def _special(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
 
 
 def _backend(tokenizer: PreTrainedTokenizerBase) -> Any | None:
-    """The tokenizer of the library tokenizers inside, if there is one, without length limits."""
+    """The tokenizer of the library tokenizers inside, if there is one, its switches at rest."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None and (backend.truncation is not None or backend.padding is not None):
-        backend = copy.deepcopy(backend)  # since they are its state
-        backend.no_truncation()
-        backend.no_padding()
+    if backend is None:
+        return None
+    if backend.truncation is None and backend.padding is None and not backend.encode_special_tokens:
+        return backend
+    backend = copy.deepcopy(backend)  # since they are its state
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = False
     return backend
 
 
-def _model_hash(backend: Any) -> bytes:
-    """Hash the model (BPE, Unigram, WordPiece, WordLevel): vocabulary, merges, options.
+def _backend_hash(backend: Any) -> bytes:
+    """Hash the model (BPE, Unigram, WordPiece, WordLevel), and what the backend does to texts.
 
-    Options that are off are left out, so that new ones of later versions change nothing.
+    Options of the model that are off are left out, so that new ones of later versions change
+    nothing.
     """
     text = backend.to_str()
     key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    if key not in _models:
-        model: dict[str, Any] = json.loads(text)["model"]
+    if key not in _backends:
+        values = json.loads(text)
+        model: dict[str, Any] = values["model"]
         if isinstance(vocabulary := model.get("vocab"), dict):
             model["vocab"] = sorted(vocabulary.items(), key=itemgetter(1))
-        options = {k: v for k, v in model.items() if not (v is None or v is False)}
-        _models[key] = hashlib.sha256(_json(options)).digest()
-    return _models[key]
+        digest = hashlib.sha256()
+        digest.update(_json({k: v for k, v in model.items() if not (v is None or v is False)}))
+        digest.update(_json(_encodings(backend)))
+        digest.update(_json([_or_refusal(_ids_of(backend), text) for text in _swept()]))
+        digest.update(_json(sorted(_replaced_texts(values["normalizer"]))))
+        _backends[key] = digest.digest()
+    return _backends[key]
+
+
+def _ids_of(backend: Any) -> Callable[[str], list[Any]]:
+    return lambda text: list(backend.encode(text, add_special_tokens=False).ids)
+
+
+def _swept() -> Iterator[str]:
+    """Texts of all characters, since a normaliser may change a single one.
+
+    They are those of Unicode 3.2, which all versions of a library treat alike, without the
+    supplementary planes.
+    """
+    category = unicodedata.ucd_3_2_0.category
+    characters = [
+        character
+        for character in map(chr, range(0x20, 0x10000))
+        if category(character) not in ("Cn", "Co", "Cs")
+    ]
+    for start in range(0, len(characters), SWEPT):
+        yield " ".join(characters[start : start + SWEPT])
+
+
+def _replaced_texts(normalizer: Any) -> Iterator[str]:
+    """What a normaliser replaces that is more than one character, which no sweep could show."""
+    if isinstance(normalizer, list):
+        for part in normalizer:
+            yield from _replaced_texts(part)
+    elif isinstance(normalizer, dict):
+        yield from _replaced_texts(normalizer.get("normalizers"))
+        pattern = normalizer.get("pattern")
+        for text in pattern.values() if isinstance(pattern, dict) else ():
+            if len(text) > 1:
+                yield f"{text}\n{normalizer.get('content')}"
 
 
 def _encodings(backend: Any) -> list[Any]:

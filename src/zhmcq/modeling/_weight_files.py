@@ -26,6 +26,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 # transformers reads every safetensors file of a folder in which one has such a name.
 DISTRIBUTED = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors")
+# Frequencies and masks, which older files hold beside the weights, and which are computed now.
+BUFFERS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|(attn|attention)\.(masked_)?bias)$")
 MAX_HEADER = 100_000_000  # bytes, as in the safetensors format itself
 # A file that was changed less than this ago may change again without another time of change.
 SETTLED = 2_000_000_000  # nanoseconds
@@ -110,13 +112,15 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def weights_hash(folder: Path, tied: Mapping[str, str]) -> str:
+def weights_hash(folder: Path, tied: Mapping[str, str], prefix: str = "") -> str:
     """Hash the weights of a model folder tensor by tensor, whatever files they are spread over.
 
     Args:
         folder: The model's folder.
         tied: Names of tensors that share another one's weight → the other's name. A copy of the
             other's weight under such a name is not counted, since loading it changes nothing.
+        prefix: With what names begin where the model was saved with its head (``"transformer"``);
+            files that were saved without a head lack it.
 
     Raises:
         ModelError: If a file is missing or damaged.
@@ -124,7 +128,14 @@ def weights_hash(folder: Path, tied: Mapping[str, str]) -> str:
     tensors: dict[str, str] = {}
     for path in weight_files(folder):
         tensors.update(_remembered(path, _tensor_hashes))
-    for name, source in tied.items():
+    for name in list(tensors):
+        bare = name.removeprefix(f"{prefix}.")
+        if BUFFERS.search(name):
+            del tensors[name]
+        elif bare not in tensors:
+            tensors[bare] = tensors.pop(name)
+    for pair in tied.items():
+        name, source = (name.removeprefix(f"{prefix}.") for name in pair)
         if name in tensors and tensors.setdefault(source, tensors[name]) == tensors[name]:
             del tensors[name]
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(tensors.items()))

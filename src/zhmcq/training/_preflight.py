@@ -170,10 +170,12 @@ class PreflightReport:
                 f"{self.validation_sharing} of the validation questions share a passage with "
                 "training questions, or a near-copy or quotation of one"
             )
-        lines.append(
-            f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
-            f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; {self._cuts()}"
-        )
+        if lengths.longest:
+            lines.append(
+                f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
+                f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; "
+                f"{self._cuts()}"
+            )
         if self.run is not None:
             lines.append(self.run.text())
         lines.append(f"findings: {len(self.findings)}" if self.findings else "findings: none")
