@@ -42,7 +42,8 @@ SCRATCH = re.compile(r"\..+-[\w-]{8}", re.DOTALL)
 MEANWHILE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
 MAX_SHOWN = 5
 # Two writers of one folder wait for each other no longer than a rename takes.
-MAX_SWAPS = 100
+MAX_TRIES = 100
+BUSY = "others write to it all the time; write elsewhere"
 
 
 @contextlib.contextmanager
@@ -307,15 +308,21 @@ def _scratch(target: Path) -> Iterator[Path]:
 def _locked_folder(target: Path) -> tuple[Path, BaseFileLock]:
     from filelock import FileLock, Timeout
 
-    while True:
+    for _ in range(MAX_TRIES):
         folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         lock = FileLock(folder / LOCK, blocking=False)
-        # Before it is locked, another writer may take it for the folder of a dead one.
-        with contextlib.suppress(Timeout, FileNotFoundError, FileExistsError):
+        try:
             lock.acquire()
-            if (folder / LOCK).is_file():
-                return folder, lock
+        except (Timeout, FileNotFoundError, FileExistsError):
+            # Before it was locked, another writer took it for the folder of a dead one.
+            continue
+        except BaseException:
+            _discard(folder, lock)
+            raise
+        if (folder / LOCK).is_file():
+            return folder, lock
         lock.release()
+    raise OutputError(f"cannot write {target}: {BUSY}")
 
 
 def _discard(folder: Path, lock: BaseFileLock) -> None:
@@ -344,7 +351,7 @@ def _prefix(target: Path) -> str:
 def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str]) -> None:
     """Rename over ``target``; the old folder is moved away first and put back if that fails."""
     old = temporary.parent / OLD
-    for _ in range(MAX_SWAPS):
+    for _ in range(MAX_TRIES):
         refuse_occupied(target, overwrite=overwrite, ours=ours)
         try:
             if target.exists() and any(target.iterdir()):
@@ -368,7 +375,7 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
             old.rename(target)
             refuse_strangers(target, strangers)
         return
-    raise OutputError(f"cannot write {target}: others write to it all the time; write elsewhere")
+    raise OutputError(f"cannot write {target}: {BUSY}")
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,13 @@ def test_weights_in_4_bits_stay_as_they_are_on_cpus_with_bfloat16_units(
     # The guard of the test: a layer of which nobody asked it would pack its weights.
     layer = layers.Linear4bit(64, 64, compute_dtype=torch.float32, quant_type="nf4").to("cpu")
     assert layer.support_avx512bf16_for_cpu
+
+
+def test_kernels_that_nothing_uses_are_not_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    bitsandbytes = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    bitsandbytes.warning("Failed to load CPU gemm_4bit_forward from kernels-community: no module")
+    bitsandbytes.warning("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
 
 
 def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

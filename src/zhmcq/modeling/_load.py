@@ -62,6 +62,15 @@ LOADING_ERRORS = (
 )
 ADAPTER_CONFIG = "adapter_config.json"
 
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """A filter of a logger: bitsandbytes misses kernels for weights packed anew; none are here."""
+    return "gemm_4bit_forward" not in record.getMessage()
+
+
+# It says so when it is imported, as in every training.
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_of_use)
+
 _logged: set[str] = set()  # messages of bitsandbytes, which are not repeated
 
 
