@@ -358,15 +358,14 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
                 target.rename(old)
             temporary.rename(target)
         except OSError as error:
-            if not old.exists():
-                # Another writer of the same folder was a moment earlier: look at what it wrote.
-                if error.errno in MEANWHILE:
-                    continue
-                raise
-            if target.exists():
-                shutil.rmtree(old)  # what the other writer has replaced
+            if old.exists():
+                with contextlib.suppress(OSError):  # another writer has filled it meanwhile
+                    old.rename(target)
+                if old.exists() and target.exists():
+                    shutil.rmtree(old)  # what the other writer has replaced
+            # Another writer of the same folder was a moment earlier: look at what it wrote.
+            if error.errno in MEANWHILE:
                 continue
-            old.rename(target)
             raise
         # What came in between the look and the rename belongs to somebody.
         moved = list(old.iterdir()) if old.exists() else []

@@ -13,7 +13,7 @@ from zhmcq.reading._formats.archive import check_archive
 from zhmcq.reading._formats.workbook_parts import WorkbookParts, main_name, open_workbook
 from zhmcq.reading._formats.xml_events import XmlEvents
 
-__all__ = ["copied_workbook"]
+__all__ = ["copied_workbook", "save_workbook"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,36 @@ def copied_workbook(path: Path) -> Any:
             path, type(error).__name__, error,
         )  # fmt: skip
         return None
+
+
+def save_workbook(book: Any, path: Path) -> None:
+    """Save a workbook as openpyxl does, but for where its temporary files lie.
+
+    openpyxl puts them into the system's folder, where they stay if the process is killed.
+
+    Args:
+        book: The workbook.
+        path: The file to write; temporary files lie beside it.
+    """
+    from openpyxl.drawing.spreadsheet_drawing import SpreadsheetDrawing
+    from openpyxl.worksheet._writer import WorksheetWriter
+    from openpyxl.writer.excel import ExcelWriter
+
+    archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
+    part = path.with_name("sheet.xml")
+
+    class Writer(ExcelWriter):
+        def write_worksheet(self, ws: Any) -> None:
+            ws._drawing = SpreadsheetDrawing()
+            ws._drawing.charts, ws._drawing.images = ws._charts, ws._images
+            writer: Any = WorksheetWriter(ws, str(part))
+            writer.write()
+            ws._rels = writer._rels
+            archive.write(part, ws.path[1:])
+            self.manifest.append(ws)
+            part.unlink()
+
+    Writer(book, archive).save()
 
 
 def _tags(archive: zipfile.ZipFile) -> int:

@@ -13,7 +13,7 @@ from zhmcq._files import atomic_write, refuse_inputs
 from zhmcq.errors import OutputError
 from zhmcq.questions import QuestionBank, RowProblem
 from zhmcq.reading._formats.table import MAX_COLUMNS
-from zhmcq.reports._copies import copied_workbook
+from zhmcq.reports._copies import copied_workbook, save_workbook
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.zh._fold import fold_name
 
@@ -69,7 +69,7 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     else:
         book = _listed(bank.problems)
     with atomic_write(path) as temporary:
-        book.save(temporary)
+        save_workbook(book, temporary)
 
 
 def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[str]) -> Any:
