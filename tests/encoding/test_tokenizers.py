@@ -105,7 +105,9 @@ def test_no_control_token_comes_out_of_a_questions_text(
 def test_a_text_that_the_tokenizer_refuses_is_a_problem_of_its_question(
     chat_tokenizer: Any, prompt: str
 ) -> None:
-    questions = [Question(stem, f"{stem}？", ("甲", "乙"), answer=(0,)) for stem in "問\ud800題"]
+    questions = [Question(stem, f"{stem}？", ("甲", "乙"), answer=(0,)) for stem in "問半題"]
+    # A question refuses it where it is made; a prompt of one's own may write it all the same.
+    object.__setattr__(questions[1], "stem", "\ud800？")
     encoded, (problem,) = Encoder(chat_tokenizer, get_prompt(prompt)).encode(questions)
     assert [question.id for question in encoded] == ["問", "題"]
     assert problem.index == 1
