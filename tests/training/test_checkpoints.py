@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_without_any_the_run_starts_at_the_beginning(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "nothing").newest() is None
     make(tmp_path, 1, whole=False)
     assert Checkpoints(tmp_path).newest() is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs modes")
+def test_weights_of_a_checkpoint_have_the_mode_of_its_other_files(tmp_path: Path) -> None:
+    checkpoint = make(tmp_path, 1, whole=False)
+    weights = checkpoint / "adapter_model.safetensors"
+    weights.chmod(0o600)
+    (checkpoint / "trainer_state.json").chmod(0o640)
+    Checkpoints(tmp_path).mark_complete(1)
+    assert weights.stat().st_mode & 0o777 == 0o640
 
 
 def test_older_ones_are_removed_and_unfinished_ones_do_not_count(

@@ -55,7 +55,10 @@ class Checkpoints:
         """
         checkpoint = self.folder / f"checkpoint-{step}"
         files = {}
+        # safetensors makes its files private, whatever the umask says.
+        mode = (checkpoint / "trainer_state.json").stat().st_mode & 0o777
         for path in sorted(checkpoint.iterdir()):
+            path.chmod(mode)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             files[path.name] = file_sha256(path)
