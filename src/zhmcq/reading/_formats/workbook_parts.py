@@ -34,6 +34,11 @@ _NAMES = {f"{namespace} ": len(namespace) + 1 for namespace in MAIN_NAMESPACES}
 MAX_ITEMS = 100_000
 # All shared texts are held in memory.
 MAX_SHARED = 2**28
+# Dates and times as the language of the program shows them (ECMA-376 part 1, section 18.8.30).
+# Chinese versions of Excel write these numbers without a code; only 31 is the same in both.
+_LOCAL_DATES = {str(number): "" for number in (*range(27, 37), *range(50, 59))} | {
+    "31": 'yyyy"年"m"月"d"日"'
+}
 _TRUE = ("1", "true", "on")
 
 
@@ -61,7 +66,7 @@ class CellFormats:
     """The number format codes of the styles, by the style's number.
 
     Attributes:
-        codes: The format code of each style.
+        codes: The format code of each style; ``""`` for a date whose display isn't known.
         dates: Numbers of the styles that show dates or times.
         durations: Those among them that show elapsed time.
         from_1904: Whether dates count from 1904.
@@ -209,13 +214,13 @@ def _formats(archive: zipfile.ZipFile, part: str, name: str) -> CellFormats:
             within.pop()
 
     _read_part(archive, part, name, start, end)
-    builtin = {str(number): code for number, code in BUILTIN_FORMATS.items()}
+    builtin = {str(number): code for number, code in BUILTIN_FORMATS.items()} | _LOCAL_DATES
     formats = CellFormats()
     for style, number in enumerate(numbers):
         code = custom.get(number) or builtin.get(number, "General")
         formats.codes.append(code)
         # The rest of an over-long code is not looked at: these patterns take long over some.
-        if is_date_format(code[:255]):
+        if not code or is_date_format(code[:255]):
             formats.dates.add(style)
         if is_timedelta_format(code[:255]):
             formats.durations.add(style)
