@@ -47,7 +47,7 @@ class Relation(NamedTuple):
 
     Attributes:
         kind: The last word of its type: ``"worksheet"``.
-        part: The name of the part in the archive.
+        part: The name of the part in the archive, as :func:`open_workbook` leaves it.
     """
 
     kind: str
@@ -100,6 +100,10 @@ class WorkbookParts:
     texts: SharedTexts
 
 
+def _folded(name: str) -> str:
+    return name.replace("\\", "/").lower()
+
+
 def main_name(name: str) -> str:
     """The name of an element of spreadsheets; ``""`` if it is of another namespace."""
     for prefix, length in _NAMES.items():
@@ -112,12 +116,17 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
     """Read what stands beside the sheets.
 
     Args:
-        archive: The workbook; its sizes were checked.
+        archive: The workbook; its sizes were checked. Its parts are found from here on by names in
+            lower case, with slashes, from the root.
         name: How messages call it.
 
     Raises:
         ReadError: If it is no workbook, or damaged.
     """
+    # Parts are one whatever the case of their names (ECMA-376 part 2), and some programs write them
+    # with the separators of Windows.
+    members = archive.infolist()
+    archive.NameToInfo = {_folded(member.filename).lstrip("/"): member for member in members}
     packaged = {relation.kind: relation.part for relation in relations(archive, "", name).values()}
     book = packaged.get("officeDocument", "xl/workbook.xml")
     if book not in archive.NameToInfo:
@@ -131,7 +140,7 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
     folder = posixpath.dirname(book)
     formats = _formats(archive, kinds.get("styles", f"{folder}/styles.xml"), name)
     formats.from_1904 = from_1904
-    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedStrings.xml"), name)
+    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedstrings.xml"), name)
     return WorkbookParts(sheets, formats, texts)
 
 
@@ -143,7 +152,7 @@ def relations(archive: zipfile.ZipFile, part: str, name: str) -> dict[str, Relat
     def start(tag: str, attributes: dict[str, str]) -> None:
         if local_name(tag) != "Relationship" or attributes.get("TargetMode") == "External":
             return
-        target = posixpath.join("/", folder, attributes.get("Target", ""))
+        target = posixpath.join("/", folder, _folded(attributes.get("Target", "")))
         kind = attributes.get("Type", "").rpartition("/")[2]
         _check_count(len(related), "relationships", name)
         inside = posixpath.normpath(target).lstrip("/")
