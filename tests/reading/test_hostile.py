@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conftest import WriteXlsx
-from zhmcq.errors import ReadError
+from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
 
@@ -264,9 +264,26 @@ def test_a_sheet_of_unclosed_tags_takes_no_longer() -> None:
     assert time.process_time() - start < 8
 
 
-def test_quotes_that_never_close_are_refused_or_reported(tmp_path: Path) -> None:
+def test_a_quote_that_never_closes_is_refused_since_it_swallows_rows(tmp_path: Path) -> None:
     path = tmp_path / "bank.csv"
-    path.write_text('題目,A,B\n"一？,甲,乙\n' + "二？,甲,乙\n" * 3000, encoding="utf-8")
-    bank = read_bank(path)
-    assert len(bank) == 0
-    assert [problem.code for problem in bank.problems] == ["no_options"]
+    path.write_text('題目,A,B\n零？,甲,乙\n"一？,甲,乙\n' + "二？,甲,乙\n" * 3000, encoding="utf-8")
+    with pytest.raises(ReadError, match="line 3: a quote opens in this row and is not closed"):
+        read_bank(path)
+
+
+@pytest.mark.parametrize("end", ['"丙"', '"丙"\n', '"丙"\n\n', '"丙\n"', '丙"', '"丙"x', '""'])
+def test_a_last_line_with_quotes_that_close_is_read(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text(f"題目,A,B,C\n一？,甲,乙,{end}", encoding="utf-8")
+    assert [question.stem for question in read_bank(path)] == ["一？"]
+
+
+def test_a_record_of_very_many_names_takes_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "bank.json"
+    record = {f"欄{n}": n for n in range(60_000)} | {"": 1, " ": 2}
+    options = {f"選項{a}A{' ' * n}": "甲" for a in ("", " ", ":") for n in range(500)}
+    path.write_text(json.dumps([record | options]), encoding="utf-8")
+    start = time.process_time()
+    with pytest.raises(ColumnsError, match="no column of questions"):
+        read_bank(path)
+    assert time.process_time() - start < 8

@@ -159,3 +159,13 @@ def test_what_is_read_is_what_openpyxl_reads(table: list[list[tuple[Any, str]]])
 def test_a_damaged_number_names_its_cell() -> None:
     with pytest.raises(ReadError, match="here: the cell B3 is damaged: expected a value of type"):
         rows_of('<row r="3"><c r="B3"><v>eins</v></c></row>')
+
+
+def test_a_row_of_long_cells_is_refused_before_it_is_held_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zhmcq.reading._formats.sheet_xml.LONGEST_ROW", 10)
+    cell = '<c t="str"><v>12345</v></c>'
+    assert len(rows_of(f"<row>{cell * 2}</row>" * 3)) == 3
+    with pytest.raises(ReadError, match="the cell C2 ends more than 10 characters of one row"):
+        rows_of(f"<row>{cell * 2}</row><row>{cell * 3}</row>")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+
+import pytest
 
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
@@ -72,3 +76,37 @@ def test_a_text_that_looks_like_an_escape_is_read_as_it_was_typed(tmp_path: Path
     book.close()
     bank = read_bank(path)
     assert [(q.stem, q.options) for q in bank] == [("哪個是\nA？", ("_x0041_", "ab"))]
+
+
+def test_dates_in_the_formats_that_chinese_excel_writes_without_a_code(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["題目", "A", "B", "C", "答案"])
+    sheet.write_row(1, 0, ["何日？", "", "", "", "A"])
+    for column, (number, value) in enumerate([(31, 45413), (58, 45413), (32, 0.25)], 1):
+        sheet.write_number(1, column, value, book.add_format({"num_format": number}))
+    book.close()
+    bank = read_bank(path)
+    assert [q.options for q in bank] == [("2024年5月1日", "2024/5/1", "6:00")]
+    unknown = [p.column for p in bank.problems if p.code == "display_unknown"]
+    assert unknown == ["B", "C"]  # 58 is 5月1日 in China, 113年5月1日 in Taiwan
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [str.upper, lambda name: name.replace("/", "\\"), lambda name: f"/{name}"],
+    ids=["case", "backslashes", "root"],
+)
+def test_parts_are_found_however_a_program_spells_their_names(
+    tmp_path: Path, renamed: Callable[[str], str]
+) -> None:
+    path = write_pictured(tmp_path / "bank.xlsx")
+    with zipfile.ZipFile(path) as book, zipfile.ZipFile(tmp_path / "other.xlsx", "w") as other:
+        for name in book.namelist():
+            other.writestr(renamed(name), book.read(name))
+    bank = read_bank(tmp_path / "other.xlsx")
+    assert [q.options for q in bank] == [("一", "二")]
+    assert codes(bank) == codes(read_bank(path))

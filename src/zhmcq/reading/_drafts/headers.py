@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.draft import Columns
+from zhmcq.reading._formats.table import MAX_COLUMNS
 from zhmcq.zh._fold import fold_name, normal_text
 from zhmcq.zh._labels import LABEL, alphabet_of, label_index
 
@@ -156,16 +157,17 @@ class HeaderLayout:
 def _column_name(index: int) -> str:
     from openpyxl.utils import get_column_letter  # here: a csv with named columns needs none of it
 
-    return f"column {get_column_letter(index + 1)}"
+    # A json object can have more names than a sheet has columns.
+    return f"column {get_column_letter(index + 1) if index < MAX_COLUMNS else index + 1}"
 
 
 def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
-    headers: list[str] = []
+    headers: dict[str, None] = {}  # in order; a json object can have a million names
     for index, cell in enumerate(cells):
         name = " ".join(cell.split()) or _column_name(index)
         while name in headers:
             name = f"{name} ({_column_name(index)})"
-        headers.append(name)
+        headers[name] = None
     return tuple(headers)
 
 
@@ -208,6 +210,7 @@ def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, 
     Columns in another order (D, C, B, A) are taken if that makes a longer run.
     """
     best: tuple[list[int], tuple[str, ...]] = ([], ())
+    labelled = labelled[:MAX_COLUMNS]
     by_label = sorted(labelled, key=lambda pair: label_index(pair[1]))
     for ordered in (labelled, by_label):
         for start, (_, label) in enumerate(ordered):

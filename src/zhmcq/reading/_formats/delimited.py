@@ -197,6 +197,12 @@ def _rows(path: Path, encoding: str, delimiter: str, name: str) -> Iterator[Cell
         number = 1
         try:
             for cells in reader:
+                if lines.ended_inside:
+                    raise ReadError(
+                        f"{name}, line {number}: a quote opens in this row and is not closed "
+                        "before the file ends; close it, or write a quote of the text twice in a "
+                        "quoted cell"
+                    )
                 lines.taken = 0
                 if len(cells) > MAX_COLUMNS:
                     raise ReadError(
@@ -225,6 +231,7 @@ class _Lines:
 
     Attributes:
         taken: The characters taken so far; to be set to 0 when a row is complete.
+        ended_inside: Whether the file ended before the row did.
     """
 
     def __init__(self, file: IO[str], name: str) -> None:
@@ -232,6 +239,7 @@ class _Lines:
         self._name = name
         self._number = 0
         self.taken = 0
+        self.ended_inside = False
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -239,6 +247,7 @@ class _Lines:
     def __next__(self) -> str:
         line = self._file.readline(MAX_ROW + 1)
         if not line:
+            self.ended_inside = self.taken > 0
             raise StopIteration
         self._number += 1
         self.taken += len(line)

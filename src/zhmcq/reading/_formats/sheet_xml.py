@@ -25,6 +25,8 @@ __all__ = ["SheetRows", "merged_ranges"]
 
 MAX_MERGES = 1_000_000
 LONGEST_CELL = 2**24
+# As of a csv: a row is held whole, and 702 cells as long as Excel takes them have 23 million.
+LONGEST_ROW = 2**25
 _MERGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7}):\$?[A-Z]{1,3}\$?([0-9]{1,7})", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?[0-9]{1,7}", re.IGNORECASE)
 _ROW_NUMBER = re.compile(r"([0-9]{1,7})(?:\.0*)?")
@@ -111,6 +113,7 @@ class SheetRows:
         self._cell: dict[str, str] | None = None
         self._pieces: list[str] = []
         self._length = 0
+        self._row_length = 0
         self._value: str | None = None
         self._inline: list[str] | None = None
         self._formula = False
@@ -130,7 +133,7 @@ class SheetRows:
         elif element == "row":
             self._number = self._row_number(attributes.get("r"))
             self._row = None
-            self._column = 0
+            self._column, self._row_length = 0, 0
         elif element is None or self._cell is None:
             return
         elif element == "v" or (element == "t" and not self._phonetic):
@@ -145,6 +148,9 @@ class SheetRows:
         self._length += len(text)
         if self._length > LONGEST_CELL:
             raise self._error(f"holds more than {LONGEST_CELL:,} characters; Excel takes 32,767")
+        self._row_length += len(text)
+        if self._row_length > LONGEST_ROW:
+            raise self._error(f"ends more than {LONGEST_ROW:,} characters of one row")
         self._pieces.append(text)
 
     def _end(self, tag: str) -> None:

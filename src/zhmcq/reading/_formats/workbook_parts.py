@@ -34,6 +34,11 @@ _NAMES = {f"{namespace} ": len(namespace) + 1 for namespace in MAIN_NAMESPACES}
 MAX_ITEMS = 100_000
 # All shared texts are held in memory.
 MAX_SHARED = 2**28
+# Dates and times as the language of the program shows them (ECMA-376 part 1, section 18.8.30).
+# Chinese versions of Excel write these numbers without a code; only 31 is the same in both.
+_LOCAL_DATES = {str(number): "" for number in (*range(27, 37), *range(50, 59))} | {
+    "31": 'yyyy"年"m"月"d"日"'
+}
 _TRUE = ("1", "true", "on")
 
 
@@ -42,7 +47,7 @@ class Relation(NamedTuple):
 
     Attributes:
         kind: The last word of its type: ``"worksheet"``.
-        part: The name of the part in the archive.
+        part: The name of the part in the archive, as :func:`open_workbook` leaves it.
     """
 
     kind: str
@@ -61,7 +66,7 @@ class CellFormats:
     """The number format codes of the styles, by the style's number.
 
     Attributes:
-        codes: The format code of each style.
+        codes: The format code of each style; ``""`` for a date whose display isn't known.
         dates: Numbers of the styles that show dates or times.
         durations: Those among them that show elapsed time.
         from_1904: Whether dates count from 1904.
@@ -95,6 +100,10 @@ class WorkbookParts:
     texts: SharedTexts
 
 
+def _folded(name: str) -> str:
+    return name.replace("\\", "/").lower()
+
+
 def main_name(name: str) -> str:
     """The name of an element of spreadsheets; ``""`` if it is of another namespace."""
     for prefix, length in _NAMES.items():
@@ -107,12 +116,17 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
     """Read what stands beside the sheets.
 
     Args:
-        archive: The workbook; its sizes were checked.
+        archive: The workbook; its sizes were checked. Its parts are found from here on by names in
+            lower case, with slashes, from the root.
         name: How messages call it.
 
     Raises:
         ReadError: If it is no workbook, or damaged.
     """
+    # Parts are one whatever the case of their names (ECMA-376 part 2), and some programs write them
+    # with the separators of Windows.
+    members = archive.infolist()
+    archive.NameToInfo = {_folded(member.filename).lstrip("/"): member for member in members}
     packaged = {relation.kind: relation.part for relation in relations(archive, "", name).values()}
     book = packaged.get("officeDocument", "xl/workbook.xml")
     if book not in archive.NameToInfo:
@@ -126,7 +140,7 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
     folder = posixpath.dirname(book)
     formats = _formats(archive, kinds.get("styles", f"{folder}/styles.xml"), name)
     formats.from_1904 = from_1904
-    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedStrings.xml"), name)
+    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedstrings.xml"), name)
     return WorkbookParts(sheets, formats, texts)
 
 
@@ -138,7 +152,7 @@ def relations(archive: zipfile.ZipFile, part: str, name: str) -> dict[str, Relat
     def start(tag: str, attributes: dict[str, str]) -> None:
         if local_name(tag) != "Relationship" or attributes.get("TargetMode") == "External":
             return
-        target = posixpath.join("/", folder, attributes.get("Target", ""))
+        target = posixpath.join("/", folder, _folded(attributes.get("Target", "")))
         kind = attributes.get("Type", "").rpartition("/")[2]
         _check_count(len(related), "relationships", name)
         inside = posixpath.normpath(target).lstrip("/")
@@ -209,13 +223,13 @@ def _formats(archive: zipfile.ZipFile, part: str, name: str) -> CellFormats:
             within.pop()
 
     _read_part(archive, part, name, start, end)
-    builtin = {str(number): code for number, code in BUILTIN_FORMATS.items()}
+    builtin = {str(number): code for number, code in BUILTIN_FORMATS.items()} | _LOCAL_DATES
     formats = CellFormats()
     for style, number in enumerate(numbers):
         code = custom.get(number) or builtin.get(number, "General")
         formats.codes.append(code)
         # The rest of an over-long code is not looked at: these patterns take long over some.
-        if is_date_format(code[:255]):
+        if not code or is_date_format(code[:255]):
             formats.dates.add(style)
         if is_timedelta_format(code[:255]):
             formats.durations.add(style)
