@@ -49,6 +49,18 @@ def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(OutputError, match="a device or a pipe"), atomic_write(path):
+            pass
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["link", "pipe"]
+
+
 def test_a_folder_is_written_beside_and_renamed(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with atomic_folder(target) as temporary:

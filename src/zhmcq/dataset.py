@@ -115,6 +115,8 @@ class Splits:
         """
         path = Path(folder) / QUESTIONS_FILE
         try:
+            if path.exists() and not path.is_file():  # a pipe or a device would not end
+                raise OSError("it is no file")
             both_banks = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ReadError(
@@ -154,6 +156,8 @@ class Splits:
 def _names_of_splits(folder: Path) -> set[str]:
     """The names of what :meth:`Splits.save` wrote into ``folder``; empty if it did not."""
     try:
+        if not (folder / QUESTIONS_FILE).is_file():  # a pipe would never be opened
+            return set()
         with (folder / QUESTIONS_FILE).open(encoding="utf-8") as file:
             beginning = file.read(100)
     except (OSError, ValueError):

@@ -112,6 +112,8 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
     Returns:
         Its values, or what is wrong.
     """
+    if (folder / BEST).exists() and not (folder / BEST).is_file():  # a pipe would not end
+        return f"{BEST} is no file"
     try:
         stored = json.loads((folder / BEST).read_text(encoding="utf-8"))
         record = {name: stored[name] for name in ("step", "metrics", "run", "files")}

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from zhmcq._files import atomic_write, clear_abandoned, is_scratch
+from zhmcq._files import atomic_write, clear_abandoned, is_scratch, strange_names
 from zhmcq.errors import CheckpointError
 from zhmcq.manifest import file_sha256
 from zhmcq.training._best import BEST_FILES
@@ -129,9 +129,9 @@ class Checkpoints:
             elif path in self._all():
                 ours = _written(path)
             strangers += [
-                f"{path.name}/{file.name}"
-                for file in path.iterdir()
-                if file.name not in ours and not is_scratch(file)
+                f"{path.name}/{file}"
+                for file in strange_names(path, ours)
+                if not is_scratch(path / file)
             ]
         return strangers
 
