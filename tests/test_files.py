@@ -135,6 +135,20 @@ def test_a_file_in_the_way_of_a_folder_is_never_replaced(tmp_path: Path) -> None
     assert path.read_text(encoding="utf-8") == "mine"
 
 
+def test_the_current_folder_is_not_replaced_and_one_that_is_gone_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match="current folder or a mount point"), atomic_folder("."):
+        pass
+    assert folder.samefile(".")
+    folder.rmdir()
+    with pytest.raises(OutputError, match="No such file or directory"), atomic_write("a.txt"):
+        pass
+
+
 def test_what_zhmcq_did_not_write_is_not_removed_even_when_told(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.mkdir()

@@ -178,6 +178,7 @@ def refuse_occupied(
     Raises:
         OutputExistsError: If there is a file of that name, or the folder holds other things, which
             are named.
+        OutputError: If it is the current folder or a mount point.
     """
     target = real_path(path)
     names: list[str] = []
@@ -186,12 +187,19 @@ def refuse_occupied(
         try:
             names += (entry.name for entry in target.iterdir())
             strangers += strange_names(target, ours)
+            is_fixed = target.is_mount() or target.samefile(".")
         except FileNotFoundError:  # or moved away by another writer
             return
         except NotADirectoryError:
             raise OutputExistsError(
                 f"cannot write the folder {target}: a file of that name is there"
             ) from None
+    # The one stays where it is, and who is in the other would be left in a removed folder.
+    if is_fixed:
+        raise OutputError(
+            f"cannot write the folder {target}: it is the current folder or a mount point, which "
+            "cannot be replaced by another one; give the name of a folder in it"
+        )
     if names and not overwrite:
         raise OutputExistsError(
             f"the folder {target} already holds something; choose another folder, or pass "
@@ -426,7 +434,8 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     """
     if "\0" in os.fspath(path):
         raise OutputError(f"cannot write {os.fspath(path)!r}: no name holds a null character")
-    target = Path(os.path.realpath(path))
+    with writing(Path(path)):  # what is given relative to a folder that is gone leads nowhere
+        target = Path(os.path.realpath(path))
     with writing(target), contextlib.suppress(FileNotFoundError):
         target.lstat()
     return target
