@@ -12,6 +12,7 @@ import pytest
 
 from zhmcq._files import atomic_folder, atomic_write, clear_abandoned, refuse_inputs
 from zhmcq.errors import OutputError, OutputExistsError
+from zhmcq.training._run_folder import RunFolder
 
 
 def names(folder: Path) -> list[str]:
@@ -147,6 +148,8 @@ def test_the_current_folder_is_not_replaced_and_one_that_is_gone_is_an_error(
     folder.rmdir()
     with pytest.raises(OutputError, match="No such file or directory"), atomic_write("a.txt"):
         pass
+    with pytest.raises(OutputError, match="No such file or directory"):
+        RunFolder("run")
 
 
 def test_what_zhmcq_did_not_write_is_not_removed_even_when_told(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class RunFolder:
 
     Raises:
         SettingsError: If ``resume`` has an unknown value, or contradicts ``overwrite``.
+        OutputError: If the path is relative and the current folder is gone.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class RunFolder:
             )
         self._given = Path(path)
         # A callback that changes the working directory must not part the run in two.
-        self.path = self._given.absolute()
+        with writing(self._given):
+            self.path = self._given.absolute()
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.best = self.checkpoints.folder / "best"
         self.start_weights = self.checkpoints.folder / "start"
