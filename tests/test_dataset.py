@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import WriteXlsx
 from zhmcq.checks import question_clusters
 from zhmcq.dataset import DatasetBuilder, Splits
-from zhmcq.errors import OutputExistsError, ReadError, SplitError
+from zhmcq.errors import OutputExistsError, PluginError, ReadError, SplitError
 from zhmcq.questions import Origin, Question, QuestionBank
 from zhmcq.reading import read_bank
 
@@ -331,3 +331,19 @@ def test_a_builder_reads_as_read_bank_does(write_xlsx: WriteXlsx) -> None:
 def test_what_is_no_bank_is_refused() -> None:
     with pytest.raises(SplitError, match=r"expected a QuestionBank, .*found list"):
         DatasetBuilder().split([])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rendered", [None, "text", ZeroDivisionError("odd")])
+def test_splits_of_a_prompt_that_cannot_render_are_a_plugin_error(
+    tmp_path: Path, rendered: object
+) -> None:
+    class Broken:
+        def render(self, _question: Question) -> object:
+            if isinstance(rendered, Exception):
+                raise rendered
+            return rendered
+
+    bank = QuestionBank([Question("q1", "誰？", ("甲", "乙"), answer=(0,))])
+    with pytest.raises(PluginError, match="cannot render the question 'q1'"):
+        Splits(bank, bank).save(tmp_path / "data", prompt=Broken())
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 
 from zhmcq._files import atomic_folder, atomic_write, clear_abandoned, refuse_inputs
 from zhmcq.errors import OutputError, OutputExistsError
+from zhmcq.training._run_folder import RunFolder
 
 
 def names(folder: Path) -> list[str]:
@@ -47,6 +48,18 @@ def test_no_space_is_an_output_error_with_the_remedy(tmp_path: Path) -> None:
 def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="it is a folder"), atomic_write(tmp_path):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(OutputError, match="a device or a pipe"), atomic_write(path):
+            pass
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["link", "pipe"]
 
 
 def test_a_folder_is_written_beside_and_renamed(tmp_path: Path) -> None:
@@ -121,6 +134,22 @@ def test_a_file_in_the_way_of_a_folder_is_never_replaced(tmp_path: Path) -> None
     ):
         pytest.fail("the block must not run")
     assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_the_current_folder_is_not_replaced_and_one_that_is_gone_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match="current folder or a mount point"), atomic_folder("."):
+        pass
+    assert folder.samefile(".")
+    folder.rmdir()
+    with pytest.raises(OutputError, match="No such file or directory"), atomic_write("a.txt"):
+        pass
+    with pytest.raises(OutputError, match="No such file or directory"):
+        RunFolder("run")
 
 
 def test_what_zhmcq_did_not_write_is_not_removed_even_when_told(tmp_path: Path) -> None:

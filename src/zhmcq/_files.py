@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -32,10 +33,12 @@ __all__ = [
     "refuse_inputs",
     "refuse_occupied",
     "refuse_strangers",
+    "strange_names",
     "writing",
 ]
 
 LOCK = ".zhmcq-lock"
+LOCK_CONTENT = re.compile(rb"(\d+\n.*)?", re.DOTALL)
 OLD = ".zhmcq-old"
 SCRATCH = re.compile(r"\..+-[\w-]{8}", re.DOTALL)
 # What a rename says if somebody else made or moved the folder since it was looked at.
@@ -63,6 +66,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = real_path(path)
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise OutputError(
+            f"cannot write {target}: it is a device or a pipe, which a file would replace; give "
+            "the name of a file"
+        )
     with writing(target), _scratch(target) as scratch:
         temporary = scratch / target.name
         yield temporary
@@ -86,7 +94,7 @@ def atomic_folder(
         path: The folder to write.
         overwrite: Whether a folder that is not empty may be replaced, if it holds nothing but
             what is named in ``ours``.
-        ours: Names of files and folders in it that zhmcq wrote.
+        ours: Names of files in it that zhmcq wrote.
 
     Raises:
         OutputExistsError: If ``path`` is a file, or holds something that may not be replaced.
@@ -165,29 +173,54 @@ def refuse_occupied(
     Args:
         path: The folder; it need not exist.
         overwrite: Whether what is named in ``ours`` may be removed.
-        ours: Names of files and folders in it that zhmcq wrote.
+        ours: Names of files in it that zhmcq wrote.
 
     Raises:
         OutputExistsError: If there is a file of that name, or the folder holds other things, which
             are named.
+        OutputError: If it is the current folder or a mount point.
     """
     target = real_path(path)
     names: list[str] = []
+    strangers: list[str] = []
     with writing(target):
         try:
-            names += sorted(entry.name for entry in target.iterdir())
+            names += (entry.name for entry in target.iterdir())
+            strangers += strange_names(target, ours)
+            is_fixed = target.is_mount() or target.samefile(".")
         except FileNotFoundError:  # or moved away by another writer
             return
         except NotADirectoryError:
             raise OutputExistsError(
                 f"cannot write the folder {target}: a file of that name is there"
             ) from None
+    # The one stays where it is, and who is in the other would be left in a removed folder.
+    if is_fixed:
+        raise OutputError(
+            f"cannot write the folder {target}: it is the current folder or a mount point, which "
+            "cannot be replaced by another one; give the name of a folder in it"
+        )
     if names and not overwrite:
         raise OutputExistsError(
             f"the folder {target} already holds something; choose another folder, or pass "
             "overwrite=True to replace it"
         )
-    refuse_strangers(target, [name for name in names if name not in ours])
+    refuse_strangers(target, strangers)
+
+
+def strange_names(folder: Path, ours: Collection[str]) -> list[str]:
+    """The names of what lies in a folder and is none of our files.
+
+    Args:
+        folder: The folder.
+        ours: Names of files in it that zhmcq wrote. A folder of such a name is none of them: what
+            is in it is somebody's.
+    """
+    return [
+        path.name
+        for path in folder.iterdir()
+        if path.name not in ours or (path.is_dir() and not path.is_symlink())
+    ]
 
 
 def refuse_strangers(folder: Path, names: Iterable[str]) -> None:
@@ -235,13 +268,19 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         taken: What to say if another process holds it.
 
     Raises:
-        OutputError: If another process holds it, or the file cannot be made.
+        OutputError: If another process holds it, the file cannot be made, or there is another file
+            of that name.
     """
     from filelock import FileLock, Timeout
 
-    path = real_path(path)
+    path = real_path(path.parent) / path.name
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not _may_be_lock(path):
+            raise OutputError(
+                f"{path} is no lock file of zhmcq, which makes one of that name for the time of "
+                "this call: move it away, or choose another output"
+            )
     lock = FileLock(path)
     with writing(path):
         try:
@@ -255,6 +294,17 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         if os.name != "nt":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def _may_be_lock(path: Path) -> bool:
+    """Whether a lock file of zhmcq is there, or nothing: it is removed when it is released."""
+    try:
+        mode = path.lstat().st_mode
+        with path.open("rb") if stat.S_ISREG(mode) else contextlib.nullcontext() as file:
+            # Empty, or the process's number where the system cannot lock files.
+            return file is not None and LOCK_CONTENT.fullmatch(file.read(1000)) is not None
+    except (FileNotFoundError, PermissionError):  # Windows lets nobody read a lock that is held
+        return True
 
 
 def clear_abandoned(path: str | os.PathLike[str]) -> None:
@@ -368,8 +418,7 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
                 continue
             raise
         # What came in between the look and the rename belongs to somebody.
-        moved = list(old.iterdir()) if old.exists() else []
-        if strangers := [entry.name for entry in moved if entry.name not in ours]:
+        if strangers := strange_names(old, ours) if old.exists() else []:
             target.rename(temporary)
             old.rename(target)
             refuse_strangers(target, strangers)
@@ -385,7 +434,8 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     """
     if "\0" in os.fspath(path):
         raise OutputError(f"cannot write {os.fspath(path)!r}: no name holds a null character")
-    target = Path(os.path.realpath(path))
+    with writing(Path(path)):  # what is given relative to a folder that is gone leads nowhere
+        target = Path(os.path.realpath(path))
     with writing(target), contextlib.suppress(FileNotFoundError):
         target.lstat()
     return target

@@ -15,7 +15,7 @@ from typing import Any
 
 from zhmcq._files import atomic_folder, clear_abandoned
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
-from zhmcq.errors import ReadError, SplitError
+from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.draft import Columns
@@ -115,6 +115,8 @@ class Splits:
         """
         path = Path(folder) / QUESTIONS_FILE
         try:
+            if path.exists() and not path.is_file():  # a pipe or a device would not end
+                raise OSError("it is no file")
             both_banks = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ReadError(
@@ -154,6 +156,8 @@ class Splits:
 def _names_of_splits(folder: Path) -> set[str]:
     """The names of what :meth:`Splits.save` wrote into ``folder``; empty if it did not."""
     try:
+        if not (folder / QUESTIONS_FILE).is_file():  # a pipe would never be opened
+            return set()
         with (folder / QUESTIONS_FILE).open(encoding="utf-8") as file:
             beginning = file.read(100)
     except (OSError, ValueError):
@@ -171,12 +175,20 @@ def _rendered(bank: QuestionBank, prompt: Any) -> list[dict[str, Any]]:
     template = get_prompt(DEFAULT_PROMPT if prompt is None else prompt)
     rows = []
     for question in bank:
-        rendered = template.render(question)
+        try:
+            rendered = template.render(question)
+            texts = {"input_text": rendered.input_text, "target_text": rendered.target_text}
+        except ZhmcqError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the prompt {type(template).__name__} cannot render the question "
+                f"{question.id!r:.80}: {type(error).__name__}: {error}"
+            ) from error
         rows.append(
             {
                 "id": question.id,
-                "input_text": rendered.input_text,
-                "target_text": rendered.target_text,
+                **texts,
                 "answer": question.answer_label,
                 "kind": question.kind,
                 "group": question.group,

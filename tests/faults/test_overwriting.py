@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import zhmcq
 from conftest import unseen
 from zhmcq.dataset import Splits
-from zhmcq.errors import OutputExistsError
+from zhmcq.errors import OutputError, OutputExistsError, ReadError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import save_bank
 from zhmcq.reports import write_problems
@@ -198,3 +199,60 @@ def test_a_saved_bank_does_not_replace_the_json_it_was_read_from(tmp_path: Path)
     refused(lambda: save_bank(bank, source), tmp_path, "this call reads")
     save_bank(bank, tmp_path / "saved.json")
     save_bank(zhmcq.DatasetBuilder().read(tmp_path / "saved.json"), tmp_path / "saved.json")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["data/train.json", "merged/tokenizer.json", "run/README.md", "run/checkpoints/best/README.md"],
+)
+def test_a_folder_with_the_name_of_one_of_our_files_stays(folder: Path, name: str) -> None:
+    splits = Splits(BANK, QuestionBank([]))
+    splits.save(folder / "data")
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    (folder / name / "notes.txt").write_text("mine", encoding="utf-8")
+
+    def overwrite() -> None:
+        if name.startswith("data"):
+            splits.save(folder / "data", overwrite=True)
+        elif name.startswith("merged"):
+            out, base = folder / "merged", folder / "base"
+            zhmcq.Merger().merge(folder / "run", out, base_model=base, overwrite=True)
+        else:
+            train(folder / "base", folder / "run", overwrite=True)
+
+    refused(overwrite, folder, rf"zhmcq did not write there \(.*{Path(name).name}\)")
+
+
+def test_a_file_of_the_name_of_a_runs_lock_stays(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / ".lock").write_text("mine", encoding="utf-8")
+    before = contents(folder)
+    with pytest.raises(OutputError, match=r"\.lock is no lock file of zhmcq"):
+        train(folder / "base", folder / "out")
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_splits_over_a_pipe_are_refused_and_loading_it_is_an_error(tmp_path: Path) -> None:
+    splits = Splits(BANK, QuestionBank([]))
+    splits.save(tmp_path / "data")
+    (tmp_path / "data" / "questions.json").unlink()
+    os.mkfifo(tmp_path / "data" / "questions.json")
+    with pytest.raises(ReadError, match="it is no file"):
+        Splits.load(tmp_path / "data")
+    refused(lambda: splits.save(tmp_path / "data", overwrite=True), tmp_path, "questions.json")
+
+
+def test_a_run_that_begins_again_leaves_what_others_put_among_its_checkpoints(
+    folder: Path,
+) -> None:
+    run = folder / "run"
+    for path in run.iterdir():
+        if path.name not in ("run.json", "checkpoints"):
+            path.unlink()
+    for path in (run / "checkpoints").iterdir():
+        if path.name.startswith("checkpoint-"):
+            shutil.rmtree(path)
+    (run / "checkpoints" / "notes.txt").write_text("mine", encoding="utf-8")
+    refused(lambda: train(folder / "base", run), folder, r"\(notes\.txt\)")

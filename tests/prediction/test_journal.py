@@ -259,15 +259,33 @@ def test_answers_are_on_the_disk_before_add_returns(
 
 
 def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written: Is a directory"):
+    with pytest.raises(OutputError, match="cannot be written: it is a folder"):
         Journal(tmp_path, RUN)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_disk_is_an_output_error_and_nothing_else() -> None:
-    message = "No space left on device; the answers it holds are kept"
-    with Journal("/dev/full", RUN) as journal, pytest.raises(OutputError, match=message):
-        journal.begin("float32")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_in_the_way_is_an_output_error_and_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    assert recorded_date(path) is None
+    with pytest.raises(OutputError, match="cannot be written: it is a folder, a device or a pipe"):
+        Journal(path, RUN)
+    assert path.is_fifo()
+
+
+@pytest.mark.parametrize("content", [b"my own words", b"[package]\nname = 'x'\n"])
+def test_a_file_of_the_locks_name_is_neither_emptied_nor_removed(
+    path: Path, content: bytes
+) -> None:
+    lock = path.with_name(f"{path.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_bytes(content)
+    with pytest.raises(OutputError, match="is no lock file of zhmcq"):
+        Journal(path, RUN)
+    assert lock.read_bytes() == content
+    lock.write_bytes(b"")  # as a killed process leaves it
+    with Journal(path, RUN):
+        pass
+    assert not lock.exists()
 
 
 def test_a_disk_that_fills_up_keeps_what_was_written(

@@ -16,7 +16,7 @@ from conftest import unseen
 from zhmcq.errors import CheckpointError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
-from zhmcq.training._best import BestAdapter, best_fault
+from zhmcq.training._best import BestAdapter, _digest, best_fault
 from zhmcq.training._checkpoints import listed
 
 BANK = QuestionBank(
@@ -154,3 +154,19 @@ def test_a_run_with_another_best_adapter_is_not_resumed(tmp_path: Path) -> None:
         shutil.rmtree(best, ignore_errors=True)
         shutil.copytree(tmp_path / "kept", best)
     assert train(base, out).steps == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"files": [1]}, {"files": None}, {"step": "9"}, {"metrics": []}, {"metrics": {"loss": "low"}}],
+)
+def test_a_record_with_the_right_hash_and_wrong_types_is_a_fault(
+    best: BestAdapter, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    best.consider(1, {"accuracy": 0.5, "loss": 1.0})
+    record = {**stored(tmp_path / "best"), **change}
+    del record["sha256"]
+    path = tmp_path / "best" / "best.json"
+    path.write_text(json.dumps({**record, "sha256": _digest(record)}), encoding="utf-8")
+    fault = best_fault(tmp_path / "best", "run 1", 1, None)
+    assert fault == "best.json is not as it was written"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zhmcq.errors import CheckpointError
+from zhmcq.errors import CheckpointError, OutputExistsError
 from zhmcq.training._checkpoints import HASHES, NEEDED, Checkpoints
 
 
@@ -134,3 +134,31 @@ def test_a_list_that_names_files_elsewhere_is_a_damaged_checkpoint(tmp_path: Pat
     (checkpoint / HASHES).write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"\.\./other is missing"):
         Checkpoints(tmp_path).newest()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_links_and_pipes_in_a_damaged_checkpoint_are_gone_before_it_is_written_again(
+    tmp_path: Path,
+) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    folder = tmp_path / "checkpoints"
+    first, damaged = make(folder, 1), make(folder, 2)
+    for name in ("optimizer.pt", "scheduler.pt"):
+        (damaged / name).unlink()
+    (damaged / "optimizer.pt").symlink_to(mine)
+    os.mkfifo(damaged / "scheduler.pt")
+    (damaged / "notes.txt").write_text("mine", encoding="utf-8")
+    assert Checkpoints(folder).newest() == first
+    names = {path.name for path in damaged.iterdir()}
+    assert names == {"adapter_model.safetensors", "trainer_state.json", HASHES, "notes.txt"}
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_an_unfinished_one_with_a_file_of_others_is_kept(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    note = make(tmp_path, 99, whole=False) / "notes.txt"
+    note.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=r"checkpoint-99 holds .*\(notes\.txt\)"):
+        Checkpoints(tmp_path).newest()
+    assert note.read_text(encoding="utf-8") == "mine"

@@ -36,6 +36,8 @@ def recorded_date(path: str | Path) -> datetime.date | None:
     A journal that cannot be read has none: opening it says why.
     """
     try:
+        if not Path(path).is_file():  # a pipe would never be opened
+            return None
         with Path(path).open("rb") as file:
             match = DATE.match(file.read(200))
         return None if match is None else as_date(match[1].decode("ascii", "replace"))
@@ -101,6 +103,11 @@ class Journal:
         )
         try:
             file = real_path(self._path)  # a link's lock is that of its file
+            if file.exists() and not file.is_file():
+                raise OutputError(
+                    f"the journal {self._path} cannot be written: it is a folder, a device or a "
+                    "pipe; give the name of a file"
+                )
             lock = file.with_name(f"{file.name}.lock")
             with contextlib.ExitStack() as stack:
                 self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,6 +112,8 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
     Returns:
         Its values, or what is wrong.
     """
+    if (folder / BEST).exists() and not (folder / BEST).is_file():  # a pipe would not end
+        return f"{BEST} is no file"
     try:
         stored = json.loads((folder / BEST).read_text(encoding="utf-8"))
         record = {name: stored[name] for name in ("step", "metrics", "run", "files")}
@@ -120,7 +122,7 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
         return f"{BEST} is missing"
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         return f"{BEST} cannot be read ({error!r:.80})"
-    if not whole:
+    if not whole or not _is_record(record):
         return f"{BEST} is not as it was written"
     if record["run"] != run:
         return f"{BEST} is of another run"
@@ -131,6 +133,17 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
         if file_sha256(file) != sha256:
             return f"{name} is not as it was written"
     return record
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    """Whether the values are of the types that are written."""
+    files, metrics = record["files"], record["metrics"]
+    return (
+        isinstance(record["step"], int)
+        and isinstance(files, dict)
+        and isinstance(metrics, dict)
+        and all(isinstance(value, int | float) for value in metrics.values())
+    )
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from zhmcq._files import atomic_write, clear_abandoned, is_scratch
+from zhmcq._files import atomic_write, clear_abandoned, is_scratch, refuse_strangers, strange_names
 from zhmcq.errors import CheckpointError
 from zhmcq.manifest import file_sha256
 from zhmcq.training._best import BEST_FILES
@@ -31,7 +31,7 @@ NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", "adapter_model.s
 # What transformers writes into a checkpoint before zhmcq lists it.
 UNLISTED = re.compile(
     r"adapter_.*|README\.md|optimizer\.\w+|scheduler\.\w+|scaler\.\w+|rng_state.*\.pth"
-    r"|train\w+\.\w+|.*token.*|vocab\.\w+|merges\.txt|chat_template.*|special_.*"
+    r"|train\w+\.\w+|.*token.*|.*config\.json|.*\.model|vocab\.\w+|merges\.txt|chat_template.*|special_.*"
 )
 
 
@@ -70,24 +70,33 @@ class Checkpoints:
     def newest(self) -> Path | None:
         """The newest complete checkpoint; ``None`` if no checkpoint was ever complete.
 
-        Unfinished ones are removed. A damaged one is passed over, and the log says why.
+        Unfinished ones are removed. A damaged one is passed over, and the log says why; links and
+        pipes in it are removed, since the run comes to write files of these names again.
 
         Raises:
+            OutputExistsError: If an unfinished one holds what no run wrote.
             CheckpointError: If there are finished checkpoints and all of them are damaged.
         """
         # Older ones too: a run that is killed while it removes one leaves a part of it.
         for path in self._all():
             if not (path / HASHES).is_file():
+                others = strange_names(path, _written(path))
+                refuse_strangers(path, (name for name in others if not is_scratch(path / name)))
                 logger.warning("%s was not finished when its run ended: it is removed", path)
                 shutil.rmtree(path)
         damaged: list[str] = []
+        newer: set[str] = set()
         for path in reversed(self._all()):
             fault = _fault(path)
             if fault is None:
                 logger.info("resuming from %s", path)
+                for other in self._all():
+                    if other.name in newer:
+                        _remove_links(other)
                 return path
             logger.warning("%s is not resumed from: %s", path, fault)
             damaged.append(f"{path.name}: {fault}")
+            newer.add(path.name)
         if damaged:
             raise CheckpointError(
                 f"every checkpoint in {self.folder} is damaged ({'; '.join(damaged)}): restore the "
@@ -129,9 +138,9 @@ class Checkpoints:
             elif path in self._all():
                 ours = _written(path)
             strangers += [
-                f"{path.name}/{file.name}"
-                for file in path.iterdir()
-                if file.name not in ours and not is_scratch(file)
+                f"{path.name}/{file}"
+                for file in strange_names(path, ours)
+                if not is_scratch(path / file)
             ]
         return strangers
 
@@ -145,6 +154,18 @@ class Checkpoints:
             if match and path.is_dir() and not path.is_symlink():
                 steps[int(match.group(1))] = path
         return [steps[step] for step in sorted(steps)]
+
+
+def _remove_links(checkpoint: Path) -> None:
+    """Remove what is no file from a damaged checkpoint that will be written again.
+
+    Writing would change the file that a link names, and wait for a pipe without end.
+    """
+    for name in _written(checkpoint):
+        path = checkpoint / name
+        is_plain = path.is_file() or path.is_dir() or not path.exists()
+        if Path(name).name == name and (path.is_symlink() or not is_plain):
+            path.unlink()
 
 
 def _written(checkpoint: Path) -> set[str]:

@@ -20,6 +20,7 @@ from zhmcq._files import (
     locked,
     refuse_inputs,
     refuse_strangers,
+    strange_names,
     writing,
 )
 from zhmcq._warnings import ignored_warnings
@@ -56,6 +57,7 @@ class RunFolder:
 
     Raises:
         SettingsError: If ``resume`` has an unknown value, or contradicts ``overwrite``.
+        OutputError: If the path is relative and the current folder is gone.
     """
 
     def __init__(
@@ -70,7 +72,8 @@ class RunFolder:
             )
         self._given = Path(path)
         # A callback that changes the working directory must not part the run in two.
-        self.path = self._given.absolute()
+        with writing(self._given):
+            self.path = self._given.absolute()
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.best = self.checkpoints.folder / "best"
         self.start_weights = self.checkpoints.folder / "start"
@@ -224,6 +227,8 @@ class RunFolder:
                     "complete: pass resume='auto' to begin it again"
                 )
             logger.info("%s holds no complete checkpoint: the run begins again", self.path)
+            if self.checkpoints.folder.is_dir():
+                refuse_strangers(self.checkpoints.folder, self.checkpoints.strangers())
             # The best adapter so far belongs to the steps that are lost.
             shutil.rmtree(self.checkpoints.folder, ignore_errors=True)
         return checkpoint
@@ -273,12 +278,18 @@ class RunFolder:
 
     def _strangers(self) -> list[str]:
         """What the folder holds that no run wrote, as paths within it."""
+        if not self.path.is_dir():
+            return []
         ours = Manifest.names_in(self.path)
+        folders = set()
         if self._is_of_zhmcq():
-            ours |= {RUN_FILE, FINISHED}
-        strangers = [name for name in self._names() if name not in ours]
-        if self._is_of_zhmcq() and self.checkpoints.folder.is_dir():
-            strangers.remove(self.checkpoints.folder.name)
+            ours.add(RUN_FILE)
+            folders.add(FINISHED)
+            if self.checkpoints.folder.is_dir():
+                folders.add(self.checkpoints.folder.name)
+        strange = {*strange_names(self.path, ours)} - folders
+        strangers = [name for name in self._names() if name in strange]
+        if self.checkpoints.folder.name in folders:
             strangers += [
                 f"{self.checkpoints.folder.name}/{name}" for name in self.checkpoints.strangers()
             ]
