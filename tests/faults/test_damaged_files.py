@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,16 @@ def test_a_damaged_adapter_is_a_manifest_error_wherever_it_is_used(
     ):
         with pytest.raises(ManifestError, match=r"copy/run"):
             use()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_a_manifest_that_is_no_file_is_not_passed_over(
+    folder: Path, make: Callable[[Path], object]
+) -> None:
+    make(folder / "base" / "zhmcq_manifest.json")
+    with pytest.raises(ManifestError, match=r"copy/base"):
+        zhmcq.MCQPredictor(folder / "base")
 
 
 @pytest.mark.parametrize(

@@ -477,7 +477,7 @@ def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | N
     if adapter is not None:
         return adapter.manifest
     folder = Path(source.name)
-    if not os.path.isfile(folder / MANIFEST_NAME):  # noqa: PTH113 - of any name
+    if not os.path.lexists(folder / MANIFEST_NAME):  # of any name; what is no file is refused
         return None
     manifest = Manifest.read(folder, verify=False)
     if manifest.kind == "adapter":
