@@ -109,3 +109,14 @@ def test_a_journal_that_does_not_fit_resumes_once_there_is_space(base: Path, dis
     disk(1000)
     resumed = predictor.predict(BANK, journal=journal)
     assert [item.label for item in resumed] == [item.label for item in expected]
+
+
+def test_a_disk_itself_is_refused_as_a_folder_to_replace_and_a_folder_on_it_is_not(
+    disk: Disk,
+) -> None:
+    folder = disk(1000)
+    splits = Splits(BANK[:2], QuestionBank([]))
+    with pytest.raises(OutputError, match="it is the current folder or a mount point"):
+        splits.save(folder)
+    splits.save(folder / "data")
+    assert [path.name for path in folder.iterdir()] == ["data"]
