@@ -8,7 +8,7 @@ import pytest
 
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.headers import field_of, option_label
+from zhmcq.reading._drafts.vocabulary import field_of, option_label
 
 
 def read_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> QuestionBank:

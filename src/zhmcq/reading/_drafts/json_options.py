@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from zhmcq.reading._drafts.embedded import options_of_text
-from zhmcq.reading._drafts.headers import option_label
+from zhmcq.reading._drafts.vocabulary import option_label
 from zhmcq.reading._formats.cells import cell_text
 from zhmcq.zh._fold import tidy
 from zhmcq.zh._labels import label_index

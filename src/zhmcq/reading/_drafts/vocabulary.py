@@ -1,0 +1,114 @@
+"""The vocabulary of headers and of the names in records: which word means which field."""
+
+from __future__ import annotations
+
+import re
+
+from zhmcq.zh._fold import fold_name, normal_text
+from zhmcq.zh._labels import LABEL
+
+__all__ = ["FIELDS", "field_of", "is_spelled", "option_label", "right_label"]
+
+# Spelled as fold_name() leaves them: Simplified, lower case, without punctuation. The order is the
+# order of preference where a table has several of them.
+_SPELLINGS = {
+    "id": (
+        "id 题号 题目编号 试题编号 编号 序号 流水号 题目序号 题序 questionid qid questionno "
+        "number no index idx did 项次 原题号 itemid uid"
+    ),
+    "passage": (
+        "passage 文章 题组题干 题组题目 题组文章 阅读文章 文章内容 阅读材料 阅读文本 材料 短文 "
+        "课文 篇章 段落 文本 背景 背景资料 情境 情境叙述 context article paragraph document "
+        "reading text passages dtext 引文 共用题干"
+    ),
+    "stem": (
+        "stem 题干 问题 题目 试题内容 题目内容 试题题目 试题 问题内容 题干内容 题目叙述 考题 "
+        "题文 问句 question questions questiontext questionstem questiontitle problem query "
+        "qtext prompt sentence description title content 内容 题"
+    ),
+    "options": (
+        "options choices choice option candidates 选项 选项内容 备选项 备选答案 候选项 "
+        "答案选项 endings"
+    ),
+    "answer": (
+        "answer 正确答案 标准答案 答案 正解 正确选项 参考答案 解答 正答 答 标准解答 "
+        "answerkey key answers correctanswer correctanswers correctoption correct rightanswer "
+        "label gold goldanswer target answeridx answerindex cop ans correctindex solutionkey "
+        "correctchoice"
+    ),
+    "kind": "题型 类型 题目类型 试题类型 questiontype qtype type kind 题类 答题类型",
+    "subject": (
+        "subject 科目 学科 subjectname 类别 分类 category 领域 单元 章节 章 "
+        "topic 主题 课程 course 节"
+    ),
+    "explanation": (
+        "explanation 解析 analysis 详解 答案解析 试题解析 解题 说明 rationale exp 解释 题目解析 "
+        "解说 补充说明 solution"
+    ),
+    "source": "source 资料来源 出处 来源 题目来源 试题来源 year 年度 年份 考试 exam 年",
+    "group": "group 题组 题组编号 题组代号 groupid passageid 文章编号",
+}
+FIELDS = {name: tuple(spellings.split()) for name, spellings in _SPELLINGS.items()}
+_BY_NAME = {
+    name: (field, rank) for field, names in FIELDS.items() for rank, name in enumerate(names)
+}
+
+# Looser readings, for headers such as 「單選題題目」 or "Correct Answer (1-4)".
+_ENDINGS = (
+    ("answer", re.compile(r"(?:答案|正解|解答|correctanswer|answerkey|correctoption)$")),
+    ("passage", re.compile(r"(?:文章|短文|passage|阅读材料)$")),
+    ("stem", re.compile(r"(?:题干|题目|问题|question|试题内容)$")),
+    ("kind", re.compile(r"题型$")),
+    ("explanation", re.compile(r"(?:解析|详解)$")),
+    ("id", re.compile(r"(?:题号|编号|序号)$")),
+)
+_OPTION = re.compile(
+    r"(?:选项|选择项|选择|备选项|备选|答案选项|候选|options?|opt|op|choices?|answers?|ans|ending|sol)?"
+    rf"(?P<label>{LABEL})"
+    r"(?:项|项目|选项|选择|答案)?"
+)
+_NOTE = re.compile(r"[(（\[【<].*?[)）\]】>]|\s[-–—]\s.*|[*＊:：]")
+# Whether an option is right, in a column of its own: 「選項A是否正確」, "A correct".
+_RIGHT = re.compile(r"(?P<option>.+?)(?:是否)?(?:为)?(?:正确|对错|iscorrect|correct|isright|right)")
+_LONGEST_HEADER = 40
+
+
+def option_label(header: str) -> str:
+    """The label that an option's header names (``"B"``, ``"2"``, ``"乙"``), else ``""``.
+
+    Letters come back upper case, digits as digits whatever their width.
+    """
+    match = _OPTION.fullmatch(fold_name(header)) or _OPTION.fullmatch(_without_note(header))
+    return match.group("label").upper() if match else ""
+
+
+def _without_note(header: str) -> str:
+    """A header as the vocabulary spells it, without 「（必填）」 or " - max 75 characters"."""
+    return fold_name(_NOTE.sub("", normal_text(header[:200])))
+
+
+def is_spelled(header: str) -> bool:
+    """Whether a header is one of the spellings exactly, so that it is no option's label."""
+    return fold_name(header) in _BY_NAME
+
+
+def field_of(header: str) -> tuple[str, int] | None:
+    """The field that a header names, with its rank among the spellings (lower is better)."""
+    if len(header) > _LONGEST_HEADER:
+        return None
+    name = fold_name(header)
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    shorter = _without_note(header)
+    if shorter in _BY_NAME:
+        return _BY_NAME[shorter]
+    for wanted, ending in _ENDINGS:
+        if ending.search(shorter):
+            return wanted, 100
+    return None
+
+
+def right_label(header: str) -> str:
+    """The label of the option that a column says is right or wrong (選項A是否正確), else ``""``."""
+    match = _RIGHT.fullmatch(fold_name(header)) if len(header) <= _LONGEST_HEADER else None
+    return option_label(match.group("option")) if match else ""
