@@ -240,7 +240,7 @@ def show_evaluation(comparison: zhmcq.evaluation.Comparison) -> None:
     low, high = comparison.interval
     console.print(
         f"difference {comparison.difference:+.1%} (95 % interval {low:+.1%} to {high:+.1%}), "
-        f"exact McNemar p = {comparison.p_value:.2g}"
+        f"sign-flip p = {comparison.p_value:.2g}"
     )
 
 

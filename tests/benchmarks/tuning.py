@@ -141,6 +141,7 @@ class Stability:
     To be compared like answers (:func:`zhmcq.compare`): an answer is right if it is the same.
     """
 
+    questions: Sequence[Question]
     same: dict[str, bool]
 
     @property
@@ -151,8 +152,8 @@ class Stability:
     def outcomes(self) -> list[Outcome]:
         """One outcome a question."""
         return [
-            Outcome(name, "", "", "same", "same" if same else "changed", None)
-            for name, same in self.same.items()
+            Outcome(question, question.answer if self.same[question.id] else None)
+            for question in self.questions
         ]
 
 
@@ -200,7 +201,7 @@ def answer(
                 raise SystemExit(f"no answer to {question.id!r}: {prediction.reason}")
             chosen[question.id].add((prediction.answer[0] + turn) % len(question.options))
     same = {name: len(places) == 1 for name, places in chosen.items()}
-    return Answered(tuple(found), Stability(same))
+    return Answered(tuple(found), Stability(validation, same))
 
 
 def train_and_answer(

@@ -33,7 +33,7 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
     output = printed(capsys)
     assert "8 to train on, 6 for validation" in output
     assert "8 questions answered" in output
-    assert "exact McNemar p" in output
+    assert "sign-flip p" in output
     names = ("data", "adapter", "merged", "predictions.xlsx", "submission.csv", "report.html")
     assert all((tmp_path / "out" / name).exists() for name in names)
     with (tmp_path / "out" / "submission.csv").open(encoding="utf-8") as file:

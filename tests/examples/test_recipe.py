@@ -27,13 +27,13 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     assert "1 steps" in printed
     assert "base, texts, options listed, mean:" in printed
     assert "tuned against base, " in printed
-    assert "exact McNemar p" in printed
+    assert "sign-flip p" in printed
     assert (tmp_path / "out" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "out" / "report.html").exists()
     assert recipe.main() == 0
     again = " ".join(capsys.readouterr().out.split())
     assert "trained in" not in again
-    assert again.partition("exact McNemar")[2] == printed.partition("exact McNemar")[2]
+    assert again.partition("sign-flip p")[2] == printed.partition("sign-flip p")[2]
 
 
 def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(

@@ -63,14 +63,14 @@ def test_only_the_questions_named_are_scored_and_keep_their_index() -> None:
     assert [(answer.index, answer.key) for answer in answers] == [(1, (1,)), (2, (0,))]
 
 
-def test_figures_have_wilsons_interval_and_recall_by_position() -> None:
+def test_figures_have_an_interval_and_recall_by_position() -> None:
     scored = [
         ValidationAnswer(0, (0,), (0,), 0.5, 0.2),
         ValidationAnswer(1, (0,), (2,), 1.5, 0.4),
         ValidationAnswer(2, (2,), (2,), 0.5, 0.6),
         ValidationAnswer(3, (1, 2), (1,), 1.5, 0.8),
     ]
-    figures = summarise(scored)
+    figures = summarise(scored, [0, 1, 2, 3])
     assert figures.pop("accuracy_low") == pytest.approx(0.1500, abs=1e-4)
     assert figures.pop("accuracy_high") == pytest.approx(0.8500, abs=1e-4)
     assert figures == {
@@ -82,3 +82,13 @@ def test_figures_have_wilsons_interval_and_recall_by_position() -> None:
         "recall_3": 0.5,
     }
     assert list(figures)[-3:] == ["recall_1", "recall_2", "recall_3"]
+
+
+def test_the_interval_is_wider_where_questions_share_passages() -> None:
+    scored = [ValidationAnswer(n, (0,), (int(n < 4),), 0.5, 0.2) for n in range(8)]
+    narrow, wide = (
+        summarise(scored, clusters) for clusters in (range(8), [0, 0, 1, 1, 2, 2, 3, 3])
+    )
+    assert narrow["accuracy"] == wide["accuracy"] == 0.5
+    assert wide["accuracy_low"] < narrow["accuracy_low"]
+    assert wide["accuracy_high"] > narrow["accuracy_high"]

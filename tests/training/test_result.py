@@ -24,7 +24,12 @@ def card(name: str = "someone/a-model", **training: Any) -> str:
     done = {
         "steps": 40,
         "best_step": 30,
-        "metrics": {"accuracy": 0.8, "loss": 0.6},
+        "metrics": {
+            "accuracy": 0.8,
+            "accuracy_low": 0.7112,
+            "accuracy_high": 0.8666,
+            "loss": 0.6,
+        },
         "questions": 300,
         "validation_questions": 100,
         "train_sha256": "aa11",

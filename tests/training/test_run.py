@@ -44,6 +44,7 @@ def run(tokenizer: Any, tmp_path: Path) -> Run:
         encoder=encoder,
         train=encoded,
         validation=encoded[:1],
+        validation_clusters=[],
         epoch_questions=lambda _epoch: encoded,
         report=preflight_report(checked, checked, encoder.codec),
     )

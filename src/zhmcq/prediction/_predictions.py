@@ -134,14 +134,7 @@ class Predictions(Sequence[Prediction]):
     def outcomes(self) -> list[Outcome]:
         """The outcome of each question that has a key."""
         return [
-            Outcome(
-                id=question.id,
-                stem=question.stem,
-                subject=question.subject,
-                key=question.answer_label,
-                label=item.label,
-                confidence=item.confidence,
-            )
+            Outcome(question, item.answer, item.confidence)
             for question, item in zip(self.bank, self._items, strict=True)
             if question.answer is not None
         ]

@@ -129,6 +129,7 @@ class TrainingLoop(Trainer):
         epoch_questions: The same questions as an epoch shows them, by its 0-based number: at the
             same indexes, of the same passages.
         validation_questions: Encoded validation questions, with keys; may be empty.
+        validation_clusters: The number of the cluster of each, for intervals.
         plan: What each step computes.
         engine: Scores the validation questions.
         checkpoints: The checkpoints, in the ``output_dir`` of the training arguments.
@@ -148,6 +149,7 @@ class TrainingLoop(Trainer):
         train_questions: Sequence[EncodedQuestion],
         epoch_questions: Callable[[int], Sequence[EncodedQuestion]],
         validation_questions: Sequence[EncodedQuestion],
+        validation_clusters: Sequence[int],
         plan: StepPlan,
         engine: ScoringEngine,
         checkpoints: Checkpoints,
@@ -163,6 +165,7 @@ class TrainingLoop(Trainer):
         self.train_questions = train_questions
         self.epoch_questions = epoch_questions
         self.validation_questions = validation_questions
+        self.validation_clusters = validation_clusters
         self.plan = plan
         self.engine = engine
         self.checkpoints = checkpoints
@@ -279,7 +282,7 @@ class TrainingLoop(Trainer):
                 f"expected each of {len(questions)} validation questions once, "
                 f"found {len(answers)} scored"
             )
-        return summarise(answers)
+        return summarise(answers, self.validation_clusters)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save as transformers does, mark it complete, and only then remove older ones."""

@@ -15,6 +15,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError, TrainingError
+from zhmcq.evaluation import clusters_of
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
@@ -267,6 +268,7 @@ class LoraTrainer:
             encoder=encoder,
             train=training.encoded,
             validation=validation.encoded,
+            validation_clusters=clusters_of(valid),
             epoch_questions=shuffled or (lambda epoch: training.encoded),  # noqa: ARG005
             report=report,
         )
@@ -342,6 +344,7 @@ class LoraTrainer:
             train_questions=run.train,
             epoch_questions=run.epoch_questions,
             validation_questions=run.validation,
+            validation_clusters=run.validation_clusters,
             plan=plan,
             engine=engine,
             checkpoints=run.folder.checkpoints,

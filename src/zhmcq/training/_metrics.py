@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.evaluation import wilson
+from zhmcq.evaluation import accuracy_interval
 from zhmcq.modeling._scoring import ScoringEngine
 
 __all__ = ["ValidationAnswer", "score_questions", "summarise"]
@@ -67,25 +67,28 @@ def _answer(index: int, question: EncodedQuestion, scores: np.ndarray) -> Valida
     )
 
 
-def summarise(answers: Sequence[ValidationAnswer]) -> dict[str, float]:
+def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> dict[str, float]:
     """Figures of one evaluation.
 
     Args:
         answers: The model's answers to all validation questions; at least one.
+        clusters: For each validation question the number of its cluster: those of one group or
+            passage share it.
 
     Returns:
-        ``accuracy``: the share of questions whose key scores highest, with its 95 % Wilson
-        interval ``accuracy_low`` to ``accuracy_high``. ``loss``: the mean over questions of minus
-        the logarithm of the key's share of probability among the candidates.
+        ``accuracy``: the share of questions whose key scores highest, with its 95 % interval
+        ``accuracy_low`` to ``accuracy_high`` (:func:`zhmcq.evaluation.accuracy_interval`).
+        ``loss``: the mean over questions of minus the logarithm of the key's share of probability
+        among the candidates.
         ``candidate_mass``: the mean over questions of the probability of all candidates together,
         each with its end, among everything that the model could write. ``recall_1`` and so on:
         of the questions whose key has the option at this position, counted from 1, the share that
         was answered with it; a position that no key has is left out.
     """
-    right = sum(answer.answer == answer.key for answer in answers)
-    low, high = wilson(right, len(answers))
+    right = [answer.answer == answer.key for answer in answers]
+    low, high = accuracy_interval(right, [clusters[answer.index] for answer in answers])
     figures = {
-        "accuracy": right / len(answers),
+        "accuracy": sum(right) / len(answers),
         "accuracy_low": low,
         "accuracy_high": high,
         "loss": float(np.mean([answer.loss for answer in answers])),

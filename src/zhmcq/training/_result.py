@@ -10,7 +10,6 @@ from typing import Any
 
 from zhmcq._visible import visible
 from zhmcq.errors import OutputError
-from zhmcq.evaluation import wilson
 from zhmcq.manifest import Manifest, versions
 from zhmcq.reports import plot_history
 from zhmcq.training._preflight import PreflightReport, TokenLengths
@@ -175,7 +174,7 @@ def _accuracy(training: dict[str, Any]) -> str:
     if not count or share is None:
         return f"Not measured: there were no validation questions. Step {step} was saved."
     right = round(share * count)
-    low, high = wilson(right, count)
+    low, high = (training["metrics"][f"accuracy_{end}"] for end in ("low", "high"))
     return (
         f"{share:.1%} of {count} validation questions ({right} right; 95 % interval {low:.1%} to "
         f"{high:.1%}), exact, at step {step} of {steps}. The step was chosen by these same "

@@ -43,6 +43,8 @@ class Run:
         encoder: Encodes questions with the run's prompt and tokenizer.
         train: The encoded training questions, with keys.
         validation: The encoded validation questions, with keys; may be empty.
+        validation_clusters: The number of the cluster of each: those of one group or passage
+            share it.
         epoch_questions: The training questions as an epoch shows them, by its 0-based number; at
             the same indexes as in ``train``, and of the same passages.
         report: What was checked before the first step.
@@ -59,6 +61,7 @@ class Run:
     encoder: Encoder
     train: Sequence[EncodedQuestion]
     validation: Sequence[EncodedQuestion]
+    validation_clusters: Sequence[int]
     epoch_questions: Callable[[int], Sequence[EncodedQuestion]]
     report: PreflightReport
 

@@ -1,0 +1,163 @@
+"""Two sets of answers to the same questions, compared question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from zhmcq.errors import PredictionError
+from zhmcq.evaluation._evaluation import Evaluation, evaluate_outcomes
+from zhmcq.evaluation._outcomes import Outcome, clusters_of
+from zhmcq.evaluation._statistics import Interval, paired_interval, sign_flip_test
+
+__all__ = ["Comparison", "HasOutcomes", "compare"]
+
+
+class HasOutcomes(Protocol):
+    """Answers whose outcomes can be compared, such as ``Predictions``."""
+
+    def outcomes(self) -> list[Outcome]:
+        """One outcome for each question that has a key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two sets of answers to the same questions, compared question by question.
+
+    Attributes:
+        base: The evaluation of the first set, say of the base model.
+        tuned: The evaluation of the second set, say of the tuned model.
+        difference: The accuracy of the second less that of the first.
+        interval: 95 % interval of the difference for paired answers, with questions of one group
+            or passage taken as alike as their answers are (:func:`paired_interval`).
+        p_value: How often chance alone would make a difference at least this large, either way:
+            the sign-flip test, which swaps both sets' answers for whole passages
+            (:func:`sign_flip_test`).
+        gained: Outcomes of the second set where it alone is right.
+        lost: Outcomes of the second set where the first alone is right.
+    """
+
+    base: Evaluation
+    tuned: Evaluation
+    difference: float
+    interval: Interval
+    p_value: float
+    gained: tuple[Outcome, ...]
+    lost: tuple[Outcome, ...]
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.base.accuracy:.1%} → {self.tuned.accuracy:.1%} on {self.base.count} questions "
+            f"({self.difference:+.1%}; 95 % interval {low:+.1%} to {high:+.1%}; "
+            f"sign-flip p = {self.p_value:.2g})"
+        )
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the comparison as one html page, with every question that changed.
+
+        Args:
+            path: The file; an older one is replaced.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        from zhmcq.reports._html import Bar, ChangedAnswer, FigureRow, write_comparison
+
+        sides = {"base": self.base, "tuned": self.tuned}
+
+        def changed(outcomes: Sequence[Outcome]) -> list[ChangedAnswer]:
+            return [ChangedAnswer(o.id, o.stem, o.key, o.label or "—") for o in outcomes]
+
+        base, tuned = self._figures(self.base), self._figures(self.tuned)
+        write_comparison(
+            path,
+            summary=str(self),
+            bars=[Bar(name, side.accuracy, side.interval) for name, side in sides.items()],
+            figures=[FigureRow(name, figure, tuned[name]) for name, figure in base.items()],
+            changes={
+                "Right only after tuning": changed(self.gained),
+                "Right only before tuning": changed(self.lost),
+            },
+        )
+
+    def _figures(self, side: Evaluation) -> dict[str, str]:
+        """The figures of one side as they are shown, by their names."""
+        error = side.calibration_error
+        figures = {
+            "Questions": f"{side.count:,}",
+            "Right": f"{side.correct:,}",
+            "Accuracy": f"{side.accuracy:.1%}",
+            "95 % interval": "{:.1%} – {:.1%}".format(*side.interval),
+            "Without an answer": f"{side.invalid_rate:.1%}",
+            "Calibration error": "—" if error is None else f"{error:.3f}",
+        }
+        subjects = self.base.by_subject
+        if len(subjects) > 1:
+            for subject, (_, count, _) in subjects.items():
+                # The second bank may have other subjects.
+                on_this_side = side.by_subject.get(subject)
+                share = "—" if on_this_side is None else f"{on_this_side.accuracy:.1%}"
+                figures[f"{subject or 'No subject'} ({count:,})"] = share
+        return figures
+
+
+def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
+    """Compare two sets of answers to the same questions, question by question.
+
+    Args:
+        base: The first set, say the base model's predictions.
+        tuned: The second set, say the tuned model's predictions for the same questions.
+
+    Raises:
+        PredictionError: If the questions, their passages, options or keys are not the same, or
+            none has a key.
+    """
+    first = {outcome.id: outcome for outcome in base.outcomes()}
+    second = {outcome.id: outcome for outcome in tuned.outcomes()}
+    if first.keys() != second.keys():
+        unmatched = sorted(first.keys() ^ second.keys())
+        raise PredictionError(
+            f"expected answers to the same questions, found {len(unmatched)} answered by one side "
+            f"only ({', '.join(unmatched[:5])}): predict the same bank with both"
+        )
+    for name, left in first.items():
+        _refuse_other_question(name, left, second[name])
+    pairs = [(left, second[name]) for name, left in first.items()]
+    gained = [right.correct and not left.correct for left, right in pairs]
+    lost = [left.correct and not right.correct for left, right in pairs]
+    clusters = clusters_of([left.question for left, _ in pairs])
+    changes = [int(up) - int(down) for up, down in zip(gained, lost, strict=True)]
+    return Comparison(
+        base=evaluate_outcomes([left for left, _ in pairs]),
+        tuned=evaluate_outcomes([right for _, right in pairs]),
+        difference=sum(changes) / len(pairs),
+        interval=paired_interval(gained, lost, clusters),
+        p_value=sign_flip_test(changes, clusters),
+        gained=tuple(right for (_, right), up in zip(pairs, gained, strict=True) if up),
+        lost=tuple(right for (_, right), down in zip(pairs, lost, strict=True) if down),
+    )
+
+
+def _refuse_other_question(name: str, left: Outcome, right: Outcome) -> None:
+    """Refuse what shares no more than an id: another stem, passage, options or key."""
+    compared = {
+        "stem": (left.stem, right.stem),
+        "passage": (left.question.passage, right.question.passage),
+        "options": (left.question.options, right.question.options),
+        "key": (left.key, right.key),
+    }
+    for what, (ours, theirs) in compared.items():
+        if ours != theirs:
+            raise PredictionError(
+                f"expected answers to the same questions, but {name!r} has the {what} "
+                f"{_shown(ours)} on one side and {_shown(theirs)} on the other: predict the same "
+                "bank with both"
+            )
+
+
+def _shown(value: str | Sequence[str]) -> str:
+    return repr(value[:40]) if isinstance(value, str) else " / ".join(value)[:80]
