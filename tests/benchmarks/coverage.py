@@ -4,12 +4,12 @@
     python tests/benchmarks/coverage.py --banks 500
 
 A bank has passages of some questions each. Each passage has a probability of its own that its
-questions are answered rightly, drawn from the beta distribution whose mean is the accuracy and which
-gives two questions of one passage the stated correlation. Of pairs of answers, both sets have the
-same accuracy, and each draws its own probabilities; so the stated correlation is also that of what
-changes at two questions of one passage. An interval holds if it contains the accuracy (or the
-difference, 0) that the bank was drawn with; the test fails if it calls the difference significant at
-5 %.
+questions are answered rightly, drawn from the beta distribution whose mean is the accuracy and
+which gives two questions of one passage the stated correlation. Of pairs of answers, both sets have
+the same accuracy, and each draws its own probabilities; so the stated correlation is also that of
+what changes at two questions of one passage. An interval holds if it contains the accuracy (or the
+difference, 0) that the bank was drawn with; the test fails if it calls the difference significant
+at 5 %.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def simulate(design: Design, banks: int, seed: int) -> Figures:
         changed = np.bincount(np.asarray(clusters), weights=np.asarray(changes, dtype=float))
         many[bank] = np.count_nonzero(changed) >= ENOUGH
     of_many = float(rejected[many].mean()) if many.sum() * 20 >= banks else float("nan")
-    return Figures(*map(float, held.mean(axis=0)), float(rejected.mean()), of_many)
+    plain, accuracy, difference = held.mean(axis=0).tolist()
+    return Figures(plain, accuracy, difference, float(rejected.mean()), of_many)
 
 
 def designs(passages: Sequence[int]) -> Iterator[Design]:

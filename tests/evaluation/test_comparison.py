@@ -12,7 +12,8 @@ from zhmcq.evaluation import compare
 
 
 def test_the_test_swaps_the_answers_of_whole_passages() -> None:
-    # Three passages of two questions, each gained as a whole: 2 of 8 swaps are as large, half of it.
+    # Three passages of two questions, each gained as a whole: 2 of 8 swaps are as large, which
+    # counts half.
     base, tuned = [], []
     for passage in "甲乙丙":
         for number in "12":
