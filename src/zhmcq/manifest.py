@@ -21,6 +21,8 @@ __all__ = ["BaseIdentity", "Manifest", "PromptRecord"]
 
 MANIFEST_NAME = "zhmcq_manifest.json"
 CARD_NAME = "README.md"
+# With it a difference of 0.1 nats between two candidates is certainty.
+LARGEST_WEIGHT = 100.0
 
 
 class BaseIdentity(BaseModel):
@@ -65,6 +67,26 @@ class PromptRecord(BaseModel):
     chat: bool = False
 
 
+class Calibration(BaseModel):
+    """How log-likelihoods become probabilities: a softmax of weighted sums and means.
+
+    ``weight_of_sum`` alone is an inverse temperature (Guo et al., 2017): 1 is the model's own
+    probability, less is more modest. ``weight_of_mean`` goes with the mean log-likelihood of a
+    candidate's tokens, for candidates of several lengths.
+
+    Attributes:
+        weight_of_sum: The weight of the sum of a candidate's log-likelihoods, 0 or more.
+        weight_of_mean: The weight of their mean, 0 or more.
+        questions: How many validation questions the weights were fitted on.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    weight_of_sum: float = Field(ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
+    weight_of_mean: float = Field(default=0.0, ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
+    questions: int = Field(default=0, ge=0)
+
+
 class Manifest(BaseModel):
     """The manifest of a folder that zhmcq wrote.
 
@@ -75,6 +97,8 @@ class Manifest(BaseModel):
         max_length: The most tokens of a prompt with its answer.
         template_date: The date that the chat template wrote into every prompt (``"2026-11-26"``);
             ``""`` where it writes none.
+        calibration: What makes confidences of scores; ``None`` where there were too few validation
+            questions to find out.
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
@@ -89,6 +113,7 @@ class Manifest(BaseModel):
     prompt: PromptRecord
     max_length: int
     template_date: str = ""
+    calibration: Calibration | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)

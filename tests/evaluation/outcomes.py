@@ -29,7 +29,7 @@ def outcome(name: str, correct: bool, **fields: Any) -> Outcome:
     answer: tuple[int, ...] = (key,) if correct else ((key + 1) % 4,)
     if label is not None:
         answer = tuple("ABCD".index(letter) for letter in label)
-    return Outcome(question, answer or None, confidence, withheld)
+    return Outcome(question, answer or None, confidence, withheld=withheld)
 
 
 def paired(both: int, gained: int, lost: int, neither: int) -> tuple[HasOutcomes, HasOutcomes]:

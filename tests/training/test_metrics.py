@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.evaluation import ScoredQuestion
 from zhmcq.training._metrics import ValidationAnswer, score_questions, summarise
 
 
@@ -21,6 +22,9 @@ class FixedScores:
     def scores(self, questions: Any) -> list[Any]:
         assert len(questions) == len(self._scores)
         return [np.array(values, dtype=np.float32) for values in self._scores]
+
+
+NO_SCORES = ScoredQuestion((), (), 0)
 
 
 def question_of(
@@ -65,10 +69,10 @@ def test_only_the_questions_named_are_scored_and_keep_their_index() -> None:
 
 def test_figures_have_an_interval_and_recall_by_position() -> None:
     scored = [
-        ValidationAnswer(0, (0,), (0,), 0.5, 0.2),
-        ValidationAnswer(1, (0,), (2,), 1.5, 0.4),
-        ValidationAnswer(2, (2,), (2,), 0.5, 0.6),
-        ValidationAnswer(3, (1, 2), (1,), 1.5, 0.8),
+        ValidationAnswer(0, (0,), (0,), 0.5, 0.2, NO_SCORES),
+        ValidationAnswer(1, (0,), (2,), 1.5, 0.4, NO_SCORES),
+        ValidationAnswer(2, (2,), (2,), 0.5, 0.6, NO_SCORES),
+        ValidationAnswer(3, (1, 2), (1,), 1.5, 0.8, NO_SCORES),
     ]
     figures = summarise(scored, [0, 1, 2, 3])
     assert figures.pop("accuracy_low") == pytest.approx(0.1500, abs=1e-4)
@@ -85,10 +89,23 @@ def test_figures_have_an_interval_and_recall_by_position() -> None:
 
 
 def test_the_interval_is_wider_where_questions_share_passages() -> None:
-    scored = [ValidationAnswer(n, (0,), (int(n < 4),), 0.5, 0.2) for n in range(8)]
+    scored = [ValidationAnswer(n, (0,), (int(n < 4),), 0.5, 0.2, NO_SCORES) for n in range(8)]
     narrow, wide = (
         summarise(scored, clusters) for clusters in (range(8), [0, 0, 1, 1, 2, 2, 3, 3])
     )
     assert narrow["accuracy"] == wide["accuracy"] == 0.5
     assert wide["accuracy_low"] < narrow["accuracy_low"]
     assert wide["accuracy_high"] > narrow["accuracy_high"]
+
+
+def test_enough_questions_give_the_weights_of_a_calibration() -> None:
+    # Half of the answers are right although the model is sure: weights of 0 say so.
+    scored = ScoredQuestion((0.0, -3.0), (1, 1), 0)
+    wrong = ScoredQuestion((0.0, -3.0), (1, 1), 1)
+    answers = [
+        ValidationAnswer(n, (0,), (0,), 0.5, 0.2, scored if n % 2 else wrong) for n in range(60)
+    ]
+    figures = summarise(answers, range(60))
+    assert figures["weight_of_sum"] == pytest.approx(0.0, abs=1e-6)
+    assert figures["weight_of_mean"] == 0.0
+    assert "weight_of_sum" not in summarise(answers[:49], range(49))

@@ -1,7 +1,13 @@
 """How far to trust answers: accuracy with intervals, paired tests, calibration."""
 
+from zhmcq.evaluation._calibration import ScoredQuestion, fit_calibration, probabilities
 from zhmcq.evaluation._comparison import Comparison, HasOutcomes, compare
-from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy, evaluate_outcomes
+from zhmcq.evaluation._evaluation import (
+    Evaluation,
+    GroupAccuracy,
+    ReliabilityBin,
+    evaluate_outcomes,
+)
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._statistics import (
     accuracy_interval,
@@ -16,11 +22,15 @@ __all__ = [
     "GroupAccuracy",
     "HasOutcomes",
     "Outcome",
+    "ReliabilityBin",
+    "ScoredQuestion",
     "accuracy_interval",
     "clusters_of",
     "compare",
     "evaluate_outcomes",
+    "fit_calibration",
     "paired_interval",
+    "probabilities",
     "sign_flip_test",
     "wilson",
 ]

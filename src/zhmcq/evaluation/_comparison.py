@@ -87,13 +87,14 @@ class Comparison:
     def _figures(self, side: Evaluation) -> dict[str, str]:
         """The figures of one side as they are shown, by their names."""
         error = side.calibration_error
+        uncalibrated = "" if side.calibrated else " (uncalibrated)"
         figures = {
             "Questions": f"{side.count:,}",
             "Right": f"{side.correct:,}",
             "Accuracy": f"{side.accuracy:.1%}",
             "95 % interval": "{:.1%} – {:.1%}".format(*side.interval),
             "Without an answer": f"{side.invalid_rate:.1%}",
-            "Calibration error": "—" if error is None else f"{error:.3f}",
+            "Calibration error": "—" if error is None else f"{error:.3f}{uncalibrated}",
         }
         subjects = self.base.by_subject
         if len(subjects) > 1:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._statistics import Interval, accuracy_interval
 
-__all__ = ["Evaluation", "GroupAccuracy", "evaluate_outcomes"]
+__all__ = ["Evaluation", "GroupAccuracy", "ReliabilityBin", "evaluate_outcomes"]
 
 Name = TypeVar("Name", str, int)
 
-CALIBRATION_BINS = 10
+BINS = 10  # of confidence, of equal width
 
 
 class GroupAccuracy(NamedTuple):
@@ -31,6 +33,26 @@ class GroupAccuracy(NamedTuple):
 
     accuracy: float
     questions: int
+    interval: Interval
+
+
+class ReliabilityBin(NamedTuple):
+    """The answers whose confidence is in one range.
+
+    Attributes:
+        low: The lower end of the range, included.
+        high: Its upper end, excluded but for 1.
+        questions: How many answers are in it.
+        confidence: Their mean confidence.
+        accuracy: The share of right ones among them.
+        interval: Its 95 % interval.
+    """
+
+    low: float
+    high: float
+    questions: int
+    confidence: float
+    accuracy: float
     interval: Interval
 
 
@@ -61,8 +83,15 @@ class Evaluation:
         by_sheet: For each sheet of the workbook; ``""`` is none.
         by_position: For each position of the key among the options, counted from 1, of the
             questions with one right option.
+        calibrated: Whether the confidences were fitted to be probabilities
+            (:class:`zhmcq.manifest.Calibration`).
         calibration_error: Expected calibration error over ten bins of equal width: the mean gap
             between confidence and accuracy (Naeini et al., 2015). ``None`` without confidences.
+        calibration_noise: What that error would be on average, by chance alone, if each
+            confidence were the probability that the answer is right: no model can show less.
+        brier: Brier score of the confidences (Brier, 1950): the mean squared gap between the
+            confidence and 1 for a right answer, 0 for a wrong one. ``None`` without any.
+        reliability: For each bin of confidence that holds answers, how many of them are right.
         answers: How often each label was answered; ``""`` for no answer.
         keys: How often each label is the key.
     """
@@ -83,7 +112,11 @@ class Evaluation:
     by_source: Mapping[str, GroupAccuracy] = field(repr=False)
     by_sheet: Mapping[str, GroupAccuracy] = field(repr=False)
     by_position: Mapping[int, GroupAccuracy] = field(repr=False)
+    calibrated: bool
     calibration_error: float | None
+    calibration_noise: float | None
+    brier: float | None
+    reliability: tuple[ReliabilityBin, ...] = field(repr=False)
     answers: Mapping[str, int] = field(repr=False)
     keys: Mapping[str, int] = field(repr=False)
 
@@ -118,6 +151,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
     answered = [(outcome, cluster) for outcome, cluster in marked if outcome.answer is not None]
     of_answered = _accuracy(answered) if answered else None
     invalid = sum(o.answer is None and not o.withheld for o in outcomes)
+    scored = _Scored.of(marked)
     points = [o.credit for o in outcomes if o.question.kind == "multiple"]
     return Evaluation(
         count=len(outcomes),
@@ -139,7 +173,11 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
             [(o, cluster) for o, cluster in marked if o.question.kind != "multiple"],
             lambda outcome: (outcome.question.answer or (-1,))[0] + 1,
         ),
-        calibration_error=_calibration_error(outcomes),
+        calibrated=any(o.calibrated for o in outcomes),
+        calibration_error=scored.error(),
+        calibration_noise=scored.noise(),
+        brier=scored.brier(),
+        reliability=scored.table(),
         answers=_counts([outcome.label for outcome in outcomes]),
         keys=_counts([outcome.key for outcome in outcomes]),
     )
@@ -165,19 +203,65 @@ def _sheet(outcome: Outcome) -> str:
     return origin.sheet if origin else ""
 
 
-def _calibration_error(outcomes: Sequence[Outcome]) -> float | None:
-    """Expected calibration error: the gaps of the bins, weighted by their shares of answers."""
-    scored = [outcome for outcome in outcomes if outcome.confidence is not None]
-    if not scored:
-        return None
-    confidence = np.array([outcome.confidence for outcome in scored], dtype=float)
-    correct = np.array([outcome.correct for outcome in scored], dtype=float)
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = []
-    for number in np.unique(bins):
-        within = bins == number
-        gaps.append(abs(confidence[within].mean() - correct[within].mean()) * within.mean())
-    return float(sum(gaps))
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The answers that have a confidence, by bins of it.
+
+    Attributes:
+        confidence: Their confidences, 0 to 1.
+        correct: Whether each is right.
+        clusters: The cluster of each.
+        bins: The bin of each.
+    """
+
+    confidence: NDArray[np.float64]
+    correct: NDArray[np.float64]
+    clusters: NDArray[np.int64]
+    bins: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, marked: Sequence[tuple[Outcome, int]]) -> Self:
+        scored = [(o, o.confidence, cluster) for o, cluster in marked if o.answer is not None]
+        rows = [(share, o.correct, cluster) for o, share, cluster in scored if share is not None]
+        confidence = np.array([share for share, _, _ in rows], dtype=np.float64)
+        bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+        correct = np.array([right for _, right, _ in rows], dtype=np.float64)
+        return cls(confidence, correct, np.array([c for _, _, c in rows], dtype=np.int64), bins)
+
+    def table(self) -> tuple[ReliabilityBin, ...]:
+        """The bins that hold answers."""
+        rows = []
+        for number in np.unique(self.bins).tolist():
+            within = self.bins == number
+            right, clusters = self.correct[within] > 0, self.clusters[within].tolist()
+            rows.append(
+                ReliabilityBin(
+                    number / BINS,
+                    (number + 1) / BINS,
+                    int(within.sum()),
+                    float(self.confidence[within].mean()),
+                    float(right.mean()),
+                    accuracy_interval(right.tolist(), clusters),
+                )
+            )
+        return tuple(rows)
+
+    def error(self) -> float | None:
+        """The gaps of the bins, weighted by their shares of the answers."""
+        gaps = np.bincount(self.bins, weights=self.confidence - self.correct, minlength=BINS)
+        return float(np.abs(gaps).sum() / len(self.bins)) if len(self.bins) else None
+
+    def noise(self) -> float | None:
+        """What the error of perfectly calibrated answers would be: the mean of |normal| a bin."""
+        variance = self.confidence * (1 - self.confidence)
+        spreads = np.sqrt(np.bincount(self.bins, weights=variance, minlength=BINS))
+        count = len(self.bins)
+        return float(math.sqrt(2 / math.pi) * spreads.sum() / count) if count else None
+
+    def brier(self) -> float | None:
+        """The mean squared gap between confidence and being right."""
+        count = len(self.bins)
+        return float(((self.confidence - self.correct) ** 2).mean()) if count else None
 
 
 def _counts(labels: Sequence[str]) -> dict[str, int]:

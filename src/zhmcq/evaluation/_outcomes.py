@@ -19,12 +19,14 @@ class Outcome:
         answer: 0-based indexes of the chosen options, sorted; ``None`` without an answer.
         confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` where
             there is none.
+        calibrated: Whether the confidence was fitted to be a probability.
         withheld: Whether there was an answer that was withheld, since it was not sure enough.
     """
 
     question: Question
     answer: tuple[int, ...] | None
     confidence: float | None = None
+    calibrated: bool = False
     withheld: bool = False
 
     @property

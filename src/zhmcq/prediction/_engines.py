@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import question_name
 from zhmcq.errors import PluginError
+from zhmcq.evaluation import probabilities
+from zhmcq.manifest import Calibration
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
 from zhmcq.modeling._scoring import ScoringEngine
@@ -91,9 +94,12 @@ class ScoreEngine:
 
     Attributes:
         scoring: Scores the candidates.
+        calibration: What makes probabilities of the scores; ``None`` for a model without one,
+            whose confidences are a softmax of its scores.
     """
 
     scoring: ScoringEngine
+    calibration: Calibration | None = None
 
     def journal_fields(self) -> dict[str, Any]:
         """The mode alone: packing changes no score but by rounding."""
@@ -124,18 +130,33 @@ class ScoreEngine:
         return f"expected finite scores of {count} candidates"
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
-        """The best candidate; its confidence is its share of the candidates' likelihoods."""
+        """The best candidate, with its probability."""
         scores = np.array(record["scores"], dtype=np.float64)
         best = int(np.argmax(scores))
-        likelihoods = np.exp(scores - scores.max())
+        shares = self._shares(question.encoded, scores)
         answer = question.encoded.answers[best]
+        of_options = [0.0] * len(question.question.options)
+        for indexes, share in zip(question.encoded.answers, shares, strict=True):
+            for index in indexes:
+                of_options[index] += share
         return Prediction(
             id=question.id,
             answer=answer,
             label=question.question.label_of(answer),
-            confidence=float(likelihoods[best] / likelihoods.sum()),
+            confidence=shares[best],
             scores=tuple(float(score) for score in scores),
+            probabilities=tuple(min(1.0, share) for share in of_options),
+            calibrated=self.calibration is not None,
         )
+
+    def _shares(self, question: EncodedQuestion, scores: NDArray[np.float64]) -> list[float]:
+        """The probability of each candidate."""
+        if self.calibration is None:
+            likelihoods = np.exp(scores - scores.max())
+            return [float(share) for share in likelihoods / likelihoods.sum()]
+        lengths = [len(ids) for ids in question.candidates]
+        sums = scores * lengths if question.normalization == "mean" else scores
+        return [float(share) for share in probabilities(self.calibration, sums.tolist(), lengths)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 
-PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
+PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable", "withheld"]
 
 ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
 
@@ -34,13 +34,18 @@ class Prediction:
         id: The question's id.
         answer: 0-based indexes of the chosen options, sorted; ``None`` without an answer.
         label: The answer in the style of the question's labels; ``""`` without an answer.
-        confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` for
-            generated replies, which have none.
+        confidence: The answer's share of the candidates' likelihoods, 0 to 1, or its probability
+            where :attr:`calibrated` is true; ``None`` for generated replies, which have none.
         scores: The candidates' log-likelihoods, in the prompt's order; empty for generated
             replies.
+        probabilities: For each option the probability that it is right, alike; of questions with
+            several right options they need not sum to 1. Empty for generated replies.
+        calibrated: Whether these were fitted to how often answers to validation questions were
+            right; else they only say which answers the model is surer of.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
-            not be put to the model.
+            not be put to the model; ``"withheld"`` where the answer was not sure enough
+            (:meth:`Predictions.withhold`).
         reply: What the model wrote; ``""`` if the candidates were scored.
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
             Control characters of what it quotes are shown as escapes.
@@ -55,13 +60,19 @@ class Prediction:
     label: str
     confidence: float | None = None
     scores: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    calibrated: bool = False
     status: PredictionStatus = "answered"
     reply: str = ""
     reason: str = ""
     source_id: SourceId = None
 
     def __post_init__(self) -> None:
-        numbers = [*self.scores, *([] if self.confidence is None else [self.confidence])]
+        numbers = [
+            *self.scores,
+            *self.probabilities,
+            *([] if self.confidence is None else [self.confidence]),
+        ]
         if not all(map(math.isfinite, numbers)):
             raise PredictionError(
                 f"question {self.id!r}: expected finite scores and a finite confidence, found "
@@ -134,7 +145,13 @@ class Predictions(Sequence[Prediction]):
     def outcomes(self) -> list[Outcome]:
         """The outcome of each question that has a key."""
         return [
-            Outcome(question, item.answer, item.confidence)
+            Outcome(
+                question,
+                item.answer,
+                item.confidence,
+                calibrated=item.calibrated,
+                withheld=item.status == "withheld",
+            )
             for question, item in zip(self.bank, self._items, strict=True)
             if question.answer is not None
         ]

@@ -20,7 +20,7 @@ from zhmcq.errors import (
     PredictionError,
     SettingsError,
 )
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Calibration, Manifest, as_date
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -441,12 +441,20 @@ class MCQPredictor:
         model = self._model
         if isinstance(settings, ScoreSettings):
             budget = self._batch_size * min(self._length_limit(), longest)
-            return ScoreEngine(ScoringEngine(model, settings.packing, budget))
+            scoring = ScoringEngine(model, settings.packing, budget)
+            return ScoreEngine(scoring, self._calibration())
         ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
         generator.check_fields()
         return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
+
+    def _calibration(self) -> Calibration | None:
+        """What is remembered for this prompt, if anything is."""
+        remembered = self._state.remembered
+        if remembered is None or rendering_sha256(self.prompt) != remembered.prompt.sha256:
+            return None
+        return remembered.calibration
 
     @cached_property
     def _identity(self) -> BaseIdentity:

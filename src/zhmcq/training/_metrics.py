@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion
-from zhmcq.evaluation import accuracy_interval
+from zhmcq.evaluation import ScoredQuestion, accuracy_interval, fit_calibration
 from zhmcq.modeling._scoring import ScoringEngine
 
 __all__ = ["ValidationAnswer", "score_questions", "summarise"]
@@ -24,6 +24,7 @@ class ValidationAnswer:
         answer: The 0-based indexes of the options of the candidate that scored highest.
         loss: Minus the logarithm of the key's share of probability among the candidates.
         mass: The probability that the model writes one of the candidates and then ends.
+        scored: The log-likelihoods that these come from.
     """
 
     index: int
@@ -31,6 +32,7 @@ class ValidationAnswer:
     answer: tuple[int, ...]
     loss: float
     mass: float
+    scored: ScoredQuestion
 
 
 def score_questions(
@@ -64,6 +66,7 @@ def _answer(index: int, question: EncodedQuestion, scores: np.ndarray) -> Valida
         answer=question.answers[int(np.argmax(scores))],
         loss=float(np.log(np.exp(shifted).sum()) - shifted[key]),
         mass=min(1.0, float(sum(distinct.values()))),  # float32 rounds
+        scored=ScoredQuestion(sums.tolist(), [len(ids) for ids in question.candidates], key),
     )
 
 
@@ -83,7 +86,9 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
         ``candidate_mass``: the mean over questions of the probability of all candidates together,
         each with its end, among everything that the model could write. ``recall_1`` and so on:
         of the questions whose key has the option at this position, counted from 1, the share that
-        was answered with it; a position that no key has is left out.
+        was answered with it; a position that no key has is left out. ``weight_of_sum`` and
+        ``weight_of_mean``: the :class:`zhmcq.manifest.Calibration` of these questions, where
+        there are enough.
     """
     right = [answer.answer == answer.key for answer in answers]
     low, high = accuracy_interval(right, [clusters[answer.index] for answer in answers])
@@ -97,4 +102,7 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
     for option in sorted({option for answer in answers for option in answer.key}):
         recalled = [option in answer.answer for answer in answers if option in answer.key]
         figures[f"recall_{option + 1}"] = sum(recalled) / len(recalled)
+    if calibration := fit_calibration([answer.scored for answer in answers]):
+        figures["weight_of_sum"] = calibration.weight_of_sum
+        figures["weight_of_mean"] = calibration.weight_of_mean
     return figures

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
+from zhmcq.manifest import BaseIdentity, Calibration, Manifest, PromptRecord
 from zhmcq.modeling._device import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._preflight import PreflightReport
@@ -108,12 +108,17 @@ class Run:
             "questions": len(self.train),
             "validation_questions": len(self.validation),
         }
+        calibration = None
+        if "weight_of_sum" in metrics:
+            weights = {name: metrics[name] for name in ("weight_of_sum", "weight_of_mean")}
+            calibration = Calibration(**weights, questions=len(self.validation))
         return Manifest(
             kind="adapter",
             base=self.identity,
             prompt=self.prompt,
             max_length=self.settings.max_length,
             template_date=record["template_date"],
+            calibration=calibration,
             settings=settings,
             training={**outcome, **{name: record[name] for name in CIRCUMSTANCES}},
         )

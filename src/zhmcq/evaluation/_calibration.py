@@ -1,0 +1,128 @@
+"""Confidence that means something: from the candidates' log-likelihoods to probabilities.
+
+A softmax of log-likelihoods is a probability only if the model's own are: trained models are too
+sure, and where the prompt divides a text's log-likelihood by its length, the quotient is the
+logarithm of no probability at all. Two factors, found on validation questions, mend both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zhmcq.manifest import LARGEST_WEIGHT, Calibration
+
+__all__ = ["ScoredQuestion", "fit_calibration", "probabilities"]
+
+Numbers = NDArray[np.float64]
+
+FEWEST = 50  # questions: one factor is then known to about a tenth
+
+
+class ScoredQuestion(NamedTuple):
+    """What a model computed for a question with a key.
+
+    Attributes:
+        sums: For each candidate the sum of the log-likelihoods of its tokens, in nats.
+        lengths: For each candidate the number of its tokens, its end included.
+        key: The index of the candidate that is the key.
+    """
+
+    sums: Sequence[float]
+    lengths: Sequence[int]
+    key: int
+
+
+def probabilities(
+    calibration: Calibration, sums: Sequence[float], lengths: Sequence[int]
+) -> Numbers:
+    """The probability of each candidate, together 1.
+
+    Args:
+        calibration: The weights of sums and means.
+        sums: For each candidate the sum of its log-likelihoods, in nats.
+        lengths: For each candidate the number of its tokens.
+    """
+    totals = np.asarray(sums, dtype=np.float64)
+    logits = calibration.weight_of_sum * totals
+    logits = logits + calibration.weight_of_mean * totals / np.asarray(lengths, dtype=np.float64)
+    shares = np.exp(logits - logits.max())
+    together: Numbers = shares / shares.sum()
+    return together
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Questions as arrays, those with fewer candidates filled up with impossible ones.
+
+    Attributes:
+        sums: Shape (questions, candidates); 0 where there is no candidate.
+        means: Likewise.
+        there: Where there is a candidate.
+        targets: What each candidate's probability should be.
+    """
+
+    sums: Numbers
+    means: Numbers
+    there: NDArray[np.bool_]
+    targets: Numbers
+
+    @classmethod
+    def of(cls, questions: Sequence[ScoredQuestion]) -> _Table:
+        most = max(len(question.sums) for question in questions)
+        shape = (len(questions), most)
+        sums, means, targets = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        there = np.zeros(shape, dtype=bool)
+        # Not quite 1, as Platt (1999) has it: else questions that are all answered rightly would
+        # make every answer certain.
+        sure = (len(questions) + 1) / (len(questions) + 2)
+        for row, question in enumerate(questions):
+            count = len(question.sums)
+            sums[row, :count] = np.asarray(question.sums) - max(question.sums)
+            mean = np.asarray(question.sums) / np.asarray(question.lengths)
+            means[row, :count] = mean - mean.max()
+            there[row, :count] = True
+            targets[row, :count] = (1 - sure) / max(1, count - 1)
+            targets[row, question.key] = sure
+        return cls(sums, means, there, targets)
+
+    def loss(self, weights: Numbers) -> tuple[float, Numbers]:
+        """The mean cross-entropy in nats, and its gradient."""
+        logits = np.where(self.there, weights[0] * self.sums + weights[1] * self.means, -np.inf)
+        top = logits.max(axis=1, keepdims=True)
+        shares = np.exp(logits - top)
+        total = shares.sum(axis=1, keepdims=True)
+        log_shares = np.where(self.there, logits - top - np.log(total), 0.0)
+        gaps = np.where(self.there, shares / total - self.targets, 0.0)
+        loss = -(self.targets * log_shares).sum(axis=1).mean()
+        gradient = np.array([(gaps * part).sum(axis=1).mean() for part in (self.sums, self.means)])
+        return float(loss), gradient
+
+
+def fit_calibration(questions: Sequence[ScoredQuestion]) -> Calibration | None:
+    """The weights that make the keys of some questions most probable.
+
+    They minimise the mean cross-entropy, which has one minimum. The mean gets a weight only where
+    candidates of one question differ in length.
+
+    Args:
+        questions: Questions that were not trained on, with what the model computed for them.
+
+    Returns:
+        The weights; ``None`` for fewer than 50 questions, whose weights would be chance.
+    """
+    from scipy.optimize import minimize
+
+    if len(questions) < FEWEST:
+        return None
+    table = _Table.of(questions)
+    of_lengths = any(len(set(question.lengths)) > 1 for question in questions)
+    bounds = [(0.0, LARGEST_WEIGHT), (0.0, LARGEST_WEIGHT if of_lengths else 0.0)]
+    start = np.array([1.0, 1.0 if of_lengths else 0.0])
+    found = minimize(table.loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    of_sum, of_mean = (float(weight) for weight in found.x)
+    return Calibration(weight_of_sum=of_sum, weight_of_mean=of_mean, questions=len(questions))
