@@ -21,6 +21,7 @@ __all__ = ["BaseIdentity", "Manifest", "PromptRecord"]
 
 MANIFEST_NAME = "zhmcq_manifest.json"
 CARD_NAME = "README.md"
+SEEN_NAME = "zhmcq_questions.json"
 # With it a difference of 0.1 nats between two candidates is certainty.
 LARGEST_WEIGHT = 100.0
 
@@ -85,6 +86,44 @@ class Calibration(BaseModel):
     weight_of_sum: float = Field(ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
     weight_of_mean: float = Field(default=0.0, ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
     questions: int = Field(default=0, ge=0)
+
+
+class SeenQuestions(BaseModel):
+    """Which questions a model has seen, by their fingerprints (``zhmcq.checks.fingerprints``).
+
+    Attributes:
+        train: Those it was trained on.
+        validation: Those that chose its checkpoint and fitted its confidences.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    train: frozenset[str] = frozenset()
+    validation: frozenset[str] = frozenset()
+
+    def write(self, folder: Path) -> None:
+        """Write it into ``folder``."""
+        lists = {"train": sorted(self.train), "validation": sorted(self.validation)}
+        text = json.dumps(lists, indent=0)
+        (folder / SEEN_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> SeenQuestions | None:
+        """What :meth:`write` wrote into ``folder``; ``None`` if it wrote nothing there.
+
+        Raises:
+            ManifestError: If it cannot be read.
+        """
+        path = folder / SEEN_NAME
+        if not os.path.isfile(path):  # noqa: PTH113 - unlike Path.is_file, of any name
+            return None
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError, OSError) as error:
+            raise ManifestError(
+                f"{path} cannot be read: {_reason(error)}; copy the folder again, or train or "
+                "merge again"
+            ) from error
 
 
 class Manifest(BaseModel):

@@ -23,13 +23,14 @@ def outcome(name: str, correct: bool, **fields: Any) -> Outcome:
     """An outcome of a question with the options A to D whose key is A unless said otherwise."""
     label = fields.pop("label", None)
     confidence, withheld = fields.pop("confidence", None), fields.pop("withheld", False)
+    calibrated = fields.pop("calibrated", False)
     key = "ABCD".index(fields.pop("key", "A"))
     fields = {"stem": f"{name}？", "options": ("甲", "乙", "丙", "丁"), **fields}
     question = Question(name, answer=(key,), **fields)
     answer: tuple[int, ...] = (key,) if correct else ((key + 1) % 4,)
     if label is not None:
         answer = tuple("ABCD".index(letter) for letter in label)
-    return Outcome(question, answer or None, confidence, withheld=withheld)
+    return Outcome(question, answer or None, confidence, calibrated=calibrated, withheld=withheld)
 
 
 def paired(both: int, gained: int, lost: int, neither: int) -> tuple[HasOutcomes, HasOutcomes]:

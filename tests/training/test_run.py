@@ -11,7 +11,7 @@ import torch
 
 import zhmcq
 from zhmcq.encoding import Encoder
-from zhmcq.manifest import BaseIdentity
+from zhmcq.manifest import BaseIdentity, SeenQuestions
 from zhmcq.prompts import describe_prompt, get_prompt
 from zhmcq.questions import Question
 from zhmcq.training._preflight import CheckedQuestions, preflight_report
@@ -47,6 +47,7 @@ def run(tokenizer: Any, tmp_path: Path) -> Run:
         validation_clusters=[],
         epoch_questions=lambda _epoch: encoded,
         report=preflight_report(checked, checked, encoder.codec),
+        seen=SeenQuestions(),
     )
 
 

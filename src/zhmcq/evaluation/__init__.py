@@ -9,6 +9,7 @@ from zhmcq.evaluation._evaluation import (
     evaluate_outcomes,
 )
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
+from zhmcq.evaluation._promise import Promise, certify, option_sets, set_threshold
 from zhmcq.evaluation._statistics import (
     accuracy_interval,
     paired_interval,
@@ -22,15 +23,19 @@ __all__ = [
     "GroupAccuracy",
     "HasOutcomes",
     "Outcome",
+    "Promise",
     "ReliabilityBin",
     "ScoredQuestion",
     "accuracy_interval",
+    "certify",
     "clusters_of",
     "compare",
     "evaluate_outcomes",
     "fit_calibration",
+    "option_sets",
     "paired_interval",
     "probabilities",
+    "set_threshold",
     "sign_flip_test",
     "wilson",
 ]

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import MergeError, ModelError, SettingsError
-from zhmcq.manifest import BaseIdentity, Manifest, as_date
+from zhmcq.manifest import BaseIdentity, Manifest, SeenQuestions, as_date
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
@@ -176,6 +176,8 @@ class Merger:
             with _written(trained):
                 merged.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
+            if (seen := SeenQuestions.read(trained.folder)) is not None:
+                seen.write(temporary)
             trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
             del merged
             free_memory()  # before the merged model is loaded

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from zhmcq._files import refuse_inputs
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
-from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
+from zhmcq.evaluation import Evaluation, Outcome, Promise, evaluate_outcomes
+from zhmcq.manifest import SeenQuestions
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
+__all__ = ["AnsweredBy", "Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 
 PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable", "withheld"]
 
@@ -46,6 +47,8 @@ class Prediction:
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
             not be put to the model; ``"withheld"`` where the answer was not sure enough
             (:meth:`Predictions.withhold`).
+        option_set: 0-based indexes of the options that hold the key as often as was asked for;
+            empty unless :meth:`Predictions.withhold` was called with ``sets=True``.
         reply: What the model wrote; ``""`` if the candidates were scored.
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
             Control characters of what it quotes are shown as escapes.
@@ -62,6 +65,7 @@ class Prediction:
     scores: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
     calibrated: bool = False
+    option_set: tuple[int, ...] = ()
     status: PredictionStatus = "answered"
     reply: str = ""
     reason: str = ""
@@ -105,6 +109,19 @@ class PredictionStats:
         return self.questions / self.seconds if self.seconds else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """What answered.
+
+    Attributes:
+        sha256: Tells base model, adapter, prompt and mode apart from others.
+        seen: The questions that the adapter has seen.
+    """
+
+    sha256: str
+    seen: SeenQuestions
+
+
 @dataclass(frozen=True)
 class Predictions(Sequence[Prediction]):
     """Predictions for a bank's questions, in their order.
@@ -112,11 +129,15 @@ class Predictions(Sequence[Prediction]):
     Attributes:
         bank: The questions; its unusable rows appear in every file that is written.
         stats: Counts and time of answering.
+        answered_by: What answered, where that is known.
+        promise: What is promised of the answers; ``None`` unless :meth:`withhold` made it.
     """
 
     bank: QuestionBank
     _items: tuple[Prediction, ...]
     stats: PredictionStats = field(default_factory=PredictionStats)
+    answered_by: AnsweredBy | None = None
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
         pairs = zip(self.bank, self._items, strict=True)
@@ -135,7 +156,7 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: slice) -> Predictions: ...
     def __getitem__(self, index: int | slice) -> Prediction | Predictions:
         if isinstance(index, slice):
-            return Predictions(self.bank[index], self._items[index], self.stats)
+            return replace(self, bank=self.bank[index], _items=self._items[index])
         return self._items[index]
 
     def __repr__(self) -> str:
@@ -163,6 +184,46 @@ class Predictions(Sequence[Prediction]):
             PredictionError: If none has.
         """
         return evaluate_outcomes(self.outcomes())
+
+    def withhold(
+        self,
+        max_error: float = 0.05,
+        certainty: float = 0.9,
+        *,
+        calibrated_on: Predictions,
+        sets: bool = False,
+    ) -> Predictions:
+        """Keep the answers of which at most a given share is wrong, and withhold the others.
+
+        The confidence from which on answers are kept is found on answers to questions whose keys
+        are known (:func:`zhmcq.evaluation.certify`). The promise is about questions drawn like
+        those; of other subjects, sources or difficulties it says nothing. Where nothing can be
+        certified, everything is withheld.
+
+        Args:
+            max_error: The share of wrong answers that is not to be exceeded, say 0.05.
+            certainty: How sure that is to be, say 0.9.
+            calibrated_on: Answers of the same predictor to questions with keys, which were neither
+                trained on nor are among these.
+            sets: Withhold nothing, and give every question the set of options that holds the key
+                in all but ``max_error`` of such questions, on average
+                (:attr:`Prediction.option_set`, by conformal risk control); ``certainty`` is not
+                used.
+
+        Returns:
+            Predictions with the status ``"withheld"`` in place of an answer, and the
+            :attr:`promise`.
+
+        Raises:
+            PredictionError: If the calibration answers can't be used: without keys or confidences,
+                by another model, trained on, or among these questions.
+            SettingsError: If ``max_error`` or ``certainty`` is no number between 0 and 1.
+        """
+        from zhmcq.prediction._withhold import give_option_sets, withhold
+
+        if sets:
+            return give_option_sets(self, calibrated_on, max_error=max_error)
+        return withhold(self, calibrated_on, max_error=max_error, certainty=certainty)
 
     def answer_counts(self) -> dict[str, int]:
         """How often each label was answered; ``""`` counts rows without an answer."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -20,7 +22,14 @@ from zhmcq.errors import (
     PredictionError,
     SettingsError,
 )
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Calibration, Manifest, as_date
+from zhmcq.manifest import (
+    MANIFEST_NAME,
+    BaseIdentity,
+    Calibration,
+    Manifest,
+    SeenQuestions,
+    as_date,
+)
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
@@ -48,7 +57,7 @@ from zhmcq.prediction._arguments import (
 )
 from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
 from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
-from zhmcq.prediction._predictions import Predictions
+from zhmcq.prediction._predictions import AnsweredBy, Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256, renders_chat
@@ -290,7 +299,8 @@ class MCQPredictor:
             self._settle_dtype([question.encoded for question in prepared.questions], book)
             engine = self._engine(settings, encoder, prepared.longest)
             report = stack.enter_context(progress_or_bar(progress))
-            return pipeline.answer(prepared, engine, report, book)
+            predictions = pipeline.answer(prepared, engine, report, book)
+            return replace(predictions, answered_by=self._answered_by(engine))
 
     def _encoder(self, journal: str | Path | None) -> Encoder:
         """What encodes questions, on the date that the model has seen or that the journal has."""
@@ -448,6 +458,15 @@ class MCQPredictor:
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
         generator.check_fields()
         return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
+
+    def _answered_by(self, engine: Engine) -> AnsweredBy:
+        """What answers, with the questions it has seen."""
+        adapter = self._state.adapter
+        fields = {**self._model_fields(), **engine.journal_fields(), "base": self._source.name}
+        text = json.dumps(fields, sort_keys=True).encode()
+        folder = Path(self._source.name) if adapter is None else adapter.folder
+        seen = SeenQuestions.read(folder) if self._state.remembered is not None else None
+        return AnsweredBy(hashlib.sha256(text).hexdigest(), seen or SeenQuestions())
 
     def _calibration(self) -> Calibration | None:
         """What is remembered for this prompt, if anything is."""

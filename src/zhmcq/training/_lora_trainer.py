@@ -13,9 +13,11 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list, gather_object
 
+from zhmcq.checks import fingerprints
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError, TrainingError
 from zhmcq.evaluation import clusters_of
+from zhmcq.manifest import SeenQuestions
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
@@ -271,6 +273,9 @@ class LoraTrainer:
             validation_clusters=clusters_of(valid),
             epoch_questions=shuffled or (lambda epoch: training.encoded),  # noqa: ARG005
             report=report,
+            seen=SeenQuestions(
+                train=frozenset(fingerprints(train)), validation=frozenset(fingerprints(valid))
+            ),
         )
 
     def _execute(self, run: Run, peft_model: Any, checkpoint: Path | None) -> TrainingResult:
@@ -309,6 +314,7 @@ class LoraTrainer:
                 peft_model,
                 tokenizer,
                 manifest,
+                run.seen,
                 model_card(manifest, report),
                 subtract_start=run.lora.changes_base,
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.manifest import BaseIdentity, Calibration, Manifest, PromptRecord
+from zhmcq.manifest import BaseIdentity, Calibration, Manifest, PromptRecord, SeenQuestions
 from zhmcq.modeling._device import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._preflight import PreflightReport
@@ -48,6 +48,7 @@ class Run:
         epoch_questions: The training questions as an epoch shows them, by its 0-based number; at
             the same indexes as in ``train``, and of the same passages.
         report: What was checked before the first step.
+        seen: Fingerprints of the questions.
     """
 
     folder: RunFolder
@@ -64,6 +65,7 @@ class Run:
     validation_clusters: Sequence[int]
     epoch_questions: Callable[[int], Sequence[EncodedQuestion]]
     report: PreflightReport
+    seen: SeenQuestions
 
     @functools.cached_property
     def record(self) -> dict[str, Any]:

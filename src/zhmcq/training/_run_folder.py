@@ -25,7 +25,7 @@ from zhmcq._files import (
 )
 from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, as_date
+from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, SeenQuestions, as_date
 from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 from zhmcq.training._best import best_fault
@@ -306,7 +306,14 @@ class RunFolder:
         return sorted(name for name in names if name != LOCK and not is_scratch(self.path / name))
 
     def save(
-        self, model: Any, tokenizer: Any, manifest: Manifest, card: str, *, subtract_start: bool
+        self,
+        model: Any,
+        tokenizer: Any,
+        manifest: Manifest,
+        seen: SeenQuestions,
+        card: str,
+        *,
+        subtract_start: bool,
     ) -> None:
         """Write the adapter under a temporary name, then move it in, the manifest last.
 
@@ -317,6 +324,7 @@ class RunFolder:
             model: The model with the adapter.
             tokenizer: The tokenizer to save with it.
             manifest: What the folder is to remember.
+            seen: The questions of the run.
             card: The text of README.md, in place of peft's empty model card.
             subtract_start: Whether the adapter changed its base model, so that its first weights
                 (``start_weights``) have to be subtracted.
@@ -336,6 +344,7 @@ class RunFolder:
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
                 (temporary / "README.md").unlink(missing_ok=True)  # peft's
+                seen.write(temporary)
                 manifest.write(temporary)
                 # After the manifest, which lists hashes of the files before it: users edit cards.
                 (temporary / "README.md").write_text(card, encoding="utf-8")

@@ -1,0 +1,172 @@
+"""Answers with a promise: those that are not sure enough are withheld."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zhmcq.checks import fingerprints
+from zhmcq.errors import PredictionError
+from zhmcq.evaluation import (
+    Promise,
+    certify,
+    clusters_of,
+    option_sets,
+    set_threshold,
+)
+from zhmcq.questions import Question
+
+if TYPE_CHECKING:
+    from zhmcq.prediction._predictions import Prediction, Predictions
+
+__all__ = ["give_option_sets", "withhold"]
+
+logger = logging.getLogger(__name__)
+
+
+def withhold(
+    predictions: Predictions, calibration: Predictions, *, max_error: float, certainty: float
+) -> Predictions:
+    """The predictions with only those answers whose confidence was certified on others.
+
+    Args:
+        predictions: The answers.
+        calibration: Answers of the same model, with keys, to questions drawn alike.
+        max_error: The share of wrong answers that is not to be exceeded.
+        certainty: How sure that is to be.
+
+    Raises:
+        PredictionError: If the calibration answers can't be used for a promise.
+        SettingsError: If ``max_error`` or ``certainty`` is no number between 0 and 1.
+    """
+    _refuse_unfit(predictions, calibration)
+    known = [
+        (question, item, item.confidence)
+        for question, item in zip(calibration.bank, calibration, strict=True)
+        if question.answer is not None and item.answer is not None
+    ]
+    sure = [(question, item, share) for question, item, share in known if share is not None]
+    promise = certify(
+        [share for _, _, share in sure],
+        [item.answer == question.answer for question, item, _ in sure],
+        clusters_of([question for question, _, _ in sure]),
+        max_error=max_error,
+        certainty=certainty,
+    )
+    if promise.threshold is None:
+        logger.warning("%s", promise)
+    items = [_given(item, promise) for item in predictions]
+    return replace(predictions, _items=tuple(items), promise=promise)
+
+
+def _given(item: Prediction, promise: Promise) -> Prediction:
+    """The answer, or without it if it does not reach the promise's threshold."""
+    threshold = promise.threshold
+    if item.answer is None:
+        return item
+    if threshold is not None and item.confidence is not None and item.confidence >= threshold:
+        return item
+    why = "no threshold could be certified" if threshold is None else f"below {threshold:.4g}"
+    confidence = "none" if item.confidence is None else f"{item.confidence:.3g}"
+    reason = f"{item.label} withheld: confidence {confidence}, {why}"
+    return replace(item, answer=None, label="", status="withheld", reason=reason)
+
+
+def give_option_sets(
+    predictions: Predictions, calibration: Predictions, *, max_error: float
+) -> Predictions:
+    """The predictions with a set of options each, which misses the key rarely enough.
+
+    Args:
+        predictions: The answers.
+        calibration: Answers of the same model, with keys, to questions drawn alike.
+        max_error: The expected share of sets without the key that is not to be exceeded.
+
+    Raises:
+        PredictionError: If the calibration answers can't be used for a promise.
+        SettingsError: If ``max_error`` is no number between 0 and 1.
+    """
+    _refuse_unfit(predictions, calibration)
+    known = [
+        (question, item.probabilities)
+        for question, item in zip(calibration.bank, calibration, strict=True)
+        if question.answer is not None and item.probabilities
+    ]
+    threshold = set_threshold(
+        [min(shares[index] for index in question.answer or ()) for question, shares in known],
+        clusters_of([question for question, _ in known]),
+        max_error=max_error,
+    )
+    scored = [index for index, item in enumerate(predictions) if item.probabilities]
+    sets = option_sets([predictions[index].probabilities for index in scored], threshold)
+    of_index = dict(zip(scored, sets, strict=True))
+    items = [replace(item, option_set=of_index.get(i, ())) for i, item in enumerate(predictions)]
+    return replace(predictions, _items=tuple(items))
+
+
+def _refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
+    """Refuse calibration answers that would make a promise of nothing; name doubtful ones."""
+    from zhmcq.prediction._predictions import Predictions
+
+    if not isinstance(calibration, Predictions):
+        raise PredictionError(
+            f"calibrated_on={calibration!r:.80}: expected the Predictions of the same model for "
+            "questions whose keys are known, as in calibrated_on=predictor.predict(validation)"
+        )
+    by, other = predictions.answered_by, calibration.answered_by
+    if by is not None and other is not None and by.sha256 != other.sha256:
+        raise PredictionError(
+            "calibrated_on was answered by another model, adapter, prompt or mode than these "
+            "questions, so that its confidences say nothing about theirs: answer both with one "
+            "predictor"
+        )
+    if not any(question.answer is not None for question in calibration.bank):
+        raise PredictionError(
+            "calibrated_on has no question with a key: expected answers to questions whose keys "
+            "are known"
+        )
+    scored = [item for item in calibration if item.confidence is not None]
+    if not scored or all(item.confidence is None for item in predictions if item.answer):
+        raise PredictionError(
+            "a promise needs confidences, and generated replies have none: answer both banks with "
+            "mode='score'"
+        )
+    marks = fingerprints(calibration.bank)
+    _refuse_shared(calibration.bank, marks, fingerprints(predictions.bank))
+    if other is not None:
+        _refuse_trained_on(calibration.bank, marks, other.seen.train)
+        chose = sum(mark in other.seen.validation for mark in marks)
+        if chose:
+            logger.warning(
+                "%d of %d calibration questions chose the model's checkpoint and fitted its "
+                "confidences, so that the promise is a little too good: calibrate on others where "
+                "there are some",
+                chose, len(marks),
+            )  # fmt: skip
+
+
+def _refuse_shared(
+    questions: Sequence[Question], marks: Sequence[str], others: Iterable[str]
+) -> None:
+    asked = set(others)
+    shared = [q.id for q, mark in zip(questions, marks, strict=True) if mark in asked]
+    if shared:
+        raise PredictionError(
+            f"{len(shared)} calibration questions are among those to be answered "
+            f"({', '.join(shared[:5])}): a promise about questions whose keys were used is none; "
+            "calibrate on others"
+        )
+
+
+def _refuse_trained_on(
+    questions: Sequence[Question], marks: Sequence[str], trained: frozenset[str]
+) -> None:
+    seen = [q.id for q, mark in zip(questions, marks, strict=True) if mark in trained]
+    if seen:
+        raise PredictionError(
+            f"the model was trained on {len(seen)} of {len(marks)} calibration questions "
+            f"({', '.join(seen[:5])}), which it answers better than others: calibrate on questions "
+            "that it has not seen, such as those of validation"
+        )
