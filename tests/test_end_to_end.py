@@ -146,7 +146,7 @@ def test_the_second_workbook_is_answered_row_by_row(run: Any) -> None:
     table = list(sheet.iter_rows(values_only=True))
     assert table[0] == (
         *("題號", "文章", "問題", "選項1", "選項2", "選項3", "選項4"),
-        *("Predicted", "Confidence", "Status", "Reason"),
+        *("Predicted", "Confidence (uncalibrated)", "Status", "Reason"),
     )
     assert table[1][:3] == (10023321, toy_questions(1)[0].passage, toy_questions(1)[0].stem)
     assert table[1][7] == keys[0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_xlsx_repeats_the_inputs_columns_and_adds_the_answers(
     bank: QuestionBank, tmp_path: Path
 ) -> None:
     rows = sheet_rows(answered(bank, "2", "", confidence=0.75), tmp_path)
-    assert rows[0] == [*HEADER, "Predicted", "Confidence", "Status", "Reason"]
+    assert rows[0] == [*HEADER, "Predicted", "Confidence (uncalibrated)", "Status", "Reason"]
     assert rows[1][:8] == [
         101,
         "小明去了圖書館。",
@@ -267,7 +268,9 @@ def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
 
 def test_a_frame_has_a_line_for_each_row_with_key_and_confidence(bank: QuestionBank) -> None:
     frame = answered(bank, "2", "", confidence=0.75).to_pandas()
-    assert list(frame.columns) == ["id", "answer", "key", "confidence", "status", "reason"]
+    assert list(frame.columns) == [
+        *("id", "answer", "key", "confidence", "calibrated", "status", "reason"),
+    ]
     assert frame["id"].tolist() == [101, 102, "A-3", "2021010112345678"]
     assert frame["answer"].tolist() == ["2", "", "", ""]
     assert frame["key"].tolist() == ["1", "", "2", ""]
@@ -277,8 +280,19 @@ def test_a_frame_has_a_line_for_each_row_with_key_and_confidence(bank: QuestionB
     assert frame["reason"].tolist()[1] == bank.problems[0].message
 
 
+def test_files_and_frames_say_whether_confidences_are_calibrated(tmp_path: Path) -> None:
+    plain = answered(made_in_code(), "B", "2", confidence=0.75)
+    fitted = Predictions(plain.bank, tuple(replace(item, calibrated=True) for item in plain))
+    assert sheet_rows(plain, tmp_path)[0][7] == "Confidence (uncalibrated)"
+    assert sheet_rows(fitted, tmp_path)[0][7] == "Confidence"
+    assert repr(plain) == "<Predictions: 2 of 2 questions answered, uncalibrated>"
+    assert repr(fitted) == "<Predictions: 2 of 2 questions answered>"
+    assert plain.to_pandas()["calibrated"].tolist() == [False, False]
+    assert fitted.to_pandas()["calibrated"].tolist() == [True, True]
+
+
 def test_a_frame_of_no_rows_has_its_columns() -> None:
-    assert Predictions(QuestionBank([]), ()).to_pandas().shape == (0, 6)
+    assert Predictions(QuestionBank([]), ()).to_pandas().shape == (0, 7)
 
 
 def test_predictions_are_a_sequence_whose_slices_keep_their_rows(

@@ -161,7 +161,16 @@ class Predictions(Sequence[Prediction]):
 
     def __repr__(self) -> str:
         answered = sum(item.status == "answered" for item in self._items)
-        return f"<Predictions: {answered} of {len(self)} questions answered>"
+        uncalibrated = "" if self.calibrated else ", uncalibrated"
+        return f"<Predictions: {answered} of {len(self)} questions answered{uncalibrated}>"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the confidences are probabilities (:attr:`Prediction.calibrated`).
+
+        Also true where there is no confidence that could mislead.
+        """
+        return all(item.calibrated for item in self._items if item.confidence is not None)
 
     def outcomes(self) -> list[Outcome]:
         """The outcome of each question that has a key."""
@@ -247,6 +256,8 @@ class Predictions(Sequence[Prediction]):
     def to_xlsx(self, path: str | Path) -> None:
         """Write the input's columns with answer, confidence, status and reason added.
 
+        The confidence's header says so where it is not calibrated.
+
         Args:
             path: The file; an older one is replaced, but for one that the questions came from.
 
@@ -261,12 +272,19 @@ class Predictions(Sequence[Prediction]):
         if not headers or any(source.origin not in table.rows for source in sources):
             # Questions made in code or read from json have no cells: they get plain ones.
             headers += [name for name in _plain_headers(self.bank) if name not in headers]
-        added = _distinct_from(headers, ADDED_HEADERS)
+        added = _distinct_from(headers, self._added_headers())
         rows = []
         for source, item in self._rows():
             values = (item.label, item.confidence, item.status, item.reason)
             rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
         write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
+
+    def _added_headers(self) -> tuple[str, ...]:
+        if self.calibrated:
+            return ADDED_HEADERS
+        return tuple(
+            f"{name} (uncalibrated)" if name == "Confidence" else name for name in ADDED_HEADERS
+        )
 
     def to_json(self, path: str | Path) -> None:
         """Write every prediction with all its fields.
@@ -286,7 +304,8 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
-            ``key`` (likewise), ``confidence``, ``status`` and ``reason``.
+            ``key`` (likewise), ``confidence``, ``calibrated`` (whether that is a probability),
+            ``status`` and ``reason``.
         """
         import pandas as pd  # here alone: importing it takes half a second
 
@@ -296,12 +315,13 @@ class Predictions(Sequence[Prediction]):
                 "answer": item.label,
                 "key": source.answer_label if isinstance(source, Question) else "",
                 "confidence": item.confidence,
+                "calibrated": item.calibrated,
                 "status": item.status,
                 "reason": item.reason,
             }
             for source, item in self._rows()
         ]
-        names = ["id", "answer", "key", "confidence", "status", "reason"]
+        names = ["id", "answer", "key", "confidence", "calibrated", "status", "reason"]
         return pd.DataFrame(rows, columns=names).astype({"confidence": "float64"})
 
     def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
