@@ -104,6 +104,7 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
     listed = rf"(?:选项)?{single}(?:项|选项)?"
     run = rf"{_FILLER}{number}{_FILLER}(?P<run>{single}(?:项|选项)?(?:{again}{listed}){{0,25}})"
     character = r"\d" if alphabet is DIGITS else "."
+    before_number = "" if alphabet is DIGITS else r"|:(?=\d)"  # 3:8 is a ratio, A:8 is none
     return LabelPatterns(
         filler=re.compile(_FILLER),
         token=re.compile(spelling.token),
@@ -111,7 +112,7 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
         mention=re.compile(spelling.mention),
         item=re.compile(
             rf"{spelling.head}(?:(?<=[(\[]{character})\s?[)\]]"
-            rf"|(?<![^\s*#>项:,;。、]{character})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
+            rf"|(?<![^\s*#>项:,;。、]{character})\s?(?:[.、:)](?!\d){before_number}|(?:选项|项)\s?[:,]))"
         ),
     )
 

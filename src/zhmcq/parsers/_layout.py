@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import re
 
-from zhmcq.parsers._vocabulary import NamedOptions, Vocabulary
+from zhmcq.parsers._names import NamedOptions
+from zhmcq.parsers._vocabulary import Vocabulary
 
 __all__ = ["VERDICT", "ReplyLayout", "next_question", "this_turn", "without_reasoning"]
 
@@ -111,6 +112,8 @@ class ReplyLayout:
             return False
         between = self.text[last.end : item.start]
         if self.words.texts:
+            if not last.with_text and not between.strip():
+                return False  # A: (B) …: the A: of a transcript
             if last.with_text:
                 return bool(_SAYS_NOTHING.fullmatch(between))
             option = self.words.texts.get(last.indexes[0], "")  # repeated with a slip
