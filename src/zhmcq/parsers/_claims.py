@@ -16,6 +16,7 @@ __all__ = ["answered_question", "is_asked", "stands_by"]
 # How far a clause is looked at, before words that choose and after what they name.
 _LONGEST_CLAUSE = 48
 _LONGEST_REST = 24
+_HARDLY_A_CLAUSE = ("", "那", "就", "则", "可能", "大概", "then")
 _BOUNDARIES = (",", "。", ";", "!", "?", "\n", ". ")
 
 # Who claims something: the reply itself, or people that it speaks of. 我和同學 is the reply, too.
@@ -32,19 +33,27 @@ _OTHERS = (
 )
 _PERSON = re.compile(rf"(?P<own>{_OWN})|(?P<others>{_OTHERS})")
 # 考生應選D: what they ought to choose is the reply's own answer.
-_OUGHT = re.compile(r"应|该|须|要|宜|\b(?:should|must|ought|need)\b", re.IGNORECASE)
+_OUGHT = re.compile(
+    r"应|该|须|要|宜|可以|可知|看出|得知|\b(?:should|must|ought|need|can)\b", re.IGNORECASE
+)
 _HEARSAY = re.compile(
-    r"(?:听说|据说|据传|传闻|谣传|误|错|误以为|容易|往往|误导人|陷阱[^,]{0,4}是"
-    r"|(?i:I\sheard|reportedly|supposedly|wrongly|mistakenly|incorrectly"
-    r"|mistake[^,]{0,8}\sto|trap[^,]{0,8}\sto|tempt(?:ed|ing)\sto))\W{0,2}(?:选择)?[^,]{0,4}\Z"
+    r"(?:(?:听说|据说|据传|传闻|谣传|\b(?i:I\sheard|reportedly|supposedly))[^,]{0,8}"
+    r"|(?:误|错|容易|往往|陷阱[^,]{0,4}是)[会被就]?\s?"
+    r"|\b(?i:wrongly|mistakenly|incorrectly|(?:mistake|trap|error)\s(?:is|was)\s(?:to\s)?"
+    r"|tempt(?:ed|ing)\sto)\s?)\Z"
 )
 # The second-best. 其次，… (secondly) has a comma, 再次 and 這次 have another character before.
 _SECOND = re.compile(
-    r"(?:(?<![\u4e00-\u9fff])次|其次(?:才|再|则|会|可|是)?|第二(?:个|位|顺位)?(?:的|候选|志愿|可能)?"
+    r"(?:(?<![\u4e00-\u9fff])次|其次(?:才|再|则|会|可|是)?|第二(?:个|位|顺位)?(?:的|候|志愿|可能)?"
     r"|(?:备选?|备用|备案|候补|替代|替补|次佳|次优|次好|次要|次选|退而求其次"
     r"|第二(?:个|位)?(?:选择|候选|志愿|可能|顺位)"
     r"|(?i:second[\s-](?:best|choice|guess|pick|option|answer)|next[\s-]best|runner-up"
     r"|\b(?:alternate|alternative|back-?up|fallback)))[^,]{0,12}|(?i:\bsecond[\s-]))\Z"
+)
+# The clause before: 如果還有第二個答案，應該是B.
+_SECOND_CLAUSE = re.compile(
+    r"(?:第二个?|另一个?|备用|备选)的?(?:答案|选择|选项|可能)"
+    r"|\b(?i:second|another|alternative|back-?up)\s(?i:guess|choice|answer|option|pick)\b"
 )
 # What was thought first, or is thought wrongly: 一開始以為是A, At first I thought it's A.
 _AT_FIRST = re.compile(
@@ -83,6 +92,12 @@ def clause_before(text: str, position: int) -> str:
     return window[max(ends, default=0) :]
 
 
+def _clause_of_comma(text: str, position: int, clause: str) -> str:
+    """The clause before the one that ends at a position, if a comma parts them; else nothing."""
+    start = position - len(clause)
+    return clause_before(text, start - 1) if text[max(0, start - 1) : start] == "," else ""
+
+
 def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = False) -> bool:
     """Whether what stands between two positions is stated as the reply's own first choice.
 
@@ -94,11 +109,12 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
         second: Whether the second option is named, which 第二個選項 names, too.
     """
     clause = clause_before(text, start)
-    if clause and (
+    if (
         _HEARSAY.search(clause)
         or _AT_FIRST.search(clause)
         or _COMPARED_WITH.search(clause)
         or (not second and _SECOND.search(clause))
+        or (clause.strip() in _HARDLY_A_CLAUSE and _SECOND_CLAUSE.search(_clause_of_comma(text, start, clause)))
         or _claimed_by_others(clause, stem)
     ):
         return False

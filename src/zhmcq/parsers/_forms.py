@@ -48,7 +48,9 @@ def find_forms(reply: Reply) -> None:
         wrong = reply.verdicts.get(item.indexes[0]) == "no" and not reply.asks_false
         counts = item.with_text and not wrong and not reply.layout.listed(item)
         if counts and not reply.layout.in_echo(item.start):
-            stands = reply.stands_by(item.start, item.end)
+            stands = reply.stands_by(item.start, item.end) and not cues.BELITTLED.match(
+                reply.text, item.end
+            )
             weight = None if stands else SUPPOSITION
             reply.add_named("label_and_text", item.start, item, weight=weight)
     if reply.words.says_true_or_false:

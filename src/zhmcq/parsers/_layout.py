@@ -35,6 +35,7 @@ _SAYS_NOTHING = re.compile(r"[^\w√×]*+(?:选项|option)?[^\w√×]*+", re.IGN
 _BLANKS = re.compile(r"\s*+")
 # How much longer than the option its repetition may be, and how long if its text is not known.
 _SLIP, _LONGEST_REPEATED = 8, 120
+_REST_OF_LINE = re.compile(r"[^\S\n]*+[.。]?[^\S\n]*+(?:\n|\Z)")
 _SPACES = re.compile(r"\s{0,4}")
 
 
@@ -102,10 +103,16 @@ class ReplyLayout:
             if item and run and self._continues(run[-1], item):
                 run.append(item)
                 continue
+            while self.words.texts and run and self._is_bare(run[-1]):
+                run.pop()  # A: it's B. — nothing is listed under B
             if len(run) > 1 and (self.words.texts or len(run) == self.words.count):
                 echoes.append((run[0].start, run[-1].end))
             run = [item] if item and item.indexes == (0,) else []
         return echoes
+
+    def _is_bare(self, item: NamedOptions) -> bool:
+        """Whether nothing stands between a label that heads something and the end of its line."""
+        return not item.with_text and bool(_REST_OF_LINE.match(self.text, item.end))
 
     def _continues(self, last: NamedOptions, item: NamedOptions) -> bool:
         if item.indexes[0] != last.indexes[0] + 1:

@@ -157,6 +157,9 @@ def find_judgements(reply: Reply) -> None:
             _judge(reply, judged, begin, pending)
             pending = []
     _compare(reply, comparisons)
+    for named in words.others.ordinals(text):
+        if judged := cues.judgement_at(text, named.end):
+            _judge(reply, judged, named.start, list(named.indexes))
 
 
 def _compare(reply: Reply, comparisons: list[_Comparison]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from zhmcq.parsers._label_patterns import LabelPatterns, label_patterns
@@ -53,6 +53,7 @@ _ORDINAL = re.compile(
     rf"|(?i:the\s)?(?P<english>{_ENGLISH}(?:(?i:,?\s(?:and\s)?(?:the\s)?){_ENGLISH}){{0,5}})"
     r"\s(?i:(?:option|choice|answer|one)s?)\b)"
 )
+_ORDINAL_ANYWHERE = re.compile(_ORDINAL.pattern.split("+", 1)[1])
 _EACH_NUMBER = re.compile(_NUMBER)
 _EACH_ENGLISH = re.compile(_ENGLISH)
 
@@ -80,6 +81,7 @@ class OtherNames:
         forms: Everything that names an option as a label does, and the option's index.
         texts: The folded texts by which options can be named, by index.
         count: How many options there are.
+        token: The pattern of one label.
 
     Attributes:
         has_numbers: Whether some option is a number itself.
@@ -91,11 +93,14 @@ class OtherNames:
         forms: Mapping[str, int],
         texts: Mapping[int, str],
         count: int,
+        token: str,
     ) -> None:
         self.alphabet = alphabet
         self.forms = forms
         self.count = count
         self.has_numbers = any(re.fullmatch(r"[\d.,%/+-]+", text) for text in texts.values())
+        # First choice: D — the first of the reply's own choices, not option A.
+        self._ranked = re.compile(rf"\s?(?:是|为|:|is|would be)\s?[(\[]?(?:{token})(?![A-Za-z0-9])")
         self._numbers: LabelPatterns | None = None
         plain = alphabet is not LETTERS and alphabet is not DIGITS and count > 2
         if plain and not self.has_numbers and not any(map(str.isdecimal, forms)):
@@ -112,7 +117,7 @@ class OtherNames:
     def ordinal(self, text: str, position: int) -> NamedOptions | None:
         """選項2, 第二個選項, 第一、三項 or the first option, whatever the labels are."""
         match = _ORDINAL.match(text, position)
-        if not match:
+        if not match or self._ranked.match(text, match.end()):
             return None
         if english := match.group("english"):
             tokens = _EACH_ENGLISH.findall(english)
@@ -126,6 +131,12 @@ class OtherNames:
         if self.alphabet is DIGITS:
             indexes = [self.forms.get(str(number), number - 1) for number in numbers]
         return self._known(indexes, match.start(), match.end())
+
+    def ordinals(self, text: str) -> Iterator[NamedOptions]:
+        """Every ordinal in a text."""
+        for match in _ORDINAL_ANYWHERE.finditer(text):
+            if (named := self.ordinal(text, match.start())) and not named.unknown:
+                yield named
 
     def number(self, text: str, position: int) -> NamedOptions | None:
         """A number in place of ① or 甲; items of a combination in other signs (1、3 for ①③)."""
@@ -162,7 +173,7 @@ class OtherNames:
         before, words = whole.split(part, 1)[0].split(), part.split()
         if any(word in _NOT for word in before[-3:]) or not words:
             return False
-        if any(word.isascii() and len(word) >= 4 for word in words):
+        if any(word.isascii() and word.isalpha() and len(word) >= 4 for word in words):
             return True
         share = len(words) / len(whole.split())
         if not before:

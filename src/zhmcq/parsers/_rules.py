@@ -101,8 +101,8 @@ LINKS = {
         r"(?:最佳|最终|唯一|最好|最合适)?的?"
     ),
     "judged_en": (
-        r"(?i:\s?(?:is|are|was|seems|appears|must be)\s"
-        r"(?:(?:to be|also|clearly|likely|the|most)\s){0,3})"
+        r"(?i:\s?(?:is|are|was|seems|appears|must be|would be)\s"
+        r"(?:(?:to be|also|clearly|likely|the|most|my)\s){0,3})"
     ),
     "judged_not_en": r"(?i:\s?(?:isn't|is not|is never|was not|are not|aren't)\s)",
     "compared_en": (
@@ -181,7 +181,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="result",
         position="before",
-        words="得出|得到|推出|判断|判定|认为|得",
+        words="得出|得到|推出|判断|判定|认为|确定|确认|发现|得",
         link="must",
         weak=True,
         weight=82,
@@ -255,7 +255,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="choose_en",
         position="before",
-        words="choose|select|pick|go with|went with|opt for",
+        words="choose|select|pick|go with|went with|opt for|first choice|top choice|best guess",
         link="may",
         weight=88,
         example="Summer is hot, so I choose B.",
@@ -264,7 +264,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="it_is_en",
         position="before",
-        words="it's|it is|it should be|it must be|it would be|I'd say|but",
+        words="it's|it is|it should be|it must be|it would be|I'd say|I think|I believe|I guess|but",
         weak=True,
         weight=84,
         example="Hot weather means it is B.",

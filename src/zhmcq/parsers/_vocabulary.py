@@ -38,7 +38,7 @@ _AND_OR = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
 _LAST_OF_LIST = re.compile(r"\s{0,2}[,;]\s{0,2}(?:选项)?[(\[]?[^\s,;、和与或及]{1,4}\Z")
 _DESCRIBED = re.compile(
     r"[)\]]?(?:选?项)?(?:[是为](?!因为|正确|对|错|答案|最[合适正佳好恰])|则|太|有|较|只|不|虽|在|比)"
-    r"|[)\]]?\s(?:is|was|has|are)\b(?!\s(?:correct|right|true|wrong|false|incorrect))"
+    r"|[)\]]?\s(?:is|was|has|are|would|could|might|may|comes|seems)\b(?!\s(?:correct|right|true|wrong|false|incorrect))"
 )
 # "the answer is a metal": a small letter needs an end behind it to be a label.
 _AFTER_SMALL = re.compile(r"\s?(?:[)\].,、。*\"'`}$:;<]|\n|\Z)|项|选项")
@@ -86,7 +86,7 @@ class Vocabulary:
         first_characters = {squeezed[0] for squeezed in self.squeezed.values() if squeezed}
         self._first_characters = first_characters | {char.upper() for char in first_characters}
         self.patterns = label_patterns(self.alphabet, tuple(self.forms), names[0].islower())
-        self.others = OtherNames(self.alphabet, self.forms, self.texts, self.count)
+        self.others = OtherNames(self.alphabet, self.forms, self.texts, self.count, self.patterns.token.pattern)
 
     def read(self, text: str, position: int) -> NamedOptions | None:
         """Read labels or an option text at ``position``, after brackets, colons and the like.
