@@ -114,7 +114,10 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
         or _AT_FIRST.search(clause)
         or _COMPARED_WITH.search(clause)
         or (not second and _SECOND.search(clause))
-        or (clause.strip() in _HARDLY_A_CLAUSE and _SECOND_CLAUSE.search(_clause_of_comma(text, start, clause)))
+        or (
+            clause.strip() in _HARDLY_A_CLAUSE
+            and _SECOND_CLAUSE.search(_clause_of_comma(text, start, clause))
+        )
         or _claimed_by_others(clause, stem)
     ):
         return False
@@ -122,10 +125,11 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
 
 
 def _claimed_by_others(clause: str, stem: str) -> bool:
-    person = None
-    for person in _PERSON.finditer(clause):
-        pass
-    if person is None or person.group("own") or person.group() in stem:
+    people = list(_PERSON.finditer(clause))
+    if not people:
+        return False
+    person = people[-1]  # the nearest
+    if person.group("own") or person.group() in stem:
         return False
     return not _OUGHT.search(clause, person.end())
 

@@ -83,7 +83,9 @@ FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
 # Nothing more in the reply.
 SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
 # A label that stands alone: 因此 A，
-CLAUSE_END = re.compile(r"\s?(?:[。.,;!?:\n()\]*\"'$}<]|\Z|项|选项|吧|才|而|了?(?=[。.,;!\n]|\Z)|是(?=[。.,;!\n]|\Z))")
+CLAUSE_END = re.compile(
+    r"\s?(?:[。.,;!?:\n()\]*\"'$}<]|\Z|项|选项|吧|才|而|了?(?=[。.,;!\n]|\Z)|是(?=[。.,;!\n]|\Z))"
+)
 # In the stem: 下列何者錯誤, 不正確的是, Which is NOT.
 ASKS_FALSE = re.compile(
     r"(?:何者|何项|何种|何[时地人物]|[哪那][一些个种项位]?|下列|以下)[^。?!\n]{0,60}?(?:不|非|错|误|无关)"

@@ -1,24 +1,15 @@
-"""Answers that the shape of a reply gives: its beginning and end, lists, marks, questions answered."""
+"""Answers that the shape of a reply gives: its beginning, its end, questions it answers."""
 
 from __future__ import annotations
 
 from zhmcq.parsers import _cues as cues
 from zhmcq.parsers._claims import answered_question
-from zhmcq.parsers._layout import VERDICT
-from zhmcq.parsers._marks import likeliest_by_share, read_marks
 from zhmcq.parsers._names import NamedOptions
 from zhmcq.parsers._reply import SUPPOSITION, Reply
 from zhmcq.parsers._vocabulary import ALL_OF_THEM, NONE_OF_THEM
 from zhmcq.zh._labels import DIGITS
 
-__all__ = ["answer_alone", "find_forms", "find_verdicts"]
-
-# Several options judged right, where several may be: stronger than one found by elimination.
-_VERDICTS_OF_MULTIPLE = 72
-# How much of what a reply says of one option is searched for a verdict.
-_LONGEST_VERDICT = 400
-# More labels than that are no list of marks.
-_MOST_MARKED = 200
+__all__ = ["answer_alone", "find_forms"]
 
 
 def answer_alone(reply: Reply) -> bool:
@@ -148,65 +139,3 @@ def _opens(reply: Reply, named: NamedOptions) -> bool:
     if named.with_text:
         return not cues.BELITTLED.match(text, named.end)
     return follows in ".。,:)]*、\n"
-
-
-def find_verdicts(reply: Reply) -> None:
-    """Add the option judged unlike all others, those with a mark, or the likeliest by far."""
-    names = reply.names or _names_by_text(reply)
-    if 2 <= len(names) <= _MOST_MARKED:
-        if likeliest := likeliest_by_share(reply.text, reply.words, names):
-            reply.add_named("shares", likeliest.start, likeliest)
-        if _find_marks(reply, names):
-            return
-    count = reply.words.count
-    if count < 3 or not (reply.layout.items or reply.verdicts):
-        return
-    verdicts = {}
-    next_starts = [*(item.start for item in reply.layout.items[1:]), len(reply.text)]
-    for item, next_start in zip(reply.layout.items, next_starts, strict=False):
-        if reply.layout.in_echo(item.start):
-            continue
-        stop = min(next_start, item.end + _LONGEST_VERDICT)
-        words = [match.lastgroup for match in VERDICT.finditer(reply.text, item.end, stop)]
-        if words:
-            verdicts[item.indexes[0]] = str(words[-1])
-    verdicts.update(reply.verdicts)
-    yes = [index for index, word in verdicts.items() if word == "yes"]
-    no = [index for index, word in verdicts.items() if word == "no"]
-    end = len(reply.text.rstrip())
-    start = reply.layout.items[0].start if reply.layout.items else 0
-    stem = reply.stem.strip()
-    if reply.multiple:
-        chosen = no if reply.asks_false else yes
-        if chosen and verdicts:
-            reply.add("verdicts", start, end, chosen, weight=_VERDICTS_OF_MULTIPLE)
-    elif len(no) == count - 1 and not (reply.asks_false and stem):
-        reply.add("verdicts", start, end, set(range(count)) - set(no))
-    elif len(yes) == count - 1 and (reply.asks_false or (not stem and no)):
-        reply.add("verdicts", start, end, set(range(count)) - set(yes))
-
-
-def _names_by_text(reply: Reply) -> list[NamedOptions]:
-    """Where the texts of options stand for the first time, if the reply has no labels."""
-    lower = reply.text.lower()
-    if len(lower) != len(reply.text):
-        return []
-    places = [(lower.find(text.lower()), index) for index, text in reply.words.texts.items()]
-    return [
-        NamedOptions((index,), start, start + len(reply.words.texts[index]), by_text=True)
-        for start, index in sorted(places)
-        if start >= 0
-    ]
-
-
-def _find_marks(reply: Reply, names: list[NamedOptions]) -> bool:
-    """Add the options with a ✓ or a yes; whether the reply marks its options at all."""
-    marked = read_marks(reply.text, reply.words, names)
-    if marked is None:
-        return False
-    wanted = [index for index, yes in marked.marks.items() if yes != reply.asks_false]
-    others = len(marked.marks) - len(wanted)
-    if wanted and (reply.multiple or (len(wanted) == 1 and others)):
-        reply.add("marks", marked.start, marked.end, wanted)
-        return True
-    return False

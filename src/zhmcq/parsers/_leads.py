@@ -1,31 +1,18 @@
-"""Options named by words before or after them: 答案是B, B正確, C比B更好."""
+"""Options named after words that lead to an answer: 答案是B."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from zhmcq.parsers import _cues as cues
-from zhmcq.parsers._cues import Judgement, Lead
+from zhmcq.parsers._cues import Lead
 from zhmcq.parsers._names import NamedOptions
-from zhmcq.parsers._reply import SUPPOSITION, Reply
-from zhmcq.parsers._rules import DECISION, RULE_BY_NAME, STRICT
+from zhmcq.parsers._reply import SUPPOSITION, TRUE_THOUGH_FALSE_ASKED, Reply
+from zhmcq.parsers._rules import RULE_BY_NAME
 from zhmcq.parsers._vocabulary import NONE_OF_THEM
 
-__all__ = ["find_judgements", "find_leads"]
+__all__ = ["find_leads"]
 
 # An option text after a word such as 因此 may be any sentence: it has to be the only one.
 _WEAK_TEXT = 58
-# 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
-_TRUE_THOUGH_FALSE_ASKED = 35
-
-
-class _Comparison(NamedTuple):
-    """Options called better than another between two positions."""
-
-    start: int
-    end: int
-    better: tuple[int, ...]
-    worse: int
 
 
 def find_leads(reply: Reply) -> None:
@@ -43,12 +30,17 @@ def find_leads(reply: Reply) -> None:
         elif not lead.rule.weak or _stands_alone(reply, named):
             _weigh(reply, lead, named)
     if reply.answer_mark is not None:
-        position = reply.answer_mark
-        answer = reply.words.read(text, position)
-        if answer and _stands_alone(reply, answer) or (
-            answer and cues.judgement_at(text, cues.after_brackets(text, answer.end))
-        ):
-            _weigh(reply, Lead(RULE_BY_NAME["answer"], position, position, position), answer)
+        _after_answer_mark(reply, reply.answer_mark)
+
+
+def _after_answer_mark(reply: Reply, position: int) -> None:
+    """A: Jupiter, in a transcript of questions and answers."""
+    named = reply.words.read(reply.text, position)
+    if named is None:
+        return
+    judged = cues.judgement_at(reply.text, cues.after_brackets(reply.text, named.end))
+    if judged or _stands_alone(reply, named):
+        _weigh(reply, Lead(RULE_BY_NAME["answer"], position, position, position), named)
 
 
 def _no_answer(reply: Reply, lead: Lead) -> bool:
@@ -90,7 +82,7 @@ def _weigh(reply: Reply, lead: Lead, named: NamedOptions) -> None:
             reply.verdicts[index] = "yes"
         reply.add_named(rule.name, start, named, weight=SUPPOSITION)
     elif rule.weak and reply.asks_false and judged and judged.rule.effect == "choose":
-        reply.add_named(rule.name, start, named, weight=_TRUE_THOUGH_FALSE_ASKED)
+        reply.add_named(rule.name, start, named, weight=TRUE_THOUGH_FALSE_ASKED)
     elif rule.weak and named.by_text:
         reply.add_named(rule.name, start, named, weight=min(rule.weight, _WEAK_TEXT))
     else:
@@ -112,79 +104,3 @@ def _stands_alone(reply: Reply, named: NamedOptions) -> bool:
     if introduced.endswith(("选项", "(", "[", '"', "**")):
         return True
     return bool(cues.CLAUSE_END.match(text, named.end))
-
-
-def find_judgements(reply: Reply) -> None:
-    """Add the options that words after them judge: B正確, A和C都錯, C比A更好."""
-    words, text = reply.words, reply.text
-    if words.alphabet is None:
-        return
-    pending: list[int] = []
-    begin = last = 0
-    comparisons: list[_Comparison] = []
-    for match in words.patterns.mention.finditer(text):
-        start, end = match.span()
-        index = words.forms.get(match.group())
-        if index is None:
-            pending = []
-            continue
-        after = cues.after_brackets(text, end)
-        option = words.text_at(text, after)
-        if option and option.indexes == (index,):
-            after = option.end
-        reply.names.append(NamedOptions((index,), start, after if option else end))
-        if reply.layout.in_echo(start):
-            pending = []
-            continue
-        than = pending and cues.THAN.fullmatch(text, last, start)
-        if than:  # B比A更合適: what is judged is B
-            better = cues.judgement_at(text, after)
-            if better and better.rule.effect == "choose" and not than.group("no"):
-                comparisons.append(_Comparison(begin, better.end, tuple(pending), index))
-            pending = []
-            continue
-        if cues.is_reference(text, start, after):
-            pending = []  # 和A相比，B更好
-            continue
-        joined = pending and cues.JOINS.fullmatch(text, last, start)
-        pending = [*pending[-words.count :], index] if joined else [index]
-        begin = begin if joined else start
-        last = end
-        quoted = text[end : end + 1] == '"'  # 选项C"…"符合题意
-        judged = cues.judgement_at(text, end) if quoted else None
-        judged = judged or cues.judgement_at(text, after)
-        if judged:
-            _judge(reply, judged, begin, pending)
-            pending = []
-    _compare(reply, comparisons)
-    for named in words.others.ordinals(text):
-        if judged := cues.judgement_at(text, named.end):
-            _judge(reply, judged, named.start, list(named.indexes))
-
-
-def _compare(reply: Reply, comparisons: list[_Comparison]) -> None:
-    """Add what is called better than another option, and is not beaten itself."""
-    stated = [found for found in comparisons if reply.stands_by(found.start, found.end)]
-    beaten = {found.worse for found in stated}
-    for found in stated:
-        if not reply.asks_false and beaten.isdisjoint(found.better):
-            reply.add("is_better", found.start, found.end, found.better)
-
-
-def _judge(reply: Reply, judged: Judgement, start: int, indexes: list[int]) -> None:
-    """Add the options at ``start`` with what the judgement after them makes of them."""
-    rule = judged.rule
-    wrong = rule.effect == "false"
-    stands = reply.stands_by(start, judged.end)
-    if stands:
-        for index in indexes:
-            reply.verdicts[index] = "no" if wrong else "yes"
-    weight = rule.weight
-    concludes = cues.CONCLUDES.search(reply.text[max(0, start - 20) : start])
-    if not stands or (wrong and not reply.asks_false):
-        weight = 0
-    elif rule.weight < DECISION and not wrong and reply.asks_false:
-        weight = _TRUE_THOUGH_FALSE_ASKED if concludes else SUPPOSITION
-    elif rule.weight < DECISION and concludes:
-        weight = STRICT
-    reply.add(rule.name, start, judged.end, indexes, weight=weight)

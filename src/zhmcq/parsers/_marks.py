@@ -77,7 +77,9 @@ def _marks_of(text: str, names: list[NamedOptions]) -> MarkedOptions | None:
         if trailing:
             after.append((name, trailing.lastgroup == "yes"))
     led = len(before) == len(names) or (len(before) >= len(after) and not ends_with_mark)
-    found = before if before and led and not (ends_with_mark and len(after) == len(names)) else after
+    found = (
+        before if before and led and not (ends_with_mark and len(after) == len(names)) else after
+    )
     marks: dict[int, bool] = {}
     for name, yes in found:
         if marks.setdefault(name.indexes[0], yes) != yes:
@@ -123,7 +125,7 @@ def _marks_in_columns(text: str, words: Vocabulary) -> MarkedOptions | None:
     return None
 
 
-def shares(text: str, names: list[NamedOptions], count: int) -> Iterator[tuple[int, float, int]]:
+def _shares(text: str, names: list[NamedOptions]) -> Iterator[tuple[int, float, int]]:
     """The options that have a number behind them, with the number and where it ends."""
     for position, name in enumerate(names):
         stop = names[position + 1].start if position + 1 < len(names) else len(text)
@@ -140,7 +142,7 @@ def likeliest_by_share(
     It has to have more than half and twice as much as the next. Where the options are numbers
     themselves, a list of numbers repeats them.
     """
-    found = list(shares(text, names, words.count))
+    found = list(_shares(text, names))
     amounts = {index: amount for index, amount, _ in found}
     if len(found) != words.count or len(amounts) != words.count or words.others.has_numbers:
         return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from zhmcq.parsers._forms import answer_alone, find_forms, find_verdicts
-from zhmcq.parsers._leads import find_judgements, find_leads
+from zhmcq.parsers._forms import answer_alone, find_forms
+from zhmcq.parsers._judgements import find_judgements
+from zhmcq.parsers._leads import find_leads
 from zhmcq.parsers._option_texts import find_texts
 from zhmcq.parsers._protocol import Mention
 from zhmcq.parsers._reply import LEAST, Reply
 from zhmcq.parsers._rules import DECISION
+from zhmcq.parsers._verdicts import find_verdicts
 from zhmcq.questions import Question
 
 __all__ = ["LEAST", "find_mentions"]

@@ -1,4 +1,4 @@
-"""What names an option besides its label and its whole text: its number, its items, a part of it."""
+"""What names an option besides its label and its text: its number, its items, a part of it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ __all__ = ["find_texts"]
 # Of each option's text the last occurrences are looked at; more of them make nothing plainer.
 _MOST_OCCURRENCES = 20
 # A是火星 says what option A is, not that it is the answer.
-_IDENTIFIES = re.compile(r"([A-Za-z\d]|[^\x00-\x7f])[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:是|为|is)\s?\"?\Z")
+_IDENTIFIES = re.compile(
+    r"([A-Za-z\d]|[^\x00-\x7f])[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:是|为|is)\s?\"?\Z"
+)
 
 
 class _Occurrence(NamedTuple):
@@ -54,7 +56,7 @@ def find_texts(reply: Reply) -> None:
 def _is_what_was_asked(reply: Reply, position: int) -> bool:
     """鯨魚和海豚是哺乳類, where the question asks for 哺乳類."""
     predicate = cues.PREDICATE.match(reply.text, position)
-    return bool(predicate) and predicate.group(1) in reply.stem and not reply.asks_false
+    return predicate is not None and predicate.group(1) in reply.stem and not reply.asks_false
 
 
 def _occurrences(reply: Reply) -> list[_Occurrence]:

@@ -15,7 +15,7 @@ from zhmcq.parsers._vocabulary import Vocabulary, vocabulary
 from zhmcq.questions import Question
 from zhmcq.zh._fold import FoldedText, fold_characters
 
-__all__ = ["LEAST", "SUPPOSITION", "Reply"]
+__all__ = ["LEAST", "SUPPOSITION", "TRUE_THOUGH_FALSE_ASKED", "Reply"]
 
 # A longer reply is read at its two ends only: answers stand there, and time stays bounded.
 _LONGEST, _HEAD = 24_000, 4_000
@@ -23,6 +23,8 @@ _LONGEST, _HEAD = 24_000, 4_000
 _MOST_PHRASES = 200
 #: 如果選A: seen, but never relied on.
 SUPPOSITION = 15
+#: 因此選項A正確, where the question asks for the false one: most likely a slip of the reply.
+TRUE_THOUGH_FALSE_ASKED = 35
 #: A mention of less weight decides nothing.
 LEAST = 30
 

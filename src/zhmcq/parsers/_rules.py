@@ -73,7 +73,18 @@ _NOUN_EN = (
 )
 # A negation of a word that negates: 並非不正確, 沒有錯誤.
 _NEGATIONS = ("不是", "并非", "并不是", "绝非", "没有", "没", "无", "并无", "并没有", "不会", "非")
-_WRONG = ("错", "错误", "有误", "不正确", "不对", "不合题意", "不符合", "不成立", "不恰当", "不合适")
+_WRONG = (
+    "错",
+    "错误",
+    "有误",
+    "不正确",
+    "不对",
+    "不合题意",
+    "不符合",
+    "不成立",
+    "不恰当",
+    "不合适",
+)
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
 _IS = r"(?:是|为|有|包括|选择?(?!项)|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
 _LEAD = (
@@ -264,7 +275,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="it_is_en",
         position="before",
-        words="it's|it is|it should be|it must be|it would be|I'd say|I think|I believe|I guess|but",
+        words="it's|it is|it should be|it must be|it would be|I'd say|I think|I believe|I guess"
+        "|but",
         weak=True,
         weight=84,
         example="Hot weather means it is B.",

@@ -86,7 +86,9 @@ class Vocabulary:
         first_characters = {squeezed[0] for squeezed in self.squeezed.values() if squeezed}
         self._first_characters = first_characters | {char.upper() for char in first_characters}
         self.patterns = label_patterns(self.alphabet, tuple(self.forms), names[0].islower())
-        self.others = OtherNames(self.alphabet, self.forms, self.texts, self.count, self.patterns.token.pattern)
+        self.others = OtherNames(
+            self.alphabet, self.forms, self.texts, self.count, self.patterns.token.pattern
+        )
 
     def read(self, text: str, position: int) -> NamedOptions | None:
         """Read labels or an option text at ``position``, after brackets, colons and the like.

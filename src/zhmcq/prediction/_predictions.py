@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -13,6 +13,8 @@ from zhmcq._files import refuse_inputs
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
+from zhmcq.parsers import Parser
+from zhmcq.prompts import Prompt
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 
-PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
+PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable", "missing"]
 
 ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
 
@@ -40,7 +42,7 @@ class Prediction:
             replies.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
-            not be put to the model.
+            not be put to the model; ``"missing"`` where replies from elsewhere have none for it.
         reply: What the model wrote; ``""`` if the candidates were scored.
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
             Control characters of what it quotes are shown as escapes.
@@ -111,6 +113,45 @@ class Predictions(Sequence[Prediction]):
         pairs = zip(self.bank, self._items, strict=True)
         items = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
         object.__setattr__(self, "_items", items)
+
+    @classmethod
+    def from_replies(
+        cls,
+        bank: QuestionBank | Sequence[Question] | str | Path,
+        replies: Any,
+        parser: str | Parser = "zh",
+        *,
+        columns: Mapping[str, str] | None = None,
+        prompt: str | Prompt | None = None,
+    ) -> Predictions:
+        """Read what a model said elsewhere, to evaluate, compare and report it like our own.
+
+        Replies belong to questions by their ids, or by the ids that the questions' source has for
+        them. A question without a reply has the status ``"missing"``, an empty reply ``"none"``;
+        neither counts as right.
+
+        Args:
+            bank: The questions, or the file that they are in.
+            replies: A dict of replies by id; a list of replies in the bank's order (``None`` where
+                there is none); a pandas DataFrame; or the path of a table (csv, xlsx …) or json
+                file with an id and a reply in each row, line or object, or of the results of a
+                batch from a hosted model (``custom_id`` and ``response``).
+            parser: The name of a parser, or a parser, that reads the replies.
+            columns: ``{"id": …, "reply": …}``: the names of the two columns or fields, where they
+                have other names than usual (id, 題號, custom_id …; reply, response, 回覆 …).
+            prompt: The prompt that the model was given, by its name or itself, if it shows other
+                labels than the questions have.
+
+        Raises:
+            PredictionError: If there are two replies for a question, or some for no question.
+            ColumnsError: If the two columns can't be told.
+            ReadError: If the file can't be read.
+            PluginError: If the parser fails.
+        """
+        # Here, since that module makes values of this class.
+        from zhmcq.prediction._from_replies import predictions_from_replies
+
+        return predictions_from_replies(bank, replies, parser, columns=columns, prompt=prompt)
 
     def __len__(self) -> int:
         return len(self._items)
