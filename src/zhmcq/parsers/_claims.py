@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["answered_question", "is_asked", "stands_by"]
+__all__ = ["answered_question", "end_of_no", "is_asked", "stands_by"]
 
 # How far a clause is looked at, before words that choose and after what they name.
 _LONGEST_CLAUSE = 48
 _LONGEST_REST = 24
-_HARDLY_A_CLAUSE = ("", "那", "就", "则", "可能", "大概", "then")
+_HARDLY_A_CLAUSE = ("", "那", "就", "则", "可能", "大概", "我", "我会", "then", "I would", "I'd")
+# What begins a clause without a mark before it.
+_TURN = re.compile(r"但是?|可是|不过|然而|其实|后来|\b(?:but|yet|however)\b", re.IGNORECASE)
 _BOUNDARIES = (",", "。", ";", "!", "?", "\n", ". ")
 
 # Who claims something: the reply itself, or people that it speaks of. 我和同學 is the reply, too.
@@ -52,7 +54,7 @@ _SECOND = re.compile(
 )
 # The clause before: 如果還有第二個答案，應該是B.
 _SECOND_CLAUSE = re.compile(
-    r"(?:第二个?|另一个?|备用|备选)的?(?:答案|选择|选项|可能)"
+    r"(?:第二个?|另一个?|备用|备选)的?(?:答案|选择|选项|可能)|[选猜挑]第二个?"
     r"|\b(?i:second|another|alternative|back-?up)\s(?i:guess|choice|answer|option|pick)\b"
 )
 # What was thought first, or is thought wrongly: 一開始以為是A, At first I thought it's A.
@@ -60,7 +62,7 @@ _AT_FIRST = re.compile(
     r"(?:(?:一开始|开始时|起初|最初|原本|本来|原先|初看|乍看|乍一看|第一眼|第一印象|表面上)(?![就便即])"
     r"|(?<![所可足予难])以为|又(?:觉|认|想)"
     r"|(?i:initially|at\sfirst|originally|first\s(?:thought|instinct|impression|guess|glance)"
-    r"|was\sgoing\sto|used\sto\sthink|had\s(?:thought|picked|chosen)|might\s(?:seem|look)"
+    r"|was\sgoing\sto|\bthought\b|used\sto\sthink|had\s(?:thought|picked|chosen)|might\s(?:seem|look)"
     r"|may\s(?:seem|look)))[^,]{0,28}\Z"
 )
 # Right before what something else is compared with: 比選B更合理, rather than B.
@@ -74,6 +76,7 @@ _END_OF_CLAUSE = re.compile(r"[,。;!\n]|\.(?=\s|\Z)")
 _ASKED = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
 # 答案是B對吧？ asks for agreement only.
 _TAG = re.compile(r"吧|对不对|是不是|\bright\b", re.IGNORECASE)
+_MARKS = re.compile(r"[\s,.。;!-]{0,6}")
 _YES = re.compile(
     r"[\s\"'*)]{0,4}(?:是的|对的?(?=[,。.!;\s]|\Z)|没错|正是|当然是|的确|确实|答案是肯定的|正确(?=[,。.!]|\Z)"
     r"|(?i:yes|correct|indeed|right|exactly)\b)"
@@ -89,7 +92,9 @@ def clause_before(text: str, position: int) -> str:
     """The clause that ends at a position, its last characters if it is long."""
     window = text[max(0, position - _LONGEST_CLAUSE) : position]
     ends = [window.rfind(mark) + len(mark) for mark in _BOUNDARIES if mark in window]
-    return window[max(ends, default=0) :]
+    clause = window[max(ends, default=0) :]
+    turns = list(_TURN.finditer(clause))
+    return clause[turns[-1].end() :] if turns else clause
 
 
 def _clause_of_comma(text: str, position: int, clause: str) -> str:
@@ -150,3 +155,9 @@ def answered_question(text: str, position: int) -> Literal["yes", "no"] | None:
     if _NO.match(text, position):
         return "no"
     return "yes" if _YES.match(text, position) else None
+
+
+def end_of_no(text: str, position: int) -> int:
+    """Where the no ends that answers a question, with the marks behind it."""
+    match = _NO.match(text, position)
+    return _MARKS.match(text, match.end() if match else position).end()  # type: ignore[union-attr]

@@ -29,11 +29,13 @@ __all__ = [
     "FALSE_BEFORE",
     "FILL",
     "IS_BEFORE",
+    "IS_IT",
     "JOINS",
     "NOT_BEFORE",
     "PREDICATE",
     "QUESTIONED",
     "QUESTION_ENDS",
+    "REMARK",
     "SENTENCE_END",
     "STATEMENT",
     "SUPPOSED",
@@ -113,10 +115,10 @@ QUESTIONED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:�
 JOINS = re.compile(
     r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
 )
-TEXT_JOINS = re.compile(rf"(?:{JOINS.pattern}|,?\s(?:and\s)?)(?:the\s)?")
+TEXT_JOINS = re.compile(rf"(?:,?\sand\s|{JOINS.pattern}(?:and\s)?)(?:the\s)?")
 # B比A更合適: between the two labels.
 THAN = re.compile(
-    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?P<no>不|没有?|并不)?(?:比起?|较)\s?(?:选项)?[(\[\"'*{$]{0,3}"
+    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?P<no>不|没有?|并不)?(?:比起?|较)\s?(?:选项\s?)?[(\[\"'*{$]{0,3}"
 )
 # 相較於B，… and 和B相比，…: before and after what something else is compared with.
 _REFERENCES = tuple(
@@ -157,6 +159,10 @@ ALL_RIGHT = re.compile(
 )
 # After the option that a reply begins with: (A) 火星太小.
 BELITTLED = re.compile(r"[\s,:]{0,3}(?:太|不|并非|并不|没|无法|过于|只有|只是|较[小低少差])")
+# 「D（80%）」 and no more.
+REMARK = re.compile(r"\s?\([^()\n]{1,30}\)\s{0,3}(?:[。.,\n]|\Z)")
+# What is left to say after a no: C is.
+IS_IT = re.compile(r"\s?(?:才是|才对|是|is|does|would be)\s?(?=[.。!,]|\Z)")
 # 鯨魚和海豚是哺乳類: what is said of the options named before it.
 PREDICATE = re.compile(r"\s?(?:都|皆|均)?(?:是|属于|为|are|is)\s?([^\s,。.;!?]{2,20})")
 # Before a judgement that decides: 因此，選項A正確.

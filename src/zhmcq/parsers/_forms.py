@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zhmcq.parsers import _cues as cues
-from zhmcq.parsers._claims import answered_question
+from zhmcq.parsers._claims import answered_question, end_of_no
 from zhmcq.parsers._names import NamedOptions
 from zhmcq.parsers._reply import SUPPOSITION, Reply
 from zhmcq.parsers._vocabulary import ALL_OF_THEM, NONE_OF_THEM
@@ -69,8 +69,16 @@ def _find_confirmed(reply: Reply) -> None:
             continue
         if answer == "no":
             reply.reject("confirmed", inside[0].start, inside[0])
+            _find_named_instead(reply, match.end())
         else:
             reply.add("confirmed", inside[0].start, match.end(), inside[0].indexes)
+
+
+def _find_named_instead(reply: Reply, position: int) -> None:
+    """Is it B? No, C is."""
+    named = reply.words.read(reply.text, end_of_no(reply.text, position))
+    if named and not named.unknown and cues.IS_IT.match(reply.text, named.end):
+        reply.add_named("confirmed", named.start, named)
 
 
 def _find_all_but(reply: Reply) -> None:
@@ -136,6 +144,8 @@ def _opens(reply: Reply, named: NamedOptions) -> bool:
     follows = text[named.end : named.end + 1]
     if named.by_text:
         return follows in "。.\n"
+    if not named.by_text and cues.REMARK.match(text, named.end):
+        return True
     if named.with_text:
         return not cues.BELITTLED.match(text, named.end)
     return follows in ".。,:)]*、\n"

@@ -55,6 +55,8 @@ def find_judgements(reply: Reply) -> None:
                 comparisons.append(found)
             continue
         joined = before and cues.JOINS.fullmatch(text, before[-1].end, label.start)
+        if joined and label.option in {other.option for other in before}:
+            joined = None  # between A and D, D is better
         pending = [*before[: reply.words.count], label] if joined else [label]
         if judged := _judgement_of(reply, label):
             _judge(reply, judged, pending[0].start, [other.option for other in pending])

@@ -24,6 +24,10 @@ def find_leads(reply: Reply) -> None:
             named = reply.read_loosely(lead.link_end)
         if named is None or reply.layout.in_echo(named.start):
             continue
+        if _says_it_of_another(reply, lead, named):
+            continue
+        if reply.multiple and named.by_text:
+            named = _listed_texts(reply, named)
         if lead.rule.until:
             if cues.followed(lead.rule, text, named.end):
                 _weigh(reply, lead, named)
@@ -31,6 +35,26 @@ def find_leads(reply: Reply) -> None:
             _weigh(reply, lead, named)
     if reply.answer_mark is not None:
         _after_answer_mark(reply, reply.answer_mark)
+
+
+def _says_it_of_another(reply: Reply, lead: Lead, named: NamedOptions) -> bool:
+    """B是正確答案，A是春天: the label after the comma begins another clause."""
+    if "," not in reply.text[lead.end : named.start] or reply.words.alphabet is None:
+        return False
+    begin = cues.clause_start(reply.text, lead.start)
+    return reply.words.patterns.mention.search(reply.text, begin, lead.start) is not None
+
+
+def _listed_texts(reply: Reply, first: NamedOptions) -> NamedOptions:
+    """答案是鯨魚、蝙蝠和海豚: further texts after the first one."""
+    indexes, end = list(first.indexes), first.end
+    while join := cues.TEXT_JOINS.match(reply.text, end):
+        other = reply.words.text_at(reply.text, join.end())
+        if other is None or other.indexes[0] in indexes:
+            break
+        indexes += other.indexes
+        end = other.end
+    return first._replace(indexes=tuple(indexes), end=end)
 
 
 def _after_answer_mark(reply: Reply, position: int) -> None:

@@ -59,7 +59,19 @@ def read_marks(text: str, words: Vocabulary, names: list[NamedOptions]) -> Marke
         words: How the options are named.
         names: Where labels stand, each with its option's own text, in the order of the text.
     """
+    if not names:
+        return _marks_in_order(text, words.count)
     return _marks_in_columns(text, words) or _marks_of(text, names)
+
+
+def _marks_in_order(text: str, count: int) -> MarkedOptions | None:
+    """是、否、是、否: a mark for each option, and nothing else."""
+    parts = [part for part in re.split(r"[\s,、;/]+", text.strip(" .。\n"), maxsplit=count) if part]
+    found = [_CELL_MARK.fullmatch(part) for part in parts]
+    if len(found) != count:
+        return None
+    marks = {index: match.lastgroup == "yes" for index, match in enumerate(found) if match}
+    return MarkedOptions(marks, 0, len(text.rstrip())) if len(marks) == count else None
 
 
 def _marks_of(text: str, names: list[NamedOptions]) -> MarkedOptions | None:
@@ -102,6 +114,7 @@ def _marks_in_columns(text: str, words: Vocabulary) -> MarkedOptions | None:
     """A row of labels over a row of marks."""
     if "|" not in text:
         return None
+    names = {text: index for index, text in words.texts.items()} | words.forms
     header: list[int] = []
     start = position = 0
     for line in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
@@ -110,7 +123,7 @@ def _marks_in_columns(text: str, words: Vocabulary) -> MarkedOptions | None:
             header = []
             continue
         cells = [cell.strip(" *()") for cell in line.strip().strip("|").split("|")]
-        indexes = [words.forms.get(cell, -1) for cell in cells]
+        indexes = [names.get(cell, -1) for cell in cells]
         if sum(index >= 0 for index in indexes) >= 2:
             header, start = indexes, begin
         elif header and len(cells) == len(header) and not _RULED.fullmatch(line):
@@ -142,6 +155,8 @@ def likeliest_by_share(
     It has to have more than half and twice as much as the next. Where the options are numbers
     themselves, a list of numbers repeats them.
     """
+    if len(names) < 2:
+        return None
     found = list(_shares(text, names))
     amounts = {index: amount for index, amount, _ in found}
     if len(found) != words.count or len(amounts) != words.count or words.others.has_numbers:

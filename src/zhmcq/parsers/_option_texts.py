@@ -19,6 +19,11 @@ _IDENTIFIES = re.compile(
 )
 
 
+# How near its end a reply may name an option by a part of its text.
+_LONGEST_END = 60
+_IS = re.compile(r"(?:是|为|\b(?:is|was)\s)(?:\"|《|the\s)?")
+
+
 class _Occurrence(NamedTuple):
     """Where the text of an option stands in a folded reply."""
 
@@ -31,6 +36,7 @@ def find_texts(reply: Reply) -> None:
     """Add options named by their texts alone, at the end of the reply or nowhere else."""
     occurrences = _occurrences(reply)
     if not occurrences:
+        _find_shortened(reply)
         return
     text = reply.text
     start, end, option = occurrences[-1]
@@ -51,6 +57,21 @@ def find_texts(reply: Reply) -> None:
         reply.add("text_once", start, end, indexes)
     elif reply.multiple and len(chosen) > 1 and alone and _is_what_was_asked(reply, end):
         reply.add("text_at_end", start, end, chosen)
+
+
+def _find_shortened(reply: Reply) -> None:
+    """氣孔的功能是降低蒸散: a part of one option that ends the reply."""
+    text = reply.text
+    links = list(_IS.finditer(text, max(0, len(text.rstrip()) - _LONGEST_END)))
+    if not links or cues.NOT_BEFORE.search(text, max(0, links[-1].start() - 8), links[-1].start()):
+        return
+    start, position = links[-1].span()
+    if reply.words.text_at(text, position):  # a whole text, which was passed over for a reason
+        return
+    named = reply.words.others.shortened(text, position)
+    ends = named is not None and cues.SENTENCE_END.match(text, named.end)
+    if named and ends and reply.stands_by(start, named.end):
+        reply.add("text_at_end", start, named.end, named.indexes)
 
 
 def _is_what_was_asked(reply: Reply, position: int) -> bool:

@@ -72,7 +72,20 @@ _NOUN_EN = (
     r"(?=\s(?:is|are|was|would|should|must)\b))?"
 )
 # A negation of a word that negates: 並非不正確, 沒有錯誤.
-_NEGATIONS = ("不是", "并非", "并不是", "绝非", "没有", "没", "无", "并无", "并没有", "不会", "非")
+_NEGATIONS = (
+    "不是",
+    "并非",
+    "并不是",
+    "绝非",
+    "没有",
+    "没",
+    "无",
+    "并无",
+    "并没有",
+    "不会",
+    "不能说",
+    "非",
+)
 _WRONG = (
     "错",
     "错误",
@@ -95,7 +108,7 @@ _THING = (
     r"(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?[^\S\n]?[,:(]?[^\S\n]?"
 )
 _ADVERB = (
-    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更|较|最"
+    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更加|更|较|最|来"
     r"|是|为){0,3}"
 )
 
@@ -115,7 +128,7 @@ LINKS = {
         r"(?i:\s?(?:is|are|was|seems|appears|must be|would be)\s"
         r"(?:(?:to be|also|clearly|likely|the|most|my)\s){0,3})"
     ),
-    "judged_not_en": r"(?i:\s?(?:isn't|is not|is never|was not|are not|aren't)\s)",
+    "judged_not_en": r"(?i:\s?(?:isn't|(?:is|was|are)\s(?:certainly\s|definitely\s|clearly\s)?(?:not|never)|aren't)\s)",
     "compared_en": (
         r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:(?:also|much|far|a|even)\s){0,2})"
     ),
@@ -155,7 +168,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="choose",
         position="before",
-        words="选择|选定|选取|挑选|圈选|选|填|不能不选|不得不选",
+        words="选择|选定|选取|挑选|圈选|选|填|倾向于|倾向|偏向|不能不选|不得不选",
         unless="项题出取用举修手中民",
         link="may",
         weight=90,
@@ -183,7 +196,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="should_be",
         position="before",
-        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|正是|,是",
+        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|正是|其实是|实际上是|事实上是|无非是|,是",
         weak=True,
         weight=84,
         example="不是A，而是B",
@@ -264,9 +277,19 @@ RULES: tuple[Rule, ...] = (
         answer="B",
     ),
     Rule(
+        name="false_one_en",
+        position="before",
+        words="incorrect|false|wrong|untrue|not true|not correct",
+        link="must",
+        effect="false",
+        weight=88,
+        example="The wrong choice is A.",
+    ),
+    Rule(
         name="choose_en",
         position="before",
-        words="choose|select|pick|go with|went with|opt for|first choice|top choice|best guess",
+        words="choose|select|pick|go with|going with|went with|opt for|prefer|lean toward"
+        "|lean towards|leaning toward|first choice|top choice|best guess",
         link="may",
         weight=88,
         example="Summer is hot, so I choose B.",
@@ -275,7 +298,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="it_is_en",
         position="before",
-        words="it's|it is|it should be|it must be|it would be|I'd say|I think|I believe|I guess"
+        words="it's|it is|it should be|it must be|it would be|it was|I'd say|I think|I believe"
+        "|I guess"
         "|but",
         weak=True,
         weight=84,
@@ -305,7 +329,7 @@ RULES: tuple[Rule, ...] = (
         name="left_over",
         position="before",
         words="剩下|剩余|只剩|仅剩|就剩|只剩下|仅剩下|就剩下|留下|剩|排除法|删去法|刪除法|消去法|淘汰法"
-        "|leaves|leaving|left with|elimination|option left is|choice left is",
+        "|leaves|leaving|left with|elimination|remaining|option left is|choice left is",
         link="left",
         weak=True,
         weight=78,
@@ -387,7 +411,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="is_right",
         position="after",
-        words="正确|√|对的|对,|对;|对。|才对|才是|都是,|都是。|皆是,|皆是。|成立|无误|符合|满足|佳|好|合适|恰当|适当|合理|准确",
+        words="正确|√|对的|对,|对;|对。|才对|才是|都是,|都是。|皆是,|皆是。|成立|无误|符合|满足"
+        "|佳|好|合适|恰当|适当|合理|准确|贴切|妥当",
         unless="于",
         link="judged",
         weight=70,
@@ -424,7 +449,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="is_right_en",
         position="after",
-        words="correct|right|best|appropriate|accurate|answer",
+        words="correct|right|best|appropriate|accurate|answer|first choice",
         link="judged_en",
         weight=84,
         example="Option B is the correct one.",

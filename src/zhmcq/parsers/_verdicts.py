@@ -20,7 +20,7 @@ _MOST_MARKED = 200
 def find_verdicts(reply: Reply) -> None:
     """Add the options with a mark, the likeliest by far, or the one judged unlike all others."""
     names = reply.names or _names_by_text(reply)
-    if 2 <= len(names) <= _MOST_MARKED:
+    if len(names) <= _MOST_MARKED:
         if likeliest := likeliest_by_share(reply.text, reply.words, names):
             reply.add_named("shares", likeliest.start, likeliest)
         if _find_marks(reply, names):

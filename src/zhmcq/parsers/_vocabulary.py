@@ -31,6 +31,7 @@ _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
 _FOLLOW_LABELS = frozenset(
     "项选是为和与或及、,正符合因而也才最的了莫吧呢哦都均两以这答即故错不对有更应比较会需能可所就则但吧嘛吗啊呀"
 )
+_LABEL_BEHIND = re.compile(r"\s?[(\[](\w{1,3})[)\]]")
 _TITLE = ("《", "〈")
 _OR = re.compile(r"或|还是|\bor\b", re.IGNORECASE)
 _AND_OR = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
@@ -98,7 +99,7 @@ class Vocabulary:
             position: Where the words end that lead to an answer.
         """
         match = self.patterns.run.match(text, position)
-        by_text = self._text_after_filler(text, position)
+        by_text = self._with_label(text, self._text_after_filler(text, position))
         if not match:
             return by_text or self.others.ordinal(text, position)
         start, end = match.span("run")
@@ -156,6 +157,13 @@ class Vocabulary:
         if glued and self.alphabet is LETTERS and self.texts:
             return None
         return label
+
+    def _with_label(self, text: str, option: NamedOptions | None) -> NamedOptions | None:
+        """夏天（B）: the label behind its option's text belongs to it."""
+        match = _LABEL_BEHIND.match(text, option.end) if option else None
+        if option and match and self.forms.get(match.group(1)) == option.indexes[0]:
+            return option._replace(end=match.end(), with_text=True)
+        return option
 
     def _text_after_filler(self, text: str, position: int) -> NamedOptions | None:
         """An option text after a filler; signs that look like one (``-1``) may belong to it."""
