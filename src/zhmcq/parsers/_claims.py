@@ -16,6 +16,7 @@ __all__ = ["answered_question", "end_of_no", "is_asked", "stands_by"]
 # How far a clause is looked at, before words that choose and after what they name.
 _LONGEST_CLAUSE = 48
 _LONGEST_REST = 24
+_LONGEST_CUE = 8
 _HARDLY_A_CLAUSE = ("", "那", "就", "则", "可能", "大概", "我", "我会", "then", "I would", "I'd")
 # What begins a clause without a mark before it.
 _TURN = re.compile(r"但是?|可是|不过|然而|其实|后来|\b(?:but|yet|however)\b", re.IGNORECASE)
@@ -38,9 +39,16 @@ _PERSON = re.compile(rf"(?P<own>{_OWN})|(?P<others>{_OTHERS})")
 _OUGHT = re.compile(
     r"应|该|须|要|宜|可以|可知|看出|得知|\b(?:should|must|ought|need|can)\b", re.IGNORECASE
 )
+# Words by which people choose or claim, also right where the reply's answer would be named.
+_CLAIM = re.compile(
+    r"选|填|挑|圈|认|觉|说|主张|以为|猜|想|答|倾向|偏向"
+    r"|(?:cho[so]|select|pick|go\b|going|went|opt|prefer|lean|answer|ans|think|thought|believ|claim"
+    r"|say|said|guess)",
+    re.IGNORECASE,
+)
 _HEARSAY = re.compile(
     r"(?:(?:听说|据说|据传|传闻|谣传|\b(?i:I\sheard|reportedly|supposedly))[^,]{0,8}"
-    r"|(?:误|错|容易|往往|陷阱[^,]{0,4}是)[会被就]?\s?"
+    r"|(?:(?<![错有无])误|错|容易|往往|陷阱[^,]{0,4}是)[会被就]?\s?"
     r"|\b(?i:wrongly|mistakenly|incorrectly|(?:mistake|trap|error)\s(?:is|was)\s(?:to\s)?"
     r"|tempt(?:ed|ing)\sto)\s?)\Z"
 )
@@ -50,7 +58,8 @@ _SECOND = re.compile(
     r"|(?:备选?|备用|备案|候补|替代|替补|次佳|次优|次好|次要|次选|退而求其次"
     r"|第二(?:个|位)?(?:选择|候选|志愿|可能|顺位)"
     r"|(?i:second[\s-](?:best|choice|guess|pick|option|answer)|next[\s-]best|runner-up"
-    r"|\b(?:alternate|alternative|back-?up|fallback)))[^,]{0,12}|(?i:\bsecond[\s-]))\Z"
+    r"|\b(?:alternate|alternative|back-?up|fallback)))(?:答案|选项|方案|选择|的|会|可以?|则|是|:|\s"
+    r"|(?i:choice|answer|option|would|is|be)){0,4}|(?i:\bsecond[\s-]))\Z"
 )
 # The clause before: 如果還有第二個答案，應該是B.
 _SECOND_CLAUSE = re.compile(
@@ -75,7 +84,10 @@ _FALLS_SHORT = re.compile(r"[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:不如|不及|不
 _END_OF_CLAUSE = re.compile(r"[,。;!\n]|\.(?=\s|\Z)")
 _ASKED = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
 # 答案是B對吧？ asks for agreement only.
-_TAG = re.compile(r"吧|对不对|是不是|\bright\b", re.IGNORECASE)
+# What else is asked in one breath: B 為什麼？
+_TAG = re.compile(
+    r"吧|对不对|是不是|\bright\b|为什么|为何|怎么|什么|哪|\b(?:why|what|how|which)\b", re.IGNORECASE
+)
 _MARKS = re.compile(r"[\s,.。;!-]{0,6}")
 _YES = re.compile(
     r"[\s\"'*)]{0,4}(?:是的|对的?(?=[,。.!;\s]|\Z)|没错|正是|当然是|的确|确实|答案是肯定的|正确(?=[,。.!]|\Z)"
@@ -123,20 +135,22 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
             clause.strip() in _HARDLY_A_CLAUSE
             and _SECOND_CLAUSE.search(_clause_of_comma(text, start, clause))
         )
-        or _claimed_by_others(clause, stem)
+        or _claimed_by_others(clause, text[start : start + _LONGEST_CUE], stem)
     ):
         return False
     return not _FALLS_SHORT.match(text, end) and is_asked(text, end) is None
 
 
-def _claimed_by_others(clause: str, stem: str) -> bool:
+def _claimed_by_others(clause: str, cue: str, stem: str) -> bool:
+    """Whether others choose or think it; that 老師 is named before B正確 alone says nothing."""
     people = list(_PERSON.finditer(clause))
     if not people:
         return False
     person = people[-1]  # the nearest
     if person.group("own") or person.group() in stem:
         return False
-    return not _OUGHT.search(clause, person.end())
+    claimed = _CLAIM.match(cue) or _CLAIM.search(clause, person.end())
+    return bool(claimed) and not _OUGHT.search(clause, person.end())
 
 
 def is_asked(text: str, position: int) -> int | None:

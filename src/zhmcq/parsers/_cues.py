@@ -142,7 +142,7 @@ QUESTION_ENDS = re.compile(r"[吗呢]?\?[\"')]{0,2}|吗[\"')]{0,2}[,。!]")
 ASKS_TRUTH = re.compile(r"(?<!答案)(?:正确|对|\btrue\b|\bcorrect\b|\bright\b)", re.IGNORECASE)
 # 除了B以外都對, all except B.
 EXCEPT = re.compile(
-    r"(?<![排删清去消剔])除了?|\b(?P<all>(?i:all|everything|every\soption))"
+    r"除(?<![排删清去消剔]除)了?|(?P<all>[AaEe](?:ll|verything|very\soption)\b)"
     r"(?i:\s(?:of\sthem|options|statements))?\s(?i:except|but)(?i:\sfor)?\b"
 )
 ALL_OTHERS = re.compile(

@@ -93,7 +93,7 @@ class Reply:
         It does where no option B follows as in a list, and the text of option A does not either.
         """
         match = cues.ANSWER_MARK.search(self.text)
-        if not match:
+        if not match or not (self.words.texts or self.words.read(self.text, match.end())):
             return None
         for position, item in enumerate(self.layout.items):
             if match.start() <= item.start < match.end():

@@ -128,7 +128,10 @@ LINKS = {
         r"(?i:\s?(?:is|are|was|seems|appears|must be|would be)\s"
         r"(?:(?:to be|also|clearly|likely|the|most|my)\s){0,3})"
     ),
-    "judged_not_en": r"(?i:\s?(?:isn't|(?:is|was|are)\s(?:certainly\s|definitely\s|clearly\s)?(?:not|never)|aren't)\s)",
+    "judged_not_en": (
+        r"(?i:\s?(?:isn't|aren't|(?:is|was|are)\s"
+        r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never))\s)"
+    ),
     "compared_en": (
         r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:(?:also|much|far|a|even)\s){0,2})"
     ),
