@@ -20,7 +20,7 @@ _LONGEST_CUE = 8
 _HARDLY_A_CLAUSE = ("", "那", "就", "则", "可能", "大概", "我", "我会", "then", "I would", "I'd")
 # What begins a clause without a mark before it.
 _TURN = re.compile(r"但是?|可是|不过|然而|其实|后来|\b(?:but|yet|however)\b", re.IGNORECASE)
-_BOUNDARIES = (",", "。", ";", "!", "?", "\n", ". ")
+_BOUNDARIES = re.compile(r"[,。;!?\n]|\.(?![A-Za-z\d])")
 
 # Who claims something: the reply itself, or people that it speaks of. 我和同學 is the reply, too.
 _OWN = r"我们?(?:[和跟与][^\s,]{1,4})?|咱们?|本人|笔者|\b(?:I|[Ww]e|[Yy]ou)\b"
@@ -46,8 +46,11 @@ _CLAIM = re.compile(
     r"|say|said|guess)",
     re.IGNORECASE,
 )
+# What is not believed: hearsay, mistakes that are easily made, what is conceded (雖然A也對).
 _HEARSAY = re.compile(
     r"(?:(?:听说|据说|据传|传闻|谣传|\b(?i:I\sheard|reportedly|supposedly))[^,]{0,8}"
+    r"|(?:常见|典型)[^,]{0,6}(?:错误|误解|误区)[^,]{0,3}是"
+    r"|(?:虽然?|尽管|固然|\b(?i:although|though|while))[^,]{0,14}"
     r"|(?:(?<![错有无])误|错|容易|往往|陷阱[^,]{0,4}是)[会被就]?\s?"
     r"|\b(?i:wrongly|mistakenly|incorrectly|(?:mistake|trap|error)\s(?:is|was)\s(?:to\s)?"
     r"|tempt(?:ed|ing)\sto)\s?)\Z"
@@ -81,7 +84,7 @@ _COMPARED_WITH = re.compile(
 # Right after it: 選C不如選B.
 _FALLS_SHORT = re.compile(r"[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:不如|不及|不比)")
 
-_END_OF_CLAUSE = re.compile(r"[,。;!\n]|\.(?=\s|\Z)")
+_END_OF_CLAUSE = re.compile(r"[,。;!\n]|\.(?![A-Za-z\d])")
 _ASKED = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
 # 答案是B對吧？ asks for agreement only.
 # What else is asked in one breath: B 為什麼？
@@ -103,8 +106,7 @@ _NO = re.compile(
 def clause_before(text: str, position: int) -> str:
     """The clause that ends at a position, its last characters if it is long."""
     window = text[max(0, position - _LONGEST_CLAUSE) : position]
-    ends = [window.rfind(mark) + len(mark) for mark in _BOUNDARIES if mark in window]
-    clause = window[max(ends, default=0) :]
+    clause = _BOUNDARIES.split(window)[-1]
     turns = list(_TURN.finditer(clause))
     return clause[turns[-1].end() :] if turns else clause
 

@@ -113,7 +113,7 @@ _BRACKETS = re.compile(r"[)\]\"'*}$.]{0,4}[^\S\n]?")
 QUESTIONED = re.compile(r"(?:选?项|选项)?(?:还是|或是|吗|呢\?|的(?:人|同学|考生|话|原因|理由))")
 # Between labels that are judged together: A、B都錯, (A)和(B)都錯.
 JOINS = re.compile(
-    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&]|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
+    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:[、,/&](?:\s?and\b)?|和|与|及|以及|and)\s?(?:选项)?[(\[\"'*{$]{0,3}"
 )
 TEXT_JOINS = re.compile(rf"(?:,?\sand\s|{JOINS.pattern}(?:and\s)?)(?:the\s)?")
 # B比A更合適: between the two labels.
@@ -164,7 +164,7 @@ REMARK = re.compile(r"\s?\([^()\n]{1,30}\)\s{0,3}(?:[。.,\n]|\Z)")
 # What is left to say after a no: C is.
 IS_IT = re.compile(r"\s?(?:才是|才对|是|is|does|would be)\s?(?=[.。!,]|\Z)")
 # 鯨魚和海豚是哺乳類: what is said of the options named before it.
-PREDICATE = re.compile(r"\s?(?:都|皆|均)?(?:是|属于|为|are|is)\s?([^\s,。.;!?]{2,20})")
+PREDICATE = re.compile(r"\s?(?:都|皆|均)?(?:是|属于|为|are|is)\s?([^,。.;!?\n]{2,30})")
 # Before a judgement that decides: 因此，選項A正確.
 CONCLUDES = re.compile(
     r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}\Z", re.I

@@ -144,8 +144,8 @@ def _opens(reply: Reply, named: NamedOptions) -> bool:
     follows = text[named.end : named.end + 1]
     if named.by_text:
         return follows in "。.\n"
-    if not named.by_text and cues.REMARK.match(text, named.end):
-        return True
+    if not named.by_text and (remark := cues.REMARK.match(text, named.end)):
+        return reply.words.read(text, remark.end()) is None  # A (5%), B (10%): a list
     if named.with_text:
         return not cues.BELITTLED.match(text, named.end)
     return follows in ".。,:)]*、\n"

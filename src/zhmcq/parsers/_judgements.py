@@ -7,10 +7,15 @@ from typing import NamedTuple
 from zhmcq.parsers import _cues as cues
 from zhmcq.parsers._cues import Judgement
 from zhmcq.parsers._names import NamedOptions
+from zhmcq.parsers._option_texts import is_what_was_asked
 from zhmcq.parsers._reply import SUPPOSITION, TRUE_THOUGH_FALSE_ASKED, Reply
 from zhmcq.parsers._rules import DECISION, STRICT
 
 __all__ = ["find_judgements"]
+
+
+# B是最大的行星, where the question asks for 最大的行星: less than a judgement.
+_DESCRIBED = 62
 
 
 class _Label(NamedTuple):
@@ -43,16 +48,18 @@ def find_judgements(reply: Reply) -> None:
     text = reply.text
     pending: list[_Label] = []
     comparisons: list[_Comparison] = []
+    compared: tuple[list[_Label], _Label] | None = None
     for label in _labels(reply):
         before, pending = pending, []
         if reply.layout.in_echo(label.start) or cues.is_reference(text, label.start, label.after):
             continue
-        if before and (than := cues.THAN.fullmatch(text, before[-1].end, label.start)):
+        compared = _compared(reply, before, label, compared)
+        if compared:
             better = cues.judgement_at(text, label.after)
-            if better and better.rule.effect == "choose" and not than.group("no"):
-                indexes = tuple(other.option for other in before)
-                found = _Comparison(before[0].start, better.end, indexes, label.option)
-                comparisons.append(found)
+            if better and better.rule.effect == "choose":
+                indexes = tuple(other.option for other in compared[0])
+                start = compared[0][0].start
+                comparisons.append(_Comparison(start, better.end, indexes, label.option))
             continue
         joined = before and cues.JOINS.fullmatch(text, before[-1].end, label.start)
         if joined and label.option in {other.option for other in before}:
@@ -61,10 +68,24 @@ def find_judgements(reply: Reply) -> None:
         if judged := _judgement_of(reply, label):
             _judge(reply, judged, pending[0].start, [other.option for other in pending])
             pending = []
+        elif is_what_was_asked(reply, label.after):
+            indexes = tuple(other.option for other in pending)
+            weight = _DESCRIBED if reply.stands_by(pending[0].start, label.after) else 0
+            reply.add("is_right", pending[0].start, label.after, indexes, weight=weight)
     _compare(reply, comparisons)
     for named in reply.words.others.ordinals(text):
         if judged := cues.judgement_at(text, named.end):
             _judge(reply, judged, named.start, list(named.indexes))
+
+
+def _compared(
+    reply: Reply, before: list[_Label], label: _Label, earlier: tuple[list[_Label], _Label] | None
+) -> tuple[list[_Label], _Label] | None:
+    """B比A、C更合適: what is compared with a label, and that label; ``None`` if nothing is."""
+    if earlier and cues.JOINS.fullmatch(reply.text, earlier[1].end, label.start):
+        return earlier[0], label
+    than = cues.THAN.fullmatch(reply.text, before[-1].end, label.start) if before else None
+    return (before, label) if than and not than.group("no") else None
 
 
 def _labels(reply: Reply) -> list[_Label]:

@@ -101,7 +101,7 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
     number = "" if alphabet is DIGITS else r"(?:第?\s?\d{1,3}\s?题?\s?[.、:)]\s{0,3})?"
     again = _next_in_list(alphabet, forms)
     single = spelling.single
-    listed = rf"(?:选项)?{single}(?:项|选项)?"
+    listed = rf"(?:选项\s?)?{single}(?:项|选项)?"
     run = rf"{_FILLER}{number}{_FILLER}(?P<run>{single}(?:项|选项)?(?:{again}{listed}){{0,25}})"
     character = r"\d" if alphabet is DIGITS else "."
     before_number = "" if alphabet is DIGITS else r"|:(?=\d)"  # 3:8 is a ratio, A:8 is none

@@ -21,7 +21,9 @@ def find_leads(reply: Reply) -> None:
     for lead in cues.leads(text):
         named = reply.words.read(text, lead.link_end)
         if named is None and not lead.rule.weak and not _no_answer(reply, lead):
-            named = reply.read_loosely(lead.link_end)
+            # What is corrected may be any words of an option.
+            exact = lead.rule.effect != "choose" or lead.rule.name == "correction"
+            named = None if exact else reply.read_loosely(lead.link_end)
         if named is None or reply.layout.in_echo(named.start):
             continue
         if _says_it_of_another(reply, lead, named):

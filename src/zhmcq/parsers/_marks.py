@@ -30,7 +30,7 @@ _MOST_LINES = 400
 
 # 「A：10%」, 「A 的機率是 0.1」.
 _SHARE = re.compile(
-    r"[)\]\"'*.]{0,3}\s?(?:选?项)?(?:的)?(?:机率|概率|可能性|信心|probability)?\s?(?:是|为|约|[:=|>-])?\s{0,3}"
+    r"[)\]\"'*.]{0,3}\s?(?:选?项)?(?:的)?(?:机率|概率|可能性|信心|probability)?\s?(?:是|为|约|[:=|>(-])?\s{0,3}"
     r"(?P<number>\d{1,3}(?:\.\d{1,4})?)(?![\d.]\d)\s?(?P<percent>%)?(?!\s?[A-Za-z\u4e00-\u9fff°])"
 )
 #: A share that decides is more than half, and at least so many times the next.

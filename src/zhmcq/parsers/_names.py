@@ -158,7 +158,7 @@ class OtherNames:
         """A phrase that is part of one option and of no other: its beginning, or its core.
 
         The whole phrase up to the next punctuation has to be in the option. A beginning has to have
-        two characters, another part four or half of the option, or a Latin word of four letters;
+        two characters, another part four or half of the option, or a Latin word of six letters;
         and nothing in the option negates it.
         """
         if text[position : position + 1].lower() not in self._characters:
@@ -179,9 +179,10 @@ class OtherNames:
         before, words = whole.split(part, 1)[0].split(), part.split()
         if any(word in _NOT for word in before[-3:]) or not words:
             return False
-        if any(word.isascii() and word.isalpha() and len(word) >= 4 for word in words):
-            return True
         share = len(words) / len(whole.split())
+        longest = max((len(word) for word in words if word.isascii() and word.isalpha()), default=0)
+        if longest >= 6 or (longest >= 4 and share >= 0.3):
+            return True
         if not before:
             return len(words) >= 2 and share >= 0.15
         return len(words) >= 4 or (len(words) >= 2 and share >= 0.5)

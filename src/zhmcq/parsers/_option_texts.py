@@ -9,7 +9,7 @@ from zhmcq.parsers import _cues as cues
 from zhmcq.parsers._reply import Reply
 from zhmcq.parsers._vocabulary import begins_word
 
-__all__ = ["find_texts"]
+__all__ = ["find_texts", "is_what_was_asked"]
 
 # Of each option's text the last occurrences are looked at; more of them make nothing plainer.
 _MOST_OCCURRENCES = 20
@@ -55,7 +55,7 @@ def find_texts(reply: Reply) -> None:
         reply.add("text_at_end", start, end, chosen)
     elif len(indexes) == 1 and substantial:
         reply.add("text_once", start, end, indexes)
-    elif reply.multiple and len(chosen) > 1 and alone and _is_what_was_asked(reply, end):
+    elif reply.multiple and len(chosen) > 1 and alone and is_what_was_asked(reply, end):
         reply.add("text_at_end", start, end, chosen)
 
 
@@ -74,10 +74,13 @@ def _find_shortened(reply: Reply) -> None:
         reply.add("text_at_end", start, named.end, named.indexes)
 
 
-def _is_what_was_asked(reply: Reply, position: int) -> bool:
-    """鯨魚和海豚是哺乳類, where the question asks for 哺乳類."""
+def is_what_was_asked(reply: Reply, position: int) -> bool:
+    """鯨魚和海豚是哺乳類, where the question asks for 哺乳類; of one option, four characters."""
     predicate = cues.PREDICATE.match(reply.text, position)
-    return predicate is not None and predicate.group(1) in reply.stem and not reply.asks_false
+    if predicate is None or reply.asks_false:
+        return False
+    said = predicate.group(1).strip()
+    return len(said) >= (2 if reply.multiple else 4) and said in reply.stem
 
 
 def _occurrences(reply: Reply) -> list[_Occurrence]:
@@ -108,7 +111,7 @@ def _affirms(reply: Reply, index: int, start: int, end: int) -> bool:
     label = _IDENTIFIES.search(text, max(0, start - 10), start)
     return (
         not reply.layout.in_echo(start)
-        and reply.verdicts.get(index) != "no"
+        and reply.verdicts.get(index) != ("yes" if reply.asks_false else "no")
         and begins_word(text, start)
         and reply.words.text_at(text, start) is not None
         and not cues.NOT_BEFORE.search(text, max(0, start - 8), start)

@@ -108,7 +108,7 @@ _THING = (
     r"(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?[^\S\n]?[,:(]?[^\S\n]?"
 )
 _ADVERB = (
-    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更加|更|较|最|来"
+    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更加|更|比较|较|最|来"
     r"|是|为){0,3}"
 )
 
@@ -119,7 +119,7 @@ LINKS = {
     "may": rf"{_LEAD}{_IS}?",
     "must": rf"{_LEAD}{_IS}",
     "then": r"(?:[,:\s]|我们?|可以|可|认为|得出?|应该?|应当|最?可能|就|是|为){0,6}",
-    "judged": _THING + _ADVERB,
+    "judged": _THING + r"(?:比(?:其他|其余|别的)[^,。\n]{0,6}?)?" + _ADVERB,
     "is": (
         rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?的?"
         r"(?:最佳|最终|唯一|最好|最合适)?的?"
@@ -133,7 +133,7 @@ LINKS = {
         r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never))\s)"
     ),
     "compared_en": (
-        r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:(?:also|much|far|a|even)\s){0,2})"
+        r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:the\s\w{1,12}\s)?(?:(?:also|much|far|a|even)\s){0,2})"
     ),
     "left": (
         r"(?:[,:\s]|的|一个|那个|选项|答案|只有|就|便|后|可得|可知|得出?|可以?|应该?|只能|是|为"
@@ -171,7 +171,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="choose",
         position="before",
-        words="选择|选定|选取|挑选|圈选|选|填|倾向于|倾向|偏向|不能不选|不得不选",
+        words="选择|选定|选取|挑选|圈选|选|填|第一志愿|倾向于|倾向|偏向|不能不选|不得不选",
         unless="项题出取用举修手中民",
         link="may",
         weight=90,
@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="should_be",
         position="before",
-        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|正是|其实是|实际上是|事实上是|无非是|,是",
+        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|正是|其实是|实际上是|确定是|确认是|发现是|事实上是|无非是|,是",
         weak=True,
         weight=84,
         example="不是A，而是B",
@@ -208,7 +208,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="result",
         position="before",
-        words="得出|得到|推出|判断|判定|认为|确定|确认|发现|得",
+        words="得出|得到|推出|判断|判定|认为|得",
         link="must",
         weak=True,
         weight=82,
@@ -342,7 +342,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="none_but",
         position="before",
-        words="anything but|nothing but|none other than",
+        words="anything but|nothing but|none other than|不可能不是|不会不是"
+        "|can't not be|cannot not be",
         weight=86,
         example="The hottest can be none other than B.",
         answer="B",
@@ -359,7 +360,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="worse_than",
         position="before",
-        words="不如|不及|not as good as|worse than|less suitable than|less appropriate than"
+        words="不如|不及|not as good as|isn't as good as"
+        "|worse than|less suitable than|less appropriate than"
         "|less accurate than|inferior to",
         weak=True,
         weight=66,
