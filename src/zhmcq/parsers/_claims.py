@@ -84,7 +84,7 @@ _COMPARED_WITH = re.compile(
 # Right after it: 選C不如選B.
 _FALLS_SHORT = re.compile(r"[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:不如|不及|不比)")
 
-_END_OF_CLAUSE = re.compile(r"[,。;!\n]|\.(?![A-Za-z\d])")
+_END_OF_CLAUSE = re.compile(r"[,。;:!\n]|\.(?![A-Za-z\d])")
 _ASKED = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
 # 答案是B對吧？ asks for agreement only.
 # What else is asked in one breath: B 為什麼？

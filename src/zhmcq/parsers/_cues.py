@@ -86,7 +86,7 @@ FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
 SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
 # A label that stands alone: 因此 A，
 CLAUSE_END = re.compile(
-    r"\s?(?:[。.,;!?:\n()\]*\"'$}<]|\Z|项|选项|吧|才|而|了?(?=[。.,;!\n]|\Z)|是(?=[。.,;!\n]|\Z))"
+    r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|\((?=[^()\n]{0,12}[%\u4e00-\u9fff])|项|选项|吧|才|而|了?(?=[。.,;!\n]|\Z)|是(?=[。.,;!\n]|\Z))"
 )
 # In the stem: 下列何者錯誤, 不正確的是, Which is NOT.
 ASKS_FALSE = re.compile(
@@ -164,7 +164,9 @@ REMARK = re.compile(r"\s?\([^()\n]{1,30}\)\s{0,3}(?:[。.,\n]|\Z)")
 # What is left to say after a no: C is.
 IS_IT = re.compile(r"\s?(?:才是|才对|是|is|does|would be)\s?(?=[.。!,]|\Z)")
 # 鯨魚和海豚是哺乳類: what is said of the options named before it.
-PREDICATE = re.compile(r"\s?(?:都|皆|均)?(?:是|属于|为|are|is)\s?([^,。.;!?\n]{2,30})")
+PREDICATE = re.compile(
+    r"\s?(?:都|皆|均)?(?:是|属于|are\s|is\s)\s?([\u4e00-\u9fff]{2,30}|[A-Za-z ]{4,40})"
+)
 # Before a judgement that decides: 因此，選項A正確.
 CONCLUDES = re.compile(
     r"(?:因此|所以|故|综上(?:所述|可知)?|可知|可见|总之|therefore|thus|hence)[^。\n;]{0,12}\Z", re.I

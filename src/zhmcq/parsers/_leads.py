@@ -17,26 +17,36 @@ _WEAK_TEXT = 58
 
 def find_leads(reply: Reply) -> None:
     """Add what stands after words that lead to an answer: 答案是B."""
-    text = reply.text
-    for lead in cues.leads(text):
-        named = reply.words.read(text, lead.link_end)
-        if named is None and not lead.rule.weak and not _no_answer(reply, lead):
-            # What is corrected may be any words of an option.
-            exact = lead.rule.effect != "choose" or lead.rule.name == "correction"
-            named = None if exact else reply.read_loosely(lead.link_end)
-        if named is None or reply.layout.in_echo(named.start):
-            continue
-        if _says_it_of_another(reply, lead, named):
-            continue
-        if reply.multiple and named.by_text:
-            named = _listed_texts(reply, named)
-        if lead.rule.until:
-            if cues.followed(lead.rule, text, named.end):
-                _weigh(reply, lead, named)
-        elif not lead.rule.weak or _stands_alone(reply, named):
+    for lead in cues.leads(reply.text):
+        named = _named_after(reply, lead)
+        if named and not reply.layout.in_echo(named.start) and _leads_to(reply, lead, named):
+            if reply.multiple and named.by_text:
+                named = _listed_texts(reply, named)
             _weigh(reply, lead, named)
     if reply.answer_mark is not None:
         _after_answer_mark(reply, reply.answer_mark)
+
+
+def _named_after(reply: Reply, lead: Lead) -> NamedOptions | None:
+    """What a lead names; after words that only an answer follows, a part of an option, too."""
+    named = reply.words.read(reply.text, lead.link_end)
+    if named or lead.rule.weak or _no_answer(reply, lead):
+        return named
+    # What is corrected may be any words of an option.
+    exact = lead.rule.effect != "choose" or lead.rule.name == "correction"
+    return None if exact else reply.read_loosely(lead.link_end)
+
+
+def _leads_to(reply: Reply, lead: Lead, named: NamedOptions) -> bool:
+    """Whether a lead is about what is named after it, as far as its rule demands that."""
+    if _says_it_of_another(reply, lead, named):
+        return False
+    if lead.rule.until:
+        return cues.followed(lead.rule, reply.text, named.end)
+    if not lead.rule.weak:
+        return True
+    # 留下; C. 註冊: the next item of a list
+    return ";" not in reply.text[lead.end : named.start] and _stands_alone(reply, named)
 
 
 def _says_it_of_another(reply: Reply, lead: Lead, named: NamedOptions) -> bool:

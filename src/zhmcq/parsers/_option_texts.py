@@ -21,6 +21,8 @@ _IDENTIFIES = re.compile(
 
 # How near its end a reply may name an option by a part of its text.
 _LONGEST_END = 60
+# A longer reply says more than that, and its end may be about anything.
+_LONGEST_STATEMENT = 150
 _IS = re.compile(r"(?:是|为|\b(?:is|was)\s)(?:\"|《|the\s)?")
 
 
@@ -36,7 +38,8 @@ def find_texts(reply: Reply) -> None:
     """Add options named by their texts alone, at the end of the reply or nowhere else."""
     occurrences = _occurrences(reply)
     if not occurrences:
-        _find_shortened(reply)
+        if not reply.names and len(reply.text) <= _LONGEST_STATEMENT:
+            _find_shortened(reply)
         return
     text = reply.text
     start, end, option = occurrences[-1]
@@ -63,9 +66,11 @@ def _find_shortened(reply: Reply) -> None:
     """氣孔的功能是降低蒸散: a part of one option that ends the reply."""
     text = reply.text
     links = list(_IS.finditer(text, max(0, len(text.rstrip()) - _LONGEST_END)))
-    if not links or cues.NOT_BEFORE.search(text, max(0, links[-1].start() - 8), links[-1].start()):
+    if not links:
         return
     start, position = links[-1].span()
+    if "不" in text[cues.clause_start(text, start) : start]:  # 不一定是, 並不是
+        return
     if reply.words.text_at(text, position):  # a whole text, which was passed over for a reason
         return
     named = reply.words.others.shortened(text, position)
