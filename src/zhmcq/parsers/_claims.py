@@ -64,8 +64,9 @@ _SECOND = re.compile(
     r"|\b(?:alternate|alternative|back-?up|fallback)))(?:答案|选项|方案|选择|的|会|可以?|则|是|:|\s"
     r"|(?i:choice|answer|option|would|is|be)){0,4}|(?i:\bsecond[\s-]))\Z"
 )
-# The clause before: 如果還有第二個答案，應該是B.
+# The clause before: 如果還有第二個答案，應該是B; 如果A不對，就選B.
 _SECOND_CLAUSE = re.compile(
+    r"(?:如果|若|要是|万一|假如|\bif\b)[^,]{0,12}(?:不对|不行|错|不是|不能选|\b(?:wrong|incorrect|not)\b)|"
     r"(?:第二个?|另一个?|备用|备选)的?(?:答案|选择|选项|可能)|[选猜挑]第二个?"
     r"|\b(?i:second|another|alternative|back-?up)\s(?i:guess|choice|answer|option|pick)\b"
 )

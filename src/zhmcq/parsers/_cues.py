@@ -32,6 +32,7 @@ __all__ = [
     "IS_IT",
     "JOINS",
     "NOT_BEFORE",
+    "NUMBER_AFTER",
     "PREDICATE",
     "QUESTIONED",
     "QUESTION_ENDS",
@@ -161,6 +162,8 @@ ALL_RIGHT = re.compile(
 BELITTLED = re.compile(r"[\s,:]{0,3}(?:太|不|并非|并不|没|无法|过于|只有|只是|较[小低少差])")
 # 「D（80%）」 and no more.
 REMARK = re.compile(r"\s?\([^()\n]{1,30}\)\s{0,3}(?:[。.,\n]|\Z)")
+# 1：5% is a line of a list of numbers.
+NUMBER_AFTER = re.compile(r"\s?[:=]\s?\d")
 # What is left to say after a no: C is.
 IS_IT = re.compile(r"\s?(?:才是|才对|是|is|does|would be)\s?(?=[.。!,]|\Z)")
 # 鯨魚和海豚是哺乳類: what is said of the options named before it.

@@ -121,6 +121,8 @@ def _closes(reply: Reply, named: NamedOptions, line: int) -> bool:
     """Whether the last line, which begins at ``line``, is an answer and nothing else."""
     if named.unknown or not cues.SENTENCE_END.match(reply.text, named.end):
         return False
+    if cues.ANSWER_MARK.fullmatch(reply.text, line):
+        return False  # A: and nothing behind it
     # "= 2" at the end of a calculation is a result, not label 2.
     sum_ends = reply.words.alphabet is DIGITS and "=" in reply.text[line : line + 9]
     if sum_ends and not named.by_text:
@@ -148,4 +150,4 @@ def _opens(reply: Reply, named: NamedOptions) -> bool:
         return reply.words.read(text, remark.end()) is None  # A (5%), B (10%): a list
     if named.with_text:
         return not cues.BELITTLED.match(text, named.end)
-    return follows in ".。,:)]*、\n"
+    return follows in ".。,:)]*、\n" and not cues.NUMBER_AFTER.match(text, named.end)

@@ -48,7 +48,7 @@ _AND = r"\s?(?:[、,和与及]|(?i:,?\s?and\b))\s?"
 _ENGLISH = rf"(?i:{'|'.join(ENGLISH_ORDINALS)})"
 _ORDINAL = re.compile(
     r"[\s:;,*_\"'(\[]{0,8}+(?:(?:选项|(?i:options?|choices?|no\.|number))\s{0,2}[#(]?"
-    rf"(?P<after_word>{_NUMBER}(?:{_AND}{_NUMBER}){{0,8}})(?![\d.]\d|[十%])"
+    rf"(?P<after_word>{_NUMBER}(?:{_AND}(?:选项)?{_NUMBER}){{0,8}})(?![\d.]\d|[十%])"
     rf"|第\s?(?P<ordinal>{_NUMBER}(?:(?:\s?[个项])?(?:选项)?{_AND}第?\s?{_NUMBER}){{0,8}})\s?[个项](?:选项|答案)?"
     rf"|(?i:the\s)?(?P<english>{_ENGLISH}(?:(?i:,?\s(?:and\s)?(?:the\s)?){_ENGLISH}){{0,5}})"
     r"\s(?i:(?:option|choice|answer|one)s?)\b)"

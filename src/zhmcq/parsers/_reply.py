@@ -92,7 +92,8 @@ class Reply:
 
         It does where no option B follows as in a list, and the text of option A does not either.
         """
-        match = cues.ANSWER_MARK.search(self.text)
+        marks = list(cues.ANSWER_MARK.finditer(self.text))
+        match = marks[-1] if marks else None
         if not match or not (self.words.texts or self.words.read(self.text, match.end())):
             return None
         for position, item in enumerate(self.layout.items):

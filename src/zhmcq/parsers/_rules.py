@@ -73,18 +73,8 @@ _NOUN_EN = (
 )
 # A negation of a word that negates: 並非不正確, 沒有錯誤.
 _NEGATIONS = (
-    "不是",
-    "并非",
-    "并不是",
-    "绝非",
-    "没有",
-    "没",
-    "无",
-    "并无",
-    "并没有",
-    "不会",
-    "不能说",
-    "非",
+    *("不是", "并非", "并不是", "绝非", "没有", "没", "无", "并无", "并没有", "不会"),
+    *("不能说", "不能算", "不算", "非"),
 )
 _WRONG = (
     "错",
@@ -130,7 +120,7 @@ LINKS = {
     ),
     "judged_not_en": (
         r"(?i:\s?(?:isn't|aren't|(?:is|was|are)\s"
-        r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never))\s)"
+        r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never|by no means))\s)"
     ),
     "compared_en": (
         r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:the\s\w{1,12}\s)?(?:(?:also|much|far|a|even)\s){0,2})"
@@ -291,7 +281,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="choose_en",
         position="before",
-        words="choose|select|pick|go with|going with|went with|opt for|prefer|lean toward"
+        words="choose|select|pick|go with|go for|going with|went with|opt for|prefer|lean toward"
         "|lean towards|leaning toward|first choice|top choice|best guess",
         link="may",
         weight=88,

@@ -38,7 +38,7 @@ _AND_OR = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
 # The last of several labels after a comma, and words after it that describe it.
 _LAST_OF_LIST = re.compile(r"\s{0,2}[,;]\s{0,2}(?:选项)?[(\[]?[^\s,;、和与或及]{1,4}\Z")
 _DESCRIBED = re.compile(
-    r"[)\]]?(?:选?项)?(?:[是为](?!因为|正确|对|错|答案|最[合适正佳好恰])|则|太|有|较|只|不|虽|在|比)"
+    r"[)\]]?\s?(?:选?项)?(?:[是为](?!因为|正确|对|错|答案|最[合适正佳好恰])|则|太|有|较|只|不|虽|在|比)"
     r"|[)\]]?\s(?:is|was|has|are|would|could|might|may|comes|seems)\b(?!\s(?:correct|right|true|wrong|false|incorrect))"
 )
 # "the answer is a metal": a small letter needs an end behind it to be a label.
