@@ -86,7 +86,7 @@ _COMPARED_WITH = re.compile(
 _FALLS_SHORT = re.compile(r"[)\]\"'*]{0,3}\s?(?:选?项)?\s?(?:不如|不及|不比)")
 
 _END_OF_CLAUSE = re.compile(r"[,。;:!\n]|\.(?![A-Za-z\d])")
-_ASKED = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
+_INTERROGATIVE = re.compile(r"(?:吗|呢|么)[\s\"')]{0,2}(?:[?,。!\n]|\Z)|\?")
 # 答案是B對吧？ asks for agreement only.
 # What else is asked in one breath: B 為什麼？
 _TAG = re.compile(
@@ -161,10 +161,10 @@ def is_asked(text: str, position: int) -> int | None:
     stop = position + _LONGEST_REST
     boundary = _END_OF_CLAUSE.search(text, position, stop)
     limit = boundary.end() if boundary else min(stop, len(text))
-    asked = _ASKED.search(text, position, limit)
-    if asked is None or _TAG.search(text, position, asked.start() + 1):
+    ending = _INTERROGATIVE.search(text, position, limit)
+    if ending is None or _TAG.search(text, position, ending.start() + 1):
         return None
-    return asked.end()
+    return ending.end()
 
 
 def answered_question(text: str, position: int) -> Literal["yes", "no"] | None:

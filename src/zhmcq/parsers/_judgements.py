@@ -100,12 +100,12 @@ def _labels(reply: Reply) -> list[_Label]:
             continue
         after = cues.after_brackets(text, match.end())
         option = words.text_at(text, after)
-        own = option is not None and option.indexes == (index,)
-        if option and own:
+        is_text = option is not None and option.indexes == (index,)
+        if option and is_text:
             after = option.end
         labels.append(_Label(index, match.start(), match.end(), after))
-        end = after if own else match.end()
-        reply.names.append(NamedOptions((index,), match.start(), end, with_text=own))
+        end = after if is_text else match.end()
+        reply.names.append(NamedOptions((index,), match.start(), end, with_text=is_text))
     return labels
 
 
@@ -117,11 +117,15 @@ def _judgement_of(reply: Reply, label: _Label) -> Judgement | None:
 
 def _compare(reply: Reply, comparisons: list[_Comparison]) -> None:
     """Add what is called better than another option, and is not beaten itself."""
-    stated = [found for found in comparisons if reply.stands_by(found.start, found.end)]
-    beaten = {found.worse for found in stated}
-    for found in stated:
-        if not reply.asks_false and beaten.isdisjoint(found.better):
-            reply.add("is_better", found.start, found.end, found.better)
+    stated = [
+        comparison
+        for comparison in comparisons
+        if reply.stands_by(comparison.start, comparison.end)
+    ]
+    beaten = {comparison.worse for comparison in stated}
+    for comparison in stated:
+        if not reply.asks_false and beaten.isdisjoint(comparison.better):
+            reply.add("is_better", comparison.start, comparison.end, comparison.better)
 
 
 def _judge(reply: Reply, judged: Judgement, start: int, indexes: list[int]) -> None:

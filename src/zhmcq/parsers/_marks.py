@@ -67,10 +67,10 @@ def read_marks(text: str, words: Vocabulary, names: list[NamedOptions]) -> Marke
 def _marks_in_order(text: str, count: int) -> MarkedOptions | None:
     """是、否、是、否: a mark for each option, and nothing else."""
     parts = [part for part in re.split(r"[\s,、;/]+", text.strip(" .。\n"), maxsplit=count) if part]
-    found = [_CELL_MARK.fullmatch(part) for part in parts]
-    if len(found) != count:
+    matches = [_CELL_MARK.fullmatch(part) for part in parts]
+    if len(matches) != count:
         return None
-    marks = {index: match.lastgroup == "yes" for index, match in enumerate(found) if match}
+    marks = {index: match.lastgroup == "yes" for index, match in enumerate(matches) if match}
     return MarkedOptions(marks, 0, len(text.rstrip())) if len(marks) == count else None
 
 
@@ -89,16 +89,16 @@ def _marks_of(text: str, names: list[NamedOptions]) -> MarkedOptions | None:
         if trailing:
             after.append((name, trailing.lastgroup == "yes"))
     led = len(before) == len(names) or (len(before) >= len(after) and not ends_with_mark)
-    found = (
+    marked = (
         before if before and led and not (ends_with_mark and len(after) == len(names)) else after
     )
     marks: dict[int, bool] = {}
-    for name, yes in found:
+    for name, yes in marked:
         if marks.setdefault(name.indexes[0], yes) != yes:
             return None
     if len(marks) < 2:
         return None
-    return MarkedOptions(marks, found[0][0].start, found[-1][0].end)
+    return MarkedOptions(marks, marked[0][0].start, marked[-1][0].end)
 
 
 def _last_cell(text: str, name: NamedOptions, stop: int) -> re.Match[str] | None:
@@ -127,10 +127,10 @@ def _marks_in_columns(text: str, words: Vocabulary) -> MarkedOptions | None:
         if sum(index >= 0 for index in indexes) >= 2:
             header, start = indexes, begin
         elif header and len(cells) == len(header) and not _RULED.fullmatch(line):
-            found = [_CELL_MARK.fullmatch(cell) for cell in cells]
+            matches = [_CELL_MARK.fullmatch(cell) for cell in cells]
             marks = {
                 index: match.lastgroup == "yes"
-                for index, match in zip(header, found, strict=True)
+                for index, match in zip(header, matches, strict=True)
                 if match and index >= 0
             }
             if len(marks) >= 2:
@@ -157,9 +157,9 @@ def likeliest_by_share(
     """
     if len(names) < 2:
         return None
-    found = list(_shares(text, names))
-    amounts = {index: amount for index, amount, _ in found}
-    if len(found) != words.count or len(amounts) != words.count or words.others.has_numbers:
+    shares = list(_shares(text, names))
+    amounts = {index: amount for index, amount, _ in shares}
+    if len(shares) != words.count or len(amounts) != words.count or words.others.has_numbers:
         return None
     total = sum(amounts.values())
     first, second = sorted(amounts.values(), reverse=True)[:2]
@@ -167,4 +167,4 @@ def likeliest_by_share(
     if not whole or first <= 0.5 or first < _CLEARLY * second:
         return None
     best = max(amounts, key=lambda index: amounts[index])
-    return NamedOptions((best,), names[0].start, found[-1][2])
+    return NamedOptions((best,), names[0].start, shares[-1][2])

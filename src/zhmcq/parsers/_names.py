@@ -169,10 +169,10 @@ class OtherNames:
             return None
         phrase = text[position : end.start() if end else stop]
         tokens = _joined(phrase)
-        found = [index for index, whole in self._tokens.items() if tokens in whole]
-        if len(found) != 1 or not self._is_enough(tokens, self._tokens[found[0]]):
+        fitting = [index for index, whole in self._tokens.items() if tokens in whole]
+        if len(fitting) != 1 or not self._is_enough(tokens, self._tokens[fitting[0]]):
             return None
-        return NamedOptions((found[0],), position, position + len(phrase.rstrip()), by_text=True)
+        return NamedOptions((fitting[0],), position, position + len(phrase.rstrip()), by_text=True)
 
     @staticmethod
     def _is_enough(part: str, whole: str) -> bool:
@@ -192,7 +192,7 @@ class OtherNames:
         if not match:
             return None
         items = frozenset(label_index(_plain_item(item)) for item in _EACH_ITEM.findall(match[0]))
-        same = [index for index, own in self._items.items() if own == items]
+        same = [index for index, named in self._items.items() if named == items]
         if len(same) != 1:
             return None
         return NamedOptions((same[0],), match.start(), match.end(), by_text=True)

@@ -66,10 +66,12 @@ def _names_by_text(reply: Reply) -> list[NamedOptions]:
     lower = reply.text.lower()
     if len(lower) != len(reply.text):
         return []
-    places = [(lower.find(text.lower()), index) for index, text in reply.words.texts.items()]
+    first_positions = [
+        (lower.find(text.lower()), index) for index, text in reply.words.texts.items()
+    ]
     return [
         NamedOptions((index,), start, start + len(reply.words.texts[index]), by_text=True)
-        for start, index in sorted(places)
+        for start, index in sorted(first_positions)
         if start >= 0
     ]
 

@@ -125,9 +125,9 @@ class _Received:
             return
         more = self.unknown_count - len(self.unknown)
         shown = ", ".join(map(repr, self.unknown)) + (f" and {more} more" if more else "")
-        own = ", ".join(repr(question.id) for question in self.bank[:_SHOWN])
+        expected = ", ".join(repr(question.id) for question in self.bank[:_SHOWN])
         raise PredictionError(
-            f"replies: expected ids of the bank's {len(self.bank)} questions ({own} …), found "
+            f"replies: expected ids of the bank's {len(self.bank)} questions ({expected} …), found "
             f"{shown}; give the bank that was answered, or take those replies out"
         )
 
@@ -203,11 +203,11 @@ class _Fields:
             ColumnsError: If they can't be told.
         """
         return (
-            self._one("id", _ID_NAMES, names, where),
-            self._one("reply", _REPLY_NAMES, names, where),
+            self._find_one("id", _ID_NAMES, names, where),
+            self._find_one("reply", _REPLY_NAMES, names, where),
         )
 
-    def _one(
+    def _find_one(
         self, role: str, groups: Iterable[frozenset[str]], names: Sequence[Any], where: str
     ) -> Any:
         shown = ", ".join(map(repr, names[: 2 * _SHOWN]))
@@ -298,7 +298,7 @@ def _of_file(path: Path, fields: _Fields) -> Iterator[_Given]:
 def _of_sheets(contents: Sheets, fields: _Fields, name: str) -> Iterator[_Given]:
     """The rows of every sheet that has the two columns; of the first one they are required."""
     refused: ColumnsError | None = None
-    found = False
+    has_table = False
     for sheet in contents.sheets:
         rows = iter(sheet.rows)
         header = next(rows, None)
@@ -310,12 +310,12 @@ def _of_sheets(contents: Sheets, fields: _Fields, name: str) -> Iterator[_Given]
         except ColumnsError as error:
             refused = refused or error
             continue
-        found = True
+        has_table = True
         id_column, reply_column = header.texts.index(id_name), header.texts.index(reply_name)
         for row in rows:
             if row.text(id_column) or row.text(reply_column):
                 yield _Given(row.text(id_column), row.text(reply_column))
-    if not found:
+    if not has_table:
         raise refused or ReadError(f"{name}: expected a table of replies, found no rows")
 
 
