@@ -28,13 +28,24 @@ _OTHERS = (
     r"(?:[有某别各家]|[多数分般其他些半生]的?)人|人们|大家|旁人|常人|[\u4e00-\u9fff]的人"
     r"|同学|同桌|学生|考生|学员|学习者|初学者|读者|老师|教师|专家|网友|朋友|同事|家长|用户|使用者"
     r"|作答者|应试者|受试者|(?<![其吉])他们?(?![人的])|她们?|[哥姐姊弟妹爸妈爷奶叔](?:哥|姐|姊|弟|妹|爸|妈|爷|奶|叔)"
-    r"|[小阿][\u4e00-\u9fff](?=[则却就也都曾又]{0,2}(?:认|觉|说|主|选|以|猜|想|写|答|的|\Z))|[张李王陈林黄][三四五六七大一小]"
+    r"|[小阿][\u4e00-\u9fff](?=[则却就也都曾又]{0,2}(?:认|觉|说|主|选|以|猜|想|写|答|的))|[张李王陈林黄][三四五六七大一小]"
     r"|\b(?:[Pp]eople|[Ss]tudents?|[Tt]akers|[Cc]andidates|[Ff]riends?|[Tt]eachers?|[Cc]lassmates?"
     r"|[Ll]earners|[Uu]sers?|[Ss]omeone|[Ee]veryone|[Hh]e|[Ss]he|[Tt]hey)\b"
     r"|\b(?:[Ss]ome|[Oo]thers|[Mm]any|[Mm]ost)(?=\s(?:would|might|may|will|choose|pick|select|think|say)\b)"
     r"|\b[A-Z][a-z]{1,15}(?=\s(?:thinks|believes|says|claims|chooses|picks|said|thought|chose)\b)"
 )
-_PERSON = re.compile(rf"(?P<own>{_OWN})|(?P<others>{_OTHERS})")
+# The clause before: 根據網友的回答，答案是B.
+_ACCORDING_TO_OTHERS = re.compile(
+    rf"(?:根据|据|按照?|依照?|照)[^,]{{0,6}}(?:{_OTHERS})[^,]{{0,6}}(?:回答|答案|说法|意见|选择|看法)\Z"
+)
+# Any subject of two or three characters that thinks or says something (志明認為是A), but for those
+# that are no person: 因此認為, 本題認為, 一般認為.
+_SUBJECT = (
+    r"(?<![\u4e00-\u9fff])(?![^认觉主猜声表说]{0,2}[我咱您你本此这那该题因所故可应后会经据综由文并且而但更最才又再先其"
+    r"不没无如若虽与和或在从对将被把一通普目科研分判观看考])[\u4e00-\u9fff]{2,3}"
+    r"(?=[则却就也都]?(?:认为|觉得|主张|猜测?|声称|表示|说))"
+)
+_PERSON = re.compile(rf"(?P<own>{_OWN})|(?P<others>{_OTHERS}|{_SUBJECT})")
 # 考生應選D: what they ought to choose is the reply's own answer.
 _OUGHT = re.compile(
     r"应|该|须|要|宜|可以|可知|看出|得知|\b(?:should|must|ought|need|can)\b", re.IGNORECASE
@@ -44,6 +55,10 @@ _CLAIM = re.compile(
     r"选|填|挑|圈|认|觉|说|主张|以为|猜|想|答|倾向|偏向"
     r"|(?:cho[so]|select|pick|go\b|going|went|opt|prefer|lean|answer|ans|think|thought|believ|claim"
     r"|say|said|guess)",
+    re.IGNORECASE,
+)
+_THINK = re.compile(
+    r"认为|觉得|主张|以为|猜|说|声称|\b(?:thinks?|thought|believ|claim|says?\b|said|guess)",
     re.IGNORECASE,
 )
 # What is not believed: hearsay, mistakes that are easily made, what is conceded (雖然A也對).
@@ -138,6 +153,7 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
             clause.strip() in _HARDLY_A_CLAUSE
             and _SECOND_CLAUSE.search(_clause_of_comma(text, start, clause))
         )
+        or _ACCORDING_TO_OTHERS.search(_clause_of_comma(text, start, clause))
         or _claimed_by_others(clause, text[start : start + _LONGEST_CUE], stem)
     ):
         return False
@@ -146,12 +162,14 @@ def stands_by(text: str, start: int, end: int, stem: str, *, second: bool = Fals
 
 def _claimed_by_others(clause: str, cue: str, stem: str) -> bool:
     """Whether others choose or think it; that 老師 is named before B正確 alone says nothing."""
-    people = list(_PERSON.finditer(clause))
+    people = [who for who in _PERSON.finditer(clause + cue) if who.end() <= len(clause)]
     if not people:
         return False
     person = people[-1]  # the nearest
     if person.group("own") or person.group() in stem:
         return False
+    if thinks := _THINK.search(clause + cue, person.end()):  # 小明認為應選B
+        return not _OUGHT.search(clause, person.end(), thinks.start())
     claimed = _CLAIM.match(cue) or _CLAIM.search(clause, person.end())
     return bool(claimed) and not _OUGHT.search(clause, person.end())
 
