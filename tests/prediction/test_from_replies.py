@@ -120,8 +120,10 @@ def test_other_headers_are_named_by_the_caller(tmp_path: Path) -> None:
         Predictions.from_replies(BANK, write(tmp_path / "s.csv", "Nr,GPT\n101,B\n"))
     with pytest.raises(ColumnsError, match="the column 'gpt' that columns= names, found 'Nr'"):
         Predictions.from_replies(BANK, path, columns={"id": "Nr", "reply": "gpt"})
-    with pytest.raises(ColumnsError, match="expected the keys 'id' and 'reply'"):
-        Predictions.from_replies(BANK, path, columns={"stem": "Nr"})
+    wrong: Any
+    for wrong in ({"stem": "Nr"}, ["Nr", "GPT"]):
+        with pytest.raises(ColumnsError, match="expected the keys 'id' and 'reply'"):
+            Predictions.from_replies(BANK, path, columns=wrong)
 
 
 def test_two_columns_of_replies_are_not_guessed_between(tmp_path: Path) -> None:
@@ -206,6 +208,13 @@ def openai(key: str, content: Any, **fields: Any) -> dict[str, Any]:
             },
         },
         {"custom_id": "q1", "response": {"body": {"choices": [{"text": "選B"}]}}},
+        {
+            "id": "q1",
+            "messages": [
+                {"role": "user", "content": "選A還是選B？"},
+                {"role": "assistant", "content": "選B"},
+            ],
+        },
     ],
 )
 def test_the_results_of_hosted_batches_are_read(tmp_path: Path, record: dict[str, Any]) -> None:
@@ -274,6 +283,23 @@ class Always:
 
     def parse(self, text: str, question: Question) -> Any:
         return self.answer
+
+
+def test_predictions_that_were_written_are_read_again(tmp_path: Path) -> None:
+    problem = RowProblem(3, "", "no_stem", "the question is empty", source_id=103, position=1)
+    bank = QuestionBank(BANK, [problem])
+    predictions = Predictions.from_replies(bank, REPLIES)
+    predictions.to_json(tmp_path / "p.json")
+    predictions.to_csv(tmp_path / "p.csv")
+    assert labels(Predictions.from_replies(bank, tmp_path / "p.json")) == ["B", "C", "AC"]
+    assert labels(Predictions.from_replies(bank, tmp_path / "p.csv")) == ["B", "C", "AC"]
+
+
+def test_half_a_character_in_a_reply_is_written_to_every_file(tmp_path: Path) -> None:
+    predictions = Predictions.from_replies(BANK, {"q1": "\ud800選B\x1b[31m"})
+    predictions.to_json(tmp_path / "p.json")
+    predictions.to_xlsx(tmp_path / "p.xlsx")
+    assert predictions[0].label == "B"
 
 
 def test_any_parser_reads_the_replies() -> None:

@@ -39,7 +39,9 @@ _REPLY_NAMES = (
             *("模型回答", "模型回复", "模型输出", "模型回应", "模型回覆"),
         )
     ),
-    frozenset(("回答", "text", "content", "message", "result", "prediction", "回答内容")),
+    frozenset(
+        ("回答", "text", "content", "message", "result", "prediction", "messages", "回答内容")
+    ),
     frozenset(("answer", "答案")),
 )
 # How many names an error shows.
@@ -101,6 +103,8 @@ class _Received:
             PredictionError: If the question has one already, or the id is that of several.
         """
         name = _key(given.key)
+        if not name and not (given.text or "").strip():
+            return  # a row that holds neither, as results have it for an unusable question
         ids = self._names.get(name, [])
         if not ids:
             if name not in self._unusable:
@@ -189,12 +193,14 @@ class _Fields:
     """
 
     def __init__(self, columns: Mapping[str, str] | None) -> None:
-        self._columns = dict(columns or {})
-        if not set(self._columns) <= {"id", "reply"}:
+        if columns is not None and (
+            not isinstance(columns, Mapping) or not set(columns) <= {"id", "reply"}
+        ):
             raise ColumnsError(
-                f"columns={self._columns!r:.80}: expected the keys 'id' and 'reply', as in "
+                f"columns={columns!r:.80}: expected the keys 'id' and 'reply', as in "
                 "columns={'id': 'Nr', 'reply': 'GPT'}"
             )
+        self._columns = dict(columns or {})
 
     def find(self, names: Sequence[Any], where: str) -> tuple[Any, Any]:
         """The names of the two fields.
@@ -387,6 +393,9 @@ def _text_in(value: Any, depth: int = 0) -> str:
                 return _text_in(inner[:1] if first else inner, depth + 1)
         return ""
     if isinstance(value, list):
+        turns = [item for item in value if isinstance(item, Mapping) and "role" in item]
+        if any(turn["role"] != "assistant" for turn in turns):  # a chat: its last answer
+            value = [turn for turn in turns if turn["role"] == "assistant"][-1:]
         return "".join(_text_in(item, depth + 1) for item in value)
     return ""
 
