@@ -42,6 +42,7 @@ __all__ = [
     "SUPPOSED",
     "TEXT_JOINS",
     "THAN",
+    "TICK",
     "YES_MARK",
     "Judgement",
     "Lead",
@@ -162,6 +163,7 @@ ALL_RIGHT = re.compile(
 BELITTLED = re.compile(r"[\s,:]{0,3}(?:太|不|并非|并不|没|无法|过于|只有|只是|较[小低少差])")
 # 「D（80%）」 and no more.
 REMARK = re.compile(r"\s?\([^()\n]{1,30}\)\s{0,3}(?:[。.,\n]|\Z)")
+TICK = re.compile(r"[\s*-]{0,4}√\s{0,3}")
 # 1：5% is a line of a list of numbers.
 NUMBER_AFTER = re.compile(r"\s?[:=]\s?\d")
 # What is left to say after a no: C is.

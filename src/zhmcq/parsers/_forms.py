@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zhmcq.parsers import _cues as cues
-from zhmcq.parsers._claims import answered_question, end_of_no
+from zhmcq.parsers._claims import answered_question, end_of_no, is_asked
 from zhmcq.parsers._names import NamedOptions
 from zhmcq.parsers._reply import SUPPOSITION, Reply
 from zhmcq.parsers._vocabulary import ALL_OF_THEM, NONE_OF_THEM
@@ -14,7 +14,8 @@ __all__ = ["answer_alone", "find_forms"]
 
 def answer_alone(reply: Reply) -> bool:
     """Add the answer, if the reply is a label, an option text or both, and nothing else."""
-    named = reply.opening or reply.words.read_loosely(reply.text, 0)
+    tick = None if reply.words.says_true_or_false else cues.TICK.match(reply.text)
+    named = reply.opening or reply.words.read_loosely(reply.text, tick.end() if tick else 0)
     if not named or not cues.SENTENCE_END.match(reply.text, named.end):
         return False
     if not reply.stands_by(named.start, named.end):
@@ -48,7 +49,17 @@ def find_forms(reply: Reply) -> None:
         for match in cues.STATEMENT.finditer(reply.text):
             named = reply.words.read(reply.text, match.end())
             if named and not named.unknown:
-                reply.add_named("statement_is", match.start(), named)
+                _state(reply, match.start(), named)
+
+
+def _state(reply: Reply, start: int, named: NamedOptions) -> None:
+    """這個敘述是正確的, or a question whether it is and the reply's own answer to that."""
+    end = is_asked(reply.text, named.end)
+    answer = answered_question(reply.text, end) if end is not None else None
+    if answer == "no":
+        named = named._replace(indexes=tuple(1 - index for index in named.indexes))
+    stated = answer is not None or reply.stands_by(start, named.end)
+    reply.add_named("statement_is", start, named, weight=None if stated else SUPPOSITION)
 
 
 def _find_confirmed(reply: Reply) -> None:

@@ -19,7 +19,7 @@ __all__ = ["LabelPatterns", "label_alphabet", "label_patterns"]
 
 # What may stand between a cue and its label. Possessive, so that no text makes it try twice.
 _FILLER = (
-    r"(?:[\U0001f300-\U0001faff\s:;,=>~√\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?"
+    r"(?:[\U0001f300-\U0001faff\s:;,=>~\"'`*_#$({\[<|-]|\\[({\[,!]|\\(?:text(?:bf|rm|it|sf)?"
     r"|math(?:rm|bf|sf|bb)|boxed|fbox|quad|bf|rm)|选项"
     rf"|第(?=\s?[\dA-Za-z{CHINESE_NUMERALS.characters}])|(?i:options?|choices?"
     r"|letter|number|the|answer|is|be)\b){0,16}+"

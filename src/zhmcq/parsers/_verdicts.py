@@ -78,6 +78,8 @@ def _names_by_text(reply: Reply) -> list[NamedOptions]:
 
 def _find_marks(reply: Reply, names: list[NamedOptions]) -> bool:
     """Add the options with a ✓ or a yes; whether the reply marks its options at all."""
+    if reply.words.says_true_or_false:
+        return False  # there, a mark is the name of an option
     marked = read_marks(reply.text, reply.words, names)
     if marked is None:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from zhmcq.errors import ColumnsError, PredictionError, ReadError
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction._arguments import as_bank
 from zhmcq.prediction._engines import parsed_reply
+from zhmcq.prediction._hosted import cell_text, failure, id_text, reply_text
 from zhmcq.prediction._predictions import Prediction, Predictions
 from zhmcq.prompts import Prompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
@@ -46,14 +46,6 @@ _REPLY_NAMES = (
 )
 # How many names an error shows.
 _SHOWN = 5
-# Where hosted models' results hold the text of the reply, by the fields on the way to it.
-_ON_THE_WAY = ("body", "message", "choices", "candidates", "output", "content", "parts", "text")
-_FIRST_ONLY = ("choices", "candidates")
-_NOT_SAID = frozenset(
-    ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "function_call")
-)
-_DEEPEST = 12
-_OK = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +83,10 @@ class _Received:
         self._names = {}
         for question in self.bank:
             if question.source_id is not None:
-                self._names.setdefault(_key(question.source_id), []).append(question.id)
+                self._names.setdefault(id_text(question.source_id), []).append(question.id)
         self._names.update({question.id: [question.id] for question in self.bank})
         ids = (problem.source_id for problem in self.bank.problems)
-        self._unusable = {_key(name) for name in ids if name is not None}
+        self._unusable = {id_text(name) for name in ids if name is not None}
 
     def add(self, given: _Given) -> None:
         """Take a reply.
@@ -102,7 +94,7 @@ class _Received:
         Raises:
             PredictionError: If the question has one already, or the id is that of several.
         """
-        name = _key(given.key)
+        name = id_text(given.key)
         if not name and not (given.text or "").strip():
             return  # a row that holds neither, as results have it for an unusable question
         ids = self._names.get(name, [])
@@ -245,7 +237,7 @@ def _given(replies: Any, bank: QuestionBank, fields: _Fields) -> Iterator[_Given
     if pandas is not None and isinstance(replies, pandas.DataFrame):
         id_name, reply_name = fields.find(list(replies.columns), "the DataFrame")
         pairs = zip(replies[id_name].tolist(), replies[reply_name].tolist(), strict=True)
-        return (_Given(key, _text_of_cell(value)) for key, value in pairs)
+        return (_Given(key, cell_text(value)) for key, value in pairs)
     if isinstance(replies, str | Path):
         return _of_file(Path(replies), fields)
     if isinstance(replies, Mapping):
@@ -346,69 +338,7 @@ def _of_record(record: Any, fields: _Fields, where: str) -> _Given:
         raise ReadError(f"{where}: expected an object with an id and a reply, found {record!r:.40}")
     id_name, reply_name = fields.find(list(record), where)
     key, value = record[id_name], record[reply_name]
-    if failure := _failure(record, value):
-        return _Given(key, None, failure)
-    text = _text_of_cell(value) if not isinstance(value, Mapping | list) else _text_in(value)
+    if reason := failure(record, value):
+        return _Given(key, None, reason)
+    text = cell_text(value) if not isinstance(value, Mapping | list) else reply_text(value)
     return _Given(key, text)
-
-
-def _failure(record: Mapping[str, Any], value: Any) -> str:
-    """Why a request of a batch has no reply; ``""`` if it has one."""
-    if error := record.get("error"):
-        return f"the request failed: {_shown(error)}"
-    if not isinstance(value, Mapping):
-        return ""
-    code = value.get("status_code", 200)
-    if isinstance(code, int) and code not in _OK:
-        return f"the request failed with status {code}"
-    if value.get("error"):
-        return f"the request failed: {_shown(value['error'])}"
-    if value.get("type") in ("errored", "canceled", "expired"):
-        return f"the request was not answered: {value['type']}"
-    return ""
-
-
-def _shown(error: Any) -> str:
-    message = error.get("message", error) if isinstance(error, Mapping) else error
-    return f"{message!s:.200}"
-
-
-def _text_in(value: Any, depth: int = 0) -> str:
-    """The text of a reply as hosted models' interfaces wrap it; ``""`` if there is none.
-
-    OpenAI's ``response.body.choices[0].message.content`` (or ``output[].content[].text``),
-    Anthropic's ``result.message.content[].text`` and Gemini's
-    ``response.candidates[0].content.parts[].text`` are told by the names on the way.
-    """
-    if isinstance(value, str):
-        return value
-    if depth > _DEEPEST:
-        return ""
-    if isinstance(value, Mapping):
-        if value.get("type") in _NOT_SAID or value.get("thought") is True:
-            return ""
-        for name in _ON_THE_WAY:
-            if (inner := value.get(name)) is not None:
-                first = name in _FIRST_ONLY and isinstance(inner, list)
-                return _text_in(inner[:1] if first else inner, depth + 1)
-        return ""
-    if isinstance(value, list):
-        turns = [item for item in value if isinstance(item, Mapping) and "role" in item]
-        if any(turn["role"] != "assistant" for turn in turns):  # a chat: its last answer
-            value = [turn for turn in turns if turn["role"] == "assistant"][-1:]
-        return "".join(_text_in(item, depth + 1) for item in value)
-    return ""
-
-
-def _text_of_cell(value: Any) -> str:
-    """A cell as text: an empty one, which pandas reads as NaN, is an empty reply."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value if isinstance(value, str) else _key(value)
-
-
-def _key(value: Any) -> str:
-    """An id as text; 101.0, as which pandas reads a column of numbers with gaps, is 101."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
