@@ -64,6 +64,7 @@ _THINK = re.compile(
 # What is not believed: hearsay, mistakes that are easily made, what is conceded (雖然A也對).
 _HEARSAY = re.compile(
     r"(?:(?:听说|据说|据传|传闻|谣传|\b(?i:I\sheard|reportedly|supposedly))[^,]{0,8}"
+    r"|(?:迷思|易错|干扰|诱答|误导|错误率[^,]{0,4})的?\s?"
     r"|(?:常见|典型)[^,]{0,6}(?:错误|误解|误区)[^,]{0,3}是"
     r"|(?:虽然?|尽管|固然|\b(?i:although|though|while))[^,]{0,14}"
     r"|(?:(?<![错有无])误|错|容易|往往|陷阱[^,]{0,4}是)[会被就]?\s?"
@@ -87,7 +88,7 @@ _SECOND_CLAUSE = re.compile(
 )
 # What was thought first, or is thought wrongly: 一開始以為是A, At first I thought it's A.
 _AT_FIRST = re.compile(
-    r"(?:(?:一开始|开始时|起初|最初|原本|本来|原先|初看|乍看|乍一看|第一眼|第一印象|表面上)(?![就便即])"
+    r"(?:(?:一开始|开始时|起初|最初|原本|本来|原先|初看|乍看|乍一看|第一眼|第一印象|第一反|表面上)(?![就便即])"
     r"|(?<![所可足予难])以为|又(?:觉|认|想)"
     r"|(?i:initially|at\sfirst|originally|first\s(?:thought|instinct|impression|guess|glance)"
     r"|was\sgoing\sto|\bthought\b|used\sto\sthink|had\s(?:thought|picked|chosen)|might\s(?:seem|look)"

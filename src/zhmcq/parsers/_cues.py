@@ -85,7 +85,7 @@ ABSTAINS = re.compile(
 # What may stand before an abstention: 答案：「無法確定」.
 FILL = re.compile(r"[\s:,\"'*\[(<$`-]{0,12}+(?:是|为)?\s?")
 # Nothing more in the reply.
-SENTENCE_END = re.compile(r"[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
+SENTENCE_END = re.compile(r"吧?[\s.。!?;\"'`*)\]}$<>、,:-]{0,12}+(?:</?[a-z]{1,12}>)?\s{0,8}$")
 # A label that stands alone: 因此 A，
 CLAUSE_END = re.compile(
     r"\s?(?:[。.,;!?:\n)\]*\"'$}<]|\Z|\((?=[^()\n]{0,12}[%\u4e00-\u9fff])|项|选项|吧|才|而|了?(?=[。.,;!\n]|\Z)|是(?=[。.,;!\n]|\Z))"
@@ -120,7 +120,7 @@ JOINS = re.compile(
 TEXT_JOINS = re.compile(rf"(?:,?\sand\s|{JOINS.pattern}(?:and\s)?)(?:the\s)?")
 # B比A更合適: between the two labels.
 THAN = re.compile(
-    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?P<no>不|没有?|并不)?(?:比起?|较)\s?(?:选项\s?)?[(\[\"'*{$]{0,3}"
+    r"[)\]\"'*}$]{0,3}(?:选?项|选项)?\s?(?:明显|显然|确实|应该)?(?P<no>不|没有?|并不)?(?:比起?|较)\s?(?:选项\s?)?[(\[\"'*{$]{0,3}"
 )
 # 相較於B，… and 和B相比，…: before and after what something else is compared with.
 _REFERENCES = tuple(
@@ -259,6 +259,8 @@ def leads(text: str) -> Iterator[Lead]:
         rule = _RULE_OF_WORD[match.group()]
         if rule.unless and text[end : end + 1] in rule.unless and end < len(text):
             continue
+        if text[start] == "应" and text[max(0, start - 1) : start] in _BEFORE_YING and start:
+            continue  # 第一反應是
         if text[start].isascii() and text[start].isalpha() and _inside_word(text, start, end):
             continue
         link = _LINKS[rule.link].match(text, end)
@@ -313,6 +315,8 @@ def _judgements() -> re.Pattern[str]:
     return re.compile("|".join(branches))
 
 
+# 反應, 效應 and the like end in 應, which does not belong to 應是 then.
+_BEFORE_YING = "反对效供感相适响"
 # How far back the beginning of a clause is looked for.
 _LONGEST_CLAUSE = 60
 _RULE_OF_WORD = {word: rule for rule in RULES if rule.position == "before" for word in _words(rule)}

@@ -25,7 +25,7 @@ _FILLER = (
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
 _SEPARATOR = (
-    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是"
+    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|还有|(?i:and|or)\b))?|还有|和|与|及|以及|跟|或者?|还是"
     r"|(?i:\bor\b|\band\b))\s{0,2}"
 )
 # A number before one of these counts something.

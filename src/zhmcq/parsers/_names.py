@@ -69,7 +69,7 @@ _EACH_ITEM = re.compile(rf"{_ITEM}|\d")
 # Shortened texts are compared as words: characters, and Latin words without articles.
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[.'-][A-Za-z0-9]+)*|[^\W\d_A-Za-z]")
 _UNSAID = frozenset(("的", "之", "了", "the", "a", "an"))
-_PHRASE_END = re.compile(r"[,。;!?\n)\]\"'|(》〉*]|\.(?!\d)")
+_PHRASE_END = re.compile(r"[,。;!?\n)\]\"'|(》〉*吧]|\.(?!\d)")
 _LONGEST_PHRASE = 80
 _NOT = frozenset(("不", "没", "无", "未", "非", "勿", "别", "not", "no", "never", "without"))
 #: An unlucky reply has a word that chooses at every character: so many phrases are looked up.

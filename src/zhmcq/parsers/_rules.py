@@ -245,7 +245,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="rules_out",
         position="before",
-        words="排除|剔除|删去|删掉|去掉|划掉|淘汰|不选|不能选|不应选|不应该选|不可选|别选",
+        words="不是|也不是|不可能是|不会是|排除|剔除|删去|删掉|去掉|划掉|淘汰|不选|不能选|不应选|不应该选|不可选|别选",
         link="may",
         effect="reject",
         weight=70,
@@ -407,7 +407,7 @@ RULES: tuple[Rule, ...] = (
         name="is_right",
         position="after",
         words="正确|√|对的|对,|对;|对。|才对|才是|都是,|都是。|皆是,|皆是。|成立|无误|符合|满足"
-        "|佳|好|合适|恰当|适当|合理|准确|贴切|妥当",
+        "|佳|好|合适|恰当|适当|合理|准确|贴切|贴近|妥当",
         unless="于",
         link="judged",
         weight=70,
