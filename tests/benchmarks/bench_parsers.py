@@ -20,6 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parsers"))
+
+from kinds_of_replies import count_by_kind, load_cases
+
 from zhmcq.parsers import explain, get_parser
 from zhmcq.parsers._rules import RULES
 from zhmcq.questions import Kind, Question
@@ -120,6 +124,14 @@ def per_rule(rows: Sequence[Row]) -> list[tuple[str, int, int, int, int]]:
     return [(r.name, fired[r.name], named[r.name], decided[r.name], right[r.name]) for r in RULES]
 
 
+def by_kind() -> list[tuple[str, str, int, int, int]]:
+    """Right, wrong and unread replies for each kind in tests/parsers/kinds_of_replies.tsv."""
+    return [
+        (kind, "yes" if fires else "no", n["right"], n["wrong"], n["abstained"])
+        for (kind, fires), n in count_by_kind(load_cases()).items()
+    ]
+
+
 def replies_per_second(rows: Sequence[Row]) -> float:
     """The best of several rounds on one core, questions known from the round before."""
     read = get_parser("zh")
@@ -176,6 +188,9 @@ def main() -> None:
     weights = {rule.name: rule.weight for rule in RULES}
     for name, *counts in per_rule([*labelled, *tricky]):
         out(f"| `{name}` | {weights[name]} | {' | '.join(map(str, counts))} |\n")
+    out("\n| kind | of the kind | right | wrong | abstained |\n|---|---|---|---|---|\n")
+    for kind, fires, *outcomes in by_kind():
+        out(f"| {kind.replace('_', ' ')} | {fires} | {' | '.join(map(str, outcomes))} |\n")
     piece, seconds = slowest_megabyte()
     out(f"\n{replies_per_second(labelled):,.0f} labelled replies per second on one core\n")
     out(f"slowest hostile megabyte: {piece!r}, {seconds:.2f} s\n")

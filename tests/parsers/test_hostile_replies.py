@@ -9,6 +9,7 @@ from zhmcq.questions import Question
 
 QUESTION = Question("q", "最熱？", ("春天", "夏天", "秋天", "冬天"))
 LETTERS = Question("q", "最熱？", tuple("水火木金土日月風雨雪"), kind="multiple")
+ITEMS = Question("q", "何者錯誤？", ("促進光合作用" * 9, "①③", "②④", "氣孔"), labels=tuple("①②③④"))
 SIZE = 1_000_000
 # Seconds of one core, ten times what the benchmark measures. Time that grows with the square of
 # the length would be hours for a megabyte.
@@ -42,13 +43,37 @@ HOSTILE = {
             "<|im_end|>",
             "answer is ",
         ),
+        *(
+            "A比B",
+            "A嗎？",
+            "是B嗎？不，",
+            "| A | × |\n",
+            "A：10%\n",
+            "不是不",
+            "小明選A",
+            "第一項、",
+        ),
+        *(
+            "選促進",
+            "選①",
+            "除了A",
+            "以為A",
+            "A: ",
+            "√A",
+            "是、",
+            "A是春天，",
+            "選B，A",
+            "the first ",
+        ),
         *("夏", "：", "**", "選項", "①", "{", "(A", "A或", " "),
     )
 }
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=[repr(piece) for piece in HOSTILE])
-@pytest.mark.parametrize("question", [QUESTION, LETTERS], ids=["single", "multiple"])
+@pytest.mark.parametrize(
+    "question", [QUESTION, LETTERS, ITEMS], ids=["single", "multiple", "numbered"]
+)
 def test_a_megabyte_is_read_in_bounded_time(text: str, question: Question) -> None:
     parser = get_parser("cascade", reasoning=True)
     start = time.process_time()

@@ -140,6 +140,32 @@ def test_unrelated_sentences_before_a_final_answer_change_nothing(before: str) -
         assert (parsed.answer, parsed.status) == ((1,), "answered")
 
 
+ASIDES = (
+    "很多同學選 A。",
+    "次選是 C。",
+    "備選：D",
+    "有人認為答案是 C。",
+    "我一開始以為是 A。",
+    "D 是正確的嗎？不是。",
+    "難道選 A 嗎？當然不是。",
+    "比 A 更合適。",
+    "小明說答案是 D。",
+    "My second choice would be C.",
+    "Most students pick D.",
+    "At first I thought it was A.",
+    "A 是春天，C 是秋天。",
+    "如果選 D，就錯了。",
+)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(after=st.lists(st.sampled_from(ASIDES), max_size=4).map("".join))
+def test_asides_after_an_answer_change_nothing(after: str) -> None:
+    for answer in ("答案是 B。", "故選B。", "The answer is B. "):
+        parsed = get_parser("zh").parse(answer + after, question(OPTIONS))
+        assert (parsed.answer, parsed.status) == ((1,), "answered"), parsed
+
+
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(text=hostile)
 def test_traditional_or_simplified_makes_no_difference(text: str) -> None:

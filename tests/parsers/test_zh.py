@@ -350,7 +350,21 @@ def test_one_option_may_be_all_that_is_right() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["是", "答案：是", "答案是是", "正確", "這個敘述是正確的。", "True", "是的，夏天熱。", "○"],
+    [
+        *(
+            "是",
+            "答案：是",
+            "答案是是",
+            "正確",
+            "這個敘述是正確的。",
+            "True",
+            "是的，夏天熱。",
+            "○",
+            "✓",
+        ),
+        *("並非不正確", "此敘述並無錯誤。", "這個說法是錯的嗎？不是。", "很多人說錯，但其實是對的"),
+        "我一開始以為是錯的，後來發現是對的。",
+    ],
 )
 def test_yes_is_said_in_many_words(reply: str) -> None:
     assert label(reply, YES_NO) == "是"
@@ -358,13 +372,27 @@ def test_yes_is_said_in_many_words(reply: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["否", "答案為：否", "不正確", "這個說法是錯誤的", "此敘述有誤", "No, it is not.", "不是"],
+    [
+        *(
+            "否",
+            "答案為：否",
+            "不正確",
+            "這個說法是錯誤的",
+            "此敘述有誤",
+            "No, it is not.",
+            "不是",
+            "✗",
+        ),
+        "這個敘述是正確的嗎？不是。",
+    ],
 )
 def test_no_is_said_in_many_words(reply: str) -> None:
     assert label(reply, YES_NO) == "否"
 
 
-@pytest.mark.parametrize("reply", ["是否正確需要更多資訊", "無法判斷"])
+@pytest.mark.parametrize(
+    "reply", ["是否正確需要更多資訊", "無法判斷", "有同學認為是錯的。", "這是錯的嗎？"]
+)
 def test_yes_and_no_are_not_read_into_other_words(reply: str) -> None:
     assert label(reply, YES_NO) == "none"
 

@@ -25,7 +25,7 @@ _FILLER = (
     r"|letter|number|the|answer|is|be)\b){0,16}+"
 )
 _SEPARATOR = (
-    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|(?i:and|or)\b))?|和|与|及|以及|跟|或者?|还是"
+    r"\s{0,2}(?:[、,/&+;](?:\s?(?:和|与|及|还有|(?i:and|or)\b))?|还有|和|与|及|以及|跟|或者?|还是"
     r"|(?i:\bor\b|\band\b))\s{0,2}"
 )
 # A number before one of these counts something.
@@ -101,9 +101,10 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
     number = "" if alphabet is DIGITS else r"(?:第?\s?\d{1,3}\s?题?\s?[.、:)]\s{0,3})?"
     again = _next_in_list(alphabet, forms)
     single = spelling.single
-    listed = rf"(?:选项)?{single}(?:项|选项)?"
+    listed = rf"(?:选项\s?)?{single}(?:项|选项)?"
     run = rf"{_FILLER}{number}{_FILLER}(?P<run>{single}(?:项|选项)?(?:{again}{listed}){{0,25}})"
     character = r"\d" if alphabet is DIGITS else "."
+    before_number = "" if alphabet is DIGITS else r"|:(?=\d)"  # 3:8 is a ratio, A:8 is none
     return LabelPatterns(
         filler=re.compile(_FILLER),
         token=re.compile(spelling.token),
@@ -111,7 +112,7 @@ def label_patterns(alphabet: Alphabet | None, forms: tuple[str, ...], small: boo
         mention=re.compile(spelling.mention),
         item=re.compile(
             rf"{spelling.head}(?:(?<=[(\[]{character})\s?[)\]]"
-            rf"|(?<![^\s*#>项:,;。、]{character})\s?(?:[.、:)](?!\d)|(?:选项|项)\s?[:,]))"
+            rf"|(?<![^\s*#>项:,;。、]{character})\s?(?:[.、:)](?!\d){before_number}|(?:选项|项)\s?[:,]))"
         ),
     )
 

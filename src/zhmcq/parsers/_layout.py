@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import re
 
-from zhmcq.parsers._vocabulary import NamedOptions, Vocabulary
+from zhmcq.parsers._names import NamedOptions
+from zhmcq.parsers._vocabulary import Vocabulary
 
 __all__ = ["VERDICT", "ReplyLayout", "next_question", "this_turn", "without_reasoning"]
 
@@ -34,6 +35,7 @@ _SAYS_NOTHING = re.compile(r"[^\w√×]*+(?:选项|option)?[^\w√×]*+", re.IGN
 _BLANKS = re.compile(r"\s*+")
 # How much longer than the option its repetition may be, and how long if its text is not known.
 _SLIP, _LONGEST_REPEATED = 8, 120
+_REST_OF_LINE = re.compile(r"[^\S\n]*+[.。]?[^\S\n]*+(?:\n|\Z)")
 _SPACES = re.compile(r"\s{0,4}")
 
 
@@ -101,16 +103,24 @@ class ReplyLayout:
             if item and run and self._continues(run[-1], item):
                 run.append(item)
                 continue
+            while self.words.texts and run and self._is_bare(run[-1]):
+                run.pop()  # A: it's B. — nothing is listed under B
             if len(run) > 1 and (self.words.texts or len(run) == self.words.count):
                 echoes.append((run[0].start, run[-1].end))
             run = [item] if item and item.indexes == (0,) else []
         return echoes
+
+    def _is_bare(self, item: NamedOptions) -> bool:
+        """Whether nothing stands between a label that heads something and the end of its line."""
+        return not item.with_text and bool(_REST_OF_LINE.match(self.text, item.end))
 
     def _continues(self, last: NamedOptions, item: NamedOptions) -> bool:
         if item.indexes[0] != last.indexes[0] + 1:
             return False
         between = self.text[last.end : item.start]
         if self.words.texts:
+            if not last.with_text and not between.strip():
+                return False  # A: (B) …: the A: of a transcript
             if last.with_text:
                 return bool(_SAYS_NOTHING.fullmatch(between))
             option = self.words.texts.get(last.indexes[0], "")  # repeated with a slip

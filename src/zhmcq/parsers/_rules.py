@@ -39,6 +39,7 @@ class Rule:
         words: Words with ``|`` between them; ``""`` for ``form`` rules.
         unless: Characters that the words must not be followed by (``选`` in ``选项``).
         link: What comes between the words and the label: a key of :data:`LINKS`.
+        until: Words with ``|`` between them, one of which has to follow the label; ``""`` for none.
         effect: ``"choose"``; ``"reject"``; or ``"false"``, which chooses if the question asks for
             the false option and rejects otherwise.
         weak: Whether the words introduce other things than answers as often, so that a label
@@ -53,6 +54,7 @@ class Rule:
     words: str = ""
     unless: str = ""
     link: str = "none"
+    until: str = ""
     effect: Literal["choose", "reject", "false"] = "choose"
     weak: bool = False
     weight: int
@@ -69,17 +71,34 @@ _NOUN_EN = (
     r"(?i:\s(?:to|for|from|among)\s(?:\"[^\"\n]{0,80}\"|[^.:\"\n]){1,60}?"
     r"(?=\s(?:is|are|was|would|should|must)\b))?"
 )
+# A negation of a word that negates: 並非不正確, 沒有錯誤.
+_NEGATIONS = (
+    *("不是", "并非", "并不是", "绝非", "没有", "没", "无", "并无", "并没有", "不会"),
+    *("不能说", "不能算", "不算", "非"),
+)
+_WRONG = (
+    "错",
+    "错误",
+    "有误",
+    "不正确",
+    "不对",
+    "不合题意",
+    "不符合",
+    "不成立",
+    "不恰当",
+    "不合适",
+)
 _SURELY = r"(?:最?有?可能|大概|或许|应该?|应当|就|即|便|只能|只会|会|肯定|当然|也|才|仍|还|了|出)?"
 _IS = r"(?:是|为|有|包括|选择?(?!项)|填|:|=|->?|>|(?i:should be|would be|must be|is|are|was)\b)"
 _LEAD = (
     rf"{_NOUN}{_NOUN_EN}(?:\s?\([\u4e00-\u9fff]{{2,8}}\))?[^\S\n]?[\"'*]{{0,3}}[^\S\n]?{_SURELY}"
 )
 _THING = (
-    r"(?:[^\S\n]?(?:选?项|选项))?(?:\"[^\"\n]{1,60}\")?中?(?:所述|所说|所示)?"
+    r"(?:[^\S\n]?(?:选?项|选项))?(?:[两二三四五]个?[项者])?(?:\"[^\"\n]{1,60}\")?中?(?:所述|所说|所示)?"
     r"(?:的?(?:说法|叙述|描述|内容|表述|观点|陈述|答案))?[^\S\n]?[,:(]?[^\S\n]?"
 )
 _ADVERB = (
-    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更|较|最"
+    r"(?:则|也|都|均|皆|全|显然|明显|其实|完全|一定|应该?|应当|可以?|属于|被|并|就|才|更加|更|比较|较|最|来"
     r"|是|为){0,3}"
 )
 
@@ -90,14 +109,25 @@ LINKS = {
     "may": rf"{_LEAD}{_IS}?",
     "must": rf"{_LEAD}{_IS}",
     "then": r"(?:[,:\s]|我们?|可以|可|认为|得出?|应该?|应当|最?可能|就|是|为){0,6}",
-    "judged": _THING + _ADVERB,
+    "judged": _THING + r"(?:比(?:其他|其余|别的)[^,。\n]{0,6}?)?" + _ADVERB,
     "is": (
         rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?的?"
         r"(?:最佳|最终|唯一|最好|最合适)?的?"
     ),
     "judged_en": (
-        r"(?i:\s?(?:is|are|was|seems|appears|must be)\s"
-        r"(?:(?:to be|also|clearly|likely|the|most)\s){0,3})"
+        r"(?i:\s?(?:is|are|was|seems|appears|must be|would be)\s"
+        r"(?:(?:to be|also|clearly|likely|the|most|my)\s){0,3})"
+    ),
+    "judged_not_en": (
+        r"(?i:\s?(?:isn't|aren't|(?:is|was|are)\s"
+        r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never|by no means))\s)"
+    ),
+    "compared_en": (
+        r"(?i:\s?(?:is|are|was|seems|looks|fits|works|makes)\s(?:the\s\w{1,12}\s)?(?:(?:also|much|far|a|even)\s){0,2})"
+    ),
+    "left": (
+        r"(?:[,:\s]|的|一个|那个|选项|答案|只有|就|便|后|可得|可知|得出?|可以?|应该?|只能|是|为"
+        r"|(?i:\b(?:us|me|with|only|just|is|option|choice)\b)){0,8}"
     ),
 }
 
@@ -131,7 +161,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="choose",
         position="before",
-        words="选择|选定|选取|挑选|圈选|选|填",
+        words="选择|选定|选取|挑选|圈选|选|填|第一志愿|倾向于|倾向|偏向|不能不选|不得不选",
         unless="项题出取用举修手中民",
         link="may",
         weight=90,
@@ -159,7 +189,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="should_be",
         position="before",
-        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|,是",
+        words="应该是|应是|应该为|应为|应当是|应当为|而是|乃是|也就是|正是|其实是|实际上是|确定是|确认是|发现是|事实上是|无非是|,是",
         weak=True,
         weight=84,
         example="不是A，而是B",
@@ -215,7 +245,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="rules_out",
         position="before",
-        words="排除|剔除|删去|淘汰|不选|不能选|不应选|不应该选|不可选|别选",
+        words="不是|也不是|不可能是|不会是|排除|剔除|删去|删掉|去掉|划掉|淘汰|不选|不能选|不应选|不应该选|不可选|别选",
         link="may",
         effect="reject",
         weight=70,
@@ -240,9 +270,19 @@ RULES: tuple[Rule, ...] = (
         answer="B",
     ),
     Rule(
+        name="false_one_en",
+        position="before",
+        words="incorrect|false|wrong|untrue|not true|not correct",
+        link="must",
+        effect="false",
+        weight=88,
+        example="The wrong choice is A.",
+    ),
+    Rule(
         name="choose_en",
         position="before",
-        words="choose|select|pick|go with|went with|opt for",
+        words="choose|select|pick|go with|go for|going with|went with|opt for|prefer|lean toward"
+        "|lean towards|leaning toward|first choice|top choice|best guess",
         link="may",
         weight=88,
         example="Summer is hot, so I choose B.",
@@ -251,7 +291,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="it_is_en",
         position="before",
-        words="it's|it is|it should be|it must be|it would be|but",
+        words="it's|it is|it should be|it must be|it would be|it was|I'd say|I think|I believe"
+        "|I guess"
+        "|but",
         weak=True,
         weight=84,
         example="Hot weather means it is B.",
@@ -260,7 +302,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="therefore_en",
         position="before",
-        words="therefore|thus|hence|so",
+        words="therefore|thus|hence|so|on reflection|on second thought|in the end",
         link="then",
         weak=True,
         weight=80,
@@ -277,12 +319,70 @@ RULES: tuple[Rule, ...] = (
         example="We can rule out A.",
     ),
     Rule(
+        name="left_over",
+        position="before",
+        words="剩下|剩余|只剩|仅剩|就剩|只剩下|仅剩下|就剩下|留下|剩|排除法|删去法|刪除法|消去法|淘汰法"
+        "|leaves|leaving|left with|elimination|remaining|option left is|choice left is",
+        link="left",
+        weak=True,
+        weight=78,
+        example="春、秋、冬都不热，用删去法，剩下B。",
+        answer="B",
+    ),
+    Rule(
+        name="none_but",
+        position="before",
+        words="anything but|nothing but|none other than|不可能不是|不会不是"
+        "|can't not be|cannot not be",
+        weight=86,
+        example="The hottest can be none other than B.",
+        answer="B",
+    ),
+    Rule(
+        name="it_must_be",
+        position="before",
+        words="非",
+        until="莫属|不可",
+        weight=86,
+        example="要说最热，非B莫属。",
+        answer="B",
+    ),
+    Rule(
+        name="worse_than",
+        position="before",
+        words="不如|不及|not as good as|isn't as good as"
+        "|worse than|less suitable than|less appropriate than"
+        "|less accurate than|inferior to",
+        weak=True,
+        weight=66,
+        example="若论炎热，A不如B。",
+        answer="B",
+    ),
+    Rule(
         name="is_the_answer",
         position="after",
         words="正确答案|标准答案|答案|正解|正确选择|选择|正确选项|最佳选项",
         link="is",
         weight=90,
         example="(B)才是正確答案。",
+        answer="B",
+    ),
+    Rule(
+        name="is_not_wrong",
+        position="after",
+        words="|".join(f"{no}{wrong}" for no in _NEGATIONS for wrong in _WRONG),
+        link="judged",
+        weight=70,
+        example="B 並非不正確。",
+        answer="B",
+    ),
+    Rule(
+        name="is_better",
+        position="after",
+        words="优于|胜过|好过|强过|更胜一筹",
+        link="judged",
+        weight=66,
+        example="B比A更合適。",
         answer="B",
     ),
     Rule(
@@ -306,7 +406,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="is_right",
         position="after",
-        words="正确|√|对的|对,|对;|对。|才对|成立|无误|符合|满足|佳|好|合适|恰当|适当|合理|准确",
+        words="正确|√|对的|对,|对;|对。|才对|才是|都是,|都是。|皆是,|皆是。|成立|无误|符合|满足"
+        "|佳|好|合适|恰当|适当|合理|准确|贴切|贴近|妥当",
         unless="于",
         link="judged",
         weight=70,
@@ -314,9 +415,36 @@ RULES: tuple[Rule, ...] = (
         answer="B",
     ),
     Rule(
+        name="is_not_wrong_en",
+        position="after",
+        words="incorrect|wrong|false|untrue",
+        link="judged_not_en",
+        weight=70,
+        example="B is not incorrect.",
+        answer="B",
+    ),
+    Rule(
+        name="is_better_en",
+        position="after",
+        words="better|more appropriate|more suitable|more accurate|more reasonable|more sense",
+        link="compared_en",
+        weight=66,
+        example="B fits better than A.",
+        answer="B",
+    ),
+    Rule(
+        name="is_left_en",
+        position="after",
+        words="remains|is left",
+        unless=" ",
+        weight=78,
+        example="Only B remains.",
+        answer="B",
+    ),
+    Rule(
         name="is_right_en",
         position="after",
-        words="correct|right|best|appropriate|accurate",
+        words="correct|right|best|appropriate|accurate|answer|first choice",
         link="judged_en",
         weight=84,
         example="Option B is the correct one.",
@@ -353,6 +481,20 @@ RULES: tuple[Rule, ...] = (
         answer="B",
     ),
     Rule(
+        name="confirmed",
+        position="form",
+        weight=84,
+        example="最热的是B吗？是的。",
+        answer="B",
+    ),
+    Rule(
+        name="all_but",
+        position="form",
+        weight=80,
+        example="除了B以外都错。",
+        answer="B",
+    ),
+    Rule(
         name="statement_is",
         position="form",
         weight=80,
@@ -366,10 +508,24 @@ RULES: tuple[Rule, ...] = (
         answer="B",
     ),
     Rule(
+        name="marks",
+        position="form",
+        weight=72,
+        example="| A | × |\n| B | √ |\n| C | × |\n| D | × |",
+        answer="B",
+    ),
+    Rule(
         name="label_and_text",
         position="form",
         weight=60,
         example="气温最高，大概在 (B) 夏天吧",
+        answer="B",
+    ),
+    Rule(
+        name="shares",
+        position="form",
+        weight=60,
+        example="A：5%\nB：80%\nC：10%\nD：5%",
         answer="B",
     ),
     Rule(

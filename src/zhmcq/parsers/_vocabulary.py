@@ -5,21 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from zhmcq.parsers._label_patterns import label_alphabet, label_patterns
+from zhmcq.parsers._names import NamedOptions, OtherNames
 from zhmcq.questions import Question
 from zhmcq.zh._fold import fold_characters
-from zhmcq.zh._labels import (
-    CHINESE_NUMERALS,
-    DIGITS,
-    ENGLISH_ORDINALS,
-    LETTERS,
-    label_index,
-)
+from zhmcq.zh._labels import LETTERS
 from zhmcq.zh._truth import FALSE_WORDS, TRUE_WORDS
 
-__all__ = ["NONE_OF_THEM", "NamedOptions", "Vocabulary", "begins_word", "vocabulary"]
+__all__ = ["ALL_OF_THEM", "NONE_OF_THEM", "Vocabulary", "begins_word", "vocabulary"]
 
 NONE_OF_THEM = re.compile(
     r"(?:以上|上述)?(?:选项|答案)?(?:都|皆|均|全)(?:不是|不对|不正确|非|错误?|不符合?)"
@@ -35,42 +29,20 @@ _CLOSING = re.compile(r"[\s.、:)\]\"'*_$}`>-]{0,8}")
 # A letter glued to one of these is a label (B项, A为); glued to any other character it is the
 # beginning of a word (B細胞, A型).
 _FOLLOW_LABELS = frozenset(
-    "项选是为和与或及、,正符合因而也才最的了吧呢哦都均两以这答即故错不对有更应比较会需能可所就则但吧嘛吗啊呀"
+    "项选是为和与或及、,正符合因而也才最的了莫吧呢哦都均两以这答即故错不对有更应比较会需能可所就则但吧嘛吗啊呀"
 )
+_LABEL_BEHIND = re.compile(r"\s?[(\[](\w{1,3})[)\]]")
+_TITLE = ("《", "〈")
 _OR = re.compile(r"或|还是|\bor\b", re.IGNORECASE)
 _AND_OR = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
+# The last of several labels after a comma, and words after it that describe it.
+_LAST_OF_LIST = re.compile(r"\s{0,2}[,;]\s{0,2}(?:选项)?[(\[]?[^\s,;、和与或及]{1,4}\Z")
+_DESCRIBED = re.compile(
+    r"[)\]]?\s?(?:选?项)?(?:[是为](?!因为|正确|对|错|答案|最[合适正佳好恰])|则|太|有|较|只|不|虽|在|比)"
+    r"|[)\]]?\s(?:is|was|has|are|would|could|might|may|comes|seems)\b(?!\s(?:correct|right|true|wrong|false|incorrect))"
+)
 # "the answer is a metal": a small letter needs an end behind it to be a label.
 _AFTER_SMALL = re.compile(r"\s?(?:[)\].,、。*\"'`}$:;<]|\n|\Z)|项|选项")
-_NUMBER = rf"\d{{1,2}}|[{CHINESE_NUMERALS.characters}]"
-_ORDINAL = re.compile(
-    r"[\s:;,*_\"'(\[]{0,8}+(?:(?:选项|(?i:options?|choices?|no\.|number))\s{0,2}[#(]?"
-    rf"(?P<after_word>{_NUMBER})(?![\d.]\d|[十%])"
-    rf"|第\s?(?P<ordinal>{_NUMBER})\s?[个项](?:选项|答案)?"
-    rf"|(?i:the\s)?(?P<english>(?i:{'|'.join(ENGLISH_ORDINALS)}))"
-    r"\s(?i:option|choice|answer|one)\b)"
-)
-
-
-class NamedOptions(NamedTuple):
-    """The options that a reply names at one position.
-
-    Attributes:
-        indexes: The 0-based options, in the order of the text; empty with ``unknown``.
-        start: Where the label or text begins in the folded reply.
-        end: Where it ends, brackets and the option's own text included.
-        by_text: Whether they are named by a text and not by a label.
-        with_text: Whether a label is followed by the text of its option.
-        open_choice: Whether labels are joined by "or".
-        unknown: Whether the label is of the question's alphabet, but not one of its labels.
-    """
-
-    indexes: tuple[int, ...]
-    start: int
-    end: int
-    by_text: bool = False
-    with_text: bool = False
-    open_choice: bool = False
-    unknown: bool = False
 
 
 class Vocabulary:
@@ -83,6 +55,7 @@ class Vocabulary:
         says_true_or_false: Whether the two options are yes and no, in whatever words.
         texts: The texts by which options can be named, by index.
         patterns: How labels are written.
+        others: What else names the options: numbers, and parts of their texts.
     """
 
     def __init__(self, labels: Sequence[str], options: Sequence[str]) -> None:
@@ -114,6 +87,9 @@ class Vocabulary:
         first_characters = {squeezed[0] for squeezed in self.squeezed.values() if squeezed}
         self._first_characters = first_characters | {char.upper() for char in first_characters}
         self.patterns = label_patterns(self.alphabet, tuple(self.forms), names[0].islower())
+        self.others = OtherNames(
+            self.alphabet, self.forms, self.texts, self.count, self.patterns.token.pattern
+        )
 
     def read(self, text: str, position: int) -> NamedOptions | None:
         """Read labels or an option text at ``position``, after brackets, colons and the like.
@@ -123,15 +99,17 @@ class Vocabulary:
             position: Where the words end that lead to an answer.
         """
         match = self.patterns.run.match(text, position)
-        by_text = self._text_after_filler(text, position)
+        by_text = self._with_label(text, self._text_after_filler(text, position))
         if not match:
-            return by_text or self._ordinal(text, position)
+            return by_text or self.others.ordinal(text, position)
         start, end = match.span("run")
         if by_text and by_text.end - by_text.start > end - start:
             return by_text
         tokens = [text[start:end]]
         if tokens[0] not in self.forms:
-            tokens = self.patterns.token.findall(_AND_OR.sub("、", tokens[0]))
+            if (shorter := _LAST_OF_LIST.search(tokens[0])) and _DESCRIBED.match(text, end):
+                end = start + shorter.start()  # 選B，A是春天: what the others are
+            tokens = self.patterns.token.findall(_AND_OR.sub("、", text[start:end]))
         small = any(len(token) == 1 and token.islower() for token in tokens)
         if small and not _AFTER_SMALL.match(text, end):
             return by_text
@@ -142,6 +120,17 @@ class Vocabulary:
         if len(distinct) == 1:
             return self._with_text(text, NamedOptions(distinct, start, end))
         return NamedOptions(distinct, start, end, open_choice=bool(_OR.search(text, start, end)))
+
+    def read_loosely(self, text: str, position: int) -> NamedOptions | None:
+        """As :meth:`read`; also a number in place of ① or 甲, and a part of one option's text.
+
+        For places where nothing but an answer stands: after words such as 答案是.
+        """
+        if named := self.read(text, position):
+            return named
+        start = self.patterns.filler.match(text, position).end()  # type: ignore[union-attr]
+        named = self.others.number(text, start)
+        return named or self.others.shortened(text, start + (text[start : start + 1] in _TITLE))
 
     def text_at(self, text: str, position: int) -> NamedOptions | None:
         """The longest option text at ``position``, spaces and punctuation aside."""
@@ -169,24 +158,12 @@ class Vocabulary:
             return None
         return label
 
-    def _ordinal(self, text: str, position: int) -> NamedOptions | None:
-        """選項2, 第二個選項 or Option 2, where the labels are letters."""
-        match = _ORDINAL.match(text, position)
-        if not match:
-            return None
-        token = match.group("after_word") or match.group("ordinal")
-        if not token:
-            number = ENGLISH_ORDINALS.index(match.group("english").lower()) + 1
-        elif token in CHINESE_NUMERALS.characters:
-            number = label_index(token) + 1
-        else:
-            number = int(token)
-        index = number - 1
-        if self.alphabet is DIGITS:
-            index = self.forms.get(str(number), index)
-        if 0 <= index < self.count:
-            return NamedOptions((index,), match.start(), match.end())
-        return NamedOptions((), match.start(), match.end(), unknown=True)
+    def _with_label(self, text: str, option: NamedOptions | None) -> NamedOptions | None:
+        """夏天（B）: the label behind its option's text belongs to it."""
+        match = _LABEL_BEHIND.match(text, option.end) if option else None
+        if option and match and self.forms.get(match.group(1)) == option.indexes[0]:
+            return option._replace(end=match.end(), with_text=True)
+        return option
 
     def _text_after_filler(self, text: str, position: int) -> NamedOptions | None:
         """An option text after a filler; signs that look like one (``-1``) may belong to it."""

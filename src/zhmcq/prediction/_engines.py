@@ -28,7 +28,15 @@ from zhmcq.prediction._predictions import Prediction, PredictionStats
 from zhmcq.questions import Question
 from zhmcq.settings import GenerateSettings
 
-__all__ = ["Engine", "EngineStep", "GenerateEngine", "PreparedQuestion", "Record", "ScoreEngine"]
+__all__ = [
+    "Engine",
+    "EngineStep",
+    "GenerateEngine",
+    "PreparedQuestion",
+    "Record",
+    "ScoreEngine",
+    "parsed_reply",
+]
 
 # What an engine computed for one question: an object that json can hold, with the question's "id".
 # A journal keeps records rather than predictions, so that a better parser reads old replies anew.
@@ -220,7 +228,7 @@ class GenerateEngine:
             label = question.question.label_of(answer)
             return Prediction(question.id, answer, label, reply=reply)
         rendered = self.encoder.render(question.question)
-        parsed = self._parsed(reply, rendered.question)
+        parsed = parsed_reply(self.parser, reply, rendered.question)
         return Prediction(
             id=question.id,
             answer=parsed.answer,
@@ -230,31 +238,41 @@ class GenerateEngine:
             reason=parsed.reason,
         )
 
-    def _parsed(self, reply: str, question: Question) -> ParsedAnswer:
-        name, where = type(self.parser).__name__, question_name(question)
-        try:
-            parsed = self.parser.parse(reply, question)
-        except PluginError:
-            raise
-        except Exception as error:  # a plugin may raise anything
-            raise PluginError(
-                f"{where}: the parser {name} fails: {type(error).__name__}: {error}"
-            ) from error
-        if not isinstance(parsed, ParsedAnswer):
-            raise PluginError(
-                f"{where}: expected a ParsedAnswer of the parser {name}, found "
-                f"{type(parsed).__name__}"
-            )
-        if problem := _answer_fault(parsed, len(question.options)):
-            raise PluginError(f"{where}: expected of the parser {name} {problem}")
-        return parsed
-
     def _replies(self, questions: Sequence[EncodedQuestion]) -> Iterator[list[Reply]]:
         settings = self.settings
         if not settings.constrain:
             return stream_replies(self.generator, questions, settings.max_new_tokens)
         cue = self.encoder.codec.text(ANSWER_CUE)
         return stream_choices(self.generator, questions, settings.reasoning_tokens, cue)
+
+
+def parsed_reply(parser: Parser, reply: str, question: Question) -> ParsedAnswer:
+    """What a parser reads in a reply, checked.
+
+    Args:
+        parser: The parser.
+        reply: The reply.
+        question: The question, with the labels that its prompt showed.
+
+    Raises:
+        PluginError: If the parser fails, or gives what is no answer to the question.
+    """
+    name, where = type(parser).__name__, question_name(question)
+    try:
+        parsed = parser.parse(reply, question)
+    except PluginError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(
+            f"{where}: the parser {name} fails: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(parsed, ParsedAnswer):
+        raise PluginError(
+            f"{where}: expected a ParsedAnswer of the parser {name}, found {type(parsed).__name__}"
+        )
+    if problem := _answer_fault(parsed, len(question.options)):
+        raise PluginError(f"{where}: expected of the parser {name} {problem}")
+    return parsed
 
 
 def _answer_fault(parsed: ParsedAnswer, count: int) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -14,6 +14,8 @@ from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import Evaluation, Outcome, Promise, evaluate_outcomes
 from zhmcq.manifest import SeenQuestions
+from zhmcq.parsers import Parser
+from zhmcq.prompts import Prompt
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AnsweredBy", "Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 
-PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable", "withheld"]
+PredictionStatus = Literal[
+    "answered", "none", "ambiguous", "out_of_range", "unusable", "withheld", "missing"
+]
 
 ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
 
@@ -46,7 +50,8 @@ class Prediction:
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
             not be put to the model; ``"withheld"`` where the answer was not sure enough
-            (:meth:`Predictions.withhold`).
+            (:meth:`Predictions.withhold`); ``"missing"`` where replies from elsewhere have none
+            for it.
         option_set: 0-based indexes of the options that hold the key as often as was asked for;
             empty unless :meth:`Predictions.withhold` was called with ``sets=True``.
         reply: What the model wrote; ``""`` if the candidates were scored.
@@ -143,6 +148,45 @@ class Predictions(Sequence[Prediction]):
         pairs = zip(self.bank, self._items, strict=True)
         items = tuple(replace(item, source_id=question.source_id) for question, item in pairs)
         object.__setattr__(self, "_items", items)
+
+    @classmethod
+    def from_replies(
+        cls,
+        bank: QuestionBank | Sequence[Question] | str | Path,
+        replies: Any,
+        parser: str | Parser = "zh",
+        *,
+        columns: Mapping[str, str] | None = None,
+        prompt: str | Prompt | None = None,
+    ) -> Predictions:
+        """Read what a model said elsewhere, to evaluate, compare and report it like our own.
+
+        Replies belong to questions by their ids, or by the ids that the questions' source has for
+        them. A question without a reply has the status ``"missing"``, an empty reply ``"none"``;
+        neither counts as right.
+
+        Args:
+            bank: The questions, or the file that they are in.
+            replies: A dict of replies by id; a list of replies in the bank's order (``None`` where
+                there is none); a pandas DataFrame; or the path of a table (csv, xlsx …) or json
+                file with an id and a reply in each row, line or object, or of the results of a
+                batch from a hosted model (``custom_id`` and ``response``).
+            parser: The name of a parser, or a parser, that reads the replies.
+            columns: ``{"id": …, "reply": …}``: the names of the two columns or fields, where they
+                have other names than usual (id, 題號, custom_id …; reply, response, 回覆 …).
+            prompt: The prompt that the model was given, by its name or itself, if it shows other
+                labels than the questions have.
+
+        Raises:
+            PredictionError: If there are two replies for a question, or some for no question.
+            ColumnsError: If the two columns can't be told.
+            ReadError: If the file can't be read.
+            PluginError: If the parser fails.
+        """
+        # Here, since that module makes values of this class.
+        from zhmcq.prediction._from_replies import predictions_from_replies
+
+        return predictions_from_replies(bank, replies, parser, columns=columns, prompt=prompt)
 
     def __len__(self) -> int:
         return len(self._items)

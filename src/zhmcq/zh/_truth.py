@@ -27,7 +27,10 @@ _FALSE_ANYWHERE = (
 _FALSE_KEYS = ("wrong", "incorrect", "非", "✗", "✘", "╳", "✕", "✖")
 
 #: What a reply says for yes, folded character by character.
-TRUE_WORDS = (*_TRUE_ANYWHERE, "正确无误", "没错", "无误")
+TRUE_WORDS = (
+    *(*_TRUE_ANYWHERE, "正确无误", "没错", "无误", "没有错", "没有错误", "并无错误"),
+    *("并非错误", "并非不正确", "并不是不正确", "不是不正确", "不是不对", "并非不对", "不是错的"),
+)
 #: What a reply says for no.
 FALSE_WORDS = (*_FALSE_ANYWHERE, "不", "不太正确", "并不正确", "不成立")
 
