@@ -2,6 +2,12 @@
 
 from zhmcq.evaluation._comparison import Comparison, HasOutcomes, compare
 from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy, evaluate_outcomes
+from zhmcq.evaluation._order_report import (
+    OrderedAnswer,
+    OrderReport,
+    PositionReport,
+    Recall,
+)
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._statistics import (
     accuracy_interval,
@@ -15,7 +21,11 @@ __all__ = [
     "Evaluation",
     "GroupAccuracy",
     "HasOutcomes",
+    "OrderReport",
+    "OrderedAnswer",
     "Outcome",
+    "PositionReport",
+    "Recall",
     "accuracy_interval",
     "clusters_of",
     "compare",

@@ -10,12 +10,15 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Protocol, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import question_name
+from zhmcq.encoding._orders import Order
 from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
@@ -25,7 +28,16 @@ from zhmcq.prediction._predictions import Prediction, PredictionStats
 from zhmcq.questions import Question
 from zhmcq.settings import GenerateSettings
 
-__all__ = ["Engine", "EngineStep", "GenerateEngine", "PreparedQuestion", "Record", "ScoreEngine"]
+__all__ = [
+    "Engine",
+    "EngineStep",
+    "GenerateEngine",
+    "OtherOrder",
+    "PreparedQuestion",
+    "Record",
+    "ScoreEngine",
+    "best_candidate",
+]
 
 # What an engine computed for one question: an object that json can hold, with the question's "id".
 # A journal keeps records rather than predictions, so that a better parser reads old replies anew.
@@ -35,21 +47,51 @@ ANSWER_CUE = "\n答案："  # between free reasoning and the answer that is limi
 
 
 @dataclass(frozen=True, slots=True)
+class OtherOrder:
+    """A question with its options in another order.
+
+    Attributes:
+        order: For each place the 0-based index of the option that is shown there.
+        encoded: Its prompt and its candidate answers as token ids.
+    """
+
+    order: Order
+    encoded: EncodedQuestion
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedQuestion:
     """A question with its token ids.
 
     Attributes:
         question: The question as it was given, with its own labels.
         encoded: Its prompt and its candidate answers as token ids.
+        others: The same with its options in other orders, if they are asked for.
     """
 
     question: Question
     encoded: EncodedQuestion
+    others: tuple[OtherOrder, ...] = ()
 
     @property
     def id(self) -> str:
         """The question's id."""
         return self.question.id
+
+    @property
+    def encodings(self) -> tuple[EncodedQuestion, ...]:
+        """Its token ids in each order, the given one first."""
+        return (self.encoded, *(other.encoded for other in self.others))
+
+    @property
+    def length(self) -> int:
+        """Tokens of its prompt with all its candidates, and of what each other order adds."""
+        count = len(self.encoded.prompt) + sum(map(len, self.encoded.candidates))
+        for other in self.others:
+            pairs = zip(self.encoded.prompt, other.encoded.prompt, strict=False)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            count += len(other.encoded.prompt) - shared + sum(map(len, other.encoded.candidates))
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +167,26 @@ class ScoreEngine:
 
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The best candidate; its confidence is its share of the candidates' likelihoods."""
-        scores = np.array(record["scores"], dtype=np.float64)
-        best = int(np.argmax(scores))
-        likelihoods = np.exp(scores - scores.max())
-        answer = question.encoded.answers[best]
-        return Prediction(
-            id=question.id,
-            answer=answer,
-            label=question.question.label_of(answer),
-            confidence=float(likelihoods[best] / likelihoods.sum()),
-            scores=tuple(float(score) for score in scores),
-        )
+        return best_candidate(question, np.array(record["scores"], dtype=np.float64))
+
+
+def best_candidate(question: PreparedQuestion, scores: NDArray[np.float64]) -> Prediction:
+    """The answer of a question by the scores of its candidates.
+
+    Args:
+        question: The question.
+        scores: Logarithms, in the order of its candidates; of equal ones the first is the best.
+    """
+    best = int(np.argmax(scores))
+    likelihoods = np.exp(scores - scores.max())
+    answer = question.encoded.answers[best]
+    return Prediction(
+        id=question.id,
+        answer=answer,
+        label=question.question.label_of(answer),
+        confidence=float(likelihoods[best] / likelihoods.sum()),
+        scores=tuple(float(score) for score in scores),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from zhmcq._files import refuse_inputs
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
-from zhmcq.evaluation import Evaluation, Outcome, evaluate_outcomes
+from zhmcq.evaluation import Evaluation, OrderedAnswer, OrderReport, Outcome, evaluate_outcomes
+from zhmcq.evaluation._order_report import AnswerInOrders, report_orders
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
 
@@ -24,6 +25,7 @@ __all__ = ["Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
 PredictionStatus = Literal["answered", "none", "ambiguous", "out_of_range", "unusable"]
 
 ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
+AGREEMENT_HEADER = "Agreement"  # added where questions were answered in several orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Prediction:
         label: The answer in the style of the question's labels; ``""`` without an answer.
         confidence: The answer's share of the candidates' likelihoods, 0 to 1; ``None`` for
             generated replies, which have none.
-        scores: The candidates' log-likelihoods, in the prompt's order; empty for generated
-            replies.
+        scores: The candidates' log-likelihoods, in the prompt's order; in several orders of the
+            options the means of their log-probabilities; with a label prior, log-probabilities
+            that it is divided out of. Empty for generated replies.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
             not be put to the model.
@@ -45,6 +48,12 @@ class Prediction:
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
             Control characters of what it quotes are shown as escapes.
         source_id: The id cell of the question's source, as it is there.
+        agreement: The share of the orders whose own answer is this one, 0 to 1; ``None`` where the
+            question was answered in one order.
+        by_order: The orders that the options were shown in, the given one first, each with the
+            answer by itself; empty where that is the answer.
+        label_prior: For each candidate the probability that it has by its label alone, where that
+            was divided out of the scores, else empty.
 
     Raises:
         PredictionError: If the confidence or a score is not finite: that is no answer.
@@ -59,6 +68,9 @@ class Prediction:
     reply: str = ""
     reason: str = ""
     source_id: SourceId = None
+    agreement: float | None = None
+    by_order: tuple[OrderedAnswer, ...] = ()
+    label_prior: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         numbers = [*self.scores, *([] if self.confidence is None else [self.confidence])]
@@ -81,12 +93,15 @@ class PredictionStats:
         tokens_given: Tokens of all candidates with their prompts, if each had a row of its own;
             0 for generated replies.
         tokens_computed: Tokens that went through the model; 0 for generated replies.
+        orders: Orders of options that were scored, of all questions together; 0 where each
+            question was answered in one order.
     """
 
     questions: int = 0
     seconds: float = 0.0
     tokens_given: int = 0
     tokens_computed: int = 0
+    orders: int = 0
 
     @property
     def questions_per_second(self) -> float:
@@ -147,6 +162,20 @@ class Predictions(Sequence[Prediction]):
         """
         return evaluate_outcomes(self.outcomes())
 
+    def order_report(self) -> OrderReport:
+        """What the order of the options does: accuracy by position, spread, answers that change.
+
+        Raises:
+            PredictionError: If no question was answered by scores.
+        """
+        return report_orders(
+            [
+                AnswerInOrders(question, item.answer, item.by_order)
+                for question, item in zip(self.bank, self._items, strict=True)
+                if item.answer is not None and item.scores
+            ]
+        )
+
     def answer_counts(self) -> dict[str, int]:
         """How often each label was answered; ``""`` counts rows without an answer."""
         labels = [item.label for _, item in self._rows()]
@@ -169,6 +198,8 @@ class Predictions(Sequence[Prediction]):
     def to_xlsx(self, path: str | Path) -> None:
         """Write the input's columns with answer, confidence, status and reason added.
 
+        Where questions were answered in several orders, the agreement of the orders is added.
+
         Args:
             path: The file; an older one is replaced, but for one that the questions came from.
 
@@ -183,11 +214,12 @@ class Predictions(Sequence[Prediction]):
         if not headers or any(source.origin not in table.rows for source in sources):
             # Questions made in code or read from json have no cells: they get plain ones.
             headers += [name for name in _plain_headers(self.bank) if name not in headers]
-        added = _distinct_from(headers, ADDED_HEADERS)
+        agreement = (AGREEMENT_HEADER,) if self._has_agreement else ()
+        added = _distinct_from(headers, (*ADDED_HEADERS, *agreement))
         rows = []
         for source, item in self._rows():
-            values = (item.label, item.confidence, item.status, item.reason)
-            rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
+            values = (item.label, item.confidence, item.status, item.reason, item.agreement)
+            rows.append({**self._cells(source), **dict(zip(added, values, strict=False))})
         write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
 
     def to_json(self, path: str | Path) -> None:
@@ -208,7 +240,8 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
-            ``key`` (likewise), ``confidence``, ``status`` and ``reason``.
+            ``key`` (likewise), ``confidence``, ``status`` and ``reason``; ``agreement`` where
+            questions were answered in several orders.
         """
         import pandas as pd  # here alone: importing it takes half a second
 
@@ -220,11 +253,20 @@ class Predictions(Sequence[Prediction]):
                 "confidence": item.confidence,
                 "status": item.status,
                 "reason": item.reason,
+                "agreement": item.agreement,
             }
             for source, item in self._rows()
         ]
         names = ["id", "answer", "key", "confidence", "status", "reason"]
-        return pd.DataFrame(rows, columns=names).astype({"confidence": "float64"})
+        numbers = {"confidence": "float64"}
+        if self._has_agreement:
+            names.append("agreement")
+            numbers["agreement"] = "float64"
+        return pd.DataFrame(rows, columns=names).astype(numbers)
+
+    @property
+    def _has_agreement(self) -> bool:
+        return any(item.agreement is not None for item in self._items)
 
     def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
         origin = source.origin
