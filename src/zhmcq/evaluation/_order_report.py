@@ -94,16 +94,6 @@ class PositionReport:
     deviation: float
     chance_spread: float
 
-    def __str__(self) -> str:
-        recalls = ", ".join(
-            f"{position}: {recall.share:.1%} of {recall.answers}"
-            for position, recall in self.by_position.items()
-        )
-        return (
-            f"{self.accuracy:.1%} right; {recalls}; spread {self.spread:.1%} (by chance "
-            f"{self.chance_spread:.1%}), standard deviation {self.deviation:.1%}"
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
@@ -164,16 +154,45 @@ class OrderReport:
                 f"{position}: {share:.1%}" for position, share in self.chosen.items()
             )
             lines.append(f"positions chosen in single orders: {shares}")
-        about = f"by the key's position among {self.options} options"
-        for name, report in (
-            ("the given order alone", self.alone),
-            ("the answers", self.final),
-            ("single orders", self.shown),
-        ):
-            same = report is self.alone and not (self.reordered or self.with_prior)
-            if report is not None and not same:
-                lines.append(f"{name}, {about}: {report}")
+        several = self.reordered or self.with_prior
+        named = {
+            "given order alone": self.alone if several else None,
+            "answers": self.final,
+            "single orders": self.shown,
+        }
+        reports = {name: report for name, report in named.items() if report is not None}
+        if reports:
+            lines.append(f"accuracy by the position of the key among {self.options} options:")
+            lines += _table(reports, self.options)
         return "\n".join(lines)
+
+
+def _table(reports: Mapping[str, PositionReport], options: int) -> list[str]:
+    """Reports as lines with aligned columns."""
+    positions = range(1, options + 1)
+    rows = [["", "all", *map(str, positions), "spread", "by chance", "deviation"]]
+    for name, report in reports.items():
+        recalls = [report.by_position.get(position) for position in positions]
+        shares = [
+            report.accuracy,
+            *(None if recall is None else recall.share for recall in recalls),
+            report.spread,
+            report.chance_spread,
+            report.deviation,
+        ]
+        rows.append([name, *("–" if share is None else f"{share:.1%}" for share in shares)])
+    first, *_ = reports.values()
+    recalls = [first.by_position.get(position) for position in positions]
+    counts = [0 if recall is None else recall.answers for recall in recalls]
+    rows.append(["keys", *map(str, [sum(counts), *counts])])
+    widths = [max(len(row[column]) for row in rows[:-1]) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
+        )
+        for row in rows
+    ]
 
 
 def report_orders(answers: Sequence[AnswerInOrders]) -> OrderReport:

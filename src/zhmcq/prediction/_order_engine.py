@@ -173,9 +173,10 @@ def label_priors(
         options = len(rows)
         if options != len({index for answer in question.answers for index in answer}):
             continue  # an order of it did not fit: its labels met their options unequally often
-        groups = cycles.setdefault(question.candidates, _cycles(question.answers, options))
+        if question.candidates not in cycles:
+            cycles[question.candidates] = _cycles(question.answers, options)
         mean = np.mean([log_shares(np.array(row, dtype=np.float64)) for row in rows], axis=0)
-        for group in groups:
+        for group in cycles[question.candidates]:
             mean[group] = np.exp(log_shares(mean[group]))
         shares.setdefault(question.candidates, []).append(mean)
     priors = {}
