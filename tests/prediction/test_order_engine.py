@@ -125,6 +125,16 @@ def test_a_journal_depends_on_the_orders() -> None:
     }
 
 
+def test_a_preference_for_labels_falls_out_of_the_mean_over_all_shifts() -> None:
+    orders = ((1, 2, 0), (2, 0, 1))
+    thrice = replace(ALONE, others=tuple(OtherOrder(order, ENCODED) for order in orders))
+    belief = logs(0.2, 0.3, 0.5)
+    (rows,) = observed(logs(0.9, 0.09, 0.01), [belief], 3)
+    prediction = ENGINE.prediction(thrice, {"id": "q", "orders": rows})
+    assert (prediction.answer, prediction.agreement) == ((2,), 1 / 3)
+    assert prediction.confidence == pytest.approx(0.5)
+
+
 # --- the label prior ---------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import pytest
 import zhmcq
 from zhmcq.encoding._orders import option_orders
 from zhmcq.errors import PluginError, PredictionError, SettingsError
-from zhmcq.prompts import ExamPrompt, RenderedPrompt
+from zhmcq.prompts import ChatPrompt, ExamPrompt, RenderedPrompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, ScoreSettings
 from zhmcq.testing import tiny_llama
@@ -81,6 +81,17 @@ def test_each_order_has_the_scores_of_a_bank_in_that_order(
             assert records[alone.id]["orders"][turn] == pytest.approx(alone.scores, abs=1e-4)
     (alone,) = predictor.predict([FIXED])
     assert records["f"]["scores"] == pytest.approx(alone.scores, abs=1e-4)
+
+
+def test_chats_are_scored_in_several_orders_as_well(tmp_path: Path) -> None:
+    base = tiny_llama(tmp_path / "chat", chat=True)
+    predictor = zhmcq.MCQPredictor(base, prompt=ChatPrompt(labels="甲乙丙丁"), dtype="float32")
+    (answered,) = predictor.predict(SINGLE[:1], orders=2)
+    (given,) = predictor.predict(SINGLE[:1])
+    (shifted,) = predictor.predict([reordered(SINGLE[0], (1, 2, 3, 0))])
+    back = [log_shares(shifted.scores)[index] for index in (3, 0, 1, 2)]
+    means = [(a + b) / 2 for a, b in zip(log_shares(given.scores), back, strict=True)]
+    assert answered.scores == pytest.approx(means, abs=1e-4)
 
 
 def test_the_answer_is_that_of_the_means_over_banks_in_other_orders(

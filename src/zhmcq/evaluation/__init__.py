@@ -5,8 +5,8 @@ from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy, evaluate_out
 from zhmcq.evaluation._order_report import (
     OrderedAnswer,
     OrderReport,
+    PositionRecall,
     PositionReport,
-    Recall,
 )
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._statistics import (
@@ -24,8 +24,8 @@ __all__ = [
     "OrderReport",
     "OrderedAnswer",
     "Outcome",
+    "PositionRecall",
     "PositionReport",
-    "Recall",
     "accuracy_interval",
     "clusters_of",
     "compare",

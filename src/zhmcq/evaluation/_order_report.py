@@ -17,8 +17,8 @@ __all__ = [
     "AnswerInOrders",
     "OrderReport",
     "OrderedAnswer",
+    "PositionRecall",
     "PositionReport",
-    "Recall",
     "report_orders",
 ]
 
@@ -63,7 +63,7 @@ class AnswerInOrders:
         return len(self.by_order) > 1
 
 
-class Recall(NamedTuple):
+class PositionRecall(NamedTuple):
     """How often the key was found in one position.
 
     Attributes:
@@ -89,7 +89,7 @@ class PositionReport:
     """
 
     accuracy: float
-    by_position: Mapping[int, Recall]
+    by_position: Mapping[int, PositionRecall]
     spread: float
     deviation: float
     chance_spread: float
@@ -285,7 +285,7 @@ def _positions(rows: Sequence[tuple[int, bool, int]]) -> PositionReport | None:
     return PositionReport(
         accuracy=float(right.mean()),
         by_position={
-            int(position) + 1: Recall(float(recall), int(count))
+            int(position) + 1: PositionRecall(float(recall), int(count))
             for position, recall, count in zip(known, recalls, counts, strict=True)
         },
         spread=float(np.ptp(recalls)),

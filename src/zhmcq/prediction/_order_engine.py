@@ -1,8 +1,8 @@
 """Answers that do not hang on the order of the options: means over orders, and the label prior.
 
 Why the mean of log-probabilities, and not of probabilities: Zheng et al. (2024, "Large Language
-Models Are Not Robust Multiple Choice Selectors", section 4) take what is observed for a label as
-the product of a prior of the label and the model's belief in the option behind it. Over all cyclic
+Models Are Not Robust Multiple Choice Selectors", ICLR) take what is observed for a label as the
+product of a prior of the label and the model's belief in the option behind it. Over all cyclic
 shifts each option meets each label once, so that in the mean of the logarithms the prior is the
 same for all options and falls out exactly. In the mean of the probabilities, which that paper takes
 for its cyclic baseline, it does not. Nor does it matter to the mean of the logarithms whether the
@@ -153,7 +153,7 @@ def label_priors(
 ) -> dict[Candidates, list[float]]:
     """The prior of each label, from questions whose options were shown in all cyclic shifts.
 
-    PriDe (Zheng et al., 2024, section 4): the prior of a question's labels is the softmax of the
+    PriDe (Zheng et al., 2024): the prior of a question's labels is the softmax of the
     means of their log-probabilities over the orders, and that of all questions the mean of theirs.
     For a question with several right options the candidates are sets of labels. In cyclic shifts
     the same options meet ``AB``, ``BC``, ``CD`` and ``AD``, and never ``AC``: only candidates that
@@ -167,7 +167,7 @@ def label_priors(
         For the candidates of at least 20 of the questions the logarithms of their priors, whose
         mean among those that are compared is 0.
     """
-    shares: dict[Candidates, list[NDArray[np.float64]]] = {}
+    by_candidates: dict[Candidates, list[NDArray[np.float64]]] = {}
     cycles: dict[Candidates, list[list[int]]] = {}
     for question, rows in sample:
         options = len(rows)
@@ -177,13 +177,14 @@ def label_priors(
             cycles[question.candidates] = _cycles(question.answers, options)
         mean = np.mean([log_shares(np.array(row, dtype=np.float64)) for row in rows], axis=0)
         for group in cycles[question.candidates]:
-            mean[group] = np.exp(log_shares(mean[group]))
-        shares.setdefault(question.candidates, []).append(mean)
+            mean[group] = log_shares(mean[group])
+        by_candidates.setdefault(question.candidates, []).append(mean)
     priors = {}
-    for candidates, by_question in shares.items():
+    for candidates, by_question in by_candidates.items():
         if len(by_question) < LEAST_QUESTIONS:
             continue
-        prior = np.log(np.mean(by_question, axis=0))
+        # The logarithm of the mean of the shares, but for a constant.
+        prior = np.logaddexp.reduce(by_question, axis=0)
         for group in cycles[candidates]:
             prior[group] -= prior[group].mean()
         priors[candidates] = [float(value) for value in prior]
