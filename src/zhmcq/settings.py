@@ -57,6 +57,9 @@ Objective = Literal["next_token", "contrastive"]
 Packing = Literal["tree", "flat"]
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as well
 
+# All orders of five options. More bring nothing that can be seen, and each costs time.
+MAX_ORDERS = 120
+
 # Ways of initialising an adapter that need no data and leave the base model as it was.
 INITIALISATIONS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
@@ -418,9 +421,21 @@ class ScoreSettings(_Settings):
     Attributes:
         packing: ``"tree"`` computes what questions share once, ``"flat"`` gives each candidate a
             row of its own. The scores are the same.
+        orders: In how many orders the options of a question are shown: the given one, then its
+            cyclic shifts, then others by chance. An answer has the highest mean of the orders'
+            log-probabilities. ``"prior"`` shows the options of a few questions in all cyclic
+            shifts, estimates from them how probable each label is whatever stands behind it, and
+            divides that out of the answers to all others (PriDe; Zheng et al., 2024).
+        prior_share: With ``orders="prior"``, the share of the questions that the prior is
+            estimated on; 20 questions at least.
+        seed: With several orders, decides those that are drawn by chance; with
+            ``orders="prior"``, which questions the prior is estimated on.
     """
 
     packing: Packing = "tree"
+    orders: Annotated[int, Field(ge=1, le=MAX_ORDERS)] | Literal["prior"] = 1
+    prior_share: float = Field(default=0.05, gt=0, le=1)
+    seed: int = 42
 
 
 class GenerateSettings(_LibrarySettings):

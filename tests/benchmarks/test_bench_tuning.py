@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from zhmcq.testing import isolated_plugins, tiny_llama
 
 with isolated_plugins():  # no other test shall know the prompt that they register
     import bench_objectives
+    import bench_orders
     import bench_shuffling
     import tuning
 
@@ -121,3 +123,18 @@ def test_the_benchmark_of_objectives_prints_one_table(
         ["text", "contrastive"],
     ]
     assert [row[4] == "—" for row in rows] == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("prompt", ["zh-exam", "listed-texts"])
+def test_orders_are_measured_with_an_adapter_that_is_trained_first(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], prompt: str
+) -> None:
+    sizes = ["--count", "8", "--repeats", "1", "--train", "8", "--rank", "2"]
+    options = ["--adapter", str(tmp_path / "adapter"), "--prompt", prompt]
+    assert bench_orders.main([*given[:2], "--questions", given[3], *sizes, *options]) == 0
+    printed = capsys.readouterr().out
+    rows = [line.split("|")[1:4] for line in printed.splitlines() if line.startswith("| ")]
+    assert [name.strip() for name, *_ in rows[1:]] == ["1", "2", "4", "prior"]
+    # Answers by text have no label prior: they are computed in one order.
+    assert (rows[1][1:] == rows[4][1:]) == (prompt == "listed-texts")
+    assert "8 of 8 questions answered in several orders" in printed

@@ -240,6 +240,21 @@ def test_risky_ids_and_answers_are_escaped_in_csv(tmp_path: Path) -> None:
 # --- json, slices and figures ------------------------------------------------------------
 
 
+def test_agreement_has_a_column_where_questions_were_asked_in_several_orders(
+    tmp_path: Path,
+) -> None:
+    bank = QuestionBank(made_in_code())
+    items = (Prediction("a", (0,), "A", agreement=0.75), Prediction("b", (0,), "A"))
+    rows = sheet_rows(Predictions(bank, items), tmp_path)
+    assert rows[0][-2:] == ["Reason", "Agreement"]
+    assert [row[-1] for row in rows[1:]] == [0.75, None]
+    frame = Predictions(bank, items).to_pandas()
+    assert frame["agreement"][0] == 0.75
+    plain = Predictions(bank, (Prediction("a", (0,), "A"), items[1]))
+    assert sheet_rows(plain, tmp_path)[0][-1] == "Reason"
+    assert "agreement" not in plain.to_pandas()
+
+
 def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
     problem = RowProblem(3, "", "no_stem", "no stem", source_id=9, position=2)
     bank = QuestionBank(made_in_code(), [problem])
@@ -259,6 +274,9 @@ def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
         "reply": "好",
         "reason": "",
         "source_id": None,
+        "agreement": None,
+        "by_order": [],
+        "label_prior": [],
     }
     assert [(row["id"], row["source_id"], row["status"]) for row in rows[1:]] == [
         ("b", None, "none"),

@@ -151,11 +151,13 @@ def pack(
         One row at a time, with all packed candidates of its questions; of a question that was cut,
         all its rows together.
     """
-    by_passage: dict[str | int, list[int]] = {}
+    members_by_text: dict[tuple[str, str], list[int]] = {}
     for index, question in enumerate(questions):
-        # A question without a passage shares nothing worth sharing: it gets a row of its own.
-        by_passage.setdefault(question.passage or index, []).append(index)
-    for members in by_passage.values():
+        # A question without a passage shares nothing with others: it gets a row of its own, and
+        # the same question in other orders of its options is there as well.
+        shared = (question.passage, "" if question.passage else question.id)
+        members_by_text.setdefault(shared, []).append(index)
+    for members in members_by_text.values():
         tree = PrefixTree()
         for index in members:
             question = questions[index]

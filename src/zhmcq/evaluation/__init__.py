@@ -8,6 +8,12 @@ from zhmcq.evaluation._evaluation import (
     ReliabilityBin,
     evaluate_outcomes,
 )
+from zhmcq.evaluation._order_report import (
+    OrderedAnswer,
+    OrderReport,
+    PositionRecall,
+    PositionReport,
+)
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._promise import Promise, certify, option_sets, set_threshold
 from zhmcq.evaluation._statistics import (
@@ -22,7 +28,11 @@ __all__ = [
     "Evaluation",
     "GroupAccuracy",
     "HasOutcomes",
+    "OrderReport",
+    "OrderedAnswer",
     "Outcome",
+    "PositionRecall",
+    "PositionReport",
     "Promise",
     "ReliabilityBin",
     "ScoredQuestion",

@@ -46,9 +46,16 @@ def require_count(name: str, value: object) -> None:
 
 
 def mode_settings(
-    mode: ModeName | ScoreSettings | GenerateSettings, parser: str | Parser | None
+    mode: ModeName | ScoreSettings | GenerateSettings,
+    parser: str | Parser | None,
+    orders: int | Literal["prior"] | None = None,
 ) -> ScoreSettings | GenerateSettings:
     """The settings of a mode, with its parser made: an unknown name is refused before any work."""
+    if orders is not None and mode != "score":
+        reason = "with settings, give mode=ScoreSettings(orders=…)"
+        if mode == "generate" or isinstance(mode, GenerateSettings):
+            reason = "a generated reply has no scores that could be averaged over orders"
+        raise PredictionError(f"orders={orders!r} goes with mode='score' alone: {reason}")
     if parser is not None and mode != "generate":
         raise PredictionError(
             f"parser={parser!r} goes with mode='generate' alone: with settings, give "
@@ -57,7 +64,7 @@ def mode_settings(
     if mode == "generate":
         mode = GenerateSettings() if parser is None else GenerateSettings(parser=parser)
     elif mode == "score":
-        mode = ScoreSettings()
+        mode = ScoreSettings() if orders is None else ScoreSettings(orders=orders)
     if isinstance(mode, GenerateSettings):
         return mode.model_copy(update={"parser": get_parser(mode.parser)})
     if not isinstance(mode, ScoreSettings):

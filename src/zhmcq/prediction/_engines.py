@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import question_name
+from zhmcq.encoding._orders import Order
 from zhmcq.errors import PluginError
 from zhmcq.evaluation import probabilities
 from zhmcq.manifest import Calibration
@@ -32,9 +34,11 @@ __all__ = [
     "Engine",
     "EngineStep",
     "GenerateEngine",
+    "OtherOrder",
     "PreparedQuestion",
     "Record",
     "ScoreEngine",
+    "best_candidate",
     "parsed_reply",
 ]
 
@@ -46,21 +50,51 @@ ANSWER_CUE = "\n答案："  # between free reasoning and the answer that is limi
 
 
 @dataclass(frozen=True, slots=True)
+class OtherOrder:
+    """A question with its options in another order.
+
+    Attributes:
+        order: For each place the 0-based index of the option that is shown there.
+        encoded: Its prompt and its candidate answers as token ids.
+    """
+
+    order: Order
+    encoded: EncodedQuestion
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedQuestion:
     """A question with its token ids.
 
     Attributes:
         question: The question as it was given, with its own labels.
         encoded: Its prompt and its candidate answers as token ids.
+        others: The same with its options in other orders, if they are asked for.
     """
 
     question: Question
     encoded: EncodedQuestion
+    others: tuple[OtherOrder, ...] = ()
 
     @property
     def id(self) -> str:
         """The question's id."""
         return self.question.id
+
+    @property
+    def encodings(self) -> tuple[EncodedQuestion, ...]:
+        """Its token ids in each order, the given one first."""
+        return (self.encoded, *(other.encoded for other in self.others))
+
+    @property
+    def length(self) -> int:
+        """Tokens of its prompt with all its candidates, and of what each other order adds."""
+        count = len(self.encoded.prompt) + sum(map(len, self.encoded.candidates))
+        for other in self.others:
+            pairs = zip(self.encoded.prompt, other.encoded.prompt, strict=False)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            count += len(other.encoded.prompt) - shared + sum(map(len, other.encoded.candidates))
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,31 +174,45 @@ class ScoreEngine:
     def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
         """The best candidate, with its probability."""
         scores = np.array(record["scores"], dtype=np.float64)
-        best = int(np.argmax(scores))
-        shares = self._shares(question.encoded, scores)
-        answer = question.encoded.answers[best]
-        of_options = [0.0] * len(question.question.options)
-        for indexes, share in zip(question.encoded.answers, shares, strict=True):
-            for index in indexes:
-                of_options[index] += share
-        return Prediction(
-            id=question.id,
-            answer=answer,
-            label=question.question.label_of(answer),
-            confidence=shares[best],
-            scores=tuple(float(score) for score in scores),
-            probabilities=tuple(min(1.0, share) for share in of_options),
-            calibrated=self.calibration is not None,
-        )
+        return best_candidate(question, scores, self.calibration)
 
-    def _shares(self, question: EncodedQuestion, scores: NDArray[np.float64]) -> list[float]:
-        """The probability of each candidate."""
-        if self.calibration is None:
-            likelihoods = np.exp(scores - scores.max())
-            return [float(share) for share in likelihoods / likelihoods.sum()]
-        lengths = [len(ids) for ids in question.candidates]
-        sums = scores * lengths if question.normalization == "mean" else scores
-        return [float(share) for share in probabilities(self.calibration, sums.tolist(), lengths)]
+
+def best_candidate(
+    question: PreparedQuestion,
+    scores: NDArray[np.float64],
+    calibration: Calibration | None = None,
+) -> Prediction:
+    """The answer of a question by the scores of its candidates.
+
+    Args:
+        question: The question.
+        scores: Logarithms, in the order of its candidates; of equal ones the first is the best.
+        calibration: What makes probabilities of the scores of one order of the options; ``None``
+            for a softmax of them.
+    """
+    best = int(np.argmax(scores))
+    encoded = question.encoded
+    if calibration is None:
+        likelihoods = np.exp(scores - scores.max())
+        shares = likelihoods / likelihoods.sum()
+    else:
+        lengths = [len(ids) for ids in encoded.candidates]
+        sums = scores * lengths if encoded.normalization == "mean" else scores
+        shares = probabilities(calibration, sums.tolist(), lengths)
+    of_options = [0.0] * len(question.question.options)
+    for indexes, share in zip(encoded.answers, shares.tolist(), strict=True):
+        for index in indexes:
+            of_options[index] += share
+    answer = encoded.answers[best]
+    return Prediction(
+        id=question.id,
+        answer=answer,
+        label=question.question.label_of(answer),
+        confidence=float(shares[best]),
+        scores=tuple(float(score) for score in scores),
+        probabilities=tuple(min(1.0, share) for share in of_options),
+        calibrated=calibration is not None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
@@ -55,12 +55,15 @@ class JournalRun:
         fields: Everything else; only a hash of it is kept.
         template_date: The date in the chats (``"2026-11-26"``), kept so that a later call can tell
             it the chat template again; ``""`` if there is none.
+        orders: How the orders of the options are chosen, kept as it is like the base model; empty
+            where there is one order.
     """
 
     base: BaseIdentity
     chat: bool
     fields: dict[str, Any]
     template_date: str = ""
+    orders: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Journal:
@@ -177,6 +180,7 @@ class Journal:
             "zhmcq_journal": 1,
             "template_date": self._run.template_date,
             "base": self._run.base.model_dump(exclude={"name"}),
+            **({"orders": dict(self._run.orders)} if self._run.orders else {}),
             "run": self._fields_sha256,
             "dtype": dtype,
         }
@@ -226,11 +230,14 @@ class Journal:
         try:
             head = json.loads(line)
             base = BaseIdentity.model_validate({**head["base"], "name": ""})
-            fields, dtype = head["run"], head["dtype"]
+            fields, dtype, orders = head["run"], head["dtype"], dict(head.get("orders", {}))
         except (ValueError, KeyError, TypeError, RecursionError):
             return "of another version of zhmcq, or damaged"
         if parts := differences(base, self._run.base, chat=self._run.chat):
             return f"of another model, which differs in {' and '.join(parts)}"
+        if orders != self._run.orders:
+            theirs, ours = _in_words(orders), _in_words(self._run.orders)
+            return f"of a run with the options in other orders ({theirs}, expected {ours})"
         if fields != self._fields_sha256 or dtype not in DTYPES:
             return "of another run (other questions, adapter, prompt or mode)"
         self.dtype = dtype
@@ -241,6 +248,11 @@ class Journal:
             f"the journal {self._path} cannot be written: {error.strerror or error}; the answers "
             "it holds are kept, and the same call resumes from them"
         )
+
+
+def _in_words(orders: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{name}={value!r:.40}" for name, value in orders.items())
+    return shown or "orders=1"
 
 
 def _line(record: dict[str, Any]) -> bytes:

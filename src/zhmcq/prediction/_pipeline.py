@@ -10,17 +10,19 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
+from zhmcq.encoding._orders import Order, aligned
 from zhmcq.errors import EncodingError
-from zhmcq.prediction._engines import Engine, PreparedQuestion, Record
+from zhmcq.prediction._engines import Engine, OtherOrder, PreparedQuestion, Record
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
 from zhmcq.questions import QuestionBank
+from zhmcq.zh._option_order import reordered
 
 __all__ = ["PreparedBank", "answer", "journal_fields", "prepare", "record_check"]
 
@@ -45,32 +47,59 @@ class PreparedBank:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest question, a prompt with all its candidates; 1 without any."""
-        encoded = (question.encoded for question in self.questions)
-        return max(
-            (len(item.prompt) + sum(map(len, item.candidates)) for item in encoded), default=1
-        )
+        """Tokens of the longest question, with all its candidates and orders; 1 without any."""
+        return max((question.length for question in self.questions), default=1)
 
 
-def prepare(bank: QuestionBank, encoder: Encoder) -> PreparedBank:
+def prepare(
+    bank: QuestionBank, encoder: Encoder, orders: Sequence[Sequence[Order]] | None = None
+) -> PreparedBank:
     """Encode the questions of a bank.
+
+    An order in which a question cannot be encoded is left out; if it is the given one, the
+    question is unusable. A passage is shortened alike for all orders of all its questions.
 
     Args:
         bank: The questions.
         encoder: Renders them and turns them into token ids.
+        orders: For each question the orders that its options are to be shown in besides the given
+            one; by default none.
 
     Raises:
         EncodingError: If the chat template refuses every question.
     """
-    encoded, unfit = encoder.encode(bank)
+    added = orders or [()] * len(bank)
+    shown = list(bank)
+    shown += [reordered(q, order) for q, more in zip(bank, added, strict=True) for order in more]
+    encoded, unfit = encoder.encode(shown)
     if unfit and not encoded and all(item.by_template for item in unfit):
         raise EncodingError(f"template_fails: {unfit[0].reason}")
-    by_id = {question.id: question for question in bank}
+    left_out = {item.index for item in unfit}
+    following = iter(encoded)
+    encodings = [None if index in left_out else next(following) for index in range(len(shown))]
+    others = iter(encodings[len(bank) :])
+    questions, dropped = [], 0
+    for question, given, more in zip(bank, encodings, added, strict=False):
+        pairs = list(zip(more, others, strict=False))
+        if given is None:
+            continue
+        fitting = [
+            OtherOrder(order, other)
+            for order, other in pairs
+            if other is not None and aligned(given.answers, other.answers, order) is not None
+        ]
+        dropped += len(pairs) - len(fitting)
+        questions.append(PreparedQuestion(question, given, tuple(fitting)))
+    if dropped:
+        reason = "the prompt refuses them, or they are too long"
+        logger.info("%d of the added orders of options are left out: %s", dropped, reason)
     return PreparedBank(
         bank,
-        tuple(PreparedQuestion(by_id[item.id], item) for item in encoded),
+        tuple(questions),
         tuple(
-            Prediction(item.id, None, "", status="unusable", reason=item.reason) for item in unfit
+            Prediction(item.id, None, "", status="unusable", reason=item.reason)
+            for item in unfit
+            if item.index < len(bank)
         ),
     )
 
@@ -87,7 +116,8 @@ def journal_fields(
     """
     digest = hashlib.sha256()
     for item in prepared.questions:  # one at a time: the ids of a large bank fill the memory
-        ids = [item.id, item.encoded.prompt, item.encoded.candidates]
+        ids: list[Any] = [item.id, item.encoded.prompt, item.encoded.candidates]
+        ids += [[o.order, o.encoded.prompt, o.encoded.candidates] for o in item.others]
         digest.update(json.dumps(ids).encode("ascii") + b"\n")
     return {**model_fields, **engine.journal_fields(), "questions": digest.hexdigest()}
 

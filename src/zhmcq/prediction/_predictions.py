@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from zhmcq._files import refuse_inputs
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
-from zhmcq.evaluation import Evaluation, Outcome, Promise, evaluate_outcomes
+from zhmcq.evaluation import (
+    Evaluation,
+    OrderedAnswer,
+    OrderReport,
+    Outcome,
+    Promise,
+    evaluate_outcomes,
+)
+from zhmcq.evaluation._order_report import AnswerInOrders, report_orders
 from zhmcq.manifest import SeenQuestions
 from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
@@ -29,6 +37,7 @@ PredictionStatus = Literal[
 ]
 
 ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
+AGREEMENT_HEADER = "Agreement"  # added where questions were answered in several orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,9 @@ class Prediction:
         label: The answer in the style of the question's labels; ``""`` without an answer.
         confidence: The answer's share of the candidates' likelihoods, 0 to 1, or its probability
             where :attr:`calibrated` is true; ``None`` for generated replies, which have none.
-        scores: The candidates' log-likelihoods, in the prompt's order; empty for generated
-            replies.
+        scores: The candidates' log-likelihoods, in the prompt's order; in several orders of the
+            options the means of their log-probabilities; with a label prior, log-probabilities
+            that it is divided out of. Empty for generated replies.
         probabilities: For each option the probability that it is right, alike; of questions with
             several right options they need not sum to 1. Empty for generated replies.
         calibrated: Whether these were fitted to how often answers to validation questions were
@@ -58,6 +68,12 @@ class Prediction:
         reason: Why there is no answer; for a reply that has one, which rule of the parser read it.
             Control characters of what it quotes are shown as escapes.
         source_id: The id cell of the question's source, as it is there.
+        agreement: The share of the orders whose own answer is this one, 0 to 1; ``None`` where the
+            question was answered in one order.
+        by_order: The orders that the options were shown in, the given one first, each with the
+            answer by itself; empty where that is the answer.
+        label_prior: For each candidate the probability that it has by its label alone, where that
+            was divided out of the scores, else empty.
 
     Raises:
         PredictionError: If the confidence or a score is not finite: that is no answer.
@@ -75,6 +91,9 @@ class Prediction:
     reply: str = ""
     reason: str = ""
     source_id: SourceId = None
+    agreement: float | None = None
+    by_order: tuple[OrderedAnswer, ...] = ()
+    label_prior: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         numbers = [
@@ -101,12 +120,15 @@ class PredictionStats:
         tokens_given: Tokens of all candidates with their prompts, if each had a row of its own;
             0 for generated replies.
         tokens_computed: Tokens that went through the model; 0 for generated replies.
+        orders: Orders of options that were scored, of all questions together; 0 where each
+            question was answered in one order.
     """
 
     questions: int = 0
     seconds: float = 0.0
     tokens_given: int = 0
     tokens_computed: int = 0
+    orders: int = 0
 
     @property
     def questions_per_second(self) -> float:
@@ -278,6 +300,20 @@ class Predictions(Sequence[Prediction]):
             return give_option_sets(self, calibrated_on, max_error=max_error)
         return withhold(self, calibrated_on, max_error=max_error, certainty=certainty)
 
+    def order_report(self) -> OrderReport:
+        """What the order of the options does: accuracy by position, spread, answers that change.
+
+        Raises:
+            PredictionError: If no question was answered by scores.
+        """
+        return report_orders(
+            [
+                AnswerInOrders(question, item.answer, item.by_order)
+                for question, item in zip(self.bank, self._items, strict=True)
+                if item.answer is not None and item.scores
+            ]
+        )
+
     def answer_counts(self) -> dict[str, int]:
         """How often each label was answered; ``""`` counts rows without an answer."""
         labels = [item.label for _, item in self._rows()]
@@ -300,7 +336,8 @@ class Predictions(Sequence[Prediction]):
     def to_xlsx(self, path: str | Path) -> None:
         """Write the input's columns with answer, confidence, status and reason added.
 
-        The confidence's header says so where it is not calibrated.
+        The confidence's header says so where it is not calibrated. Where questions were answered
+        in several orders, the agreement of the orders is added.
 
         Args:
             path: The file; an older one is replaced, but for one that the questions came from.
@@ -319,16 +356,15 @@ class Predictions(Sequence[Prediction]):
         added = _distinct_from(headers, self._added_headers())
         rows = []
         for source, item in self._rows():
-            values = (item.label, item.confidence, item.status, item.reason)
-            rows.append({**self._cells(source), **dict(zip(added, values, strict=True))})
+            values = (item.label, item.confidence, item.status, item.reason, item.agreement)
+            rows.append({**self._cells(source), **dict(zip(added, values, strict=False))})
         write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
 
     def _added_headers(self) -> tuple[str, ...]:
+        headers = (*ADDED_HEADERS, *((AGREEMENT_HEADER,) if self._has_agreement else ()))
         if self.calibrated:
-            return ADDED_HEADERS
-        return tuple(
-            f"{name} (uncalibrated)" if name == "Confidence" else name for name in ADDED_HEADERS
-        )
+            return headers
+        return tuple(f"{name} (uncalibrated)" if name == "Confidence" else name for name in headers)
 
     def to_json(self, path: str | Path) -> None:
         """Write every prediction with all its fields.
@@ -349,7 +385,8 @@ class Predictions(Sequence[Prediction]):
         Returns:
             Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
             ``key`` (likewise), ``confidence``, ``calibrated`` (whether that is a probability),
-            ``status`` and ``reason``.
+            ``status`` and ``reason``; ``agreement`` where questions were answered in several
+            orders.
         """
         import pandas as pd  # here alone: importing it takes half a second
 
@@ -362,11 +399,20 @@ class Predictions(Sequence[Prediction]):
                 "calibrated": item.calibrated,
                 "status": item.status,
                 "reason": item.reason,
+                "agreement": item.agreement,
             }
             for source, item in self._rows()
         ]
         names = ["id", "answer", "key", "confidence", "calibrated", "status", "reason"]
-        return pd.DataFrame(rows, columns=names).astype({"confidence": "float64"})
+        numbers = {"confidence": "float64"}
+        if self._has_agreement:
+            names.append("agreement")
+            numbers["agreement"] = "float64"
+        return pd.DataFrame(rows, columns=names).astype(numbers)
+
+    @property
+    def _has_agreement(self) -> bool:
+        return any(item.agreement is not None for item in self._items)
 
     def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
         origin = source.origin

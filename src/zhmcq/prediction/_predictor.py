@@ -7,11 +7,12 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
@@ -55,8 +56,10 @@ from zhmcq.prediction._arguments import (
     require_count,
     require_path,
 )
-from zhmcq.prediction._engines import Engine, GenerateEngine, ScoreEngine
+from zhmcq.prediction._engines import Engine, GenerateEngine, Record, ScoreEngine
 from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
+from zhmcq.prediction._order_engine import OrderEngine
+from zhmcq.prediction._order_plan import added_orders, order_fields
 from zhmcq.prediction._predictions import AnsweredBy, Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
@@ -240,6 +243,7 @@ class MCQPredictor:
         mode: ModeName | ScoreSettings | GenerateSettings = "score",
         *,
         parser: str | Parser | None = None,
+        orders: int | Literal["prior"] | None = None,
         columns: Columns | None = None,
         answer_base: int | None = None,
         sheets: Sequence[str] | None = None,
@@ -255,6 +259,9 @@ class MCQPredictor:
                 ``GenerateSettings`` in place of the name say what belongs to that mode alone.
             parser: What reads the replies of ``mode="generate"``, a name or an instance; short
                 for ``mode=GenerateSettings(parser=…)``.
+            orders: In how many orders the options are shown, or ``"prior"``; short for
+                ``mode=ScoreSettings(orders=…)``. Options that must keep their order are shown in
+                it alone, and so are all where the prompt does not list them.
             columns: For a path: field → header, as for ``DatasetBuilder``.
             answer_base: For a path: the number of the first option in numeric keys, likewise.
             sheets: For a path: the sheets of a workbook to read, likewise.
@@ -273,7 +280,8 @@ class MCQPredictor:
             PredictionError: If an argument has a wrong type, or needs another one; if the journal
                 is damaged, or of another run or dtype; if the model computes numbers that are
                 not finite, or cannot write replies; if memory runs out.
-            SettingsError: If transformers refuses the fields of ``GenerateSettings``.
+            SettingsError: If transformers refuses the fields of ``GenerateSettings``; if ``orders``
+                is neither a number from 1 to 120 nor ``"prior"``.
             ModelError: If the model works in no dtype of the device, or not in the one given; if
                 it is not causal, or its numbers depend on the other questions in every layout.
             UnknownNameError: If there is no parser of that name.
@@ -283,7 +291,7 @@ class MCQPredictor:
                 an answer where it is scored.
             OutputError: If the journal cannot be written, or another prediction is writing to it.
         """
-        settings = mode_settings(mode, parser)
+        settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
         bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
         with contextlib.ExitStack() as stack:
@@ -292,12 +300,14 @@ class MCQPredictor:
             encoder = self._encoder(journal)
             scoring = isinstance(settings, ScoreSettings)
             encoder.refuse_faulty_template(bank, scoring=scoring)
-            prepared = pipeline.prepare(bank, encoder)
+            added = added_orders(bank, encoder.render, settings)
+            prepared = pipeline.prepare(bank, encoder, added)
             book = None
             if journal is not None:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
             self._settle_dtype([question.encoded for question in prepared.questions], book)
-            engine = self._engine(settings, encoder, prepared.longest)
+            finished = {} if book is None else book.finished
+            engine = self._engine(settings, encoder, prepared, finished)
             report = stack.enter_context(progress_or_bar(progress))
             predictions = pipeline.answer(prepared, engine, report, book)
             return replace(predictions, answered_by=self._answered_by(engine))
@@ -319,12 +329,13 @@ class MCQPredictor:
         encoder: Encoder,
     ) -> Journal:
         """The opened journal of this run, whose dtype is not decided yet."""
-        engine = self._engine(settings, encoder, prepared.longest)
+        engine = self._engine(settings, encoder, prepared)
         run = JournalRun(
             self._identity,
             renders_chat(self.prompt),
             pipeline.journal_fields(prepared, engine, self._model_fields()),
             encoder.template_date,
+            order_fields(settings),
         )
         return Journal(path, run, pipeline.record_check(prepared, engine))
 
@@ -439,20 +450,27 @@ class MCQPredictor:
             )
 
     def _engine(
-        self, settings: ScoreSettings | GenerateSettings, encoder: Encoder, longest: int
+        self,
+        settings: ScoreSettings | GenerateSettings,
+        encoder: Encoder,
+        prepared: pipeline.PreparedBank,
+        finished: Mapping[str, Record] = MappingProxyType({}),
     ) -> Engine:
         """The engine of this mode.
 
         Args:
             settings: The mode.
             encoder: What the questions were encoded with.
-            longest: Tokens of the longest question: a forward pass need not take more for each.
+            prepared: The questions: a forward pass need not take more for each than the longest.
+            finished: What a journal has of them.
         """
         model = self._model
         if isinstance(settings, ScoreSettings):
-            budget = self._batch_size * min(self._length_limit(), longest)
+            budget = self._batch_size * min(self._length_limit(), prepared.longest)
             scoring = ScoringEngine(model, settings.packing, budget)
-            return ScoreEngine(scoring, self._calibration())
+            if settings.orders == 1:
+                return ScoreEngine(scoring, self._calibration())
+            return OrderEngine(scoring, settings, prepared.questions, finished)
         ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
         generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from zhmcq.questions import Question
@@ -20,7 +21,7 @@ from zhmcq.zh._labels import (
     ROMAN_NUMERALS,
 )
 
-__all__ = ["fixed_order_reason", "shuffle_options"]
+__all__ = ["fixed_order_reason", "reordered", "shuffle_options"]
 
 _LETTERS = LETTERS.characters
 _NUMERALS = NUMERALS_IN_TEXT
@@ -111,8 +112,7 @@ def shuffle_options(question: Question, seed: int | str) -> Question:
 
     The labels keep their positions. The order depends on the seed and the question's id alone;
     by chance it may be the one that was there. A question whose order matters is given back as it
-    is: see :func:`fixed_order_reason`. An explanation that names labels is left out, since it
-    would name the wrong ones.
+    is: see :func:`fixed_order_reason`. Key and explanation change as in :func:`reordered`.
 
     Args:
         question: The question, with or without a key.
@@ -122,6 +122,18 @@ def shuffle_options(question: Question, seed: int | str) -> Question:
         return question
     order = list(range(len(question.options)))
     random.Random(f"{seed}-{question.id}").shuffle(order)
+    return reordered(question, order)
+
+
+def reordered(question: Question, order: Sequence[int]) -> Question:
+    """The question with its options in this order, its key moved along, its labels in place.
+
+    An explanation that names labels is left out, since it would name the wrong ones.
+
+    Args:
+        question: The question, with or without a key.
+        order: For each place the 0-based index of the option to be shown there.
+    """
     answer = question.answer
     if answer is not None:
         answer = tuple(sorted(order.index(index) for index in answer))

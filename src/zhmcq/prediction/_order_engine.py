@@ -1,0 +1,264 @@
+"""Answers that do not hang on the order of the options: means over orders, and the label prior.
+
+Why the mean of log-probabilities, and not of probabilities: Zheng et al. (2024, "Large Language
+Models Are Not Robust Multiple Choice Selectors", ICLR) take what is observed for a label as the
+product of a prior of the label and the model's belief in the option behind it. Over all cyclic
+shifts each option meets each label once, so that in the mean of the logarithms the prior is the
+same for all options and falls out exactly. In the mean of the probabilities, which that paper takes
+for its cyclic baseline, it does not. Nor does it matter to the mean of the logarithms whether the
+scores were normalised, or divided by a temperature, before or after.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zhmcq.encoding import EncodedQuestion
+from zhmcq.encoding._orders import Order, aligned, in_original_terms
+from zhmcq.evaluation import OrderedAnswer
+from zhmcq.modeling._scoring import ScoringEngine
+from zhmcq.prediction._engines import EngineStep, PreparedQuestion, Record, best_candidate
+from zhmcq.prediction._order_plan import LEAST_QUESTIONS, order_fields
+from zhmcq.prediction._predictions import Prediction, PredictionStats
+from zhmcq.settings import ScoreSettings
+
+__all__ = ["OrderEngine"]
+
+logger = logging.getLogger(__name__)
+
+LOGGED_LABELS = 10  # of which a log line shows the prior
+
+Candidates = tuple[tuple[int, ...], ...]  # the token ids of each
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEngine:
+    """Takes the candidate with the highest mean of its log-probabilities over orders.
+
+    A record of a question in one order is that of ``ScoreEngine``. In several orders it has the
+    scores of each, in the order of that prompt's candidates. With a prior, that of a question in
+    one order also has the logarithms of what is divided out, so that it can be read by itself.
+
+    Attributes:
+        scoring: Scores the candidates.
+        settings: How many orders there are, or that a prior is estimated first.
+        questions: All questions of the run, those that a journal has records of as well.
+        finished: The journal's records, by the question's id: the prior is estimated from them and
+            from those that are still to be computed.
+    """
+
+    scoring: ScoringEngine
+    settings: ScoreSettings
+    questions: Sequence[PreparedQuestion] = ()
+    finished: Mapping[str, Record] = field(default_factory=dict)
+
+    def journal_fields(self) -> dict[str, Any]:
+        """The mode, and how orders are chosen."""
+        return {"mode": "score", **order_fields(self.settings)}
+
+    def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
+        """Score every candidate in every order; with a prior, first what it is estimated on."""
+        if self.settings.orders != "prior":
+            yield from self._scored(questions, {}, 0)
+            return
+        first = [question for question in questions if question.others]
+        records = dict(self.finished)
+        for step in self._scored(first, {}, 0):
+            records.update((record["id"], record) for record in step.records)
+            yield step
+        sample = [question for question in self.questions if question.others]
+        priors = label_priors([(item.encoded, records[item.id]["orders"]) for item in sample])
+        _log_priors(sample, priors)
+        rest = [question for question in questions if not question.others]
+        yield from self._scored(rest, priors, len(first))
+
+    def _scored(
+        self,
+        questions: Sequence[PreparedQuestion],
+        priors: Mapping[Candidates, list[float]],
+        answered: int,
+    ) -> Iterator[EngineStep]:
+        """Score questions, those of one passage in all their orders in the same rows."""
+        owners = [
+            (number, turn)
+            for number, question in enumerate(questions)
+            for turn in range(len(question.encodings))
+        ]
+        rows: list[list[list[float]]] = [[[]] * len(item.encodings) for item in questions]
+        missing = [len(question.encodings) for question in questions]
+        encodings = [encoded for question in questions for encoded in question.encodings]
+        for finished in self.scoring.stream(encodings):
+            records = []
+            for index, scores in finished:
+                number, turn = owners[index]
+                rows[number][turn] = scores.tolist()
+                missing[number] -= 1
+                if not missing[number]:
+                    records.append(_record(questions[number], rows[number], priors))
+            answered += len(records)
+            if records:
+                stats = self.scoring.stats
+                yield EngineStep(
+                    records,
+                    PredictionStats(
+                        answered, stats.seconds, stats.given, stats.computed, stats.questions
+                    ),
+                )
+
+    def fault(self, question: PreparedQuestion, record: Record) -> str | None:
+        """A record has finite scores of each candidate, in each order if there are several."""
+        count, orders = len(question.encoded.candidates), len(question.encodings)
+        if orders > 1:
+            rows = record.get("orders")
+            right = (
+                isinstance(rows, list) and len(rows) == orders and record.keys() <= {"id", "orders"}
+            )
+            if right and all(_finite(row, count) for row in rows or ()):
+                return None
+            return f"expected finite scores of {count} candidates in {orders} orders"
+        prior = record.get("prior")
+        known = record.keys() <= {"id", "scores", "prior"}
+        if (
+            known
+            and _finite(record.get("scores"), count)
+            and (prior is None or _finite(prior, count))
+        ):
+            return None
+        return f"expected finite scores of {count} candidates"
+
+    def prediction(self, question: PreparedQuestion, record: Record) -> Prediction:
+        """The best candidate; its confidence is its share of the candidates' mean likelihoods."""
+        if "orders" in record:
+            return _of_several_orders(question, record["orders"])
+        if "prior" not in record:
+            return best_candidate(question, np.array(record["scores"], dtype=np.float64))
+        prior = np.array(record["prior"], dtype=np.float64)
+        scores = np.array(record["scores"], dtype=np.float64)
+        alone = best_candidate(question, scores)
+        unchanged = OrderedAnswer(_given_order(question), alone.answer or ())
+        best = best_candidate(question, log_shares(log_shares(scores) - prior))
+        shares = tuple(float(share) for share in np.exp(log_shares(prior)))
+        return replace(best, by_order=(unchanged,), label_prior=shares)
+
+
+def label_priors(
+    sample: Sequence[tuple[EncodedQuestion, Sequence[Sequence[float]]]],
+) -> dict[Candidates, list[float]]:
+    """The prior of each label, from questions whose options were shown in all cyclic shifts.
+
+    PriDe (Zheng et al., 2024): the prior of a question's labels is the softmax of the
+    means of their log-probabilities over the orders, and that of all questions the mean of theirs.
+    For a question with several right options the candidates are sets of labels. In cyclic shifts
+    the same options meet ``AB``, ``BC``, ``CD`` and ``AD``, and never ``AC``: only candidates that
+    cyclic shifts turn into each other are compared, and what a model thinks of how many options
+    are right is left to it.
+
+    Args:
+        sample: Questions with the scores of their candidates in the given order and its shifts.
+
+    Returns:
+        For the candidates of at least 20 of the questions the logarithms of their priors, whose
+        mean among those that are compared is 0.
+    """
+    by_candidates: dict[Candidates, list[NDArray[np.float64]]] = {}
+    cycles: dict[Candidates, list[list[int]]] = {}
+    for question, rows in sample:
+        options = len(rows)
+        if options != len({index for answer in question.answers for index in answer}):
+            continue  # an order of it did not fit: its labels met their options unequally often
+        if question.candidates not in cycles:
+            cycles[question.candidates] = _cycles(question.answers, options)
+        mean = np.mean([log_shares(np.array(row, dtype=np.float64)) for row in rows], axis=0)
+        for group in cycles[question.candidates]:
+            mean[group] = log_shares(mean[group])
+        by_candidates.setdefault(question.candidates, []).append(mean)
+    priors = {}
+    for candidates, by_question in by_candidates.items():
+        if len(by_question) < LEAST_QUESTIONS:
+            continue
+        # The logarithm of the mean of the shares, but for a constant.
+        prior = np.logaddexp.reduce(by_question, axis=0)
+        for group in cycles[candidates]:
+            prior[group] -= prior[group].mean()
+        priors[candidates] = [float(value) for value in prior]
+    return priors
+
+
+def _log_priors(
+    sample: Sequence[PreparedQuestion], priors: Mapping[Candidates, list[float]]
+) -> None:
+    for candidates, prior in priors.items():
+        of_these = [item for item in sample if item.encoded.candidates == candidates]
+        labels = [of_these[0].question.label_of(answer) for answer in of_these[0].encoded.answers]
+        shares = np.exp(log_shares(np.array(prior)))
+        shown = [f"{label}: {share:.1%}" for label, share in zip(labels, shares, strict=True)]
+        more = " …" if len(shown) > LOGGED_LABELS else ""
+        logger.info(
+            "label prior, estimated on %d questions: %s%s",
+            len(of_these), ", ".join(shown[:LOGGED_LABELS]), more,
+        )  # fmt: skip
+
+
+def _cycles(answers: Sequence[tuple[int, ...]], options: int) -> list[list[int]]:
+    """The candidates, by their indexes, in groups that cyclic shifts turn into each other."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, answer in enumerate(answers):
+        turned = [
+            tuple(sorted((index + shift) % options for index in answer)) for shift in range(options)
+        ]
+        groups.setdefault(min(turned), []).append(index)
+    return list(groups.values())
+
+
+def _of_several_orders(question: PreparedQuestion, rows: Sequence[Sequence[float]]) -> Prediction:
+    """The answer by the mean over orders, and how many orders agree with it."""
+    answers = question.encoded.answers
+    means = np.zeros(len(answers), dtype=np.float64)
+    by_order = []
+    orders = [_given_order(question), *(other.order for other in question.others)]
+    for order, encoded, row in zip(orders, question.encodings, rows, strict=True):
+        shares = log_shares(np.array(row, dtype=np.float64))
+        means += shares[aligned(answers, encoded.answers, order) or []] / len(rows)
+        answer = in_original_terms(encoded.answers[int(np.argmax(shares))], order)
+        by_order.append(OrderedAnswer(order, answer))
+    best = best_candidate(question, means)
+    agreeing = sum(item.answer == best.answer for item in by_order)
+    return replace(best, agreement=agreeing / len(by_order), by_order=tuple(by_order))
+
+
+def _given_order(question: PreparedQuestion) -> Order:
+    return tuple(range(len(question.question.options)))
+
+
+def _record(
+    question: PreparedQuestion,
+    rows: list[list[float]],
+    priors: Mapping[Candidates, list[float]],
+) -> Record:
+    if len(rows) > 1:
+        return {"id": question.id, "orders": rows}
+    record: Record = {"id": question.id, "scores": rows[0]}
+    if prior := priors.get(question.encoded.candidates):
+        record["prior"] = prior
+    return record
+
+
+def _finite(values: object, count: int) -> bool:
+    """Whether these are so many finite numbers."""
+    if not isinstance(values, list) or len(values) != count:
+        return False
+    return all(isinstance(value, float) and math.isfinite(value) for value in values)
+
+
+def log_shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithms of the candidates' shares of their likelihoods: log-softmax."""
+    shifted: NDArray[np.float64] = scores - scores.max()
+    shifted -= np.log(np.exp(shifted).sum())
+    return shifted
