@@ -202,13 +202,16 @@ class DatasetBuilder:
     """Reads question banks and splits them.
 
     Args:
-        columns: Field → header, where the headers aren't recognised (``{"stem": "題目"}``).
+        columns: Field → header or position from 1, where the headers aren't recognised
+            (``{"stem": "題目"}``).
         answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
             from the data.
         sheets: The sheets of a workbook to read; by default all.
         valid_fraction: The share of the passages that goes to ``valid`` with their questions,
             between 0 and 1; see :meth:`split`.
         seed: Decides which passages that are.
+        header: Whether the tables have a header row, as for :func:`zhmcq.reading.read_bank`; by
+            default one is looked for.
     """
 
     def __init__(
@@ -218,15 +221,17 @@ class DatasetBuilder:
         sheets: Sequence[str] | None = None,
         valid_fraction: float = 0.1,
         seed: int = 42,
+        header: bool | None = None,
     ) -> None:
         self.columns = columns
+        self.header = header
         self.answer_base = answer_base
         self.sheets = sheets
         self.valid_fraction = valid_fraction
         self.seed = seed
 
     def read(self, path: str | os.PathLike[str]) -> QuestionBank:
-        """Read a bank with this builder's ``columns``, ``answer_base`` and ``sheets``.
+        """Read a bank with this builder's ``columns``, ``answer_base``, ``sheets`` and ``header``.
 
         See :func:`zhmcq.reading.read_bank`, which does all of it.
 
@@ -237,7 +242,11 @@ class DatasetBuilder:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
         """
         bank = read_bank(
-            path, columns=self.columns, answer_base=self.answer_base, sheets=self.sheets
+            path,
+            columns=self.columns,
+            answer_base=self.answer_base,
+            sheets=self.sheets,
+            header=self.header,
         )
         errors = sum(problem.severity == "error" for problem in bank.problems)
         logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)

@@ -225,14 +225,17 @@ class SourceTable:
     Attributes:
         headers: All headers, in the order in which the sheets have them.
         rows: For each row that was read, its cells as shown, by header.
+        header_rows: The rows that were used as headers.
     """
 
     headers: tuple[str, ...] = ()
     rows: Mapping[Origin, Mapping[str, Any]] = field(default_factory=dict)
+    header_rows: tuple[Origin, ...] = ()
 
     def __add__(self, other: SourceTable) -> SourceTable:
         headers = dict.fromkeys((*self.headers, *other.headers))
-        return SourceTable(tuple(headers), {**self.rows, **other.rows})
+        header_rows = (*self.header_rows, *other.header_rows)
+        return SourceTable(tuple(headers), {**self.rows, **other.rows}, header_rows)
 
 
 class QuestionBank(Sequence[Question]):

@@ -49,6 +49,7 @@ def test_a_workbook_is_written_back_with_its_problems_marked(
     write_problems(read_bank(path), tmp_path / "marked.xlsx")
     comments = marked(tmp_path / "marked.xlsx")
     assert {reference: colour for reference, (colour, _) in comments.items()} == {
+        "A1": "FFEB9C",
         "D3": "FFC7CE",
         "G4": "FFEB9C",
         "C5": "FFC7CE",

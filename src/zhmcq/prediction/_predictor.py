@@ -234,6 +234,7 @@ class MCQPredictor:
         columns: Columns | None = None,
         answer_base: int | None = None,
         sheets: Sequence[str] | None = None,
+        header: bool | None = None,
         journal: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Predictions:
@@ -249,6 +250,7 @@ class MCQPredictor:
             columns: For a path: field → header, as for ``DatasetBuilder``.
             answer_base: For a path: the number of the first option in numeric keys, likewise.
             sheets: For a path: the sheets of a workbook to read, likewise.
+            header: For a path: whether the tables have a header row, likewise.
             journal: A file to keep finished answers in; a later call with the same questions,
                 model and prompt resumes from it.
             progress: Called as ``progress(done, total, stage)`` while questions are answered;
@@ -276,7 +278,9 @@ class MCQPredictor:
         """
         settings = mode_settings(mode, parser)
         check_types(journal, progress)
-        bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
+        bank = as_bank(
+            questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
+        )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
             stack.enter_context(enough_memory(PredictionError, "answering", LESS_MEMORY))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from zhmcq.checks._repeats import settle_repeats
 from zhmcq.errors import ReadError
-from zhmcq.questions import Question, QuestionBank, RowProblem, SourceTable
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
 from zhmcq.reading._build import QuestionFactory
 from zhmcq.reading._convention import Convention, KeyTally, convention_of
 from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, ReadRequest
 from zhmcq.reading._drafts.embedded import take_embedded
 from zhmcq.reading._drafts.json_items import record_drafts
-from zhmcq.reading._drafts.rows import sheet_drafts
+from zhmcq.reading._drafts.sheets import sheet_drafts
 from zhmcq.reading._formats import Contents, Sheets, open_file
 from zhmcq.reading._formats.table import tracked
 from zhmcq.reading._saved import saved_bank
@@ -32,6 +32,7 @@ def read_bank(
     columns: Columns | None = None,
     answer_base: int | None = None,
     sheets: Sequence[str] | None = None,
+    header: bool | None = None,
 ) -> QuestionBank:
     """Read a question bank from a workbook, a text table or json, and check it across its rows.
 
@@ -42,12 +43,16 @@ def read_bank(
     Args:
         path: A workbook (xlsx, xlsm, xltx, xltm, xls, xlsb, ods), a text table (csv, tsv, tab,
             txt) or json (json, jsonl, ndjson).
-        columns: Field → header (``{"stem": "題目", "option1": "甲"}``); it wins over what would
-            be recognised. Fields: stem, passage, options, option1 …, answer, id, kind, subject,
+        columns: Field → header (``{"stem": "題目", "option1": "甲"}``) or position from 1
+            (``{"stem": 1, "options": [2, 3, 4], "answer": 5}``); it wins over what would be
+            recognised. Fields: stem, passage, options, option1 …, answer, id, kind, subject,
             explanation, source, group.
         answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
             from the data.
         sheets: The sheets of a workbook to read; by default all.
+        header: Whether a table has a header row. By default one is looked for. ``False``: it has
+            none, and its columns are those of ``columns``, by positions, or worked out from its
+            rows. ``True``: its first row that holds anything is the header.
 
     Returns:
         The usable questions, with ``problems`` for everything else.
@@ -57,12 +62,13 @@ def read_bank(
         ReadError: If the file is missing, damaged, hostile, empty, or of an unknown kind, or if
             its numeric keys can be read in two ways.
     """
-    _check_arguments(columns, answer_base, sheets)
-    request = ReadRequest(Path(path), str(path), columns, sheets)
+    _check_arguments(columns, answer_base, sheets, header)
+    request = ReadRequest(Path(path), str(path), columns, sheets, header=header)
     drafts = _read_drafts(request)
     if drafts.saved is not None:
         return drafts.saved
-    convention = convention_of(drafts.drafts, answer_base, request.name)
+    each = (draft for draft in drafts.drafts if isinstance(draft, Draft))
+    convention = convention_of(each, answer_base, request.name)
     return settle_repeats(_build(drafts, convention, request))
 
 
@@ -72,6 +78,7 @@ def stream_bank(
     columns: Columns | None = None,
     answer_base: int | None = None,
     sheets: Sequence[str] | None = None,
+    header: bool | None = None,
 ) -> Iterator[Question | RowProblem]:
     """Read a bank that need not fit in memory: questions and problems one after another.
 
@@ -84,10 +91,9 @@ def stream_bank(
     Yields:
         The problems of a row, then its question if it is usable.
     """
-    _check_arguments(columns, answer_base, sheets)
-    request = ReadRequest(Path(path), str(path), columns, sheets, keep_cells=False)
+    _check_arguments(columns, answer_base, sheets, header)
+    request = ReadRequest(Path(path), str(path), columns, sheets, keep_cells=False, header=header)
     tally = KeyTally()
-    sheet_problems: list[RowProblem] = []
     with _reading(request) as (contents, saved):
         if saved is not None:
             yield from saved.problems
@@ -97,10 +103,7 @@ def stream_bank(
             for item in items:
                 if isinstance(item, Draft):
                     tally.see(item)
-                elif isinstance(item, RowProblem):
-                    sheet_problems.append(item)
     factory = QuestionFactory(tally.convention(answer_base, request.name))
-    yield from sheet_problems
     with _reading(request) as (contents, _), closing(_draft_items(contents, request)) as items:
         for item in items:
             if isinstance(item, Draft):
@@ -108,21 +111,40 @@ def stream_bank(
                 yield from problems
                 if question is not None:
                     yield question
+            elif isinstance(item, RowProblem):
+                yield replace(item, position=factory.made)
 
 
 def _check_arguments(
-    columns: Columns | None, answer_base: int | None, sheets: Sequence[str] | None
+    columns: Columns | None,
+    answer_base: int | None,
+    sheets: Sequence[str] | None,
+    header: bool | None,
 ) -> None:
     if answer_base is not None and (type(answer_base) is not int or answer_base not in (0, 1)):
         raise ReadError(f"answer_base={answer_base!r}: expected 0, 1 or None")
     if columns is not None and not (
         isinstance(columns, Mapping)
         and all(isinstance(name, str) for name in columns)
-        and all(isinstance(header, str) or _are_texts(header) for header in columns.values())
+        and all(map(_are_places, columns.values()))
     ):
-        raise ReadError(f"columns={columns!r}: expected a dictionary of field → header, or None")
+        raise ReadError(
+            f"columns={columns!r}: expected a dictionary of field → header or position from 1, or "
+            "None"
+        )
     if sheets is not None and not _are_texts(sheets):
         raise ReadError(f"sheets={sheets!r}: expected a list of names of sheets, or None")
+    if header is not None and not isinstance(header, bool):
+        raise ReadError(f"header={header!r}: expected True, False or None")
+
+
+def _are_places(value: object) -> bool:
+    """Whether a value is a header or a position, or a list of them."""
+    listed = isinstance(value, Collection) and not isinstance(value, str)
+    places = list(value) if isinstance(value, Collection) and listed else [value]
+    return bool(places) and all(
+        isinstance(place, str) or (type(place) is int and place > 0) for place in places
+    )
 
 
 def _are_texts(value: object) -> bool:
@@ -136,15 +158,16 @@ class _Drafts:
     """All that a file gives before keys are worked out.
 
     Attributes:
-        drafts: Taken from the front as questions are made of them.
-        problems: What is wrong with whole sheets.
+        drafts: In the order of the file, with the problems of sheets and of rows that are no
+            questions. They are taken from the front as questions are made of them.
+        header_rows: The rows that were used as headers.
         headers: All headers, in the order in which the sheets have them.
         columns: Field → header.
         saved: The bank, where the file is a saved one; then there is nothing else.
     """
 
-    drafts: deque[Draft] = field(default_factory=deque)
-    problems: list[RowProblem] = field(default_factory=list)
+    drafts: deque[Draft | RowProblem] = field(default_factory=deque)
+    header_rows: list[Origin] = field(default_factory=list)
     headers: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
     saved: QuestionBank | None = None
@@ -159,13 +182,12 @@ def _read_drafts(request: ReadRequest) -> _Drafts:
             return _Drafts(saved=saved)
         with closing(_draft_items(contents, request)) as items:
             for item in items:
-                if isinstance(item, Draft):
-                    drafts.drafts.append(item)
-                elif isinstance(item, Heading):
+                if isinstance(item, Heading):
                     headers |= dict.fromkeys(item.headers)
                     drafts.columns = {**item.columns, **drafts.columns}
+                    drafts.header_rows += item.rows
                 else:
-                    drafts.problems.append(item)
+                    drafts.drafts.append(item)
     return replace(drafts, headers=tuple(headers))
 
 
@@ -187,20 +209,24 @@ def _build(drafts: _Drafts, convention: Convention, request: ReadRequest) -> Que
     """The bank of the drafts, which are let go of one by one: the peak is lower by a third."""
     factory = QuestionFactory(convention)
     questions: list[Question] = []
-    problems = list(drafts.problems)
+    problems: list[RowProblem] = []
     rows = {}
     what = f"Checking {request.path.name}"
     for draft in tracked(_emptied(drafts.drafts), len(drafts.drafts), what):
+        if isinstance(draft, RowProblem):
+            problems.append(replace(draft, position=factory.made))
+            continue
         question, noticed = factory.make(draft)
         problems += noticed
         if question is not None:
             questions.append(question)
         if draft.cells is not None:
             rows[draft.origin] = draft.cells
-    return QuestionBank(questions, problems, drafts.columns, SourceTable(drafts.headers, rows))
+    table = SourceTable(drafts.headers, rows, tuple(drafts.header_rows))
+    return QuestionBank(questions, problems, drafts.columns, table)
 
 
-def _emptied(drafts: deque[Draft]) -> Iterator[Draft]:
+def _emptied(drafts: deque[Draft | RowProblem]) -> Iterator[Draft | RowProblem]:
     while drafts:
         yield drafts.popleft()
 

@@ -54,12 +54,15 @@ class QuestionFactory:
 
     Args:
         convention: How the file writes its keys.
+
+    Attributes:
+        made: How many questions were made so far.
     """
 
     def __init__(self, convention: Convention) -> None:
         self._convention = convention
         self._ids = UniqueIds()
-        self._made = 0
+        self.made = 0
 
     def make(self, draft: Draft) -> Outcome:
         """Make a question of a draft, or say why it can't be one."""
@@ -69,12 +72,12 @@ class QuestionFactory:
         problems = [
             RowProblem(
                 origin.row, column, code, message, severity, origin.file, origin.sheet,
-                draft.source_id, self._made,
+                draft.source_id, self.made,
             )
             for column, code, message, severity in attempt.remarks
         ]  # fmt: skip
         if question is not None:
-            self._made += 1
+            self.made += 1
             unique = self._ids.take(question.id)
             question = question if unique == question.id else replace(question, id=unique)
         return Outcome(question, problems)

@@ -28,6 +28,7 @@ def test_the_same_as_above_takes_the_passage_above(write_xlsx: WriteXlsx) -> Non
     assert [(p.row, p.code) for p in bank.problems] == [
         (3, "same_as_above"),
         (4, "same_as_above"),
+        (5, "empty_passage"),
         (6, "same_as_nothing"),
     ]
 
@@ -52,6 +53,6 @@ def test_a_line_with_more_cells_than_headers_is_reported(tmp_path: Path) -> None
     assert codes(bank) == ["extra_cells"]
 
 
-def test_the_rule_under_a_header_is_no_row(tmp_path: Path) -> None:
+def test_the_rule_under_a_header_is_said_to_be_skipped(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目|A|B|答案\n---|:--|---|---\n甲？|一|二|B\n")
-    assert (len(bank), bank.problems) == (1, [])
+    assert (len(bank), [(p.row, p.code) for p in bank.problems]) == (1, [(2, "skipped_row")])

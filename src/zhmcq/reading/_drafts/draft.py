@@ -20,8 +20,8 @@ __all__ = [
     "labels_marked_right",
 ]
 
-#: Field → header, or headers in the order of preference, as the caller gives them.
-Columns = Mapping[str, str | Sequence[str]]
+#: Field → header or position from 1, or several of them, the preferred one first.
+Columns = Mapping[str, str | int | Sequence[str | int]]
 
 #: What readers note of a cell or record: how serious each code is, and what it says.
 NOTES = {
@@ -88,6 +88,21 @@ NOTES = {
         "error",
         ("says only that it is the same as above, but the row above has no text; repeat the text"),
     ),
+    "passage_carried": (
+        "warning",
+        "is empty; the text of the row above was taken, which is of the same group",
+    ),
+    "empty_passage": (
+        "warning",
+        (
+            "is empty below a row that has one; if the question is about the same text, repeat it, "
+            "or name the group of each row in a column 題組"
+        ),
+    ),
+    "no_right_option": (
+        "error",
+        "is empty, so that the right one is not among the options; fill it in",
+    ),
 }
 _MARKS = {"0": False, "1": True}
 
@@ -102,6 +117,8 @@ class ReadRequest:
         columns: The caller's own mapping of field to header; it wins over what is recognised.
         sheets: The names of the sheets to read; ``None`` for all.
         keep_cells: Whether each draft carries the cells of its source row.
+        header: Whether the tables have a header: ``None`` looks for one, ``True`` takes the first
+            row that holds anything, ``False`` none.
     """
 
     path: Path
@@ -109,6 +126,7 @@ class ReadRequest:
     columns: Columns | None = None
     sheets: Sequence[str] | None = None
     keep_cells: bool = True
+    header: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,14 @@ class Heading:
     Attributes:
         columns: Field → header; ``option1``, ``option2`` … for columns of options.
         options: The header that messages about the options name, ``""`` without one.
-        headers: All headers of the sheet, in order; none for records.
+        headers: All headers of the table, in order; none for records.
+        rows: The rows that are the header; none for records and tables without one.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     options: str = ""
     headers: tuple[str, ...] = ()
+    rows: tuple[Origin, ...] = ()
 
     def header(self, name: str) -> str:
         """The header of a field, ``""`` without one."""
@@ -170,7 +190,7 @@ class Draft:
 
 
 #: What comes out of a file, in its order: a heading before the drafts under it, and problems of
-#: whole sheets.
+#: whole sheets and of rows that are no questions.
 DraftItem = Draft | Heading | RowProblem
 
 

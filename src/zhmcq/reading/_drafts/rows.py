@@ -1,132 +1,88 @@
-"""Rows of a table under a recognised header → drafts."""
+"""Rows of a table whose columns are known → drafts."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Generator, Iterable, Iterator
-from itertools import chain, islice
 from typing import Any
 
-from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.questions import Origin, RowProblem, SourceId
-from zhmcq.reading._drafts.draft import (
-    Draft,
-    DraftItem,
-    Heading,
-    ReadRequest,
-    labels_marked_right,
-)
+from zhmcq.questions import Origin, SourceId
+from zhmcq.reading._drafts.draft import Draft, Heading, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
-from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
-from zhmcq.reading._formats.table import CellRow, Sheet, SourceRow, tracked
+from zhmcq.reading._drafts.layout import HeaderLayout
+from zhmcq.reading._drafts.sections import is_section
+from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name
 
-__all__ = ["RowReader", "sheet_drafts"]
-
-_HEADER_ROWS = 40
+__all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
-_RULE = re.compile(r":?[-=]{2,}:?")
+# An id that stands alone says that a question is missing; 「第一部分」 is none.
+_NUMBERED = re.compile(r"^\W*\d+\W*$")
 _DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
 
 
-def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[DraftItem, None, None]:
-    """The drafts of a workbook's or text file's rows, sheet after sheet.
-
-    Sheets that are empty or have no recognisable header give a problem instead.
-
-    Raises:
-        ColumnsError: If no sheet has a recognisable header.
-        ReadError: If a sheet named in the request is missing, or nothing holds any text.
-    """
-    failures: list[ColumnsError] = []
-    names: list[str] = []
-    readable = 0
-    for sheet in sheets:
-        names.append(sheet.name)
-        if request.sheets is not None and sheet.name not in request.sheets:
-            continue
-        where = f"{request.name}, sheet {sheet.name!r}" if sheet.name else request.name
-        rows = tracked(sheet.rows, sheet.expected, f"Reading {request.path.name}")
-        first = list(islice(rows, _HEADER_ROWS))
-        if not first:
-            yield _sheet_problem(sheet, request, "empty_sheet", "holds nothing")
-            continue
-        try:
-            layout = find_layout([(row.number, row.texts) for row in first], request.columns, where)
-        except ColumnsError as error:
-            failures.append(error)
-            yield _sheet_problem(sheet, request, "sheet_not_read", f"was not read: {error}")
-            continue
-        readable += 1
-        reader = RowReader(layout, request.name, sheet.name)
-        yield reader.heading
-        yield from reader.drafts(chain(first, rows), keep_cells=request.keep_cells)
-    missing = [name for name in request.sheets or () if name not in names]
-    if missing:
-        raise ReadError(f"{request.name}: no sheet {missing[0]!r}; its sheets: {', '.join(names)}")
-    if not readable and failures:
-        raise failures[0]
-    if not readable:
-        raise ReadError(f"{request.name}: expected a header row and questions, found no text in it")
-
-
-def _sheet_problem(sheet: Sheet, request: ReadRequest, code: str, message: str) -> RowProblem:
-    text = f"sheet {sheet.name!r} {message}"
-    return RowProblem(0, "", code, text, "warning", request.name, sheet.name)
-
-
 class RowReader:
-    """Reads the rows of one sheet.
+    """Reads the rows of one table.
 
     Args:
-        layout: What its header row says.
+        layout: What its header says.
         file: The file's name as it was given.
         sheet: The sheet's name.
+        kind: The kind of its questions, where no column says otherwise.
+        subject: Their subject, where there is no column of subjects.
     """
 
-    def __init__(self, layout: HeaderLayout, file: str, sheet: str) -> None:
+    def __init__(
+        self, layout: HeaderLayout, file: str, sheet: str, kind: str = "", subject: str = ""
+    ) -> None:
         self.layout = layout
         self.file = file
         self.sheet = sheet
-        options = layout.headers[layout.options[0]] if layout.options else ""
-        self.heading = Heading(layout.as_columns(), options, layout.headers)
+        self.kind = kind
+        self.subject = subject
+        options = layout.options or layout.wrong or layout.fields.get("options", [])
+        self.heading = Heading(
+            layout.as_columns(),
+            layout.headers[options[0]] if options else "",
+            layout.headers,
+            tuple(Origin(file, sheet, row) for row in layout.rows),
+        )
         self._indexes = {header: index for index, header in enumerate(layout.headers)}
-        self._header_texts = [fold_name(header) for header in layout.headers]
+        self._header_rows = [list(map(fold_name, cells)) for cells in layout.rows.values()]
+        self._questions = layout.columns_of_questions()
         self._above: tuple[int, str] = (0, "")
+        self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
-    def is_header(self, row: CellRow) -> bool:
-        """Whether a row repeats the header, as printed banks do, or is a line under it."""
-        if all(_RULE.fullmatch(text) for text in row.texts if text):
-            return True
-        stem = self.layout.first("stem")
-        column = stem if stem is not None else 0
-        return (
-            fold_name(row.text(column)) == self._header_texts[column]
-            and sum(map(bool, row.texts)) > 1
-            and all(
-                fold_name(text) == self._header_texts[index]
-                for index, text in enumerate(row.texts[: len(self._header_texts)])
-                if text
-            )
+    def repeats_header(self, row: CellRow) -> bool:
+        """Whether a row is the header, or one of its rows, again, as printed banks have it."""
+        filled = [(index, text) for index, text in enumerate(row.texts) if text]
+        return len(filled) > 1 and any(
+            all(index < len(cells) and fold_name(text) == cells[index] for index, text in filled)
+            for cells in self._header_rows
         )
 
-    def drafts(self, rows: Iterable[CellRow], *, keep_cells: bool) -> Iterator[Draft]:
-        """The drafts of the rows below the header; headers and empty rows are left out.
+    def is_title(self, row: CellRow) -> bool:
+        """Whether a row between the questions is a title or note: it has no cell of a question."""
+        filled = [(index, text) for index, text in enumerate(row.texts) if text]
+        if len(filled) == 1 and filled[0][0] in self._questions:
+            return len(self._questions) > 1 and is_section(filled[0][1])
+        others = self.layout.fields
+        kept = {*self._questions, *others.get("passage", ())}
+        numbered = any(
+            index in others.get("id", ()) and _NUMBERED.search(text) for index, text in filled
+        )
+        return not numbered and not any(index in kept for index, _ in filled)
 
-        Args:
-            rows: The rows of the sheet.
-            keep_cells: Whether each draft carries its row's cells.
-        """
-        for row in rows:
-            if row.number <= self.layout.row or self.is_header(row) or not any(row.texts):
-                continue
-            draft = self.draft(row)
-            if keep_cells:
-                draft.cells = self.cells(row)
-            yield draft
+    def reads_as_question(self, row: CellRow) -> bool:
+        """Whether a row above the header holds a stem with two options or a short key."""
+        stems, answers = (self.layout.fields.get(name, ()) for name in ("stem", "answer"))
+        options = [*self.layout.options, *self.layout.wrong]
+        filled = sum(bool(row.text(column)) for column in options)
+        if not any(row.text(column) for column in stems):
+            return False
+        return filled > 1 or (not options and any(0 < len(row.text(c)) < 3 for c in answers))
 
     def draft(self, row: CellRow) -> Draft:
         """The row's parts."""
@@ -142,11 +98,15 @@ class RowReader:
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
+        draft.kind = draft.kind or self.kind
+        if "subject" not in layout.fields:
+            draft.subject = self.subject
         if not self.sheet and any(row.texts[len(layout.headers) :]):
             draft.notes.append(("", "extra_cells"))
         self._take_passage(row, draft)
         self._take_options(row, draft)
-        draft.answer = self._answer(row)
+        if not layout.wrong:
+            draft.answer = self._answer(row)
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:
@@ -188,12 +148,28 @@ class RowReader:
             code = "same_as_above" if near else "same_as_nothing"
             draft.notes.append((self.layout.headers[column], code))
             draft.passage = above if near else draft.passage
+        elif not draft.passage:
+            self._carry_passage(draft, column)
+        if draft.passage:
+            self._passage = (draft.group, draft.passage)
         self._above = (row.number, draft.passage)
         self._note(row, draft, column)
 
+    def _carry_passage(self, draft: Draft, column: int) -> None:
+        """Take the passage of the row above, where the group says that it is this one's as well."""
+        group, passage = self._passage
+        if not passage:
+            return
+        same = draft.group != "" and draft.group == group
+        draft.passage = passage if same else ""
+        code = "passage_carried" if same else "empty_passage"
+        draft.notes.append((self.layout.headers[column], code))
+
     def _take_options(self, row: CellRow, draft: Draft) -> None:
         layout = self.layout
-        if layout.options:
+        if layout.wrong:
+            self._take_right_and_wrong(row, draft)
+        elif layout.options:
             draft.options = [row.text(column) for column in layout.options]
             for column in layout.options:
                 self._note(row, draft, column)
@@ -203,6 +179,20 @@ class RowReader:
         stem = layout.first("stem")
         if stem is not None:
             self._note(row, draft, stem)
+
+    def _take_right_and_wrong(self, row: CellRow, draft: Draft) -> None:
+        """The right answer and then the wrong ones; all wrong ones may share one cell."""
+        columns = self.layout.wrong
+        right = self._text(row, "answer")
+        wrong = [text for column in columns if (text := row.text(column))]
+        if len(columns) == 1 and wrong:
+            wrong = options_of_text(wrong[0])[0]
+        for column in (*self.layout.fields["answer"], *columns):
+            self._note(row, draft, column)
+        if wrong and not right:
+            draft.notes.append((self.layout.header("answer"), "no_right_option"))
+        draft.options = [right, *wrong]
+        draft.answer = [True, *[False] * len(wrong)] if right else None
 
     def _note(self, row: CellRow, draft: Draft, column: int) -> None:
         if row.notes and column in row.notes:

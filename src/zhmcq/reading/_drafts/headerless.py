@@ -1,0 +1,150 @@
+"""Tables without a header: which column is which, worked out from the rows themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from zhmcq.errors import ColumnsError
+from zhmcq.reading._drafts.headers import Line
+from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names
+from zhmcq.reading._drafts.mapping import shown
+from zhmcq.zh._fold import normal_text
+from zhmcq.zh._labels import LABEL, label_index
+
+__all__ = ["advice", "inferred_layout", "is_sentence", "looks_like_questions", "names_a_label"]
+
+_POSITIONS = 'columns={"stem": 1, "options": [2, 3, 4, 5], "answer": 6}'
+_ASKS = re.compile(
+    r"[?？]|下列|何者|哪|[(（][\s　]*[)）]|_{2,}|[。：:]$|\b(?:which|what)\b", re.IGNORECASE
+)
+_KEY = re.compile(rf"[(\[]?(?:{LABEL})(?:\.0)?[)\]]?\.?(?:[,;、/ ]?[(\[]?(?:{LABEL})[)\]]?)*")
+_PLAIN_LABEL = re.compile(LABEL)
+# A stem asks or is half as long again as an option, in all but a few rows.
+_MOST_ROWS = 0.8
+_FEW_ROWS = 0.2
+_LONGER = 1.5
+# A column that is so much longer than the options beside it explains them, or is a passage.
+_FAR_LONGER = 3.0
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a cell reads as a question or statement: it asks, leaves a blank or ends."""
+    return len(text) > 4 and bool(_ASKS.search(text))
+
+
+def names_a_label(text: str) -> bool:
+    """Whether a cell is one label or several, and nothing else: ``B``, ``(3)``, ``A;C``."""
+    return 0 < len(text) < 20 and bool(_KEY.fullmatch(normal_text(text)))
+
+
+def looks_like_questions(lines: Sequence[Line]) -> bool:
+    """Whether a table's first full row reads as a question rather than as names of columns."""
+    first = next((line.cells for line in lines if sum(map(bool, line.cells)) > 2), ())
+    filled = [cell for cell in first if cell]
+    return any(map(is_sentence, filled)) and (
+        len(filled) > 3 or any(names_a_label(cell) for cell in filled[1:])
+    )
+
+
+def advice(lines: Sequence[Line], where: str) -> str:
+    """What to do about a table whose first row looks like a question."""
+    row = next((line for line in lines if sum(map(bool, line.cells)) > 2), lines[0])
+    said = (
+        f"{where}: row {row.number} looks like a question ({shown(row.cells)[:120]}), so the table "
+        "seems to have no header row"
+    )
+    try:
+        layout = inferred_layout(lines, where)
+    except ColumnsError:
+        return (
+            f"{said}. Give header=False and the positions of its columns, counted from 1, as in "
+            f"{_POSITIONS}"
+        )
+    return f"{said}. header=False reads it: {_described(layout)}"
+
+
+def _described(layout: HeaderLayout) -> str:
+    parts = [f"column {layout.fields['id'][0] + 1} as id"] if "id" in layout.fields else []
+    parts.append(f"column {layout.fields['stem'][0] + 1} as stem")
+    parts.append(f"columns {layout.options[0] + 1} to {layout.options[-1] + 1} as options")
+    parts.append(f"column {layout.fields['answer'][0] + 1} as key")
+    return ", ".join(parts)
+
+
+def inferred_layout(lines: Sequence[Line], where: str) -> HeaderLayout:
+    """Which column is which, if all rows agree that there is one reading.
+
+    There must be a column of stems, after it two or more adjacent columns of options, a column of
+    keys that are all labels of those options, and beside them at most a column of ids.
+
+    Args:
+        lines: The rows, titles left out.
+        where: How messages call the table.
+
+    Raises:
+        ColumnsError: If another reading is possible; it asks for positions.
+    """
+    width = max((len(line.cells) for line in lines), default=0)
+    columns = [
+        [line.cells[index] if index < len(line.cells) else "" for line in lines]
+        for index in range(width)
+    ]
+    used = [index for index, cells in enumerate(columns) if any(cells)]
+    keys = [index for index in used if all(map(names_a_label, columns[index]))]
+    ids = [index for index in used if _counts(columns[index])]
+    readings = []
+    for key in keys:
+        for id_ in (None, *(index for index in ids if index != key)):
+            rest = [index for index in used if index not in (key, id_)]
+            if _is_question_and_options(rest, columns, columns[key]):
+                readings.append((id_, rest, key))
+    if len(readings) != 1:
+        found = "no reading of its columns" if not readings else "several readings of its columns"
+        raise ColumnsError(
+            f"{where}: header=False: {found} as stem, options and a key that is a label fits all "
+            f"its rows; the first is {shown(lines[0].cells if lines else ())}. Give the positions "
+            f"of its columns, counted from 1, as in {_POSITIONS}"
+        )
+    id_, rest, key = readings[0]
+    layout = HeaderLayout(0, distinct_names([""] * width), options=rest[1:])
+    layout.fields = {"stem": [rest[0]], "answer": [key]}
+    if id_ is not None:
+        layout.fields["id"] = [id_]
+    return layout
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether a column numbers the rows, each the next."""
+    numbers = [int(cell) for cell in cells if cell.isascii() and cell.isdigit() and len(cell) < 9]
+    if len(numbers) < len(cells) or not numbers:
+        return False
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _is_question_and_options(
+    rest: Sequence[int], columns: Sequence[Sequence[str]], keys: Sequence[str]
+) -> bool:
+    """Whether columns can only be a stem and the options after it."""
+    if len(rest) < 3:
+        return False
+    stem, options = columns[rest[0]], [columns[index] for index in rest[1:]]
+    adjacent = list(rest[1:]) == list(range(rest[1], rest[1] + len(options)))
+    if not adjacent or not all(stem) or not all(options[0]) or not all(options[1]):
+        return False
+    named = {label_index(m) for key in keys for m in _PLAIN_LABEL.findall(normal_text(key).upper())}
+    if max(named) > len(options) - 1 and not (-1 in named and max(named) < len(options)):
+        return False
+    if any(_share(option, is_sentence) > _FEW_ROWS for option in options):
+        return False
+    lengths = [fmean(len(cell) for cell in option if cell) for option in options]
+    if max(lengths) > _FAR_LONGER * min(lengths) + 2:
+        return False
+    longer = fmean(map(len, stem)) > _LONGER * max(lengths)
+    return longer or _share(stem, is_sentence) >= _MOST_ROWS
+
+
+def _share(cells: Sequence[str], test: Callable[[str], bool]) -> float:
+    filled = [cell for cell in cells if cell]
+    return sum(map(test, filled)) / len(filled) if filled else 0.0
