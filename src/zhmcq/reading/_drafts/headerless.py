@@ -8,10 +8,10 @@ from statistics import fmean
 
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.headers import Line
-from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names
+from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
 from zhmcq.reading._drafts.mapping import shown
 from zhmcq.zh._fold import normal_text
-from zhmcq.zh._labels import LABEL, label_index
+from zhmcq.zh._labels import LABEL, alphabet_of, label_index, plain_label
 
 __all__ = ["advice", "inferred_layout", "is_sentence", "looks_like_questions", "names_a_label"]
 
@@ -41,15 +41,23 @@ def names_a_label(text: str) -> bool:
 
 def looks_like_questions(lines: Sequence[Line]) -> bool:
     """Whether a table's first full row reads as a question rather than as names of columns."""
-    first = next((line.cells for line in lines if sum(map(bool, line.cells)) > 2), ())
-    filled = [cell for cell in first if cell]
-    return any(map(is_sentence, filled)) and (
-        len(filled) > 3 or any(names_a_label(cell) for cell in filled[1:])
-    )
+    first = next((line for line in lines if sum(map(bool, line.cells)) > 2), None)
+    if first is None:
+        return False
+    filled = [cell for cell in first.cells if cell]
+    asks = any(map(is_sentence, filled))
+    return (asks and len(filled) > 3) or bool(recognise(first.number, first.cells).lonely)
 
 
-def advice(lines: Sequence[Line], where: str) -> str:
-    """What to do about a table whose first row looks like a question."""
+def advice(lines: Sequence[Line], where: str, sheet: str) -> str:
+    """What to do about a table whose first row looks like a question.
+
+    Args:
+        lines: Its first rows.
+        where: How messages call it.
+        sheet: The name of its sheet, which other sheets with a header may stand beside.
+    """
+    chosen = f"sheets=[{sheet!r}], header=False" if sheet else "header=False"
     row = next((line for line in lines if sum(map(bool, line.cells)) > 2), lines[0])
     said = (
         f"{where}: row {row.number} looks like a question ({shown(row.cells)[:120]}), so the table "
@@ -59,10 +67,10 @@ def advice(lines: Sequence[Line], where: str) -> str:
         layout = inferred_layout(lines, where)
     except ColumnsError:
         return (
-            f"{said}. Give header=False and the positions of its columns, counted from 1, as in "
+            f"{said}. Give {chosen} and the positions of its columns, counted from 1, as in "
             f"{_POSITIONS}"
         )
-    return f"{said}. header=False reads it: {_described(layout)}"
+    return f"{said}. {chosen} reads it: {_described(layout)}"
 
 
 def _described(layout: HeaderLayout) -> str:
@@ -133,16 +141,40 @@ def _is_question_and_options(
     adjacent = list(rest[1:]) == list(range(rest[1], rest[1] + len(options)))
     if not adjacent or not all(stem) or not all(options[0]) or not all(options[1]):
         return False
-    named = {label_index(m) for key in keys for m in _PLAIN_LABEL.findall(normal_text(key).upper())}
+    named = {index for key in keys for index in _named_indexes(key, len(options))}
     if max(named) > len(options) - 1 and not (-1 in named and max(named) < len(options)):
         return False
     if any(_share(option, is_sentence) > _FEW_ROWS for option in options):
+        return False
+    if _has_key_among(options):
         return False
     lengths = [fmean(len(cell) for cell in option if cell) for option in options]
     if max(lengths) > _FAR_LONGER * min(lengths) + 2:
         return False
     longer = fmean(map(len, stem)) > _LONGER * max(lengths)
     return longer or _share(stem, is_sentence) >= _MOST_ROWS
+
+
+def _named_indexes(key: str, count: int) -> list[int]:
+    """The indexes of the labels in a key; ``134`` is three of four."""
+    text = normal_text(key).upper()
+    digits = text.strip("()[].")
+    joined = digits.isascii() and digits.isdigit() and int(digits) > count
+    return [label_index(label) for label in (digits if joined else _PLAIN_LABEL.findall(text))]
+
+
+def _has_key_among(options: Sequence[Sequence[str]]) -> bool:
+    """Whether one of some columns is rather the key: it holds labels, and the others don't.
+
+    Options may all be labels themselves (甲, 乙, 丙, 丁), but then of one alphabet.
+    """
+    labels = [all(names_a_label(cell) for cell in option if cell) for option in options]
+    if not all(labels):
+        return any(labels)
+    return any(
+        alphabet_of([plain_label(cell) for cell in row if cell]) is None
+        for row in zip(*options, strict=True)
+    )
 
 
 def _share(cells: Sequence[str], test: Callable[[str], bool]) -> float:

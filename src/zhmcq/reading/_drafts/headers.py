@@ -9,15 +9,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from zhmcq.errors import ColumnsError
+from zhmcq.questions import MAX_OPTIONS
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.reading._drafts.embedded import find_embedded, options_of_text
 from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
 from zhmcq.reading._drafts.mapping import are_positions, mapped_layout, names_of, shown
 from zhmcq.reading._drafts.vocabulary import FIELDS, field_of, is_spelled, option_label
 from zhmcq.zh._fold import fold_name
+from zhmcq.zh._labels import alphabet_of
 
 __all__ = [
-    "LONGEST_NAME",
     "SEARCHED_ROWS",
     "HeaderLayout",
     "Line",
@@ -32,10 +33,9 @@ __all__ = [
 
 #: How many rows are looked through for the header, and behind it for what its columns hold.
 SEARCHED_ROWS = 40
-#: Cells of a header that are longer name nothing.
-LONGEST_NAME = 40
+_LONGEST_NAME = 40
 _MOST_SPREAD = 8
-_SENTENCE = re.compile(r"[?？。！]")
+_SENTENCE = re.compile(r"[?？。！，]|[(（]\s*[)）]|_{2,}")
 _NUMBER = re.compile(r"[\d.,%:/-]+")
 
 
@@ -154,7 +154,8 @@ def _refuse_question(layout: HeaderLayout, cells: Sequence[str], where: str) -> 
     stem = cells[column] if column is not None and column < len(cells) else ""
     answer = cells[key] if key is not None and key < len(cells) else ""
     texts = [cells[c] for c in layout.options if c < len(cells)]
-    if layout.row and _SENTENCE.search(stem) and (_is_label(answer) or answer in texts):
+    keyed = layout.lonely or _is_label(answer) or answer in texts
+    if layout.row and _SENTENCE.search(stem) and keyed:
         raise ColumnsError(
             f"{where}: row {layout.row}, which columns= names as a header, looks like a question "
             f"({shown(cells)}). If the table has no header, give header=False and positions, as in "
@@ -199,9 +200,13 @@ def _header_of(lines: Sequence[Line], index: int) -> HeaderLayout | None:
 def _is_clear(layout: HeaderLayout, cells: Sequence[str], below: Sequence[Line]) -> bool:
     """Whether a row with a stem's column is a header: neither a title nor a row of data."""
     filled = sum(map(bool, cells))
+    named = {name for name, columns in layout.fields.items() if cells[columns[0]]}
+    alphabet = alphabet_of(layout.labels)
+    if named == {"stem"} and alphabet is not None and alphabet.are_words:
+        # 「常見問題」 with the options 甲, 乙, 丙 is a question as well.
+        return _names_stem(cells[layout.fields["stem"][0]])
     if layout.has_options or "answer" in layout.fields or layout.rights:
         return True
-    named = {name for name, columns in layout.fields.items() if cells[columns[0]]}
     if named == {"stem"} and filled == 1:
         return True
     known = sum(map(len, layout.fields.values()))
@@ -224,7 +229,7 @@ def _second_row(lines: Sequence[Line], index: int) -> Line | None:
         return None
     upper, lower = lines[index], lines[index + 1]
     # A row that is one long text or two cells of data costs nothing more.
-    if sum(map(bool, lower.cells)) < 2 or any(len(c) > LONGEST_NAME for c in lower.cells):
+    if sum(map(bool, lower.cells)) < 2 or any(len(c) > _LONGEST_NAME for c in lower.cells):
         return None
     above = [*upper.cells, *[""] * (len(lower.cells) - len(upper.cells))]
     pairs = [(high, low) for high, low in zip(above, lower.cells, strict=False) if low]
@@ -307,17 +312,23 @@ def _spread(layout: HeaderLayout, cells: Sequence[str], below: Sequence[Line]) -
 def _reads_as_question(layout: HeaderLayout, cells: Sequence[str]) -> bool:
     """Whether a row holds a stem, and options or a key where the header has columns for them."""
 
-    def filled(columns: Iterable[int]) -> bool:
-        return any(column < len(cells) and cells[column] for column in columns)
+    def texts(columns: Iterable[int]) -> list[str]:
+        return [cells[column] for column in columns if column < len(cells) and cells[column]]
 
     stems = layout.fields["stem"]
     others = [c for c in layout.columns_of_questions() if c not in stems]
-    return filled(stems) and (filled(others) if others else True)
+    if others:
+        return bool(texts(stems) and texts(others))
+    return any(find_embedded(text) is not None for text in texts(stems))
 
 
-@lru_cache(maxsize=4096)
+def _is_count(cell: str) -> bool:
+    """Whether a cell is a number that is too high for the label of an option."""
+    return len(cell) > 1 and cell.isascii() and cell.isdigit() and int(cell[:3]) > MAX_OPTIONS
+
+
 def _names_stem(cell: str) -> bool:
-    return is_spelled(cell) and _names(cell) == "stem"
+    return _names(cell) == "stem" and is_spelled(cell)
 
 
 def later_header(
@@ -336,29 +347,34 @@ def later_header(
         after_gap: Whether an empty row or a title comes before it; then options are enough.
     """
     cells = line.cells
-    for cell in cells:
-        if len(cell) > LONGEST_NAME:
-            return None
+    if any(len(cell) > _LONGEST_NAME for cell in cells):
+        return None
     if columns and not are_positions(columns):
         folded = {fold_name(cell) for cell in cells if cell}
         places = [place for places in names_of(columns).values() for place in places]
         if all(isinstance(place, str) and fold_name(place) in folded for place in places):
             return mapped_layout(line.number, cells, columns, where)
-    if not any(_names_stem(cell) for cell in cells if cell and len(cell) < LONGEST_NAME):
+    # Most rows of data end here, before any cell is folded.
+    if _SENTENCE.search("\n".join(cells)) or any(map(_is_count, cells)):
+        return None
+    if not any(_names(cell) == "stem" for cell in cells if cell):
         return None
     layout = recognise(line.number, cells)
-    if not layout.score or layout.lonely or not _names_stem(cells[layout.fields["stem"][0]]):
+    if not layout.score or not _are_names(layout, cells):
         return None
-    options = {cells[column] for column in layout.options}
-    filled = [cell for cell in cells if cell]
-    if any(_SENTENCE.search(c) or (_NUMBER.fullmatch(c) and c not in options) for c in filled):
-        return None
-    named = [name for name, cs in layout.fields.items() for c in cs if cells[c]]
-    known = [cells[c] for cs in layout.fields.values() for c in cs if cells[c]]
-    if len(set(map(fold_name, known))) < len(known):
-        return None
-    others = set(named) - {"stem"}
+    others = {n for n, cs in layout.fields.items() if any(cells[c] for c in cs)} - {"stem"}
+    if not _names_stem(cells[layout.fields["stem"][0]]):
+        return layout if "answer" in others else None
     return layout if others or (after_gap and layout.has_options) else None
+
+
+def _are_names(layout: HeaderLayout, cells: Sequence[str]) -> bool:
+    """Whether no cell is a number or a lone label, and no name of a field is there twice."""
+    options = {cells[column] for column in layout.options}
+    if layout.lonely or any(_NUMBER.fullmatch(cell) and cell not in options for cell in cells):
+        return False
+    known = [fold_name(cells[c]) for cs in layout.fields.values() for c in cs if cells[c]]
+    return len(set(known)) == len(known)
 
 
 def with_rows_below(

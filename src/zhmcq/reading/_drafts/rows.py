@@ -50,18 +50,28 @@ class RowReader:
             tuple(Origin(file, sheet, row) for row in layout.rows),
         )
         self._indexes = {header: index for index, header in enumerate(layout.headers)}
-        self._header_rows = [list(map(fold_name, cells)) for cells in layout.rows.values()]
+        self._header_rows = [
+            (cells, [fold_name(cell) for cell in cells]) for cells in layout.rows.values()
+        ]
         self._questions = layout.columns_of_questions()
         self._above: tuple[int, str] = (0, "")
         self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
     def repeats_header(self, row: CellRow) -> bool:
         """Whether a row is the header, or one of its rows, again, as printed banks have it."""
-        filled = [(index, text) for index, text in enumerate(row.texts) if text]
-        return len(filled) > 1 and any(
-            all(index < len(cells) and fold_name(text) == cells[index] for index, text in filled)
-            for cells in self._header_rows
-        )
+        for raw, folded in self._header_rows:
+            pairs = list(zip(row.texts, raw, strict=False))
+            # Texts that are much longer need not be folded.
+            if any(len(text) > 2 * len(name) + 4 for text, name in pairs):
+                continue
+            same = [
+                fold_name(text) == name
+                for text, name in zip(row.texts, folded, strict=False)
+                if text
+            ]
+            if len(same) > 1 and all(same) and not any(row.texts[len(raw) :]):
+                return True
+        return False
 
     def is_title(self, row: CellRow) -> bool:
         """Whether a row between the questions is a title or note: it has no cell of a question."""

@@ -18,7 +18,6 @@ from zhmcq.reading._drafts.headerless import (
     names_a_label,
 )
 from zhmcq.reading._drafts.headers import (
-    LONGEST_NAME,
     SEARCHED_ROWS,
     Line,
     first_header,
@@ -65,7 +64,7 @@ def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[Dra
             yield _sheet_problem(sheet, request, "empty_sheet", "holds nothing")
             continue
         try:
-            layout = _first_layout(rows, request, where)
+            layout = _first_layout(rows, request, where, sheet.name)
         except ColumnsError as error:
             failures.append(error)
             yield _sheet_problem(sheet, request, "sheet_not_read", f"was not read: {error}")
@@ -113,7 +112,7 @@ class _Rows:
                 return
 
 
-def _first_layout(rows: _Rows, request: ReadRequest, where: str) -> HeaderLayout:
+def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: str) -> HeaderLayout:
     """The columns of a sheet's first table.
 
     Raises:
@@ -137,7 +136,8 @@ def _first_layout(rows: _Rows, request: ReadRequest, where: str) -> HeaderLayout
         _refuse_unclear(layout, lines, where)
         return layout
     if looks_like_questions(lines):
-        raise ColumnsError(advice([line for line in lines if not _is_lone_title(line)], where))
+        lines = [line for line in lines if not _is_lone_title(line)]
+        raise ColumnsError(advice(lines, where, sheet))
     raise unrecognised(lines, where)
 
 
@@ -196,7 +196,7 @@ class _SheetReader:
             after_gap = after_title or row.number > last + 1
             last, after_title = row.number, False
             found = None
-            if self._request.header is not False and not _has_long_text(row):
+            if self._request.header is not False:
                 if reader.repeats_header(row):
                     yield self._repeated(row)
                     continue
@@ -306,7 +306,3 @@ class _SheetReader:
 
 def _is_rule(row: CellRow) -> bool:
     return all(_RULE.fullmatch(text) for text in row.texts if text)
-
-
-def _has_long_text(row: CellRow) -> bool:
-    return any(len(text) > LONGEST_NAME for text in row.texts)
