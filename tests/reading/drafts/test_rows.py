@@ -56,3 +56,22 @@ def test_a_line_with_more_cells_than_headers_is_reported(tmp_path: Path) -> None
 def test_the_rule_under_a_header_is_said_to_be_skipped(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目|A|B|答案\n---|:--|---|---\n甲？|一|二|B\n")
     assert (len(bank), [(p.row, p.code) for p in bank.problems]) == (1, [(2, "skipped_row")])
+
+
+def test_a_passage_is_carried_where_the_group_says_so_and_else_missed(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題組,shared_stem,題目,A,B,答案\ng1,春天來了。,一？,甲,乙,A\ng1,,二？,甲,乙,B\n"
+        "g2,,三？,甲,乙,A\ng3,夏天來了。,四？,甲,乙,A\n,,五？,甲,乙,A\n",
+    )
+    assert [q.passage for q in bank] == ["春天來了。", "春天來了。", "", "夏天來了。", ""]
+    assert [(p.row, p.column, p.code, p.severity) for p in bank.problems] == [
+        (3, "shared_stem", "passage_carried", "warning"),
+        (4, "shared_stem", "empty_passage", "warning"),
+        (6, "shared_stem", "empty_passage", "warning"),
+    ]
+
+
+def test_a_missing_passage_is_no_matter_where_no_row_above_has_one(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "文章,題目,A,B,答案\n,一？,甲,乙,A\n短文。,二？,甲,乙,B\n")
+    assert ([q.passage for q in bank], bank.problems) == (["", "短文。"], [])

@@ -84,8 +84,9 @@ def first_header(lines: Sequence[Line], columns: Columns | None, where: str) -> 
         ColumnsError: If no row has a column that the caller names.
     """
     if columns and not are_positions(columns):
-        index = _row_of_names(lines, columns)
-        return header_at(lines, index, columns, where)
+        layout = header_at(lines, _row_of_names(lines, columns), columns, where)
+        _refuse_question(layout, where)
+        return layout
     best: HeaderLayout | None = None
     after = 0  # the index behind the best header's rows
     for index, line in enumerate(lines):
@@ -138,7 +139,6 @@ def header_at(
     if columns:
         width = max((len(line.cells) for line in lines), default=0) if last else 0
         layout = mapped_layout(last, cells, columns, where, width)
-        _refuse_question(layout, cells, where)
     else:
         layout = recognise(last, cells)
         if not layout.score:
@@ -148,8 +148,9 @@ def header_at(
     return _spread(layout, cells, below)
 
 
-def _refuse_question(layout: HeaderLayout, cells: Sequence[str], where: str) -> None:
+def _refuse_question(layout: HeaderLayout, where: str) -> None:
     """Refuse names that are the texts of a question, which would be lost as a header."""
+    cells = _joined_cells(layout.rows)
     column, key = layout.first("stem"), layout.first("answer")
     stem = cells[column] if column is not None and column < len(cells) else ""
     answer = cells[key] if key is not None and key < len(cells) else ""
