@@ -178,6 +178,24 @@ def test_a_stem_beside_nothing_else_is_refused_without_contradiction(tmp_path: P
     assert "Expected a header such as" not in message
 
 
+def test_a_table_beside_the_first_is_reported(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,A,B,答案,,題目,A,B,答案\n誰？,甲,乙,A,,何處？,丙,丁,B\n")
+    assert [q.stem for q in bank] == ["誰？"]
+    assert said(bank) == [(1, "table_beside")]
+    columns = {"stem": 6, "options": [7, 8], "answer": 9}
+    beside = read_bank(tmp_path / "bank.csv", columns=columns)
+    assert [q.stem for q in beside] == ["何處？"]
+
+
+def test_a_first_section_without_keys_is_not_taken_for_titles(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "一、是非題\n題號,題目,答案\n1,雪是熱的。,\n2,火是冷的。,\n"
+        "二、選擇題\n題號,題目,A,B,答案\n1,誰？,甲,乙,A\n",
+    )
+    assert [q.stem for q in bank] == ["雪是熱的。", "火是冷的。", "誰？"]
+
+
 def test_a_sheets_name_is_kind_and_subject_of_its_rows(write_xlsx: WriteXlsx) -> None:
     choice = ["題目", "A", "B", "答案"]
     path = write_xlsx(

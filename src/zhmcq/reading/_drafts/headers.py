@@ -311,13 +311,15 @@ def _spread(layout: HeaderLayout, cells: Sequence[str], below: Sequence[Line]) -
 
 
 def _reads_as_question(layout: HeaderLayout, cells: Sequence[str]) -> bool:
-    """Whether a row holds a stem, and options or a key where the header has columns for them."""
+    """Whether a row holds a stem, and a number, options or a key beside it or in it."""
 
     def texts(columns: Iterable[int]) -> list[str]:
         return [cells[column] for column in columns if column < len(cells) and cells[column]]
 
     stems = layout.fields["stem"]
     others = [c for c in layout.columns_of_questions() if c not in stems]
+    if texts(stems) and any(text.isdecimal() for text in texts(layout.fields.get("id", ()))):
+        return True
     if others:
         return bool(texts(stems) and texts(others))
     return any(find_embedded(text) is not None for text in texts(stems))

@@ -14,6 +14,7 @@ from zhmcq.reading._drafts.vocabulary import (
     wrong_label,
 )
 from zhmcq.reading._formats.table import MAX_COLUMNS
+from zhmcq.zh._fold import fold_name
 from zhmcq.zh._labels import alphabet_of, label_index
 
 __all__ = ["HeaderLayout", "column_name", "distinct_names", "recognise"]
@@ -78,6 +79,16 @@ class HeaderLayout:
             return 0
         options = 2 * min(len(self.options), 4) if len(self.options) > 1 else 0
         return len(self.fields) + options + len(self.wrong)
+
+    def beside(self) -> list[int]:
+        """Columns of a table beside this one, which begins with the same name of stems again."""
+        names = [cells for cells in self.rows.values() if cells][-1:]
+        stems = self.fields.get("stem", [])
+        if not names or len(stems) < 2:
+            return []
+        first, *others = (c for c in sorted(stems) if c < len(names[0]))
+        same = [c for c in others if fold_name(names[0][c]) == fold_name(names[0][first])]
+        return list(range(min(same), len(names[0]))) if same else []
 
     def columns_of_questions(self) -> list[int]:
         """The columns that make a row a question: stem, options and key."""

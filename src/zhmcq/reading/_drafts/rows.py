@@ -17,6 +17,7 @@ from zhmcq.zh._fold import fold_name
 __all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
+_ASKS = re.compile(r"[?？]|下列|何者|[(（]\s*[)）]|_{2,}")
 # An id that stands alone says that a question is missing; 「第一部分」 is none.
 _NUMBERED = re.compile(r"^\W*\d+\W*$")
 _DAYS = range(36_526, 55_153)
@@ -86,10 +87,12 @@ class RowReader:
         return not numbered and not any(index in kept for index, _ in filled)
 
     def reads_as_question(self, row: CellRow) -> bool:
-        """Whether a row above the header holds a stem with two options or a short key."""
+        """Whether a row above the header may be a question: it holds parts of one, or asks."""
         stems, answers = (self.layout.fields.get(name, ()) for name in ("stem", "answer"))
         options = [*self.layout.options, *self.layout.wrong]
         filled = sum(bool(row.text(column)) for column in options)
+        if sum(map(bool, row.texts)) > 2 and any(map(_ASKS.search, row.texts)):
+            return True
         if not any(row.text(column) for column in stems):
             return False
         return filled > 1 or (not options and any(0 < len(row.text(c)) < 3 for c in answers))

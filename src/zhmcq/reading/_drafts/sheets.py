@@ -269,6 +269,16 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
+        if beside := layout.beside():
+            names = [layout.headers[column] for column in beside]
+            yield self._of_table(
+                reader,
+                names[0],
+                "table_beside",
+                f"another table stands beside this one and was not read ({shown(names)}); move it "
+                "below or to a sheet of its own, or read it with columns= by positions",
+            )
+
     def _above_header(self, row: CellRow, reader: RowReader) -> RowProblem:
         if reader.reads_as_question(row):
             message = (

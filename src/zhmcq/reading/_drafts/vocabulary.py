@@ -134,7 +134,7 @@ def is_spelled(header: str) -> bool:
 def field_of(header: str) -> tuple[str, int] | None:
     """The field that a header names, with its rank among the spellings (lower is better)."""
     if len(header) > _LONGEST_HEADER:
-        return None
+        return _BY_NAME.get(_without_note(header))  # 「題目（請填完整，最多 120 字 …）」
     name = fold_name(header)
     if name in _BY_NAME and not (name == "correct" and header.rstrip()[-1] in "?？"):
         return _BY_NAME[name]
