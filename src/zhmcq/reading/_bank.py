@@ -126,7 +126,7 @@ def _check_arguments(
     if columns is not None and not (
         isinstance(columns, Mapping)
         and all(isinstance(name, str) for name in columns)
-        and all(map(_are_places, columns.values()))
+        and all(map(_are_references, columns.values()))
     ):
         raise ReadError(
             f"columns={columns!r}: expected a dictionary of field → header or position from 1, or "
@@ -138,12 +138,13 @@ def _check_arguments(
         raise ReadError(f"header={header!r}: expected True, False or None")
 
 
-def _are_places(value: object) -> bool:
+def _are_references(value: object) -> bool:
     """Whether a value is a header or a position, or a list of them."""
     listed = isinstance(value, Collection) and not isinstance(value, str)
-    places = list(value) if isinstance(value, Collection) and listed else [value]
-    return bool(places) and all(
-        isinstance(place, str) or (type(place) is int and place > 0) for place in places
+    references = list(value) if isinstance(value, Collection) and listed else [value]
+    return bool(references) and all(
+        isinstance(reference, str) or (type(reference) is int and reference > 0)
+        for reference in references
     )
 
 

@@ -182,7 +182,7 @@ def test_a_table_beside_the_first_is_reported(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目,A,B,答案,,題目,A,B,答案\n誰？,甲,乙,A,,何處？,丙,丁,B\n")
     assert [q.stem for q in bank] == ["誰？"]
     assert said(bank) == [(1, "table_beside")]
-    columns = {"stem": 6, "options": [7, 8], "answer": 9}
+    columns: dict[str, int | list[int]] = {"stem": 6, "options": [7, 8], "answer": 9}
     beside = read_bank(tmp_path / "bank.csv", columns=columns)
     assert [q.stem for q in beside] == ["何處？"]
 

@@ -45,8 +45,8 @@ def looks_like_questions(lines: Sequence[Line]) -> bool:
     if first is None:
         return False
     filled = [cell for cell in first.cells if cell]
-    asks = any(map(is_sentence, filled))
-    return (asks and len(filled) > 3) or bool(recognise(first.number, first.cells).lonely)
+    is_question = any(map(is_sentence, filled))
+    return (is_question and len(filled) > 3) or bool(recognise(first.number, first.cells).lonely)
 
 
 def advice(lines: Sequence[Line], where: str, sheet: str) -> str:
@@ -109,10 +109,10 @@ def inferred_layout(lines: Sequence[Line], where: str) -> HeaderLayout:
             if _is_question_and_options(rest, columns, columns[key]):
                 readings.append((id_, rest, key))
     if len(readings) != 1:
-        found = "no reading of its columns" if not readings else "several readings of its columns"
+        count = "several readings" if readings else "no reading"
         raise ColumnsError(
-            f"{where}: header=False: {found} as stem, options and a key that is a label fits all "
-            f"its rows; the first is {shown(lines[0].cells if lines else ())}. Give the positions "
+            f"{where}: header=False: {count} of its columns as stem, options and a key that is a "
+            f"label fits all its rows; the first is {shown(lines[0].cells if lines else ())}. Give the positions "
             f"of its columns, counted from 1, as in {_POSITIONS}"
         )
     id_, rest, key = readings[0]

@@ -84,9 +84,9 @@ def first_header(lines: Sequence[Line], columns: Columns | None, where: str) -> 
         ColumnsError: If no row has a column that the caller names.
     """
     if columns and not are_positions(columns):
-        layout = header_at(lines, _row_of_names(lines, columns), columns, where)
-        _refuse_question(layout, where)
-        return layout
+        named = header_at(lines, _row_of_names(lines, columns), columns, where)
+        _refuse_question(named, where)
+        return named
     best: HeaderLayout | None = None
     after = 0  # the index behind the best header's rows
     for index, line in enumerate(lines):
@@ -100,7 +100,7 @@ def first_header(lines: Sequence[Line], columns: Columns | None, where: str) -> 
         if best is None or layout.score > best.score:
             best, after = layout, index + len(layout.rows)
     if best is not None and columns:
-        best = _with_positions(best, columns, lines, where)
+        return _with_positions(best, columns, lines, where)
     return best
 
 
@@ -170,8 +170,10 @@ def _is_label(text: str) -> bool:
 
 def _row_of_names(lines: Sequence[Line], columns: Columns) -> int:
     """The index of the row that has most of the caller's names, in it or in the row below."""
-    places = [place for places in names_of(columns).values() for place in places]
-    folded = {fold_name(place) for place in places if isinstance(place, str)}
+    references = [
+        reference for references in names_of(columns).values() for reference in references
+    ]
+    folded = {fold_name(reference) for reference in references if isinstance(reference, str)}
 
     def count(index: int) -> int:
         lower = _second_row(lines, index)
@@ -354,8 +356,13 @@ def later_header(
         return None
     if columns and not are_positions(columns):
         folded = {fold_name(cell) for cell in cells if cell}
-        places = [place for places in names_of(columns).values() for place in places]
-        if all(isinstance(place, str) and fold_name(place) in folded for place in places):
+        references = [
+            reference for references in names_of(columns).values() for reference in references
+        ]
+        if all(
+            isinstance(reference, str) and fold_name(reference) in folded
+            for reference in references
+        ):
             return mapped_layout(line.number, cells, columns, where)
     # Most rows of data end here, before any cell is folded.
     if _SENTENCE.search("\n".join(cells)) or any(map(_is_count, cells)):

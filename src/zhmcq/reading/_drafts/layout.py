@@ -80,7 +80,7 @@ class HeaderLayout:
         options = 2 * min(len(self.options), 4) if len(self.options) > 1 else 0
         return len(self.fields) + options + len(self.wrong)
 
-    def beside(self) -> list[int]:
+    def columns_beside(self) -> list[int]:
         """Columns of a table beside this one, which begins with the same name of stems again."""
         names = [cells for cells in self.rows.values() if cells][-1:]
         stems = self.fields.get("stem", [])

@@ -44,17 +44,19 @@ def names_of(columns: Columns) -> dict[str, list[str | int]]:
 
 def are_positions(columns: Columns) -> bool:
     """Whether all columns are named by position (2, or "column B"), so that none needs a header."""
-    places = [place for places in names_of(columns).values() for place in places]
-    return bool(places) and all(
-        isinstance(place, int) or _COLUMN.fullmatch(place) for place in places
+    references = [
+        reference for references in names_of(columns).values() for reference in references
+    ]
+    return bool(references) and all(
+        isinstance(reference, int) or _COLUMN.fullmatch(reference) for reference in references
     )
 
 
-def _index(place: str | int) -> int | None:
+def _index(reference: str | int) -> int | None:
     """The index that a position or "column B" stands for; None for a header."""
-    if isinstance(place, int):
-        return place - 1
-    match = _COLUMN.fullmatch(place)
+    if isinstance(reference, int):
+        return reference - 1
+    match = _COLUMN.fullmatch(reference)
     if match is None:
         return None
     from openpyxl.utils import column_index_from_string  # here: few callers need it
@@ -71,17 +73,17 @@ def positioned_layout(columns: Columns, width: int, where: str) -> HeaderLayout:
         where: How messages call the table.
 
     Raises:
-        ColumnsError: If a place is no position, or the table has no such column.
+        ColumnsError: If a reference is no position, or the table has no such column.
     """
     indexes: dict[str, list[int]] = {}
-    for name, places in names_of(columns).items():
-        for place in places:
-            index = _index(place)
+    for name, references in names_of(columns).items():
+        for reference in references:
+            index = _index(reference)
             if index is None:
                 raise ColumnsError(
                     f"{where}: columns={dict(columns)!r}: a table that is read without a header "
-                    f"has no column {place!r}; give the position of {name!r}, counted from 1, as "
-                    'in columns={"stem": 1, "options": [2, 3, 4, 5], "answer": 6}'
+                    f"has no column {reference!r}; give the position of {name!r}, counted from 1, "
+                    'as in columns={"stem": 1, "options": [2, 3, 4, 5], "answer": 6}'
                 )
             indexes.setdefault(name, []).append(_inside(index, name, width, where))
     layout = HeaderLayout(0, distinct_names([""] * max(width, 1)))
@@ -115,13 +117,15 @@ def mapped_layout(
     by_name = {normal_text(cell): index for index, cell in reversed(list(enumerate(cells))) if cell}
     loose = {fold_name(cell): index for cell, index in by_name.items()}
 
-    def index_of(name: str, place: str | int) -> int:
-        index = _index(place)
+    def index_of(name: str, reference: str | int) -> int:
+        index = _index(reference)
         if index is not None:
             if row == 0:
-                raise ColumnsError(f"{where}: records have names, no column {place!r} for {name!r}")
+                raise ColumnsError(
+                    f"{where}: records have names, no column {reference!r} for {name!r}"
+                )
             return _inside(index, name, max(width, len(cells)), where)
-        header = str(place)
+        header = str(reference)
         index = by_name.get(normal_text(header), loose.get(fold_name(header)))
         if index is None:
             raise ColumnsError(
@@ -131,13 +135,16 @@ def mapped_layout(
         return index
 
     wanted = names_of(columns)
-    mapped = {name: [index_of(name, place) for place in places] for name, places in wanted.items()}
+    mapped = {
+        name: [index_of(name, reference) for reference in references]
+        for name, references in wanted.items()
+    }
     taken = {index for indexes in mapped.values() for index in indexes}
     cells = [*cells, *[""] * (width - len(cells))]
     rest = ["" if i in taken else cell for i, cell in enumerate(cells)]
     layout = recognise(row, rest, stem_is_named="stem" in mapped)
     layout.headers, layout.rows = distinct_names(cells), {row: tuple(cells)}
-    if layout.fields.get("id") == [0] and (0 in taken or cells[0]):
+    if layout.fields.get("id") == [0] and (0 in taken):
         del layout.fields["id"]
     return _with_columns(layout, mapped, cells, columns, where)
 
@@ -149,7 +156,7 @@ def _with_columns(
     columns: Columns,
     where: str,
 ) -> HeaderLayout:
-    """A layout with the caller's columns in place of what was recognised."""
+    """A layout with the caller's columns in reference of what was recognised."""
     numbered = sorted((int(n[6:]), p[0]) for n, p in mapped.items() if n[6:].isdigit())
     if numbered or len(mapped.get("options", ())) > 1:
         layout.options = [p for _, p in numbered] or mapped.pop("options")

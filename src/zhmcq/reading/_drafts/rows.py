@@ -80,11 +80,11 @@ class RowReader:
         if len(filled) == 1 and filled[0][0] in self._questions:
             return len(self._questions) > 1 and is_section(filled[0][1])
         others = self.layout.fields
-        kept = {*self._questions, *others.get("passage", ())}
+        needed = {*self._questions, *others.get("passage", ())}
         numbered = any(
             index in others.get("id", ()) and _NUMBERED.search(text) for index, text in filled
         )
-        return not numbered and not any(index in kept for index, _ in filled)
+        return not numbered and not any(index in needed for index, _ in filled)
 
     def reads_as_question(self, row: CellRow) -> bool:
         """Whether a row above the header may be a question: it holds parts of one, or asks."""

@@ -195,18 +195,18 @@ class _SheetReader:
                 continue
             after_gap = after_title or row.number > last + 1
             last, after_title = row.number, False
-            found = None
+            later = None
             if self._request.header is not False:
                 if reader.repeats_header(row):
                     yield self._repeated(row)
                     continue
-                found = self._later_header(row, after_gap=after_gap)
-            if found is not None and self._adds_nothing(found, reader.layout):
+                later = self._later_header(row, after_gap=after_gap)
+            if later is not None and self._adds_nothing(later, reader.layout):
                 yield self._repeated(row)
-            elif found is not None:
+            elif later is not None:
                 below = rows.ahead(SEARCHED_ROWS)
                 line = Line(row.number, row.texts)
-                layout = with_rows_below(found, [line, *below], self._request.columns, self._where)
+                layout = with_rows_below(later, [line, *below], self._request.columns, self._where)
                 reader = self._reader(layout)
                 yield self._noticed(
                     row,
@@ -228,12 +228,12 @@ class _SheetReader:
         line = Line(row.number, row.texts)
         return later_header(line, self._request.columns, self._where, after_gap=after_gap)
 
-    def _adds_nothing(self, found: HeaderLayout, layout: HeaderLayout) -> bool:
+    def _adds_nothing(self, later: HeaderLayout, layout: HeaderLayout) -> bool:
         """Whether the caller's positions hold under a later header, since it names the same."""
         columns = self._request.columns
         if not columns or not are_positions(columns):
             return False
-        return found.first("stem") == layout.first("stem") and found.options == layout.options
+        return later.first("stem") == layout.first("stem") and later.options == layout.options
 
     def _reader(self, layout: HeaderLayout) -> RowReader:
         name, file = self._name, self._request.name
@@ -269,8 +269,8 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
-        if beside := layout.beside():
-            names = [layout.headers[column] for column in beside]
+        if columns := layout.columns_beside():
+            names = [layout.headers[column] for column in columns]
             yield self._of_table(
                 reader,
                 names[0],
