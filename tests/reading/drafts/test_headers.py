@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from opencc import OpenCC
 
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.vocabulary import field_of, option_label, wrong_label
+from zhmcq.reading._drafts.vocabulary import FIELDS, field_of, option_label, wrong_label
 
 
 def read_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> QuestionBank:
     path = tmp_path / "bank.csv"
     path.write_bytes(text.encode(encoding))
     return read_bank(path)
+
+
+def wide(text: str) -> str:
+    """ASCII characters in full width."""
+    return "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +147,12 @@ def test_without_the_right_answer_the_wrong_ones_are_no_question(tmp_path: Path)
 def test_options_with_columns_of_their_own_leave_wrong_answers_alone(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目,A,B,正確答案,錯誤答案\n何者？,甲,乙,A,B\n")
     assert (bank[0].options, bank[0].answer, bank.problems) == (("甲", "乙"), (0,), [])
+
+
+@pytest.mark.parametrize("name", FIELDS["stem"])
+@pytest.mark.parametrize("write", [str, str.upper, OpenCC("s2tw").convert, wide])
+def test_a_later_header_is_found_by_any_name_of_its_stems(
+    tmp_path: Path, name: str, write: Callable[[str], str]
+) -> None:
+    text = f"題號,題目,A,B,答案\n1,誰？,甲,乙,A\n題號,答案,{write(name)},甲,乙\n2,B,誰？,丙,丁\n"
+    assert [q.options for q in read_csv(tmp_path, text)] == [("甲", "乙"), ("丙", "丁")]

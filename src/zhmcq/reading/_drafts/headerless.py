@@ -112,8 +112,8 @@ def inferred_layout(lines: Sequence[Line], where: str) -> HeaderLayout:
         count = "several readings" if readings else "no reading"
         raise ColumnsError(
             f"{where}: header=False: {count} of its columns as stem, options and a key that is a "
-            f"label fits all its rows; the first is {shown(lines[0].cells if lines else ())}. Give the positions "
-            f"of its columns, counted from 1, as in {_POSITIONS}"
+            f"label fits all its rows; the first is {shown(lines[0].cells if lines else ())}. Give "
+            f"the positions of its columns, counted from 1, as in {_POSITIONS}"
         )
     id_, rest, key = readings[0]
     layout = HeaderLayout(0, distinct_names([""] * width), options=rest[1:])

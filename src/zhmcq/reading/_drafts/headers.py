@@ -38,6 +38,11 @@ _MOST_SPREAD = 8
 _SENTENCE = re.compile(r"[?？。！，]|[(（]\s*[)）]|_{2,}")
 _NUMBER = re.compile(r"[\d.,%:/-]+")
 
+# A name of stems has one of the characters with which these names end, in any width and case.
+_ENDS = {name[-1] for name in FIELDS["stem"]}
+_STEM_ENDS = _ENDS | {end.upper() for end in _ENDS} | set("題幹問")
+_STEM_ENDS |= {chr(ord(end) + 0xFEE0) for end in _STEM_ENDS if end.isascii()}
+
 
 class Line(NamedTuple):
     """One row, as far as headers are concerned.
@@ -367,7 +372,7 @@ def later_header(
     # Most rows of data end here, before any cell is folded.
     if _SENTENCE.search("\n".join(cells)) or any(map(_is_count, cells)):
         return None
-    if not any(_names(cell) == "stem" for cell in cells if cell):
+    if not any(_names(cell) == "stem" for cell in cells if not _STEM_ENDS.isdisjoint(cell)):
         return None
     layout = recognise(line.number, cells)
     if not layout.score or not _are_names(layout, cells):
