@@ -113,6 +113,7 @@ def test_a_question_above_the_header_is_an_error(tmp_path: Path) -> None:
     [
         "題號,題目,選項,,,答案\n,,A,B,C,",
         "題號,題目,選項,,,答案\n,,1,2,3,",
+        "題號,題目,三個選擇,,,答案\n,,(A),(B),(C),",
         "題號,題目,選項,,,答案",
         "題號,題目,,,,答案\n題號,題目,甲,乙,丙,答案",
         "題號,題目,選項,,,答案\nNo.,Question,A,B,C,Answer",

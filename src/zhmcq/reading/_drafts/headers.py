@@ -247,13 +247,18 @@ def _second_row(lines: Sequence[Line], index: int) -> Line | None:
     known = {*layout.columns_of_questions(), *(c for cs in layout.fields.values() for c in cs)}
     if all(column in known for column, cell in enumerate(lower.cells) if cell):
         fits = all(
-            not high or fold_name(high) == fold_name(low) or _names(high) == "options"
+            not high or fold_name(high) == fold_name(low) or _spans_options(high, low)
             for high, low in pairs
         )
-        added = sum(not high or _names(high) == "options" for high, _ in pairs)
+        added = sum(not high or _spans_options(high, low) for high, low in pairs)
         if fits and added and len(layout.options) > 1:
             return lower
     return lower if later_header(lower, None, "") and _has_names(upper) else None
+
+
+def _spans_options(high: str, low: str) -> bool:
+    """Whether a name is that of all options, or an unknown one, and stands over an option's."""
+    return _names(high) == "options" or (not _names(high) and bool(option_label(low)))
 
 
 def _has_names(line: Line) -> bool:

@@ -19,6 +19,12 @@ _PART = re.compile(r"第|part|section", re.IGNORECASE)
 _PAPER = re.compile(r"[題题]$|[題题]\s*[(:（：]")
 _ASKS = re.compile(r"[?？]|_{2,}|[(（]\s*[)）]|下列|何者")
 _PARTS = re.compile(r"[、,，/&+（()）:：;；]|及|與|与|和|\band\b")
+_TRUE_OR_FALSE = re.compile(
+    r"(?:true|yes|[對对是])\s*/\s*(?:false|no|[錯错非否])(?![a-z])", re.IGNORECASE
+)
+_OPEN = re.compile(r"非[選选][擇择]")
+_BRACKETS = "【】[]《》<>〈〉「」『』*#=-—※◎●■◆ "
+_BARE_KINDS = frozenset({"multiplechoice", "singlechoice", "truefalse", "trueorfalse"})
 _CHOICE = re.compile(r"选择|choice")
 # A title ends with the word for a kind, or goes on with how many there are and what they score.
 _KIND_TITLE = re.compile(
@@ -42,6 +48,7 @@ def kind_of_title(title: str) -> str:
     """
     if not title or len(title) > _LONGEST_TITLE:
         return ""
+    title = _TRUE_OR_FALSE.sub("truefalse", title)
     kinds = {_kind_of_part(part) for part in _PARTS.split(title)} - {""}
     if kinds - {"choice"} <= {"single", "multiple"} and len(kinds) > 1:
         kinds -= {"choice"}
@@ -49,6 +56,8 @@ def kind_of_title(title: str) -> str:
 
 
 def _kind_of_part(part: str) -> str:
+    if _OPEN.search(part):
+        return "essay"
     return kind_of(part) or ("choice" if _CHOICE.search(fold_name(part)) else "")
 
 
@@ -56,7 +65,10 @@ def is_section(text: str) -> bool:
     """Whether a text alone in its row is a section's title, such as 「二、選擇題（共 5 題）」."""
     if len(text) > _LONGEST_TITLE or _ASKS.search(text):
         return False
-    text = normal_text(text)
+    text = normal_text(text).strip(_BRACKETS)
+    name = fold_name(text)
+    if name in _BARE_KINDS or (len(name) < 4 and _kind_of_part(name)):
+        return True
     numbered = _SECTION.match(text)
     rest = text[numbered.end() :] if numbered else text
     if numbered and (_PART.match(text) or _PAPER.search(rest)):
