@@ -92,6 +92,7 @@ def _head(bank: QuestionBank) -> dict[str, Any]:
         "version": VERSION,
         "columns": bank.columns,
         "headers": list(bank.table.headers),
+        "header_rows": [_origin_to_record(origin) for origin in bank.table.header_rows],
     }
 
 
@@ -217,12 +218,9 @@ def _bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
                 rows[_origin(line["row"]["origin"])] = line["row"]["cells"]
             else:
                 questions.append(question_from_record(line))
-        return QuestionBank(
-            questions,
-            problems,
-            head.get("columns"),
-            SourceTable(tuple(head.get("headers", ())), rows),
-        )
+        header_rows = tuple(map(_origin, head.get("header_rows", ())))
+        table = SourceTable(tuple(head.get("headers", ())), rows, header_rows)
+        return QuestionBank(questions, problems, head.get("columns"), table)
     except (TypeError, KeyError, ValueError, AttributeError, QuestionError) as error:
         raise ReadError(
             f"{where}: expected a saved bank, but its part {number} is damaged "

@@ -13,8 +13,9 @@ from zhmcq.reading._drafts.sections import is_section, kind_of_title, subject_of
     ("title", "kind"),
     [
         ("一、是非題", "true_false"), ("【是非題】", "true_false"), ("True/False", "true_false"),
-        ("判断题（共10题）", "true_false"), ("（二）多選題", "multiple"), ("不定项选择题", "multiple"),
-        ("壹、選擇題 (每題 2 分，共 40 分)", "choice"), 
+        ("判断题（共10题）", "true_false"), ("（二）多選題", "multiple"),
+        ("不定项选择题", "multiple"),
+        ("壹、選擇題 (每題 2 分，共 40 分)", "choice"),
         ("第 2 部分：複選題", "multiple"),
         ("二、選擇題（單選，每題 2 分）", "single"), ("單選", "single"), ("單選題：", "single"),
         ("貳、非選擇題", "essay"), ("四、問答題", "essay"), ("Part I. Multiple choice", "choice"),
