@@ -75,3 +75,24 @@ def test_a_passage_is_carried_where_the_group_says_so_and_else_missed(tmp_path: 
 def test_a_missing_passage_is_no_matter_where_no_row_above_has_one(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "文章,題目,A,B,答案\n,一？,甲,乙,A\n短文。,二？,甲,乙,B\n")
     assert ([q.passage for q in bank], bank.problems) == (["", "短文。"], [])
+
+
+def test_a_corrected_key_replaces_the_first_one(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題目,A,B,答案,更正答案\n一？,甲,乙,A,\n二？,甲,乙,A,B\n三？,甲,乙,A,無\n四？,甲,乙,A,一律給分\n",
+    )
+    assert [q.answer_label for q in bank] == ["A", "B", "A", ""]
+    final = read_csv(tmp_path, "題目,A,B,正確答案,更正答案,最終答案\n一？,甲,乙,A,,B\n")
+    assert final[0].answer_label == "B"
+
+
+def test_whether_there_is_a_group_names_none(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題組,題組編號,文章,題目,A,B,答案\nTrue,g1,春天。,一？,甲,乙,A\nTrue,g1,,二？,甲,乙,A\n"
+        "否,,,三？,甲,乙,A\nF,,,四？,甲,乙,A\n",
+    )
+    assert [(q.group, q.passage) for q in bank] == [
+        ("g1", "春天。"), ("g1", "春天。"), ("", ""), ("F", ""),
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
 from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name
+from zhmcq.zh._truth import truth_of
 
 __all__ = ["RowReader"]
 
@@ -20,8 +21,10 @@ _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|�
 _ASKS = re.compile(r"[?？]|下列|何者|[(（]\s*[)）]|_{2,}")
 # An id that stands alone says that a question is missing; 「第一部分」 is none.
 _NUMBERED = re.compile(r"^\W*\d+\W*$")
+_CORRECTION = re.compile(r"更正|修正|correctedanswer")
+_UNCORRECTED = frozenset({"", "无", "无更正", "未更正", "不更正", "无修正", "否", "none", "no"})
 _DAYS = range(36_526, 55_153)
-_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
+_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source")
 
 
 class RowReader:
@@ -111,6 +114,7 @@ class RowReader:
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
+        draft.group = self._group(row)
         draft.kind = draft.kind or self.kind
         if "subject" not in layout.fields:
             draft.subject = self.subject
@@ -138,9 +142,14 @@ class RowReader:
         shown = _shown(row.text(column), row.value(column))
         return shown if shown != "" else None
 
+    def _group(self, row: CellRow) -> str:
+        """The group; a column 題組 may only say whether there is one, which names none."""
+        texts = (row.text(column) for column in self.layout.fields.get("group", ()))
+        return next((t for t in texts if t and not _is_yes_or_no(t)), "")
+
     def _answer(self, row: CellRow) -> Any:
         for column in self.layout.fields.get("answer", ()):
-            if row.text(column):
+            if row.text(column) and not self._says_uncorrected(column, row.text(column)):
                 value = row.value(column)
                 plain = isinstance(value, bool | int | float) and column not in row.notes
                 if isinstance(value, int | float) and not isinstance(value, bool):
@@ -149,6 +158,12 @@ class RowReader:
                 return value if plain else row.text(column)
         return labels_marked_right(
             {label: row.text(column) for label, column in self.layout.rights.items()}
+        )
+
+    def _says_uncorrected(self, column: int, text: str) -> bool:
+        """Whether a column of corrected keys (更正答案) says that the first key stays."""
+        return fold_name(text) in _UNCORRECTED and bool(
+            _CORRECTION.search(fold_name(self.layout.headers[column]))
         )
 
     def _take_passage(self, row: CellRow, draft: Draft) -> None:
@@ -218,6 +233,11 @@ class RowReader:
             draft.notes += [(self.layout.headers[c], "date_option") for c in dates]
         if len(values) > 1 and all(_is_day(value) for _, value in values):
             draft.notes.append((self.layout.headers[values[0][0]], "date_serial"))
+
+
+def _is_yes_or_no(text: str) -> bool:
+    """Whether a text is a word for true or false; a letter such as F may name a group."""
+    return truth_of(text) is not None and not (len(text) == 1 and text.isascii())
 
 
 def _is_day(value: Any) -> bool:

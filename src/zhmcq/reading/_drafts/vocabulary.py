@@ -22,7 +22,7 @@ __all__ = [
 _SPELLINGS = {
     "id": (
         "id 题号 题目编号 试题编号 编号 序号 流水号 题目序号 题序 questionid qid questionno "
-        "number no index idx did 项次 原题号 itemid uid questionnumber questionnum"
+        "number no index idx did 项次 原题号 itemid uid questionnumber questionnum srno sno"
     ),
     "passage": (
         "passage 文章 题组题干 题组题目 题组文章 阅读文章 文章内容 阅读材料 阅读文本 材料 短文 "
@@ -40,7 +40,9 @@ _SPELLINGS = {
         "答案选项 endings"
     ),
     "answer": (
-        # What is called correct comes first: beside it, an "answer" may be a student's.
+        # A key that was corrected after the examination replaces the first one. What is called
+        # correct comes next: beside it, an "answer" may be a student's.
+        "最终答案 finalanswer 更正答案 更正后答案 修正答案 修正后答案 correctedanswer "
         "正确答案 correctanswer correctanswers 标准答案 correctoption rightanswer correctchoice "
         "answer 答案 正解 正确选项 参考答案 解答 正答 答 标准解答 "
         "answerkey key answers correct label gold goldanswer target answeridx answerindex cop ans "
@@ -53,7 +55,7 @@ _SPELLINGS = {
     ),
     "explanation": (
         "explanation 解析 analysis 详解 答案解析 试题解析 解题 说明 rationale exp 解释 题目解析 "
-        "解说 补充说明 solution"
+        "解说 补充说明 答案说明 solution"
     ),
     "source": "source 资料来源 出处 来源 题目来源 试题来源 year 年度 年份 考试 exam 年",
     "group": "group 题组 题组编号 题组代号 groupid passageid 文章编号",
