@@ -55,6 +55,31 @@ def test_the_key_may_stand_before_the_options(tmp_path: Path, row: str, key: Any
 
 
 @pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("地球是圓的。,O\n太陽繞地球。,X\n", ["O", "X"]),
+        ("1,地球是圓的。,對\n2,太陽繞地球。,錯\n", ["對", "錯"]),
+        ("1,誰最長？(A)甲(B)乙(C)丙,B\n2,誰最高？(A)甲(B)乙,A\n", ["B", "A"]),
+    ],
+)
+def test_a_stem_may_hold_all_but_the_key(tmp_path: Path, text: str, keys: list[str]) -> None:
+    assert [q.answer_label for q in read_csv(tmp_path, text, header=False)] == keys
+    with pytest.raises(
+        ColumnsError, match=r"header=False reads it: .*column . as stem, column . as"
+    ):
+        read_csv(tmp_path, text)
+
+
+def test_options_that_are_numbers_are_told_from_the_key(tmp_path: Path) -> None:
+    text = "最小的數是多少？,0,4,2,6,A\n最大的數是多少呢？,8,2,24,120,D\n"
+    bank = read_csv(tmp_path, text, header=False)
+    assert [(q.options, q.answer) for q in bank] == [
+        (("0", "4", "2", "6"), (0,)),
+        (("8", "2", "24", "120"), (3,)),
+    ]
+
+
+@pytest.mark.parametrize(
     "row",
     [
         "閱讀文章一大段。,最長的河是？,甲河,乙河,丙河,B",  # a passage

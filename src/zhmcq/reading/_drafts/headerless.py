@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from zhmcq.errors import ColumnsError
+from zhmcq.reading._drafts.embedded import find_embedded
 from zhmcq.reading._drafts.headers import Line
 from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
 from zhmcq.reading._drafts.mapping import shown
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._labels import LABEL, alphabet_of, label_index, plain_label
+from zhmcq.zh._truth import truth_of
 
 __all__ = ["advice", "inferred_layout", "is_sentence", "looks_like_questions", "names_a_label"]
 
@@ -41,12 +43,14 @@ def names_a_label(text: str) -> bool:
 
 def looks_like_questions(lines: Sequence[Line]) -> bool:
     """Whether a table's first full row reads as a question rather than as names of columns."""
-    first = next((line for line in lines if sum(map(bool, line.cells)) > 2), None)
+    first = next((line for line in lines if sum(map(bool, line.cells)) > 1), None)
     if first is None:
         return False
     filled = [cell for cell in first.cells if cell]
     is_question = any(map(is_sentence, filled))
-    return (is_question and len(filled) > 3) or bool(recognise(first.number, first.cells).lonely)
+    keyed = any(names_a_label(cell) or truth_of(cell) is not None for cell in filled)
+    lonely = bool(recognise(first.number, first.cells).lonely) and len(filled) > 2
+    return (is_question and (keyed or len(filled) > 3)) or lonely
 
 
 def advice(lines: Sequence[Line], where: str, sheet: str) -> str:
@@ -58,7 +62,7 @@ def advice(lines: Sequence[Line], where: str, sheet: str) -> str:
         sheet: The name of its sheet, which other sheets with a header may stand beside.
     """
     chosen = f"sheets=[{sheet!r}], header=False" if sheet else "header=False"
-    row = next((line for line in lines if sum(map(bool, line.cells)) > 2), lines[0])
+    row = next((line for line in lines if sum(map(bool, line.cells)) > 1), lines[0])
     said = (
         f"{where}: row {row.number} looks like a question ({shown(row.cells)[:120]}), so the table "
         "seems to have no header row"
@@ -76,7 +80,8 @@ def advice(lines: Sequence[Line], where: str, sheet: str) -> str:
 def _described(layout: HeaderLayout) -> str:
     parts = [f"column {layout.fields['id'][0] + 1} as id"] if "id" in layout.fields else []
     parts.append(f"column {layout.fields['stem'][0] + 1} as stem")
-    parts.append(f"columns {layout.options[0] + 1} to {layout.options[-1] + 1} as options")
+    if layout.options:
+        parts.append(f"columns {layout.options[0] + 1} to {layout.options[-1] + 1} as options")
     parts.append(f"column {layout.fields['answer'][0] + 1} as key")
     return ", ".join(parts)
 
@@ -85,7 +90,8 @@ def inferred_layout(lines: Sequence[Line], where: str) -> HeaderLayout:
     """Which column is which, if all rows agree that there is one reading.
 
     There must be a column of stems, after it two or more adjacent columns of options, a column of
-    keys that are all labels of those options, and beside them at most a column of ids.
+    keys that are all labels of those options, and beside them at most a column of ids. Or all
+    stems hold their options, or all keys say true or false, and there are no others.
 
     Args:
         lines: The rows, titles left out.
@@ -100,13 +106,16 @@ def inferred_layout(lines: Sequence[Line], where: str) -> HeaderLayout:
         for index in range(width)
     ]
     used = [index for index, cells in enumerate(columns) if any(cells)]
-    keys = [index for index in used if all(map(names_a_label, columns[index]))]
+    keys = [index for index in used if all(map(_may_be_key, columns[index]))]
     ids = [index for index in used if _counts(columns[index])]
     readings = []
     for key in keys:
         for id_ in (None, *(index for index in ids if index != key)):
             rest = [index for index in used if index not in (key, id_)]
-            if _is_question_and_options(rest, columns, columns[key]):
+            texts = [columns[index] for index in rest]
+            if _are_whole_questions(texts, columns[key]) or _are_stem_and_options(
+                rest, columns, columns[key]
+            ):
                 readings.append((id_, rest, key))
     if len(readings) != 1:
         count = "several readings" if readings else "no reading"
@@ -131,11 +140,30 @@ def _counts(cells: Sequence[str]) -> bool:
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def _is_question_and_options(
+def _may_be_key(cell: str) -> bool:
+    return names_a_label(cell) or (len(cell) < 6 and truth_of(cell) is not None)
+
+
+def _are_whole_questions(texts: Sequence[Sequence[str]], keys: Sequence[str]) -> bool:
+    """Whether one column holds all of a question but its key."""
+    if len(texts) != 1 or not all(texts[0]):
+        return False
+    held = [find_embedded(text) for text in texts[0]]
+    if all(item is not None and not item.damaged for item in held):
+        counts = [len(item.options) for item in held if item is not None]
+        pairs = zip(keys, counts, strict=True)
+        return all(set(_named_indexes(key, n)) <= set(range(n)) for key, n in pairs)
+    true_or_false = all(truth_of(key) is not None for key in keys)
+    return true_or_false and not any(held) and all(map(is_sentence, texts[0]))
+
+
+def _are_stem_and_options(
     rest: Sequence[int], columns: Sequence[Sequence[str]], keys: Sequence[str]
 ) -> bool:
     """Whether columns can only be a stem and the options after it."""
     if len(rest) < 3:
+        return False
+    if not all(map(names_a_label, keys)):
         return False
     stem, options = columns[rest[0]], [columns[index] for index in rest[1:]]
     adjacent = list(rest[1:]) == list(range(rest[1], rest[1] + len(options)))
@@ -171,9 +199,9 @@ def _has_key_among(options: Sequence[Sequence[str]]) -> bool:
     labels = [all(names_a_label(cell) for cell in option if cell) for option in options]
     if not all(labels):
         return any(labels)
+    rows = [[plain_label(cell) for cell in row if cell] for row in zip(*options, strict=True)]
     return any(
-        alphabet_of([plain_label(cell) for cell in row if cell]) is None
-        for row in zip(*options, strict=True)
+        not all(cell.isdecimal() for cell in row) and alphabet_of(row) is None for row in rows
     )
 
 

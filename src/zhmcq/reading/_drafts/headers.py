@@ -435,7 +435,8 @@ def unrecognised(lines: Sequence[Line], where: str) -> ColumnsError:
                 f'columns={{"stem": "{stem[:20]}", "option1": …, "answer": …}} {fields}'
             )
     cells = max((line.cells for line in lines), key=lambda c: sum(map(bool, c)), default=())
-    name = next((cell[:20] for cell in cells if cell and not _SENTENCE.search(cell)), "…")
+    names = (cell for cell in cells if cell and not _SENTENCE.search(cell) and not _is_label(cell))
+    name = next(names, "…")[:20]
     return ColumnsError(
         f"{where}: no column of questions was recognised. Expected a header such as 題目, "
         f"問題, 題幹 or question; found {shown(cells)}. Name it: "

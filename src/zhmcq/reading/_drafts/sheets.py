@@ -31,6 +31,7 @@ from zhmcq.reading._drafts.mapping import are_positions, positioned_layout, show
 from zhmcq.reading._drafts.rows import RowReader
 from zhmcq.reading._drafts.sections import is_section, kind_of_title, subject_of_sheet
 from zhmcq.reading._formats.table import CellRow, Sheet, tracked
+from zhmcq.zh._truth import truth_of
 
 __all__ = ["sheet_drafts"]
 
@@ -154,7 +155,8 @@ def _refuse_unclear(layout: HeaderLayout, lines: list[Line], where: str) -> None
         if stem is None or not cells[stem] or sum(map(bool, cells)) < 2:
             continue
         options = [cells[column] for column in layout.options]
-        keyed = key is not None and (names_a_label(cells[key]) or cells[key] in options)
+        answer = cells[key] if key is not None else ""
+        keyed = names_a_label(answer) or truth_of(answer) is not None or answer in options
         if not keyed and not is_sentence(cells[stem]):
             raise ColumnsError(
                 f"{where}: row {line.number} may be the header or a question "
