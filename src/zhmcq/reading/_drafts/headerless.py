@@ -8,7 +8,7 @@ from statistics import fmean
 
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.embedded import find_embedded
-from zhmcq.reading._drafts.headers import Line
+from zhmcq.reading._drafts.header_rows import Line
 from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
 from zhmcq.reading._drafts.mapping import shown
 from zhmcq.zh._fold import normal_text

@@ -10,6 +10,7 @@ from itertools import islice
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import RowProblem, Severity
 from zhmcq.reading._drafts.draft import DraftItem, ReadRequest
+from zhmcq.reading._drafts.header_rows import Line, later_header, with_rows_below
 from zhmcq.reading._drafts.headerless import (
     advice,
     inferred_layout,
@@ -19,12 +20,9 @@ from zhmcq.reading._drafts.headerless import (
 )
 from zhmcq.reading._drafts.headers import (
     SEARCHED_ROWS,
-    Line,
     first_header,
     header_at,
-    later_header,
     unrecognised,
-    with_rows_below,
 )
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.mapping import are_positions, positioned_layout, shown
