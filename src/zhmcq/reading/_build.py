@@ -13,27 +13,40 @@ from zhmcq.errors import QuestionError
 from zhmcq.questions import MAX_OPTIONS, Kind, Question, RowProblem, Severity, default_labels
 from zhmcq.reading._convention import Convention
 from zhmcq.reading._drafts.draft import NOTES, Draft
+from zhmcq.reading._drafts.key_text import is_label_set, key_and_page_text
 from zhmcq.reading._drafts.option_cells import (
+    begins_again,
     is_image_only,
     misprinted_prefix,
     prefix_of,
     strip_prefixes,
     without_prefixes,
 )
+from zhmcq.reading._drafts.stem_keys import Place, Reading, StemKey, names_option
 from zhmcq.reading._keys import Key, read_key
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh._labels import label_index
-from zhmcq.zh._truth import true_false_options, truth_of
+from zhmcq.zh._truth import is_no_key, true_false_options, truth_of
 
 __all__ = ["Outcome", "QuestionFactory", "UniqueIds"]
 
 _BUCKETS = 4096
+# What kinds that are never a choice are called, with the code of their error.
 _UNUSABLE = {
     "ordering": "an ordering question, which has no option that is right",
-    "fill_in": "a fill-in question without options",
-    "essay": "an open question without options",
     "matching": "a matching question, which has no option that is right",
+    "essay": "an essay question, which is not answered with an option",
+    "hotspot": "a hotspot question, which is answered on a picture",
+    "upload": "a question that is answered with a file or a recording",
+    "survey": "a question of a survey, which has no right answer",
+}
+# Kinds that are one only where the row has options of its own and a key that names one.
+_DOUBTFUL = {
+    "fill_in": ("fill_in", "a fill-in question"),
+    "cloze": ("fill_in", "a cloze question"),
+    "numerical": ("numerical", "a question that is answered with a number"),
+    "open": ("essay", "an open question"),
 }
 
 
@@ -118,15 +131,24 @@ class _Attempt:
         if not draft.stem:
             self._reject("stem", "no_stem", "the stem is empty")
         stated = kind_of(draft.kind)
+        if stated in _UNUSABLE:
+            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
+        held = self._take_stem_key()
         stem, options, labels = self._options(stated)
         self._unusable(options)
         several = stated == "multiple" or says_multiple(draft.stem)
         key = read_key(draft.answer, options, labels, self.convention, several=several)
+        if held is not None:
+            key = self._with_stem_key(key, held, options, labels)
+            stem = draft.stem
+        self._doubtful_kind(stated, key)
         if key.code == "no_key":
-            if draft.has_key_field:
+            if draft.has_key_field or "key" in self.convention.stem_keys.values():
                 self._warn("answer", key.code, key.message)
-        elif key.code:
+        elif key.indexes is None:
             self._reject("answer", key.code, key.message)
+        elif key.code:
+            self._warn("answer", key.code, key.message)
         self._misprinted_key(key)
         kind = self._kind(stated, options, key)
         options, labels, answer = self._close_gaps(options, labels, key)
@@ -146,6 +168,70 @@ class _Attempt:
             source_id=draft.source_id,
             origin=draft.origin,
         )
+
+    def _take_stem_key(self) -> StemKey | None:
+        """What counts as a key inside the stem; alone, it becomes the row's key."""
+        draft, found = self.draft, self.draft.stem_key
+        if found is None:
+            return None
+        reading = self._stem_key_reading(found)
+        if not names_option(found.text, draft) and found.form != "trailing":
+            return None
+        if not is_no_key(draft.answer):
+            return found if reading == "key" or found.sure else None
+        if reading == "unclear":
+            self._reject(
+                "stem",
+                "unclear_key",
+                f"{found.mark.strip()[:40]!r} in the stem may be its key, but too few other stems "
+                "have one; put the keys in a column of their own (答案), or take the brackets out",
+            )
+        if reading == "text":
+            return None
+        draft.answer, draft.stem = found.text, found.stem or draft.stem
+        return found
+
+    def _stem_key_reading(self, found: StemKey) -> Reading:
+        if found.form == "trailing":
+            return "key"
+        place = Place(found.form, sum(map(bool, self.draft.options)) > 1)
+        return self.convention.stem_keys.get(place, "text")
+
+    def _with_stem_key(
+        self, key: Key, held: StemKey, options: Sequence[str], labels: tuple[str, ...]
+    ) -> Key:
+        """The row's key beside the one in its stem, which goes out of the stem."""
+        draft = self.draft
+        convention = replace(self.convention, base=1, style="label", labels="")
+        inside = read_key(held.text, options, labels, convention, several=True)
+        if draft.answer == held.text:  # it is the only one
+            return inside
+        if inside.indexes is None or key.indexes is None:
+            return key
+        if set(inside.indexes) == set(key.indexes):
+            draft.stem = held.stem or draft.stem
+        elif self._stem_key_reading(held) == "key":
+            self._reject(
+                "answer",
+                "two_keys_in_row",
+                f"the key is {str(draft.answer)[:40]!r}, but the question holds the key "
+                f"{held.mark.strip()[:40]!r}; keep the right one",
+            )
+        return key
+
+    def _doubtful_kind(self, stated: str, key: Key) -> None:
+        """A kind that is no choice by its word may be one, if the row plainly is."""
+        if stated not in _DOUBTFUL:
+            return
+        code, name = _DOUBTFUL[stated]
+        named = key.indexes is not None
+        if stated == "cloze":
+            listed = bool(self.draft.labels) or not self.draft.options_in_text
+            named |= key.code == "no_key" and not self.draft.has_key_field and listed
+        elif self.draft.options_in_text:
+            named = False
+        if not named and key.code in ("", "no_key", "unreadable_answer", "answer_out_of_range"):
+            self._reject("kind", code, f"this is {name}, and no key names one of its options")
 
     def _id(self) -> str:
         given = self.draft.source_id
@@ -175,23 +261,27 @@ class _Attempt:
             options.pop()
         labels = draft.labels[: len(options)]
         filled = [option for option in options if option]
-        if stated in ("ordering", "matching"):
-            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
         if len(filled) >= 2:
+            if begins_again(options):
+                message = "the options' labels begin again (A, B … A, B …): these are two questions"
+                self._reject("options", "damaged_options", message)
             stripped, carried = strip_prefixes(options)
             if not carried:
                 stripped = self._misprint(options)
             return draft.stem, stripped, labels or carried
         if len(filled) == 1:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
-        truth = truth_of(draft.answer)
-        if stated == "true_false" or (truth is not None and stated not in ("essay", "fill_in")):
-            texts, names = true_false_options(draft.answer, draft.stem)
+        head, _ = key_and_page_text(draft.answer)
+        given = draft.answer if truth_of(head) is None else head
+        if stated == "true_false" or (truth_of(given) is not None and stated not in _DOUBTFUL):
+            texts, names = true_false_options(given, draft.stem)
             return draft.stem, list(texts), names
-        if stated in _UNUSABLE:
-            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
-        given = draft.answer
-        if isinstance(given, str) and (len(given) > 1 or given.isdigit()):
+        if stated in _DOUBTFUL:
+            code, name = _DOUBTFUL[stated]
+            self._reject("kind", code, f"this is {name} without options")
+        if not isinstance(given, str) or is_label_set(given) or is_no_key(given):
+            given = ""
+        if len(given) > 1 or given.isdigit():
             self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError

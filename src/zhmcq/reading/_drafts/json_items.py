@@ -17,9 +17,9 @@ from zhmcq.reading._drafts.draft import (
     ReadRequest,
     labels_marked_right,
 )
-from zhmcq.reading._drafts.embedded import split_item
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout, recognise
 from zhmcq.reading._drafts.json_options import options_of, text_of
+from zhmcq.reading._drafts.sub_questions import split_item
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
     RepeatedNameError,
@@ -411,6 +411,7 @@ def _source_id(values: Sequence[Any], layout: HeaderLayout) -> SourceId:
 def _take_options(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
     for column in layout.fields.get("options", ()):
         draft.options, draft.labels, right = options_of(values[column])
+        draft.options_in_text = isinstance(values[column], str) and not draft.labels
         if draft.options:
             if right is not None and draft.answer is None:
                 draft.answer, draft.has_key_field = right, True

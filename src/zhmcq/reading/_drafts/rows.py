@@ -200,6 +200,7 @@ class RowReader:
             self._note_dates(row, draft)
         elif "options" in layout.fields and (text := self._text(row, "options")):
             draft.options, draft.labels = options_of_text(text)
+            draft.options_in_text = not draft.labels
         stem = layout.first("stem")
         if stem is not None:
             self._note(row, draft, stem)
