@@ -80,8 +80,8 @@ NOTES = {
     "rounded_id": (
         "warning",
         (
-            "is a number of more than 15 digits, which is all that Excel keeps of a number: the "
-            "last ones may be zeros that it put there; type such ids as text"
+            "is a number of which Excel keeps or shows only the first digits: the last ones may "
+            "be zeros that it put there; type such ids as text"
         ),
     ),
     "bad_json": ("error", "this line is not json"),

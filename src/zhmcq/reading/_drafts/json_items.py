@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.questions import Origin, SourceId
+from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import (
     Columns,
     Draft,
@@ -18,6 +18,7 @@ from zhmcq.reading._drafts.draft import (
     labels_marked_right,
 )
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout, recognise
+from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.json_options import options_of, text_of
 from zhmcq.reading._drafts.sub_questions import split_item
 from zhmcq.reading._formats import JsonDocument, JsonLines
@@ -27,7 +28,7 @@ from zhmcq.reading._formats.json_files import (
     repeated_names,
 )
 from zhmcq.reading._formats.table import tracked
-from zhmcq.zh._fold import fold_name, tidy
+from zhmcq.zh._fold import fold_name
 
 __all__ = ["ItemReader", "record_drafts", "top_items"]
 
@@ -281,7 +282,7 @@ class ItemReader:
                 if text := text_of(values[column]):
                     setattr(draft, name, text)
                     break
-        draft.source_id = _source_id(values, layout)
+        _take_id(draft, values, layout)
         answers = [values[column] for column in layout.fields.get("answer", ())]
         draft.has_key_field = bool(answers or layout.rights)
         draft.answer = next((a for a in answers if a not in (None, "", [])), None)
@@ -400,12 +401,14 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _source_id(values: Sequence[Any], layout: HeaderLayout) -> SourceId:
+def _take_id(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
     for column in layout.fields.get("id", ()):
         value = values[column]
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-            return tidy(value) if isinstance(value, str) else value
-    return None
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            draft.source_id, rounded = given_id(value)
+            if draft.source_id is not None:
+                draft.notes += [(layout.headers[column], "rounded_id")] if rounded else []
+                return
 
 
 def _take_options(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:

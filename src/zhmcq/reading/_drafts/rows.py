@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.questions import Origin, RowProblem, SourceId
+from zhmcq.questions import Origin, RowProblem
 from zhmcq.reading._drafts.draft import (
     Draft,
     DraftItem,
@@ -19,6 +19,7 @@ from zhmcq.reading._drafts.draft import (
 )
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
+from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._formats.table import CellRow, Sheet, SourceRow, tracked
 from zhmcq.zh._fold import fold_name
 
@@ -137,8 +138,8 @@ class RowReader:
             labels=layout.labels,
             heading=self.heading,
             has_key_field=bool(layout.fields.get("answer") or layout.rights),
-            source_id=self._source_id(row),
         )
+        self._take_id(row, draft)
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
@@ -158,12 +159,16 @@ class RowReader:
     def _text(self, row: CellRow, name: str) -> str:
         return next((t for c in self.layout.fields.get(name, ()) if (t := row.text(c))), "")
 
-    def _source_id(self, row: CellRow) -> SourceId:
+    def _take_id(self, row: CellRow, draft: Draft) -> None:
         column = self.layout.first("id")
-        if column is None:
-            return None
-        shown = _shown(row.text(column), row.value(column))
-        return shown if shown != "" else None
+        if column is None or not row.text(column):
+            return
+        shown = row.text(column)
+        draft.source_id, rounded = given_id(row.value(column), shown)
+        if isinstance(draft.source_id, int):
+            row.texts[column] = str(draft.source_id)
+        if rounded:
+            draft.notes.append((self.layout.headers[column], "rounded_id"))
 
     def _answer(self, row: CellRow) -> Any:
         for column in self.layout.fields.get("answer", ()):
