@@ -148,6 +148,7 @@ class RowReader:
         self._take_passage(row, draft)
         self._take_options(row, draft)
         draft.answer = self._answer(row)
+        self._note_pictures(row, draft)
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:
@@ -211,8 +212,17 @@ class RowReader:
             self._note(row, draft, stem)
 
     def _note(self, row: CellRow, draft: Draft, column: int) -> None:
-        if row.notes and column in row.notes:
+        if row.notes and row.notes.get(column, "picture") not in ("picture", "image_options"):
             draft.notes.append((self.layout.headers[column], row.notes[column]))
+
+    def _note_pictures(self, row: CellRow, draft: Draft) -> None:
+        """A picture in place of an option is an error; elsewhere it is said to be there."""
+        for column, code in sorted(row.notes.items()) if row.notes else ():
+            if code in ("picture", "image_options"):
+                instead = code == "image_options" and column in self.layout.options
+                headers = self.layout.headers
+                header = headers[column] if column < len(headers) else ""
+                draft.notes.append((header, code if instead else "picture"))
 
     def _note_dates(self, row: CellRow, draft: Draft) -> None:
         values = [(c, row.value(c)) for c in self.layout.options if row.text(c)]
