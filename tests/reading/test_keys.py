@@ -280,3 +280,11 @@ def test_lines_that_may_be_keys_are_not_dropped(
 def test_any_text_after_a_key_leaves_the_key_alone(rest: str) -> None:
     alone, followed = read("B"), read_key("B\n" + rest, CITIES, (), ONE_BASED)
     assert followed.indexes is None or followed.indexes[:1] == alone or "A" in rest or "1" in rest
+
+
+def test_letters_that_are_the_text_of_an_option_are_not_two_labels() -> None:
+    blood = ("A", "B", "AB", "O")
+    assert read("AB", blood) == "ambiguous_answer"
+    assert read("AB", blood, convention=Convention(1, "text")) == (2,)
+    assert read("O", blood) == (3,)
+    assert read("AB", ("甲型", "乙型", "丙型")) == (0, 1)

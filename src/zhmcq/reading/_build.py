@@ -114,6 +114,7 @@ class _Attempt:
     convention: Convention
     remarks: list[_Remark] = field(default_factory=list)
     _doubtful: list[int] = field(default_factory=list)
+    _key_in_stem: bool = False
 
     def question(self) -> Question | None:
         """The question; ``None`` after an error."""
@@ -178,7 +179,7 @@ class _Attempt:
         if not names_option(found.text, draft) and found.form != "trailing":
             return None
         if not is_no_key(draft.answer):
-            return found if reading == "key" or found.sure else None
+            return found if reading in ("key", "repeated") else None
         if reading == "unclear":
             self._reject(
                 "stem",
@@ -186,8 +187,9 @@ class _Attempt:
                 f"{found.mark.strip()[:40]!r} in the stem may be its key, but too few other stems "
                 "have one; put the keys in a column of their own (答案), or take the brackets out",
             )
-        if reading == "text":
+        if reading != "key":
             return None
+        self._key_in_stem = True
         draft.answer, draft.stem = found.text, found.stem or draft.stem
         return found
 
@@ -204,7 +206,7 @@ class _Attempt:
         draft = self.draft
         convention = replace(self.convention, base=1, style="label", labels="")
         inside = read_key(held.text, options, labels, convention, several=True)
-        if draft.answer == held.text:  # it is the only one
+        if self._key_in_stem:
             return inside
         if inside.indexes is None or key.indexes is None:
             return key

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._drafts.draft import Draft
+from zhmcq.reading._drafts.key_text import key_and_page_text
 from zhmcq.reading._drafts.stem_keys import StemKeys, StemKeyTally
 from zhmcq.zh._fold import normal_text, tidy
 
@@ -71,7 +72,8 @@ class KeyTally:
             return
         for value in answer if isinstance(answer, list | tuple) else (answer,):
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                self._see_key(value, draft)
+                head, _ = key_and_page_text(value)
+                self._see_key(head or value, draft)
 
     def _see_key(self, value: float | str, draft: Draft) -> None:
         text = f"{value:g}" if isinstance(value, float) else tidy(str(value))

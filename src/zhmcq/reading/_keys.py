@@ -206,8 +206,8 @@ def _read_text(text: str, known: _Options, convention: Convention, *, several: b
     # Nor does a letter in a file that writes its labels as numbers, or the other way round.
     kind = "number" if re.search(r"\d", text) else "letter"
     usual = convention.labels in ("", kind) and text.strip()[:1] not in _WORDS
-    # 12 and 1,2 are two labels only where they are the text of no option.
-    usual &= not (kind == "number" and len(by_label or ()) > 1)
+    # 12, 1,2 and AB (a blood group) are two labels only where they are the text of no option.
+    usual &= len(by_label or ()) < 2
     if by_label and convention.style == "label" and usual:
         return Key(by_label)
     by_text = known.by_text(text)

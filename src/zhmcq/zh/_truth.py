@@ -58,6 +58,7 @@ _SHORT_WORDS = "是对對"  # which are labels and options' texts at once
 _NO_KEY_WORDS = """
     送分 一律给分 一律送分 均给分 全部给分 全给分 皆给分 都给分 本题送分 送分题 不计分 不予计分
     本题给分 给分 无 无解 无答案 无正解 无标准答案 暂无 暂无答案 略 未知 未定 待定 皆可 开放 缺 空
+    答案略 见解析 详见解析 见详解 见答案 参见解析
     none null nan na nil nokey noanswer tbd unknown
 """
 _NO_KEY = frozenset(_NO_KEY_WORDS.split())

@@ -204,3 +204,27 @@ def test_a_hostile_stem_takes_no_time() -> None:
     for text in ("(" * 100_000, "（ " * 50_000, "_" * 100_000, "答案：" * 50_000, "(A" * 50_000):
         assert find_stem_key(text + "A") is None
         assert cut_trailing_key(text)[1] == ""
+
+
+def test_a_few_brackets_that_repeat_the_keys_of_their_rows_go(tmp_path: Path) -> None:
+    rows = ["首都是（ A ）,甲,乙,丙,A", *(f"第{n}題？,甲,乙,丙,B" for n in range(8))]
+    assert shown(read(tmp_path, f"{HEAD},答案", *rows))[0] == ("首都是（　）", "A")
+    rows[1] = "文中（ C ）處應填入？,甲,乙,丙,B"
+    assert [stem for stem, _ in shown(read(tmp_path, f"{HEAD},答案", *rows))[:2]] == [
+        "首都是（ A ）",
+        "文中（ C ）處應填入？",
+    ]
+
+
+def test_a_statement_and_its_row_may_both_hold_the_key(tmp_path: Path) -> None:
+    bank = read(tmp_path, "題目,答案", "（O）地球是圓的。,O", "（X）月亮發光。,X", "(X) 三,對")
+    assert shown(bank) == [("地球是圓的。", "O"), ("月亮發光。", "X")]
+    assert codes(bank) == [(4, "two_keys_in_row")]
+
+
+def test_a_series_of_figures_is_reported_where_it_may_be_keys(tmp_path: Path) -> None:
+    rows = [f"圖({letter})中何者最高？,甲{letter},乙,丙" for letter in "ABC"]
+    assert codes(read(tmp_path, HEAD, *rows)) == [(n, "unclear_key") for n in (2, 3, 4)]
+    keyed = [f"{row},{key}" for row, key in zip(rows, "BBB", strict=True)]
+    bank = read(tmp_path, f"{HEAD},答案", *keyed)
+    assert shown(bank) == [(f"圖({letter})中何者最高？", "B") for letter in "ABC"]

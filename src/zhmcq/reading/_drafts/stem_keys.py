@@ -32,7 +32,9 @@ __all__ = [
 ]
 
 Form = Literal["leading", "blank", "trailing"]
-Reading = Literal["key", "unclear", "text"]
+#: What the brackets of a file are: keys; perhaps keys; keys that only repeat those of their rows;
+#: or part of the text.
+Reading = Literal["key", "unclear", "repeated", "text"]
 
 _OPEN, _CLOSE = r"[(（\[【〔]", r"[)）\]】〕]"
 _BETWEEN = r"[ \u3000\xa0,，、;；]{0,3}"
@@ -53,6 +55,8 @@ _BLANK = re.compile(
     rf"{_OPEN}(?P<left>{_PAD})(?P<key>{_KEY})(?P<right>{_PAD}){_CLOSE}|"
     rf"(?<!_)_{{1,20}}{_PAD}(?P<lined>[A-J]{{1,9}}){_PAD}_{{1,20}}(?!_)"
 )
+# 「最長的河是（B）。」: nothing else than a key has this place.
+_FILLED = re.compile(r"[是為为][(（【\[][^()（）]{1,40}[)）】\]](?:[。，,？?！!．.]|$)")
 # 「…丁河 答案：B」, 「…【答案】B\n【解析】…」 at the end of a text.
 _TRAILING = re.compile(
     rf"(?<![是為为的])[(（【\[]?{_PAD}"
@@ -69,7 +73,9 @@ _EXPLANATION_WORD = re.compile(
 )
 # Of the rows that could hold a key in their stem, so many must do so.
 _NEARLY_ALL, _SOME = 0.75, 0.25
-_FEW = 5
+# One key in so many stems, and never another one, is none.
+_SAME = 3
+_DIFFERENT_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,8 @@ def find_stem_key(stem: str, *, before_options: bool = False) -> StemKey | None:
         return None
     blank = blanks[0]
     key = blank["key"] or blank["lined"]
-    sure = bool(blank["lined"] or (blank["left"] and blank["right"]))
+    padded = blank["lined"] or (blank["left"] and blank["right"])
+    sure = bool(padded or _FILLED.search(stem, max(0, blank.start() - 1), blank.end() + 1))
     emptied = stem[: blank.start()] + EMPTY_BLANK + stem[blank.end() :]
     return StemKey(key, emptied, blank.group(), "blank", sure)
 
@@ -152,7 +159,9 @@ class _Count:
     sure: int = 0
     keys: Counter[str] = field(default_factory=Counter)
     in_order: int = 0
-    last: int = 0
+    rising: int = 0
+    digits: int = 0
+    last: int = -1
     agreeing: int = 0
     compared: int = 0
 
@@ -177,11 +186,13 @@ class StemKeyTally:
         count.marks += 1
         count.sure += found.sure
         key = normal_text(found.text).upper()
-        if key in count.keys or len(count.keys) < _FEW:
+        if key in count.keys or len(count.keys) < _DIFFERENT_KEYS:
             count.keys[key] += 1
-        if key.isdecimal():
-            count.in_order += int(key) in (1, count.last + 1)
-            count.last = int(key)
+        number = label_index(key)
+        count.in_order += number in (0, count.last + 1)
+        count.rising += number == count.last + 1
+        count.digits += key.isdecimal()
+        count.last = number
         own = _indexes(draft.answer)
         if own is not None:
             count.compared += 1
@@ -207,16 +218,22 @@ class StemKeyTally:
         surely = count.sure * 2 > count.marks
         if not surely:
             # (1), (2), (3) … before one stem after another are their numbers, and a bracket that
-            # is the same everywhere, or never what the key says, is no key.
-            if count.marks == 1 or count.in_order == count.marks:
+            # the rows' keys contradict is no key.
+            if count.marks == 1 or count.digits == count.in_order == count.marks:
                 return "text"
             if count.compared > 3 and count.agreeing * 2 < count.compared:
                 return "text"
         share = count.marks / self._rows[place.choice]
-        if share < (_SOME if count.marks > 1 else _NEARLY_ALL):
-            return "text"
-        same = len(count.keys) == 1 and count.marks >= _FEW and not surely
-        return "key" if share >= self._needed(place) and not same else "unclear"
+        # One and the same bracket in all stems, or 圖(A), 圖(B), 圖(C), may be anything.
+        same = len(count.keys) == 1 and count.marks >= _SAME
+        series = place.form == "blank" and count.rising == count.marks >= _SAME
+        odd = not surely and (same or series)
+        if share >= self._needed(place) and not odd:
+            return "key"
+        if count.compared == count.marks:
+            trusted = count.agreeing == count.marks and (count.sure or count.marks >= _SAME)
+            return "repeated" if trusted else "text"
+        return "unclear" if count.marks > 1 and share >= _SOME else "text"
 
     def _needed(self, place: Place) -> float:
         # Rows without options are questions only if they are marked as true or false.
