@@ -288,3 +288,8 @@ def test_letters_that_are_the_text_of_an_option_are_not_two_labels() -> None:
     assert read("AB", blood, convention=Convention(1, "text")) == (2,)
     assert read("O", blood) == (3,)
     assert read("AB", ("甲型", "乙型", "丙型")) == (0, 1)
+
+
+def test_page_text_inside_a_list_of_keys_is_reported() -> None:
+    key = read_key(["A", "C\n解析：略"], CITIES, (), ONE_BASED)
+    assert (key.indexes, key.code) == ((0, 2), "key_with_text")

@@ -15,8 +15,8 @@ from zhmcq.reading._convention import Convention
 from zhmcq.reading._drafts.draft import NOTES, Draft
 from zhmcq.reading._drafts.key_text import is_label_set, key_and_page_text
 from zhmcq.reading._drafts.option_cells import (
-    begins_again,
     is_image_only,
+    labels_begin_again,
     misprinted_prefix,
     prefix_of,
     strip_prefixes,
@@ -264,7 +264,7 @@ class _Attempt:
         labels = draft.labels[: len(options)]
         filled = [option for option in options if option]
         if len(filled) >= 2:
-            if begins_again(options):
+            if labels_begin_again(options):
                 message = "the options' labels begin again (A, B … A, B …): these are two questions"
                 self._reject("options", "damaged_options", message)
             stripped, carried = strip_prefixes(options)

@@ -254,6 +254,7 @@ def _read_list(
         chosen = tuple(i for i, right in enumerate(answer) if right)
         return Key(chosen) if chosen else Key(None, "no_key", "no option is marked as right")
     indexes: list[int] = []
+    message = ""
     for value in answer:
         if isinstance(value, list | tuple | Mapping | bool) or value is None:
             return _unreadable(answer, known)
@@ -264,7 +265,11 @@ def _read_list(
         if key.indexes is None:
             return key
         indexes += key.indexes
-    return _several(indexes, answer)
+        message = message or key.message
+    several_keys = _several(indexes, answer)
+    if message and several_keys.indexes is not None:
+        return Key(several_keys.indexes, "key_with_text", message)
+    return several_keys
 
 
 def _several(indexes: Sequence[int], answer: Any) -> Key:

@@ -9,7 +9,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.option_cells import begins_again, is_image_only, strip_prefixes
+from zhmcq.reading._drafts.option_cells import is_image_only, labels_begin_again, strip_prefixes
 
 
 def kinds(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
@@ -81,4 +81,4 @@ def test_options_that_are_pictures_are_reported(write_xlsx: WriteXlsx) -> None:
     ],
 )
 def test_labels_of_options_may_begin_again(options: list[str], again: bool) -> None:
-    assert begins_again(options) is again
+    assert labels_begin_again(options) is again

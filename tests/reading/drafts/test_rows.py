@@ -55,3 +55,12 @@ def test_a_line_with_more_cells_than_headers_is_reported(tmp_path: Path) -> None
 def test_the_rule_under_a_header_is_no_row(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目|A|B|答案\n---|:--|---|---\n甲？|一|二|B\n")
     assert (len(bank), bank.problems) == (1, [])
+
+
+def test_columns_of_options_that_begin_again_are_two_questions(tmp_path: Path) -> None:
+    head = "題目,A,B,C,A,B,C,D,答案\n"
+    bank = read_csv(tmp_path, f"{head}一？,甲,乙,丙,丁,戊,己,庚,A\n二？,甲,乙,丙,,,,,A\n")
+    assert [(q.stem, q.options) for q in bank] == [("二？", ("甲", "乙", "丙"))]
+    assert codes(bank) == ["damaged_options"]
+    shares = read_csv(tmp_path, "題目,選項A,選項B,答案,A,B\n一？,甲,乙,A,80%,20%\n")
+    assert [q.options for q in shares] == [("甲", "乙")]

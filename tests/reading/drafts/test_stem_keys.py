@@ -228,3 +228,20 @@ def test_a_series_of_figures_is_reported_where_it_may_be_keys(tmp_path: Path) ->
     keyed = [f"{row},{key}" for row, key in zip(rows, "BBB", strict=True)]
     bank = read(tmp_path, f"{HEAD},答案", *keyed)
     assert shown(bank) == [(f"圖({letter})中何者最高？", "B") for letter in "ABC"]
+
+
+@pytest.mark.parametrize(
+    "stem", ["答案：B 何者？", "【答案】(B) 何者？", "1. 正確答案：（Ｂ）、何者？"]
+)
+def test_a_key_after_its_word_is_read_wherever_it_stands(tmp_path: Path, stem: str) -> None:
+    assert shown(read(tmp_path, HEAD, f"{stem},甲,乙,丙")) == [("何者？", "B")]
+
+
+def test_a_key_after_the_last_option_is_no_part_of_it(tmp_path: Path) -> None:
+    rows = ["何者？,甲,乙,丙 答案：B", "誰？,甲,乙,丙（答案：A）", "何者是？,甲,乙,沒有答案"]
+    bank = read(tmp_path, HEAD, *rows)
+    assert [(q.options[-1], q.answer_label) for q in bank] == [
+        ("丙", "B"),
+        ("丙", "A"),
+        ("沒有答案", ""),
+    ]

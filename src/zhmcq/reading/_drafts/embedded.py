@@ -126,13 +126,23 @@ def take_embedded(draft: Draft) -> None:
 
 
 def _take_trailing_key(draft: Draft) -> None:
-    """A key after the word 答案 at the end of the stem is no part of it, or of its last option."""
-    stem, key, explanation = cut_trailing_key(draft.stem)
-    if key:
-        mark = draft.stem[len(stem) :]
-        draft.stem = stem
-        draft.stem_key = StemKey(key, "", mark, "trailing", sure=True)
-        draft.explanation = draft.explanation or explanation
+    """A key after the word 答案 at the end of the question is no part of it."""
+    filled = [index for index, option in enumerate(draft.options) if option]
+    last = draft.options[filled[-1]] if filled else ""
+    text, key, explanation = cut_trailing_key(last if len(filled) > 1 else draft.stem)
+    if not key and len(filled) > 1:
+        text, key, explanation = cut_trailing_key(draft.stem)
+        last = ""
+    if not key:
+        return
+    if last and len(filled) > 1:
+        mark = last[len(text) :]
+        draft.options[filled[-1]] = text
+    else:
+        mark = draft.stem[len(text) :]
+        draft.stem = text
+    draft.stem_key = StemKey(key, "", mark, "trailing", sure=True)
+    draft.explanation = draft.explanation or explanation
 
 
 def _take_options(draft: Draft) -> None:

@@ -12,8 +12,10 @@ from zhmcq.zh._fold import normal_text, tidy
 __all__ = ["GivenId", "given_id"]
 
 # How Excel shows and exports numbers of 12 digits and more.
-_EXPONENT = re.compile(r"[+-]?\d(?:\.\d{1,15})?[Ee]\+?(\d{1,2})")
-_FIRST_EXPONENT, _LAST_EXPONENT = 11, 40
+_EXPONENT = re.compile(r"[+-]?\d(?:\.\d{1,15})?[Ee](?P<sign>\+?)(?P<power>\d{1,2})")
+# 1E5 may be the name of a room; 1.2E+05 is how a cell shows a number.
+_LEAST_POWER = {"+": 5, "": 11}
+_MOST_POWER = 40
 # Excel keeps 15 digits of a number, and floats not many more.
 _ROUNDED_FROM = 10**15
 
@@ -59,6 +61,6 @@ def given_id(value: Any, shown: str | None = None) -> GivenId:
 
 def _of_text(text: str) -> GivenId:
     match = _EXPONENT.fullmatch(normal_text(text)) if len(text) < 30 else None
-    if match and _FIRST_EXPONENT <= int(match.group(1)) <= _LAST_EXPONENT:
+    if match and _LEAST_POWER[match["sign"]] <= int(match["power"]) <= _MOST_POWER:
         return GivenId(int(Decimal(normal_text(text))), rounded=True)
     return GivenId(text or None)

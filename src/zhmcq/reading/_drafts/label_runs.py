@@ -37,10 +37,11 @@ ASKS_CHOICE = re.compile(r"何者|哪|\bwhich\b", re.IGNORECASE)
 _LINK_WORDS = r"與|与|和|及|或|跟|以及|到|至|、|and|or|vs\.?|to"
 _CONNECTS = re.compile(rf"[\s、，,；;.．·~～–—→⇒↔⇌←+＋/／&:：-]*(?:{_LINK_WORDS})?[\s、，,]*", re.I)
 _RELATES = re.compile(
-    rf"[\s、，,；;.．·~～–—→⇒↔⇌←+＋/／&:：<>＜＞=＝×-]*"
-    rf"(?:{_LINK_WORDS}|是|為|为|比|對|对|的|大於|大于|小於|小于|等於|等于|不等於|不等于)?[\s、，,]*",
+    rf"[\s、，,；;.．·~～–—→⇒↔⇌←+＋/／&:：<>＜＞=＝×-]*(?:{_LINK_WORDS}|比)?[\s、，,]*",
     re.IGNORECASE,
 )
+# Right after a question or a blank, labels stand before options, whatever those are.
+_ASKED = re.compile(r"(?:[?？]|_{2,}|[(（]\s*[)）])[。.]?\s*$")
 _LONGEST_LINK = 12
 # How far from a label its sentence is looked at.
 _NEAR = 2000
@@ -109,9 +110,10 @@ def _is_prose(text: str, run: Sequence[Marker]) -> bool:
     """Whether labels are part of a sentence: 「維生素 A、B、C 中」, 「(A)→(B)」."""
     parts = [text[one.end : other.start] for one, other in itertools.pairwise(run)]
     last = text[run[-1].end : run[-1].end + _NEAR]
-    if _are_joined(parts) and not _CONNECTS.fullmatch(last[:_LONGEST_LINK].strip() or "."):
-        return True
-    if asks(text[max(0, run[0].start - _NEAR) : run[0].start]):
+    lead = text[max(0, run[0].start - _NEAR) : run[0].start]
+    if _are_joined(parts) and not _RELATES.fullmatch(last[:_LONGEST_LINK].strip() or "."):
+        return not (_ASKED.search(lead) and all(map(str.strip, parts)))
+    if asks(lead):
         return False
     before = [_NAMED_THING.search(text[max(0, m.start - 10) : m.start]) for m in run]
     if len({match.group(1) if match else "" for match in before}) == 1 and all(before):

@@ -20,8 +20,8 @@ from zhmcq.zh._labels import (
 )
 
 __all__ = [
-    "begins_again",
     "is_image_only",
+    "labels_begin_again",
     "misprinted_prefix",
     "prefix_label",
     "prefix_of",
@@ -78,7 +78,7 @@ def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     return stripped, tuple(labels)
 
 
-def begins_again(options: Sequence[str]) -> bool:
+def labels_begin_again(options: Sequence[str]) -> bool:
     """Whether the labels of the options start over: A B C A B C D is two questions."""
     matches = _prefixes(options)
     labels = [prefix_label(match) for match in matches]

@@ -29,6 +29,8 @@ _HEADER_ROWS = 40
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
 _RULE = re.compile(r":?[-=]{2,}:?")
+# What a header gets that is there already.
+_SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
 
@@ -96,6 +98,7 @@ class RowReader:
         self.heading = Heading(layout.as_columns(), options, layout.headers)
         self._indexes = {header: index for index, header in enumerate(layout.headers)}
         self._header_texts = [fold_name(header) for header in layout.headers]
+        self._again = _columns_again(layout)
         self._above: tuple[int, str] = (0, "")
 
     def is_header(self, row: CellRow) -> bool:
@@ -149,6 +152,8 @@ class RowReader:
         self._take_options(row, draft)
         draft.answer = self._answer(row)
         self._note_pictures(row, draft)
+        if any(map(row.text, self._again)):
+            draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:
@@ -231,6 +236,16 @@ class RowReader:
             draft.notes += [(self.layout.headers[c], "date_option") for c in dates]
         if len(values) > 1 and all(_is_day(value) for _, value in values):
             draft.notes.append((self.layout.headers[values[0][0]], "date_serial"))
+
+
+def _columns_again(layout: HeaderLayout) -> list[int]:
+    """Columns of options whose headers are those of the options before them: A B C A B C D."""
+    names = {layout.headers[column] for column in layout.options}
+    return [
+        column
+        for column, header in enumerate(layout.headers)
+        if column not in layout.options and _SECOND_NAME.sub("", header) in names
+    ]
 
 
 def _is_day(value: Any) -> bool:

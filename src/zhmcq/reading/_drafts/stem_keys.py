@@ -51,6 +51,13 @@ _LEADING = re.compile(
     rf"{_OPEN}{_PAD}(?P<key>{_KEY}){_PAD}{_CLOSE}{_PAD}[.．、:：]?{_PAD}"
     rf"(?P<after>\d{{1,4}}{_PAD}[.．、](?!\d){_PAD})?(?=\S)"
 )
+# 「答案：B 何者…」, 「【答案】(B) 1. 何者…」
+_LEADING_WORD = re.compile(
+    rf"\s{{0,9}}(?:\d{{1,4}}{_PAD}[.．、]{_PAD})?[(（【\[]?{_PAD}"
+    rf"(?:正確|正确|標準|标准|參考|参考)?(?:答案|正解){_PAD}(?:[】\]）)]{_PAD}[:：]?|[:：]){_PAD}"
+    rf"{_OPEN}?{_PAD}(?P<key>{_KEY}){_PAD}{_CLOSE}?(?:[\s.．、，,。;；:：]{{1,9}})"
+    rf"(?:\d{{1,4}}{_PAD}[.．、](?!\d){_PAD})?(?=\S)"
+)
 _BLANK = re.compile(
     rf"{_OPEN}(?P<left>{_PAD})(?P<key>{_KEY})(?P<right>{_PAD}){_CLOSE}|"
     rf"(?<!_)_{{1,20}}{_PAD}(?P<lined>[A-J]{{1,9}}){_PAD}_{{1,20}}(?!_)"
@@ -116,6 +123,9 @@ def find_stem_key(stem: str, *, before_options: bool = False) -> StemKey | None:
     if leading:
         sure = bool(leading["before"] or leading["after"])
         return StemKey(leading["key"], stem[leading.end() :], leading.group(), "leading", sure)
+    named = _LEADING_WORD.match(stem)
+    if named:
+        return StemKey(named["key"], stem[named.end() :], named.group(), "leading", sure=True)
     blanks = list(islice(_BLANK.finditer(stem), 2))
     if not blanks or (len(blanks) > 1 and not before_options):
         return None
