@@ -14,39 +14,54 @@ CHOICE_KINDS = ("single", "multiple", "true_false")
 # A word that says choice is one whatever else it says: 翻譯選擇題, 配對選擇題, 填空選擇.
 _CHOICE = re.compile(r"(?<!非)选择|multiplechoice|singlechoice|^mcq?$")
 # Spelled as fold_name() leaves them, in this order: 排序填空 asks for an order.
+# Words that also name subjects (碱基配对, pattern matching) must be the whole name, or bear 题.
 _NO_CHOICE: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "ordering",
-        re.compile(r"排序|排列题|重组|句子重整|ordering|^order$|reorder|ranking|sequenc|arrange"),
+        re.compile(
+            r"排序题|^排序(?:填空)?$|排列题|重组题|^重组$|句子重组|重组句|句子重整|"
+            r"^(?:re|sentence|word)?order(?:ing)?(?:question|item|task)?s?$|"
+            r"^rank(?:ing|order)?(?:question)?$|^sequenc(?:e|ing)(?:question|item|task)?s?$|"
+            r"^(?:re)?arrang(?:e|ing|ement)"
+        ),
     ),
     (
         "matching",
         re.compile(
-            r"配对|配合题|匹配|连线|连连看|拖曳|拖拽|拖放|拖拉|归类题|分类题|matching|^match$|^drag|"
-            r"anddrop|dropzone|categori[sz]ation|^pairs?$"
+            r"配对题|^配对|配合题|匹配题|^匹配$|连线题|^连线$|连连看|拖曳|拖拽|拖放|拖拉|归类题|分类题|"
+            r"^match(?:ing)?(?:question|item|pair|task|exercise)?s?$|^drag|anddrop|dropzone|"
+            r"^categori[sz]ation$|^pairs?$"
         ),
     ),
     (
         "essay",
         re.compile(
-            r"非选|简答|简述|论述|申论|作文|写作|说明题|辨析|手写|essay|shortanswer|shorttext|"
-            r"longanswer|longtext|openended|^open$|openquestion|freeresponse|freetext|constructedresponse"
+            r"非选|简答|简述|论述|申论|作文题|^作文|写作题|^写作$|说明题|手写题|essay|shortanswer|"
+            r"shorttext|longanswer|longtext|openended|^open$|openquestion|freeresponse|freetext|"
+            r"constructedresponse"
         ),
     ),
-    ("hotspot", re.compile(r"热点题|热区|热点图|图片点选|图上点选|hotspot|hottext|markpoint")),
+    ("hotspot", re.compile(r"热点题|热区题|热点图|图片点选|图上点选|^hotspot|^hottext|markpoint")),
     (
         "upload",
         re.compile(
-            r"上传|档案题|文件题|录音|口说题|口语题|upload|fileresponse|^file$|oralresponse|recording"
+            r"上传|档案题|文件题|录音题|口说题|口语题|upload|fileresponse|^file$|oralresponse|"
+            r"^(?:audio|voice)?recording$"
         ),
     ),
-    ("survey", re.compile(r"问卷|量表|意见调查|投票|survey|likert|^poll$|^rating$|ratingscale")),
+    (
+        "survey",
+        re.compile(
+            r"问卷题|^问卷(?:调查)?$|量表题|^(?:李克特)?量表$|意见调查|投票题|"
+            r"^survey(?:question|item)?s?$|likert|^poll$|^rating$|ratingscale"
+        ),
+    ),
     ("numerical", re.compile(r"数值题|数字题|整数题|numerical|^numeric$|^number$|^calculated$")),
     ("cloze", re.compile(r"克漏|完形|完型|cloze")),
     ("fill_in", re.compile(r"填空|填充|填答|fillin|blank|^gapfill")),
     (
         "open",
-        re.compile(r"计算题|问答|名词解释|翻译|解答题|证明题|实作|应用题|^open|translation"),
+        re.compile(r"计算题|问答|名词解释|辨析题|翻译|解答题|证明题|实作|应用题|^open|translation"),
     ),
 )
 _CHOICES: tuple[tuple[str, re.Pattern[str]], ...] = (
