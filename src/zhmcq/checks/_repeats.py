@@ -72,13 +72,11 @@ def _keys(
     bank: QuestionBank, indexes: Iterable[int], form: Callable[[str], str]
 ) -> set[tuple[str, ...]]:
     """The keys, as texts in some form, so that they compare although options change places."""
-    keys = (bank[index].answer or () for index in indexes)
-    chosen = zip(indexes, keys, strict=True)
-    return {
-        tuple(sorted(form(bank[index].options[place]) for place in key))
-        for index, key in chosen
-        if key
-    }
+    keys = set()
+    for question in (bank[index] for index in indexes):
+        texts = (form(question.options[index]) for index in question.answer or ())
+        keys.add(tuple(sorted(texts)))
+    return keys - {()}
 
 
 def _duplicates(bank: QuestionBank, same: Sequence[int]) -> list[tuple[int, RowProblem]]:

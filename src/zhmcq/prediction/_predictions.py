@@ -293,8 +293,8 @@ def _row_name(problem: RowProblem) -> str:
 
 def _free_name(name: str, problem: RowProblem, taken: set[str]) -> str:
     """A row's name that no other row has: rows of other sheets have the same numbers."""
-    place = problem.sheet or Path(problem.file).stem
-    names = [name, f"{place}:{name}"] if place else [name]
+    sheet = problem.sheet or Path(problem.file).stem
+    names = [name, f"{sheet}:{name}"] if sheet else [name]
     numbered = (f"{names[-1]}#{number}" for number in range(2, len(taken) + 3))
     return next(free for free in (*names, *numbered) if free not in taken)
 

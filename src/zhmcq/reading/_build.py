@@ -22,8 +22,9 @@ from zhmcq.reading._drafts.option_cells import (
     strip_prefixes,
     without_prefixes,
 )
-from zhmcq.reading._drafts.stem_keys import Place, Reading, StemKey, names_option
 from zhmcq.reading._keys import Key, read_key
+from zhmcq.reading._other_kinds import DOUBTFUL, NEVER_CHOICES, is_plainly_choice
+from zhmcq.reading._stem_keys import beside_held_key, take_held_key
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh._labels import label_index
@@ -32,22 +33,6 @@ from zhmcq.zh._truth import is_no_key, true_false_options, truth_of
 __all__ = ["Outcome", "QuestionFactory", "UniqueIds"]
 
 _BUCKETS = 4096
-# What kinds that are never a choice are called, with the code of their error.
-_UNUSABLE = {
-    "ordering": "an ordering question, which has no option that is right",
-    "matching": "a matching question, which has no option that is right",
-    "essay": "an essay question, which is not answered with an option",
-    "hotspot": "a hotspot question, which is answered on a picture",
-    "upload": "a question that is answered with a file or a recording",
-    "survey": "a question of a survey, which has no right answer",
-}
-# Kinds that are one only where the row has options of its own and a key that names one.
-_DOUBTFUL = {
-    "fill_in": ("fill_in", "a fill-in question"),
-    "cloze": ("fill_in", "a cloze question"),
-    "numerical": ("numerical", "a question that is answered with a number"),
-    "open": ("essay", "an open question"),
-}
 
 
 class Outcome(NamedTuple):
@@ -114,7 +99,6 @@ class _Attempt:
     convention: Convention
     remarks: list[_Remark] = field(default_factory=list)
     _doubtful: list[int] = field(default_factory=list)
-    _key_in_stem: bool = False
 
     def question(self) -> Question | None:
         """The question; ``None`` after an error."""
@@ -132,17 +116,26 @@ class _Attempt:
         if not draft.stem:
             self._reject("stem", "no_stem", "the stem is empty")
         stated = kind_of(draft.kind)
-        if stated in _UNUSABLE:
-            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
-        held = self._take_stem_key()
+        if stated in NEVER_CHOICES:
+            self._reject("kind", stated, f"this is {NEVER_CHOICES[stated]}")
+        held = take_held_key(draft, self.convention)
+        if held is not None and held.reading == "unclear":
+            self._reject(
+                "stem",
+                "unclear_key",
+                f"{held.stem_key.mark.strip()[:40]!r} may be the key, or a part of the stem; put "
+                "the keys in a column of their own (答案), or take the brackets out",
+            )
         stem, options, labels = self._options(stated)
         self._unusable(options)
         several = stated == "multiple" or says_multiple(draft.stem)
         key = read_key(draft.answer, options, labels, self.convention, several=several)
         if held is not None:
-            key = self._with_stem_key(key, held, options, labels)
+            key = beside_held_key(key, held, draft, options, labels, self.convention)
             stem = draft.stem
-        self._doubtful_kind(stated, key)
+        if stated in DOUBTFUL and not is_plainly_choice(stated, draft, key):
+            code, name = DOUBTFUL[stated]
+            self._reject("kind", code, f"this is {name}, and no key names one of its options")
         if key.code == "no_key":
             if draft.has_key_field or "key" in self.convention.stem_keys.values():
                 self._warn("answer", key.code, key.message)
@@ -169,71 +162,6 @@ class _Attempt:
             source_id=draft.source_id,
             origin=draft.origin,
         )
-
-    def _take_stem_key(self) -> StemKey | None:
-        """What counts as a key inside the stem; alone, it becomes the row's key."""
-        draft, found = self.draft, self.draft.stem_key
-        if found is None:
-            return None
-        reading = self._stem_key_reading(found)
-        if not names_option(found.text, draft) and found.form != "trailing":
-            return None
-        if not is_no_key(draft.answer):
-            return found if reading in ("key", "repeated") else None
-        if reading == "unclear":
-            self._reject(
-                "stem",
-                "unclear_key",
-                f"{found.mark.strip()[:40]!r} in the stem may be its key, but too few other stems "
-                "have one; put the keys in a column of their own (答案), or take the brackets out",
-            )
-        if reading != "key":
-            return None
-        self._key_in_stem = True
-        draft.answer, draft.stem = found.text, found.stem or draft.stem
-        return found
-
-    def _stem_key_reading(self, found: StemKey) -> Reading:
-        if found.form == "trailing":
-            return "key"
-        place = Place(found.form, sum(map(bool, self.draft.options)) > 1)
-        return self.convention.stem_keys.get(place, "text")
-
-    def _with_stem_key(
-        self, key: Key, held: StemKey, options: Sequence[str], labels: tuple[str, ...]
-    ) -> Key:
-        """The row's key beside the one in its stem, which goes out of the stem."""
-        draft = self.draft
-        convention = replace(self.convention, base=1, style="label", labels="")
-        inside = read_key(held.text, options, labels, convention, several=True)
-        if self._key_in_stem:
-            return inside
-        if inside.indexes is None or key.indexes is None:
-            return key
-        if set(inside.indexes) == set(key.indexes):
-            draft.stem = held.stem or draft.stem
-        elif self._stem_key_reading(held) == "key":
-            self._reject(
-                "answer",
-                "two_keys_in_row",
-                f"the key is {str(draft.answer)[:40]!r}, but the question holds the key "
-                f"{held.mark.strip()[:40]!r}; keep the right one",
-            )
-        return key
-
-    def _doubtful_kind(self, stated: str, key: Key) -> None:
-        """A kind that is no choice by its word may be one, if the row plainly is."""
-        if stated not in _DOUBTFUL:
-            return
-        code, name = _DOUBTFUL[stated]
-        named = key.indexes is not None
-        if stated == "cloze":
-            listed = bool(self.draft.labels) or not self.draft.options_in_text
-            named |= key.code == "no_key" and not self.draft.has_key_field and listed
-        elif self.draft.options_in_text:
-            named = False
-        if not named and key.code in ("", "no_key", "unreadable_answer", "answer_out_of_range"):
-            self._reject("kind", code, f"this is {name}, and no key names one of its options")
 
     def _id(self) -> str:
         given = self.draft.source_id
@@ -275,11 +203,11 @@ class _Attempt:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
         head, _ = key_and_page_text(draft.answer)
         given = draft.answer if truth_of(head) is None else head
-        if stated == "true_false" or (truth_of(given) is not None and stated not in _DOUBTFUL):
+        if stated == "true_false" or (truth_of(given) is not None and stated not in DOUBTFUL):
             texts, names = true_false_options(given, draft.stem)
             return draft.stem, list(texts), names
-        if stated in _DOUBTFUL:
-            code, name = _DOUBTFUL[stated]
+        if stated in DOUBTFUL:
+            code, name = DOUBTFUL[stated]
             self._reject("kind", code, f"this is {name} without options")
         if not isinstance(given, str) or is_label_set(given) or is_no_key(given):
             given = ""
@@ -326,7 +254,7 @@ class _Attempt:
         chosen = key.indexes or ()
         unsorted = list(chosen) != sorted(chosen)
         if len(chosen) == len(filled) > 2 and (unsorted or asks_order(self.draft.stem)):
-            self._reject("answer", "ordering", f"this is {_UNUSABLE['ordering']}")
+            self._reject("answer", "ordering", f"this is {NEVER_CHOICES['ordering']}")
         pair = len(filled) == 2 and {truth_of(option) for option in filled} == {True, False}
         if stated == "true_false" and len(filled) != 2:
             self._reject(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zhmcq.questions import Question, QuestionBank
@@ -244,4 +244,37 @@ def test_a_key_after_the_last_option_is_no_part_of_it(tmp_path: Path) -> None:
         ("丙", "B"),
         ("丙", "A"),
         ("沒有答案", ""),
+    ]
+
+
+STYLES = {
+    "{n}. ({key}) {name}的答案？": "{name}的答案？",
+    "（{key}）{n}. {name}的答案？": "{name}的答案？",
+    "{name}的答案是（ {key} ）。": "{name}的答案是（　）。",
+    "{name}的答案？ 答案：{key}": "{name}的答案？",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(
+    derandomize=True,
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    keys=st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=7),
+    labels=st.sampled_from(["ABCD", "1234", "ＡＢＣＤ"]),
+)
+def test_keys_in_stems_read_back(
+    tmp_path: Path, style: str, keys: list[set[int]], labels: str
+) -> None:
+    rows, stems = [], []
+    for n, (key, name) in enumerate(zip(keys, "子丑寅卯辰巳午", strict=False), 1):
+        written = "".join(labels[index] for index in sorted(key))
+        rows.append(style.format(n=n, key=written, name=name) + ",東,南,西,北")
+        stems.append(STYLES[style].format(name=name))
+    bank = read(tmp_path, "題目,A,B,C,D", *rows)
+    assert [(q.stem, q.answer) for q in bank] == [
+        (stem, tuple(sorted(key))) for stem, key in zip(stems, keys, strict=True)
     ]

@@ -14,9 +14,9 @@ from zhmcq.reading._drafts.label_runs import (
     ASKS,
     ASKS_CHOICE,
     Marker,
-    asks,
     begins_again,
     best_run,
+    is_asking,
     markers_of,
 )
 from zhmcq.reading._drafts.stem_keys import StemKey, cut_trailing_key, find_stem_key
@@ -160,10 +160,10 @@ def _take_options(draft: Draft) -> None:
         return
     draft.options, draft.labels = list(embedded.options), embedded.labels
     draft.options_in_text = True
-    told = any(code == "sub_questions" for _, code in draft.notes)
+    reported = any(code == "sub_questions" for _, code in draft.notes)
     if not any(embedded.options):
         draft.notes.append(("", "image_options"))
-    elif embedded.damaged and not told:
+    elif embedded.damaged and not reported:
         draft.notes.append(("", "damaged_options"))
     if not filled:
         draft.stem = embedded.stem
@@ -176,14 +176,14 @@ def _is_no_choice(draft: Draft, embedded: Embedded) -> bool:
         label = normal_text(str(answer)).strip("()[]. ").upper()
         judged = {truth_of(option) for option in embedded.options} & {True, False}
         return label not in embedded.labels and not judged
-    return is_no_key(answer) and not asks(embedded.stem) and bool(_LISTS.search(embedded.stem))
+    return is_no_key(answer) and not is_asking(embedded.stem) and bool(_LISTS.search(embedded.stem))
 
 
 def _take_numbered(draft: Draft) -> None:
     """Options that the stem numbers, as it is or after a key that stands before it or in it."""
     trailing = draft.stem_key
-    own = None if is_no_key(draft.answer) else draft.answer
-    answer = trailing.text if own is None and trailing is not None else draft.answer
+    given = None if is_no_key(draft.answer) else draft.answer
+    answer = trailing.text if given is None and trailing is not None else draft.answer
     has_key = draft.has_key_field or trailing is not None
     numbered = find_numbered(draft.stem, answer, has_key_field=has_key)
     key = None
@@ -191,7 +191,7 @@ def _take_numbered(draft: Draft) -> None:
         key = find_stem_key(draft.stem, before_options=True)
         if key is None or trailing is not None:
             return
-        numbered = find_numbered(key.stem, key.text if own is None else own, has_key_field=True)
+        numbered = find_numbered(key.stem, key.text if given is None else given, has_key_field=True)
         if numbered is None:
             return
     draft.stem, draft.labels = numbered.stem, numbered.labels

@@ -19,7 +19,7 @@ from zhmcq.zh._labels import (
     stem_label_pattern,
 )
 
-__all__ = ["ASKS", "ASKS_CHOICE", "Marker", "asks", "begins_again", "best_run", "markers_of"]
+__all__ = ["ASKS", "ASKS_CHOICE", "Marker", "begins_again", "best_run", "is_asking", "markers_of"]
 
 # Eight labels at most: 「I、」 and 「V.」 in a text are no options.
 _BRACKETED = stem_label_pattern("bracketed", 8)
@@ -108,12 +108,12 @@ def best_run(text: str, markers: list[Marker]) -> list[Marker]:
 
 def _is_prose(text: str, run: Sequence[Marker]) -> bool:
     """Whether labels are part of a sentence: 「維生素 A、B、C 中」, 「(A)→(B)」."""
-    parts = [text[one.end : other.start] for one, other in itertools.pairwise(run)]
+    parts = [text[first.end : other.start] for first, other in itertools.pairwise(run)]
     last = text[run[-1].end : run[-1].end + _NEAR]
     lead = text[max(0, run[0].start - _NEAR) : run[0].start]
     if _are_joined(parts) and not _RELATES.fullmatch(last[:_LONGEST_LINK].strip() or "."):
         return not (_ASKED.search(lead) and all(map(str.strip, parts)))
-    if asks(lead):
+    if is_asking(lead):
         return False
     before = [_NAMED_THING.search(text[max(0, m.start - 10) : m.start]) for m in run]
     if len({match.group(1) if match else "" for match in before}) == 1 and all(before):
@@ -130,7 +130,7 @@ def _are_joined(parts: Sequence[str]) -> bool:
     return all(len(part) <= _LONGEST_LINK and pattern.fullmatch(part.strip()) for part in parts)
 
 
-def asks(text: str) -> bool:
+def is_asking(text: str) -> bool:
     """Whether a text asks for something, or leaves a blank."""
     return bool(ASKS.search(text) or ASKS_CHOICE.search(text) or "下列" in text)
 
@@ -144,7 +144,7 @@ def begins_again(text: str, markers: Sequence[Marker], run: Sequence[Marker]) ->
         between = text[earlier[-1].end : run[0].start]
         if before.rstrip().endswith(("?", "？")):
             return True
-        if not asks(between) and (len(earlier) > 2 or asks(before)):
+        if not is_asking(between) and (len(earlier) > 2 or is_asking(before)):
             return True
     later = [m for m in markers if m.start >= run[-1].end and m.sign == sign]
     again = later[:2]
@@ -166,4 +166,4 @@ def _last_run(markers: Sequence[Marker]) -> list[Marker]:
 
 
 def _is_mentioned(text: str, run: Sequence[Marker]) -> bool:
-    return _are_joined([text[one.end : other.start] for one, other in itertools.pairwise(run)])
+    return _are_joined([text[first.end : other.start] for first, other in itertools.pairwise(run)])

@@ -86,7 +86,7 @@ def labels_begin_again(options: Sequence[str]) -> bool:
     if alphabet not in (LETTERS, DIGITS) or {m.lastgroup for m in matches} & {"spaced", "bare"}:
         return False
     indexes = [label_index(label) for label in labels]
-    starts = [place for place, index in enumerate(indexes) if index == 0]
+    starts = [start for start, index in enumerate(indexes) if index == 0]
     if len(starts) < 2 or starts[0] or _are_pairs(labels, matches, _without(options, matches)):
         return False
     runs = [indexes[a:b] for a, b in itertools.pairwise([*starts, len(indexes)])]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zhmcq.reading._drafts.draft import Draft
 
 __all__ = [
-    "Place",
+    "KeyPosition",
     "Reading",
     "StemKey",
     "StemKeyTally",
@@ -62,7 +62,7 @@ _BLANK = re.compile(
     rf"{_OPEN}(?P<left>{_PAD})(?P<key>{_KEY})(?P<right>{_PAD}){_CLOSE}|"
     rf"(?<!_)_{{1,20}}{_PAD}(?P<lined>[A-J]{{1,9}}){_PAD}_{{1,20}}(?!_)"
 )
-# 「最長的河是（B）。」: nothing else than a key has this place.
+# 「最長的河是（B）。」: nothing else than a key has this position.
 _FILLED = re.compile(r"[是為为][(（【\[][^()（）]{1,40}[)）】\]](?:[。，,？?！!．.]|$)")
 # 「…丁河 答案：B」, 「…【答案】B\n【解析】…」 at the end of a text.
 _TRAILING = re.compile(
@@ -151,19 +151,19 @@ def cut_trailing_key(text: str) -> tuple[str, str, str]:
     return text[: match.start()].rstrip(), match["key"].strip(), explanation.strip()
 
 
-class Place(NamedTuple):
+class KeyPosition(NamedTuple):
     """Where keys are looked for: the form, and whether the rows have options."""
 
     form: Form
     choice: bool
 
 
-StemKeys = Mapping[Place, Reading]
+StemKeys = Mapping[KeyPosition, Reading]
 
 
 @dataclass(slots=True)
 class _Count:
-    """What the brackets of one place look like."""
+    """What the brackets of one position look like."""
 
     marks: int = 0
     sure: int = 0
@@ -181,7 +181,7 @@ class StemKeyTally:
 
     def __init__(self) -> None:
         self._rows: Counter[bool] = Counter()
-        self._counts: dict[Place, _Count] = {}
+        self._counts: dict[KeyPosition, _Count] = {}
 
     def see(self, draft: Draft) -> None:
         """Count the stem of one row."""
@@ -189,13 +189,13 @@ class StemKeyTally:
             return
         choice = sum(map(bool, draft.options)) > 1
         self._rows[choice] += 1
-        found = draft.stem_key
-        if found is None or not names_option(found.text, draft):
+        stem_key = draft.stem_key
+        if stem_key is None or not names_option(stem_key.text, draft):
             return
-        count = self._counts.setdefault(Place(found.form, choice), _Count())
+        count = self._counts.setdefault(KeyPosition(stem_key.form, choice), _Count())
         count.marks += 1
-        count.sure += found.sure
-        key = normal_text(found.text).upper()
+        count.sure += stem_key.sure
+        key = normal_text(stem_key.text).upper()
         if key in count.keys or len(count.keys) < _DIFFERENT_KEYS:
             count.keys[key] += 1
         number = label_index(key)
@@ -203,20 +203,22 @@ class StemKeyTally:
         count.rising += number == count.last + 1
         count.digits += key.isdecimal()
         count.last = number
-        own = _indexes(draft.answer)
-        if own is not None:
+        given = _indexes(draft.answer)
+        if given is not None:
             count.compared += 1
-            count.agreeing += own == _indexes(found.text)
+            count.agreeing += given == _indexes(stem_key.text)
 
-    def readings(self) -> dict[Place, Reading]:
-        """What the brackets of each place are."""
-        return {place: self._reading(place, count) for place, count in self._counts.items()}
+    def readings(self) -> dict[KeyPosition, Reading]:
+        """What the brackets of each position are."""
+        return {
+            position: self._reading(position, count) for position, count in self._counts.items()
+        }
 
     def labels(self) -> str:
         """How the keys in stems are written: ``"number"``, ``"letter"`` or ``""``."""
         written: Counter[str] = Counter()
-        for place, count in self._counts.items():
-            if place.choice and self._reading(place, count) == "key":
+        for position, count in self._counts.items():
+            if position.choice and self._reading(position, count) == "key":
                 for key, times in count.keys.items():
                     if key[:1].isdecimal():
                         written["number"] += times
@@ -224,7 +226,7 @@ class StemKeyTally:
                         written["letter"] += times
         return written.most_common(1)[0][0] if written else ""
 
-    def _reading(self, place: Place, count: _Count) -> Reading:
+    def _reading(self, position: KeyPosition, count: _Count) -> Reading:
         surely = count.sure * 2 > count.marks
         if not surely:
             # (1), (2), (3) … before one stem after another are their numbers, and a bracket that
@@ -233,21 +235,21 @@ class StemKeyTally:
                 return "text"
             if count.compared > 3 and count.agreeing * 2 < count.compared:
                 return "text"
-        share = count.marks / self._rows[place.choice]
+        share = count.marks / self._rows[position.choice]
         # One and the same bracket in all stems, or 圖(A), 圖(B), 圖(C), may be anything.
         same = len(count.keys) == 1 and count.marks >= _SAME
-        series = place.form == "blank" and count.rising == count.marks >= _SAME
+        series = position.form == "blank" and count.rising == count.marks >= _SAME
         odd = not surely and (same or series)
-        if share >= self._needed(place) and not odd:
+        if share >= self._needed(position) and not odd:
             return "key"
         if count.compared == count.marks:
             trusted = count.agreeing == count.marks and (count.sure or count.marks >= _SAME)
             return "repeated" if trusted else "text"
         return "unclear" if count.marks > 1 and share >= _SOME else "text"
 
-    def _needed(self, place: Place) -> float:
+    def _needed(self, position: KeyPosition) -> float:
         # Rows without options are questions only if they are marked as true or false.
-        return _NEARLY_ALL if place.choice else 0.5
+        return _NEARLY_ALL if position.choice else 0.5
 
 
 def names_option(key: str, draft: Draft) -> bool:
@@ -260,9 +262,9 @@ def names_option(key: str, draft: Draft) -> bool:
             return True
     if len(options) < 2:
         return False
-    own = {label.upper() for label in draft.labels}
+    given = {label.upper() for label in draft.labels}
     labels = [char for char in normal_text(key).upper() if char.isalnum()]
-    return all(label in own or 0 <= label_index(label) < len(draft.options) for label in labels)
+    return all(label in given or 0 <= label_index(label) < len(draft.options) for label in labels)
 
 
 def _indexes(answer: Any) -> frozenset[int] | bool | None:

@@ -128,9 +128,9 @@ class PicturedRows:
         for row, columns in cells.items():
             for column in columns & ranges.keys():
                 of_column = ranges[column]
-                place = bisect_right(of_column, row, key=lambda merge: merge.first_row) - 1
-                if place >= 0 and row <= of_column[place].last_row:
-                    _, first, last = of_column[place]
+                nearest = bisect_right(of_column, row, key=lambda merge: merge.first_row) - 1
+                if nearest >= 0 and row <= of_column[nearest].last_row:
+                    _, first, last = of_column[nearest]
                     self._starts.setdefault(first, set()).add((column, last))
 
     def note(self, row: CellRow, following: int) -> None:
