@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
@@ -212,3 +214,15 @@ def test_labels_that_begin_again_are_two_questions(tmp_path: Path, item: dict[st
     bank = read_json(tmp_path, [{**item, "answer": "A"}])
     assert len(bank) == 0
     assert "damaged_options" in codes(bank)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.text("ABCDab(（)）.、：→？甲乙 \n，", max_size=60))
+def test_stem_and_options_are_parts_of_the_text(text: str) -> None:
+    found = find_embedded(text)
+    if found is None:
+        return
+    assert text.strip().startswith(found.stem)
+    assert list(found.labels) == list("ABCDEFGH"[: len(found.labels)]) or found.labels[0] in "甲乙"
+    parts = [line.strip() for option in found.options for line in option.split("\n")]
+    assert all(part in text for part in parts)

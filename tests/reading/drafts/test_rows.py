@@ -64,3 +64,9 @@ def test_columns_of_options_that_begin_again_are_two_questions(tmp_path: Path) -
     assert codes(bank) == ["damaged_options"]
     shares = read_csv(tmp_path, "題目,選項A,選項B,答案,A,B\n一？,甲,乙,A,80%,20%\n")
     assert [q.options for q in shares] == [("甲", "乙")]
+
+
+def test_a_picture_inside_a_cell_of_wps_is_reported(tmp_path: Path) -> None:
+    stem = '"=DISPIMG(""ID_7F"",1)"'
+    bank = read_csv(tmp_path, f"文章,題目,A,B,答案\n某文。,{stem},甲,乙,A\n無,二？,甲,乙,B\n")
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [(2, "題目", "picture")]

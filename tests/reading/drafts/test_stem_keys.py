@@ -249,6 +249,9 @@ def test_a_key_after_the_last_option_is_no_part_of_it(tmp_path: Path) -> None:
 
 STYLES = {
     "{n}. ({key}) {name}的答案？": "{name}的答案？",
+    "({n}) ({key}) {name}的答案？": "{name}的答案？",
+    "第{n}題（{key}）{name}的答案？": "{name}的答案？",
+    "{n}) [{key}] {name}的答案？": "{name}的答案？",
     "（{key}）{n}. {name}的答案？": "{name}的答案？",
     "{name}的答案是（ {key} ）。": "{name}的答案是（　）。",
     "{name}的答案？ 答案：{key}": "{name}的答案？",

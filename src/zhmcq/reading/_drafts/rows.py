@@ -29,6 +29,8 @@ _HEADER_ROWS = 40
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
 _RULE = re.compile(r":?[-=]{2,}:?")
+# How WPS writes a picture inside a cell.
+_CELL_PICTURE = "DISPIMG("
 # What a header gets that is there already.
 _SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
@@ -228,6 +230,9 @@ class RowReader:
                 headers = self.layout.headers
                 header = headers[column] if column < len(headers) else ""
                 draft.notes.append((header, code if instead else "picture"))
+        for column in (self.layout.first("passage"), self.layout.first("stem")):
+            if column is not None and _CELL_PICTURE in row.text(column):
+                draft.notes.append((self.layout.headers[column], "picture"))
 
     def _note_dates(self, row: CellRow, draft: Draft) -> None:
         values = [(c, row.value(c)) for c in self.layout.options if row.text(c)]

@@ -46,8 +46,13 @@ _KEY = "|".join(
     ]
 )
 _PAD = r"[ \u3000\xa0]{0,9}"
+# 1. or 1) or (1) or 第1題 or 一、 before a bracket with the key.
+_NUMBER = (
+    rf"(?:第|[Qq]\.?)?{_PAD}(?:\d{{1,4}}|[一二三四五六七八九十]{{1,3}}){_PAD}[題题]?{_PAD}[.．、:：)）]?|"
+    rf"[(（]\d{{1,4}}[)）](?={_PAD}{_OPEN})"
+)
 _LEADING = re.compile(
-    rf"\s{{0,9}}(?P<before>\d{{1,4}}{_PAD}[.．、:：]?{_PAD})?"
+    rf"\s{{0,9}}(?P<before>(?:{_NUMBER}){_PAD})?"
     rf"{_OPEN}{_PAD}(?P<key>{_KEY}){_PAD}{_CLOSE}{_PAD}[.．、:：]?{_PAD}"
     rf"(?P<after>\d{{1,4}}{_PAD}[.．、](?!\d){_PAD})?(?=\S)"
 )
