@@ -230,9 +230,9 @@ class RowReader:
                 headers = self.layout.headers
                 header = headers[column] if column < len(headers) else ""
                 draft.notes.append((header, code if instead else "picture"))
-        for column in (self.layout.first("passage"), self.layout.first("stem")):
-            if column is not None and _CELL_PICTURE in row.text(column):
-                draft.notes.append((self.layout.headers[column], "picture"))
+        for name in ("passage", "stem"):
+            if _CELL_PICTURE in getattr(draft, name):
+                draft.notes.append((self.layout.header(name), "picture"))
 
     def _note_dates(self, row: CellRow, draft: Draft) -> None:
         values = [(c, row.value(c)) for c in self.layout.options if row.text(c)]
