@@ -43,7 +43,7 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
         agreeing: list[list[int]] = []
         for alike in _alike(bank, left, normal_text):
             if len(_keys(bank, alike, normal_text)) > 1:
-                why = "look whether they differ in a picture or in blanks"
+                why = "their writing differs, or a picture: look which key is right"
                 noticed += _contradictions(bank, alike, why, "warning")
             else:
                 agreeing.append(alike)

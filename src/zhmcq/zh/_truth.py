@@ -12,6 +12,7 @@ __all__ = [
     "TRUE_WORDS",
     "is_negative",
     "is_no_key",
+    "is_open_key",
     "true_false_options",
     "truth_of",
 ]
@@ -62,6 +63,9 @@ _NO_KEY_WORDS = """
     none null nan na nil nokey noanswer tbd unknown
 """
 _NO_KEY = frozenset(_NO_KEY_WORDS.split())
+# What stands for a key where the answer is a text, which is elsewhere or anybody's own.
+_OPEN_KEY_WORDS = "略 答案略 见解析 详见解析 见详解 参见解析 开放 无标准答案"
+_OPEN_KEYS = frozenset(_OPEN_KEY_WORDS.split())
 _NEGATIVE = re.compile(r"[(\[]?[-−–—]\s?\d+(?:\.0+)?[)\]]?")
 _SIMPLIFIED_ONLY = re.compile(
     r"[们这说对错误题选择项国会时问东义见长门实发现点过还进么头给认识让应该]"
@@ -91,6 +95,11 @@ def is_no_key(answer: Any) -> bool:
     return (not fold_name(text) and truth_of(text) is None and not text.strip("-—–_*?/\\.")) or (
         fold_name(text) in _NO_KEY
     )
+
+
+def is_open_key(answer: Any) -> bool:
+    """Whether a key says that the answer is a text that is not given (略, 見解析)."""
+    return isinstance(answer, str) and fold_name(answer) in _OPEN_KEYS
 
 
 def is_negative(answer: Any) -> bool:

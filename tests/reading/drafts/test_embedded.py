@@ -178,6 +178,7 @@ def test_options_that_look_like_a_sentence_are_options(text: str, options: tuple
         ("成績分為 A. 優 B. 良 C. 可 D. 劣，小明得 A，是指什麼？", "優等"),
         ("成績分為 A. 優 B. 良 C. 可。", None),
         ("寫出反應 (A)→(B) 的產物", "水"),
+        ("建議 A.說明甲與乙的關係。 B.舉例分析。", "略"),
         ("比較(A)和(B)的大小", "大"),
     ],
 )
@@ -187,6 +188,19 @@ def test_a_stem_that_only_mentions_labels_has_no_options(
     bank = read_json(tmp_path, [{"question": stem, "answer": key}])
     assert len(bank) == 0
     assert set(codes(bank)) <= {"no_options", "fill_in"}
+
+
+def test_a_question_with_options_in_its_stem_may_have_no_key(tmp_path: Path) -> None:
+    items = [
+        {"question": "哪條最長？A.甲河 B.乙河", "answer": "略"},
+        {"question": "最高的山是 A.甲山 B.乙山", "answer": "送分"},
+    ]
+    bank = read_json(tmp_path, items)
+    assert [(q.options, q.answer) for q in bank] == [
+        (("甲河", "乙河"), None),
+        (("甲山", "乙山"), None),
+    ]
+    assert codes(bank) == ["no_key", "no_key"]
 
 
 def test_a_statement_about_labels_is_judged(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from zhmcq.zh._labels import (
     label_index,
     label_pattern,
 )
-from zhmcq.zh._truth import is_no_key, truth_of
+from zhmcq.zh._truth import is_no_key, is_open_key, truth_of
 
 __all__ = [
     "Embedded",
@@ -176,7 +176,9 @@ def _is_no_choice(draft: Draft, embedded: Embedded) -> bool:
         label = normal_text(str(answer)).strip("()[]. ").upper()
         judged = {truth_of(option) for option in embedded.options} & {True, False}
         return label not in embedded.labels and not judged
-    return is_no_key(answer) and not is_asking(embedded.stem) and bool(_LISTS.search(embedded.stem))
+    if not is_no_key(answer) or is_asking(embedded.stem):
+        return False
+    return is_open_key(answer) or bool(_LISTS.search(embedded.stem))
 
 
 def _take_numbered(draft: Draft) -> None:
