@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._drafts.draft import Draft
+from zhmcq.reading._drafts.key_text import key_and_page_text
+from zhmcq.reading._drafts.stem_keys import StemKeys, StemKeyTally
 from zhmcq.zh._fold import normal_text, tidy
 
 __all__ = ["Convention", "KeyTally", "convention_of", "last_filled"]
@@ -31,12 +33,14 @@ class Convention:
         labels: How labels are written: ``"number"``, ``"letter"``, or ``""`` where the file does
             not show it.
         joined: Whether the keys prove that ``134`` is three labels.
+        stem_keys: Whether the brackets inside stems are keys, by where they are.
     """
 
     base: int = 1
     style: Style = "unknown"
     labels: str = ""
     joined: bool = False
+    stem_keys: StemKeys = field(default_factory=dict)
 
 
 def last_filled(options: Sequence[str]) -> int:
@@ -58,15 +62,18 @@ class KeyTally:
     long_sets: int = 0
     other_numbers: int = 0
     numbered_from: set[str] | None = None
+    stem_keys: StemKeyTally = field(default_factory=StemKeyTally)
 
     def see(self, draft: Draft) -> None:
         """Count the keys of one draft."""
+        self.stem_keys.see(draft)
         answer = draft.answer
         if last_filled(draft.options) < 2:
             return
         for value in answer if isinstance(answer, list | tuple) else (answer,):
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                self._see_key(value, draft)
+                head, _ = key_and_page_text(value)
+                self._see_key(head or value, draft)
 
     def _see_key(self, value: float | str, draft: Draft) -> None:
         text = f"{value:g}" if isinstance(value, float) else tidy(str(value))
@@ -131,9 +138,9 @@ class KeyTally:
             ReadError: If there are numbers that may count from 0 or from 1.
         """
         letters = "letter" if self.letters else ""
-        labels = "number" if self.numbers > self.letters else letters
+        labels = "number" if self.numbers > self.letters else letters or self.stem_keys.labels()
         base = self.base(where) if answer_base is None else answer_base
-        return Convention(base, self.style, labels, self.joined)
+        return Convention(base, self.style, labels, self.joined, self.stem_keys.readings())
 
     def base(self, where: str) -> int:
         """The number of the first option, where the data or the headers prove it."""

@@ -96,3 +96,19 @@ def test_whether_there_is_a_group_names_none(tmp_path: Path) -> None:
     assert [(q.group, q.passage) for q in bank] == [
         ("g1", "春天。"), ("g1", "春天。"), ("", ""), ("F", ""),
     ]  # fmt: skip
+    assert (len(bank), bank.problems) == (1, [])
+
+
+def test_columns_of_options_that_begin_again_are_two_questions(tmp_path: Path) -> None:
+    head = "題目,A,B,C,A,B,C,D,答案\n"
+    bank = read_csv(tmp_path, f"{head}一？,甲,乙,丙,丁,戊,己,庚,A\n二？,甲,乙,丙,,,,,A\n")
+    assert [(q.stem, q.options) for q in bank] == [("二？", ("甲", "乙", "丙"))]
+    assert codes(bank) == ["damaged_options"]
+    shares = read_csv(tmp_path, "題目,選項A,選項B,答案,A,B\n一？,甲,乙,A,80%,20%\n")
+    assert [q.options for q in shares] == [("甲", "乙")]
+
+
+def test_a_picture_inside_a_cell_of_wps_is_reported(tmp_path: Path) -> None:
+    stem = '"=DISPIMG(""ID_7F"",1)"'
+    bank = read_csv(tmp_path, f"文章,題目,A,B,答案\n某文。,{stem},甲,乙,A\n無,二？,甲,乙,B\n")
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [(2, "題目", "picture")]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq.questions import Origin, RowProblem, SourceId
+from zhmcq.reading._drafts.stem_keys import StemKey
 from zhmcq.zh._truth import truth_of
 
 __all__ = [
@@ -73,6 +74,15 @@ NOTES = {
     "image_options": (
         "error",
         "holds a picture, or a label without a text; a text model can't see pictures",
+    ),
+    "key_with_text": ("warning", "holds other text after the key, which was left out"),
+    "picture": ("warning", "holds a picture, which a text model can't see"),
+    "rounded_id": (
+        "warning",
+        (
+            "is a number of which Excel keeps or shows only the first digits: the last ones may "
+            "be zeros that it put there; type such ids as text"
+        ),
     ),
     "bad_json": ("error", "this line is not json"),
     "repeated_name": (
@@ -168,6 +178,9 @@ class Draft:
             wanted.
         notes: What the cells left in doubt, as (header, code).
         sub: The number of a sub-question within its item, from 1; 0 for an item of its own.
+        stem_key: What may be a key inside the stem; all rows together show whether it is one.
+        options_in_text: Whether the options were found inside one text, where what looks like
+            options may be something else.
     """
 
     origin: Origin
@@ -187,6 +200,8 @@ class Draft:
     heading: Heading = field(default_factory=Heading)
     cells: Mapping[str, Any] | None = None
     notes: list[tuple[str, str]] = field(default_factory=list)
+    stem_key: StemKey | None = None
+    options_in_text: bool = False
 
 
 #: What comes out of a file, in its order: a heading before the drafts under it, and problems of

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.questions import Origin, SourceId
+from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import (
     Columns,
     Draft,
@@ -17,9 +17,10 @@ from zhmcq.reading._drafts.draft import (
     ReadRequest,
     labels_marked_right,
 )
-from zhmcq.reading._drafts.embedded import split_item
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout, recognise
+from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.json_options import options_of, text_of
+from zhmcq.reading._drafts.sub_questions import split_item
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
     RepeatedNameError,
@@ -27,7 +28,7 @@ from zhmcq.reading._formats.json_files import (
     repeated_names,
 )
 from zhmcq.reading._formats.table import tracked
-from zhmcq.zh._fold import fold_name, tidy
+from zhmcq.zh._fold import fold_name
 
 __all__ = ["ItemReader", "record_drafts", "top_items"]
 
@@ -281,7 +282,7 @@ class ItemReader:
                 if text := text_of(values[column]):
                     setattr(draft, name, text)
                     break
-        draft.source_id = _source_id(values, layout)
+        _take_id(draft, values, layout)
         answers = [values[column] for column in layout.fields.get("answer", ())]
         draft.has_key_field = bool(answers or layout.rights)
         draft.answer = next((a for a in answers if a not in (None, "", [])), None)
@@ -400,17 +401,20 @@ def _parallel(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _source_id(values: Sequence[Any], layout: HeaderLayout) -> SourceId:
+def _take_id(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
     for column in layout.fields.get("id", ()):
         value = values[column]
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-            return tidy(value) if isinstance(value, str) else value
-    return None
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            draft.source_id, rounded = given_id(value)
+            if draft.source_id is not None:
+                draft.notes += [(layout.headers[column], "rounded_id")] if rounded else []
+                return
 
 
 def _take_options(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
     for column in layout.fields.get("options", ()):
         draft.options, draft.labels, right = options_of(values[column])
+        draft.options_in_text = isinstance(values[column], str) and not draft.labels
         if draft.options:
             if right is not None and draft.answer is None:
                 draft.answer, draft.has_key_field = right, True

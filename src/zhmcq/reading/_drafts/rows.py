@@ -6,9 +6,10 @@ import datetime as dt
 import re
 from typing import Any
 
-from zhmcq.questions import Origin, SourceId
+from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, Heading, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
+from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
 from zhmcq.reading._formats.table import CellRow, SourceRow
@@ -23,6 +24,10 @@ _ASKS = re.compile(r"[?？]|下列|何者|[(（]\s*[)）]|_{2,}")
 _NUMBERED = re.compile(r"^\W*\d+\W*$")
 _CORRECTION = re.compile(r"更正|修正|correctedanswer")
 _UNCORRECTED = frozenset({"", "无", "无更正", "未更正", "不更正", "无修正", "否", "none", "no"})
+# How WPS writes a picture inside a cell.
+_CELL_PICTURE = "DISPIMG("
+# What a header gets that is there already.
+_SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source")
 
@@ -58,6 +63,7 @@ class RowReader:
             (cells, [fold_name(cell) for cell in cells]) for cells in layout.rows.values()
         ]
         self._questions = layout.columns_of_questions()
+        self._again = _columns_again(layout)
         self._above: tuple[int, str] = (0, "")
         self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
@@ -109,8 +115,8 @@ class RowReader:
             labels=layout.labels,
             heading=self.heading,
             has_key_field=bool(layout.fields.get("answer") or layout.rights),
-            source_id=self._source_id(row),
         )
+        self._take_id(row, draft)
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
@@ -124,6 +130,13 @@ class RowReader:
         self._take_options(row, draft)
         if not layout.wrong:
             draft.answer = self._answer(row)
+        self._note_pictures(row, draft)
+        if any(map(row.text, self._again)):
+            draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
+        draft.answer = self._answer(row)
+        self._note_pictures(row, draft)
+        if any(map(row.text, self._again)):
+            draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:
@@ -135,12 +148,16 @@ class RowReader:
     def _text(self, row: CellRow, name: str) -> str:
         return next((t for c in self.layout.fields.get(name, ()) if (t := row.text(c))), "")
 
-    def _source_id(self, row: CellRow) -> SourceId:
+    def _take_id(self, row: CellRow, draft: Draft) -> None:
         column = self.layout.first("id")
-        if column is None:
-            return None
-        shown = _shown(row.text(column), row.value(column))
-        return shown if shown != "" else None
+        if column is None or not row.text(column):
+            return
+        shown = row.text(column)
+        draft.source_id, rounded = given_id(row.value(column), shown)
+        if isinstance(draft.source_id, int):
+            row.texts[column] = str(draft.source_id)
+        if rounded:
+            draft.notes.append((self.layout.headers[column], "rounded_id"))
 
     def _group(self, row: CellRow) -> str:
         """The group; a column 題組 may only say whether there is one, which names none."""
@@ -204,6 +221,7 @@ class RowReader:
             self._note_dates(row, draft)
         elif "options" in layout.fields and (text := self._text(row, "options")):
             draft.options, draft.labels = options_of_text(text)
+            draft.options_in_text = not draft.labels
         stem = layout.first("stem")
         if stem is not None:
             self._note(row, draft, stem)
@@ -223,8 +241,24 @@ class RowReader:
         draft.answer = [True, *[False] * len(wrong)] if right else None
 
     def _note(self, row: CellRow, draft: Draft, column: int) -> None:
-        if row.notes and column in row.notes:
+        if row.notes and row.notes.get(column, "picture") not in ("picture", "image_options"):
             draft.notes.append((self.layout.headers[column], row.notes[column]))
+
+    def _note_pictures(self, row: CellRow, draft: Draft) -> None:
+        """A picture in place of an option is an error; elsewhere it is said to be there."""
+        options = (*self.layout.options, *self.layout.wrong)
+        for column, code in sorted(row.notes.items()) if row.notes else ():
+            if code in ("picture", "image_options"):
+                instead = code == "image_options" and column in (
+                    *self.layout.options,
+                    *self.layout.wrong,
+                )
+                headers = self.layout.headers
+                header = headers[column] if column < len(headers) else ""
+                draft.notes.append((header, code if instead else "picture"))
+        for name in ("passage", "stem"):
+            if _CELL_PICTURE in getattr(draft, name):
+                draft.notes.append((self.layout.header(name), "picture"))
 
     def _note_dates(self, row: CellRow, draft: Draft) -> None:
         values = [(c, row.value(c)) for c in self.layout.options if row.text(c)]
@@ -238,6 +272,16 @@ class RowReader:
 def _is_yes_or_no(text: str) -> bool:
     """Whether a text is a word for true or false; a letter such as F may name a group."""
     return truth_of(text) is not None and not (len(text) == 1 and text.isascii())
+
+
+def _columns_again(layout: HeaderLayout) -> list[int]:
+    """Columns of options whose headers are those of the options before them: A B C A B C D."""
+    names = {layout.headers[column] for column in layout.options}
+    return [
+        column
+        for column, header in enumerate(layout.headers)
+        if column not in layout.options and _SECOND_NAME.sub("", header) in names
+    ]
 
 
 def _is_day(value: Any) -> bool:
