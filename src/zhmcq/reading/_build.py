@@ -15,12 +15,13 @@ from zhmcq.reading._convention import Convention
 from zhmcq.reading._drafts.draft import NOTES, Draft
 from zhmcq.reading._drafts.option_cells import (
     is_image_only,
+    labels_begin_again,
     misprinted_prefix,
     prefix_of,
     strip_prefixes,
     without_prefixes,
 )
-from zhmcq.reading._keys import Key, read_key
+from zhmcq.reading._keys import Key, read_index, read_key
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh._labels import label_index
@@ -121,7 +122,7 @@ class _Attempt:
         stem, options, labels = self._options(stated)
         self._unusable(options)
         several = stated == "multiple" or says_multiple(draft.stem)
-        key = read_key(draft.answer, options, labels, self.convention, several=several)
+        key = self._key(options, labels, several=several)
         if key.code == "no_key":
             if draft.has_key_field:
                 self._warn("answer", key.code, key.message)
@@ -146,6 +147,23 @@ class _Attempt:
             source_id=draft.source_id,
             origin=draft.origin,
         )
+
+    def _key(self, options: Sequence[str], labels: tuple[str, ...], *, several: bool) -> Key:
+        """The key, which the options' own marks must not contradict."""
+        draft = self.draft
+        if draft.key_is_index:
+            key = read_index(draft.answer, options, self.convention.index_base)
+        else:
+            key = read_key(draft.answer, options, labels, self.convention, several=several)
+        if draft.right is not None and key.indexes is not None:
+            marked = [index for index, right in enumerate(draft.right) if right]
+            if sorted(key.indexes) != marked:
+                message = (
+                    f"the key {str(draft.answer)[:40]!r} names another option than the one that "
+                    "is marked as right"
+                )
+                return Key(None, "ambiguous_answer", message)
+        return key
 
     def _id(self) -> str:
         given = self.draft.source_id
@@ -198,6 +216,9 @@ class _Attempt:
 
     def _misprint(self, options: list[str]) -> list[str]:
         """One label prefix that breaks the sequence: the key must not depend on it."""
+        if labels_begin_again(options):
+            message = "the options' labels begin again: these are the options of two questions"
+            self._reject("options", "damaged_options", message)
         index = misprinted_prefix(options)
         if index is None:
             return options

@@ -14,6 +14,7 @@ from zhmcq.reading._drafts.vocabulary import (
     is_spelled,
     option_label,
     right_label,
+    wrong_label,
 )
 from zhmcq.reading._formats.table import MAX_COLUMNS
 from zhmcq.zh._fold import fold_name, normal_text
@@ -35,6 +36,8 @@ class HeaderLayout:
         options: Column indexes of the options, in order.
         labels: The options' names as their headers say them (``("1", "2", …)``).
         rights: Columns that say whether an option is right, by its label.
+        wrong: Columns that hold a wrong answer each, beside one that holds the right answer; none
+            where the options have columns of their own.
     """
 
     row: int
@@ -43,6 +46,7 @@ class HeaderLayout:
     options: list[int] = field(default_factory=list)
     labels: tuple[str, ...] = ()
     rights: dict[str, int] = field(default_factory=dict)
+    wrong: list[int] = field(default_factory=list)
 
     def first(self, name: str) -> int | None:
         """The preferred column of a field."""
@@ -91,11 +95,12 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
     layout = HeaderLayout(row, _distinct_names(cells))
     ranked: dict[str, list[tuple[int, int]]] = {}
     labelled: list[tuple[int, str]] = []
-    for column, cell in enumerate(cells):
-        if not cell:
-            continue
+    wrong: list[tuple[int, str]] = []
+    for column, cell in ((column, cell) for column, cell in enumerate(cells) if cell):
+        if (label := wrong_label(cell)) is not None:
+            wrong.append((column, label))
         # "options" would be the option S, were the vocabulary not looked up first.
-        if not is_spelled(cell) and (label := option_label(cell)):
+        elif not is_spelled(cell) and (label := option_label(cell)):
             labelled.append((column, label))
         elif label := right_label(cell):
             layout.rights.setdefault(label, column)
@@ -103,6 +108,8 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
             ranked.setdefault(match[0], []).append((match[1], column))
     layout.options, layout.labels = _option_run(labelled)
     layout.fields = {name: [c for _, c in sorted(indexes)] for name, indexes in ranked.items()}
+    if not layout.options and "answer" in layout.fields:
+        layout.wrong = [column for column, _ in sorted(wrong, key=lambda w: label_index(w[1]))]
     if "id" not in layout.fields and cells and not cells[0]:
         layout.fields["id"] = [0]
     lacks_stem = "stem" not in layout.fields and not stem_is_named

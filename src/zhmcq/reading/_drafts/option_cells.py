@@ -17,6 +17,7 @@ from zhmcq.zh._labels import (
 
 __all__ = [
     "is_image_only",
+    "labels_begin_again",
     "misprinted_prefix",
     "prefix_label",
     "prefix_of",
@@ -45,6 +46,7 @@ _IMAGE = re.compile(
 )
 
 
+_LABELS_ONLY = re.compile(r"[A-Za-zＡ-Ｚａ-ｚ甲乙丙丁戊己、，,和與与及\s]+")
 _ENGLISH = re.compile(rf"\s*(?:{label_pattern('spaced')})\s+[A-Za-z]")
 
 
@@ -82,6 +84,26 @@ def misprinted_prefix(options: Sequence[str]) -> int | None:
     if len(matches) >= 4 and len(wrong) == 1 and bracketed and letters:
         return wrong[0]
     return None
+
+
+def labels_begin_again(options: Sequence[str]) -> bool:
+    """Whether all options bear labels that go from the first on twice: A, B, C, A, B, C, D."""
+    matches = _prefixes(options)
+    if not matches:
+        return False
+    names = [prefix_label(match) for match in matches]
+    written = all(match.lastgroup in ("bracketed", "marked") for match in matches)
+    texts = [text for text in _without(options, matches) if text]
+    # ①② and A、B are themselves options: which of the statements are right.
+    if not (written and all(map(str.isalpha, names))) or all(map(_LABELS_ONLY.fullmatch, texts)):
+        return False
+    labels = [label_index(name) for name in names]
+    starts = [index for index, label in enumerate(labels) if label == 0]
+    if len(starts) < 2 or starts[0] != 0:
+        return False
+    ends = [*starts[1:], len(labels)]
+    runs = [labels[start:end] for start, end in zip(starts, ends, strict=True)]
+    return all(len(run) > 1 and run == list(range(len(run))) for run in runs)
 
 
 def without_prefixes(options: Sequence[str]) -> list[str]:

@@ -15,10 +15,12 @@ from zhmcq.reading._drafts.draft import (
     DraftItem,
     Heading,
     ReadRequest,
+    is_index,
     labels_marked_right,
 )
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
+from zhmcq.reading._drafts.vocabulary import names_index
 from zhmcq.reading._formats.table import CellRow, Sheet, SourceRow, tracked
 from zhmcq.zh._fold import fold_name
 
@@ -29,7 +31,7 @@ _HEADER_ROWS = 40
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
 _RULE = re.compile(r":?[-=]{2,}:?")
 _DAYS = range(36_526, 55_153)
-_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
+_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group", "picture")
 
 
 def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[DraftItem, None, None]:
@@ -95,6 +97,8 @@ class RowReader:
         self.heading = Heading(layout.as_columns(), options, layout.headers)
         self._indexes = {header: index for index, header in enumerate(layout.headers)}
         self._header_texts = [fold_name(header) for header in layout.headers]
+        keys = [layout.headers[column] for column in layout.fields.get("answer", ())]
+        self._index_keys = bool(keys) and all(map(names_index, keys))
         self._above: tuple[int, str] = (0, "")
 
     def is_header(self, row: CellRow) -> bool:
@@ -147,6 +151,7 @@ class RowReader:
         self._take_passage(row, draft)
         self._take_options(row, draft)
         draft.answer = self._answer(row)
+        draft.key_is_index = self._index_keys and is_index(draft.answer)
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:

@@ -1,0 +1,224 @@
+"""What an object in json is: a question, perhaps one, an option of one, or something else."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Any
+
+from zhmcq.reading._drafts.headers import HeaderLayout, recognise
+from zhmcq.reading._drafts.json_options import are_option_objects, has_mark
+from zhmcq.zh._fold import fold_name
+from zhmcq.zh._kinds import kind_of
+
+__all__ = [
+    "Likeness",
+    "common_fields",
+    "flattened",
+    "is_title",
+    "layout_of",
+    "likeness",
+    "listed_rows",
+    "own_options",
+    "own_text",
+    "with_common",
+]
+
+# Names that a question's text may have, and the text of an option or a comment as well.
+_WORDS_OF_VAGUE_STEMS = "description title content 内容 sentence prompt query text"
+_VAGUE_STEMS = frozenset(_WORDS_OF_VAGUE_STEMS.split())
+# Names of keys that are names of labels as well.
+_WORDS_OF_VAGUE_KEYS = "label key correct target ans gold"
+_VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
+_TITLES = frozenset(("title", "questiontitle"))
+_WORDS_OF_TEXT_NAMES = "text html content value format lang language type markdown images image"
+_TEXT_NAMES = frozenset(_WORDS_OF_TEXT_NAMES.split())
+_WORDS_OF_SECTION_NAMES = (
+    "name title chapter chaptername chaptertitle section sectionname sectiontitle unit "
+    "unitname topicname categoryname 名称 标题 章节名称 大题"
+)
+_SECTION_NAMES = _WORDS_OF_SECTION_NAMES.split()
+
+
+class Likeness(IntEnum):
+    """How sure it is that an object is a question."""
+
+    NONE = 0
+    PERHAPS = 1  # a text that a question may have
+    LIKELY = 2  # and a key or a kind beside it
+    SURE = 3
+
+
+@functools.lru_cache(maxsize=1024)
+def _recognised(names: tuple[str, ...]) -> HeaderLayout:
+    return recognise(0, names)
+
+
+def layout_of(record: Iterable[Any]) -> HeaderLayout:
+    """What the names of a record say; cached, since a file has few sets of names."""
+    names = tuple(map(str, record))
+    return _recognised(names) if sum(map(len, names)) < 1000 else recognise(0, names)
+
+
+def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
+    """A record with what its objects hold added to its fields; choices stay as they are."""
+    flat: dict[str, Any] = {}
+    nested: list[Mapping[Any, Any]] = []
+    for name, value in item.items():
+        known = layout_of([name]).fields if isinstance(value, dict) else {}
+        if isinstance(value, dict) and ("stem" in known or not known):
+            if "stem" in known and _is_text_object(value):
+                flat[str(name)] = next(value[n] for n in ("text", "html", "content") if n in value)
+            else:
+                nested.append(value)
+        else:
+            flat[str(name)] = value
+    for inner in nested:
+        for name, value in inner.items():
+            flat.setdefault(str(name), value)
+    return flat
+
+
+def _is_text_object(value: Mapping[Any, Any]) -> bool:
+    """Whether an object is a text and how it is written: ``{"text": …, "format": "html"}``."""
+    return set(value) <= _TEXT_NAMES and any(
+        isinstance(value.get(name), str) for name in ("text", "html", "content")
+    )
+
+
+def is_title(name: str) -> bool:
+    """Whether a name is that of a title, which may be a paper's."""
+    return fold_name(name) in _TITLES
+
+
+def likeness(record: Mapping[Any, Any]) -> Likeness:
+    """How sure it is that an object is a question, by its names and their values."""
+    flat = flattened(record) if any(isinstance(v, dict) for v in record.values()) else record
+    layout = layout_of(flat)
+    pairs = list(flat.items())
+    stems = [pairs[c] for c in layout.fields.get("stem", ()) if _holds_text(pairs[c][1])]
+    if not stems:
+        return Likeness.NONE
+    sure = any(fold_name(name) not in _VAGUE_STEMS for name, _ in stems)
+    if layout.options or layout.wrong:
+        return Likeness.SURE
+    for name, value in (pairs[c] for c in layout.fields.get("options", ())):
+        if isinstance(value, list | dict) or (
+            isinstance(value, str) and value and (sure or not has_mark(flat))
+            and fold_name(name) not in ("option", "choice")
+        ):  # fmt: skip
+            return Likeness.SURE
+    if any(isinstance(value, list) and are_option_objects(value) for _, value in pairs):
+        return Likeness.SURE
+    if sure:
+        return Likeness.SURE
+    keys = [pairs[c] for c in layout.fields.get("answer", ()) if pairs[c][1] not in (None, "", [])]
+    if any(fold_name(name) not in _VAGUE_KEYS and _is_key(value) for name, value in keys):
+        return Likeness.SURE
+    if all(is_title(name) for name, _ in stems):
+        return Likeness.NONE
+    kinds = [pairs[c][1] for c in layout.fields.get("kind", ())]
+    if keys or any(isinstance(kind, str) and kind_of(kind) for kind in kinds):
+        return Likeness.LIKELY
+    return Likeness.PERHAPS
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, list) and bool(value) and all(isinstance(t, str) for t in value)
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a value is a key, rather than the mark of an option."""
+    return not isinstance(value, bool | dict) and value not in (0, 1)
+
+
+def own_text(record: Mapping[Any, Any], *, whole_document: bool = False) -> bool:
+    """Whether an object that holds questions has a text that they are about.
+
+    A title is none, nor is the description that a whole document has beside its title.
+    """
+    layout, pairs = layout_of(record), list(record.items())
+    titled = any(fold_name(str(name)) in _SECTION_NAMES for name in record)
+    columns = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
+    for name, value in (pairs[column] for column in columns):
+        if not _holds_text(value) or is_title(str(name)):
+            continue
+        if whole_document and titled and fold_name(str(name)) == "description":
+            continue
+        return True
+    return False
+
+
+def own_options(record: Mapping[Any, Any]) -> bool:
+    """Whether a record has options itself."""
+    layout, values = layout_of(record), list(record.values())
+    if any(values[column] not in (None, "", [], {}) for column in layout.fields.get("options", ())):
+        return True
+    return bool(layout.options or layout.wrong)
+
+
+def common_fields(record: Mapping[Any, Any], *, named: bool) -> dict[str, Any]:
+    """What an object says of all its questions: subject, source, kind.
+
+    Args:
+        record: The object.
+        named: Whether its name or title is a subject (a chapter's), or a kind (單選題).
+    """
+    fields = layout_of(record).fields
+    indexes = {index for name in ("subject", "source", "kind") for index in fields.get(name, ())}
+    common = {
+        str(name): value
+        for index, (name, value) in enumerate(record.items())
+        if index in indexes and isinstance(value, str) and value.strip()
+    }
+    if named and not any(name in layout_of(common).fields for name in ("subject",)):
+        for name, value in record.items():
+            if fold_name(str(name)) in _SECTION_NAMES and isinstance(value, str) and value.strip():
+                return common | section_field(value, common)
+    return common
+
+
+def section_field(name: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    """A section's name as the kind or the subject of its questions."""
+    if kind_of(name):
+        return {} if "kind" in layout_of(common).fields else {"kind": name}
+    return {"subject": name}
+
+
+def with_common(common: Mapping[str, Any], record: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """A record with what the objects around it say, where it says nothing of it itself."""
+    if not common:
+        return record
+    own, theirs = layout_of(record).fields, layout_of(common).fields
+    values = list(record.values())
+    said = {name for name, columns in own.items() if any(values[c] for c in columns)}
+    names = list(common)
+    taken = {names[column] for name in theirs.keys() - said for column in theirs[name]}
+    taken -= {name for name in record if record[name]}
+    return {**record, **{name: common[name] for name in taken}} if taken else record
+
+
+def listed_rows(data: Mapping[Any, Any]) -> list[dict[Any, Any]]:
+    """The rows of a table stored by columns; none where an object is no such table.
+
+    The columns are lists of one length, one of them the stems, or (as pandas writes them) objects
+    with one set of names.
+    """
+    values = list(data.values())
+    stem = layout_of(data).first("stem") if len(values) > 1 else None
+    if stem is None:
+        return []
+    if all(isinstance(value, dict) for value in values):
+        rows = list(values[stem])
+        same = all(value.keys() == values[stem].keys() for value in values)
+        if same and all(isinstance(text, str) for text in values[stem].values()):
+            return [{name: data[name][row] for name in data} for row in rows]
+        return []
+    if not all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
+        return []
+    if len(values[0]) < 2 or not all(isinstance(text, str) for text in values[stem]):
+        return []
+    return [dict(zip(data, row, strict=True)) for row in zip(*values, strict=True)]
