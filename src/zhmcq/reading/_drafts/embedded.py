@@ -72,6 +72,7 @@ _ITEM_LINE = re.compile(
 )
 _ITEM_INLINE = re.compile(rf"(?<![\d.$]){_ITEM}")
 _BLANK_NUMBER = re.compile(r"(?<![\d.:/])(\d{1,3})(?![\d.:/%])")
+_ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
 
@@ -198,7 +199,8 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     inside = find_embedded(text)
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
-    for separator in _LINE_SPLITS:
+    # The semicolon of &nbsp; parts nothing; html is read later.
+    for separator in _LINE_SPLITS[:1] if _ENTITY.search(text) else _LINE_SPLITS:
         parts = [tidied for part in separator.split(text) if (tidied := tidy(part))]
         if len(parts) >= 2:
             return parts, ()

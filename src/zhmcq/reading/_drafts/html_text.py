@@ -66,7 +66,7 @@ _SUBSCRIPTS = dict(
 _BLANKS = re.compile(r"[ \t]+")
 _LINE_END = re.compile(r"[ \t]*\n[ \t\n]*")
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
-_DATA_LINK = re.compile(r"(?<=\]\()\s*+data:[^()\s]++\s*+(?=\))")
+_DATA_LINK = re.compile(r"(?<=\]\()\s*+data:(?!sha256-)[^()\s]++\s*+(?=\))")
 
 
 def plain_text(text: str, *, marks: bool = False) -> str:

@@ -129,17 +129,23 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
     if names_index(name) and is_index(answer):
         draft.key_is_index = True
         if options.shuffled:
-            draft.notes.append((name, "ambiguous_answer"))
+            _reject_key(draft, name)
         return
     indexes = _by_id(answer, options)
     if indexes is None:
         if options.shuffled and not _names_text_or_label(answer, options):
-            draft.notes.append((name, "ambiguous_answer"))
+            _reject_key(draft, name)
         return
     if any(_may_be_number(part, options) for part in _parts(answer)):
-        draft.notes.append((name, "ambiguous_answer"))
+        _reject_key(draft, name)
         return
     draft.answer = [index in indexes for index in range(len(draft.options))]
+
+
+def _reject_key(draft: Draft, name: str) -> None:
+    """Note that a key may name two options; what it is tells nothing of the file's other keys."""
+    draft.notes.append((name, "ambiguous_answer"))
+    draft.answer, draft.key_is_index = None, False
 
 
 def _named_option(answer: Mapping[Any, Any], options: ListedOptions) -> Any:

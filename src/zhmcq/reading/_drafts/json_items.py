@@ -254,10 +254,11 @@ class ItemReader:
 
 def _holds_children(name: str, value: Any) -> bool:
     """Whether a field of an item holds questions, and not the item's options."""
-    parts = value if isinstance(value, list) else []
-    dicts = [part for part in parts if isinstance(part, dict | list)]
-    if not dicts or not any(isinstance(part, dict) for part in dicts):
+    if not isinstance(value, list) or not any(isinstance(part, dict) for part in value):
         return False
+    dicts = [part for part in value if isinstance(part, dict | list)]
+    if "options" in layout_of([name]).fields:
+        return holds_question(dicts[0])
     if any(holds_question(part) for part in dicts):
         return True
     # Questions of which nothing but a text is known, in a list that is called questions.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from zhmcq.questions import default_labels
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.html_text import picture_link
 from zhmcq.reading._drafts.vocabulary import FIELDS, option_label, right_label
@@ -196,8 +197,13 @@ def are_option_objects(values: Sequence[Any]) -> bool:
     """Whether a list holds options that bear marks of being right, or labels in order."""
     if len(values) < 2 or not all(isinstance(value, dict) for value in values):
         return False
+    if any(
+        isinstance(v, list) and v and isinstance(v[0], dict) for o in values for v in o.values()
+    ):
+        return False
     options = _options_of_objects(values)
-    said = isinstance(options.right, list) or (bool(options.labels) and _is_run(options.labels))
+    letters = bool(options.labels) and _are_letters(options.labels) and _is_run(options.labels)
+    said = isinstance(options.right, list) or letters
     return said and sum(map(bool, options.texts)) > 1 and not options.damaged
 
 
@@ -211,6 +217,8 @@ def chosen_labels(answer: Mapping[Any, Any]) -> list[str] | None:
 
 
 def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
+    if plain := _plain_objects(given):
+        return plain
     objects = [{str(name): value for name, value in option.items()} for option in given]
     if all(len(option) == 1 and option_label(next(iter(option))) for option in objects):
         single = [option_label(next(iter(option))) for option in objects]
@@ -235,6 +243,19 @@ def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
         labels = ()  # the key needs no numbers, and these may be ids
     ids = _ids_of(objects, names, text_name, labels)
     return ListedOptions(texts, labels, right, ids, damaged, _is_shuffled(objects, names))
+
+
+def _plain_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions | None:
+    """Quickly: objects that have a label and a text each, and nothing else."""
+    if any(len(option) != 2 or "text" not in option for option in given):
+        return None
+    texts = [option["text"] for option in given]
+    labels = [option.get("label", option.get("key")) for option in given]
+    if not all(isinstance(text, str) and len(text) > 2 for text in texts):
+        return None
+    if labels != list(default_labels(len(labels))):
+        return None
+    return ListedOptions([tidy(text) for text in texts], tuple(map(str, labels)))
 
 
 def _links(value: Any) -> list[str]:

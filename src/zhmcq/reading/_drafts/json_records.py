@@ -96,32 +96,36 @@ def likeness(record: Mapping[Any, Any]) -> Likeness:
     """How sure it is that an object is a question, by its names and their values."""
     flat = flattened(record) if any(isinstance(v, dict) for v in record.values()) else record
     layout = layout_of(flat)
+    if "stem" not in layout.fields:
+        return Likeness.NONE
     pairs = list(flat.items())
-    stems = [pairs[c] for c in layout.fields.get("stem", ()) if _holds_text(pairs[c][1])]
+    stems = [pairs[c] for c in layout.fields["stem"] if _holds_text(pairs[c][1])]
     if not stems:
         return Likeness.NONE
-    sure = any(fold_name(name) not in _VAGUE_STEMS for name, _ in stems)
-    if layout.options or layout.wrong:
+    if any(fold_name(str(name)) not in _VAGUE_STEMS for name, _ in stems):
         return Likeness.SURE
-    for name, value in (pairs[c] for c in layout.fields.get("options", ())):
-        if isinstance(value, list | dict) or (
-            isinstance(value, str) and value and (sure or not has_mark(flat))
-            and fold_name(name) not in ("option", "choice")
-        ):  # fmt: skip
-            return Likeness.SURE
-    if any(isinstance(value, list) and are_option_objects(value) for _, value in pairs):
-        return Likeness.SURE
-    if sure:
+    if layout.options or layout.wrong or _offers_options(flat, layout):
         return Likeness.SURE
     keys = [pairs[c] for c in layout.fields.get("answer", ()) if pairs[c][1] not in (None, "", [])]
-    if any(fold_name(name) not in _VAGUE_KEYS and _is_key(value) for name, value in keys):
+    if any(fold_name(str(name)) not in _VAGUE_KEYS and _is_key(value) for name, value in keys):
         return Likeness.SURE
-    if all(is_title(name) for name, _ in stems):
+    if all(is_title(str(name)) for name, _ in stems):
         return Likeness.NONE
     kinds = [pairs[c][1] for c in layout.fields.get("kind", ())]
     if keys or any(isinstance(kind, str) and kind_of(kind) for kind in kinds):
         return Likeness.LIKELY
     return Likeness.PERHAPS
+
+
+def _offers_options(record: Mapping[Any, Any], layout: HeaderLayout) -> bool:
+    """Whether a record has a field of options, or a list of what can only be options."""
+    pairs = list(record.items())
+    for name, value in (pairs[column] for column in layout.fields.get("options", ())):
+        if isinstance(value, list | dict):
+            return True
+        if isinstance(value, str) and value and fold_name(str(name)) not in ("option", "choice"):
+            return not has_mark(record)
+    return any(isinstance(value, list) and are_option_objects(value) for _, value in pairs)
 
 
 def _holds_text(value: Any) -> bool:

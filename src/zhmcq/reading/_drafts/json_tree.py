@@ -144,7 +144,7 @@ class _Walk:
         value = place.value
         if isinstance(value, dict):
             return self._take_object(place)
-        if isinstance(value, list):
+        if isinstance(value, list) and (id(value) in self.holders or not place.among_questions):
             return self._take_list(place)
         if place.among_questions:
             self.found.items.append(value)

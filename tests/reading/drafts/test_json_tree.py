@@ -1,0 +1,184 @@
+"""Questions are found at any depth of a document, and what is skipped is said to be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zhmcq.errors import ReadError
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import read_bank
+from zhmcq.reading._drafts.json_tree import find_items
+
+
+def two(stem: str, **more: Any) -> dict[str, Any]:
+    return {"question": stem, "options": ["一", "二"], "answer": "B", **more}
+
+
+def read_json(tmp_path: Path, data: Any) -> QuestionBank:
+    path = tmp_path / "bank.json"
+    path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    return read_bank(path)
+
+
+def read_lines(tmp_path: Path, *records: Any) -> QuestionBank:
+    path = tmp_path / "bank.jsonl"
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return read_bank(path)
+
+
+def nested(value: Any, names: list[str]) -> Any:
+    for name in names:
+        value = {name: value} if name else [value]
+    return value
+
+
+@given(st.lists(st.sampled_from(["", "data", "payload", "頁", "x"]), max_size=30))
+def test_questions_are_found_under_any_names(names: list[str]) -> None:
+    found = find_items(nested([two("甲？"), two("乙？")], names))
+    assert [item["question"] for item in found.items] == ["甲？", "乙？"]
+    assert found.skipped == []
+
+
+def test_questions_three_hundred_levels_deep_are_found() -> None:
+    found = find_items(nested([two("甲？")], ["x"] * 300))
+    assert [item["question"] for item in found.items] == ["甲？"]
+
+
+def test_pages_of_questions_number_their_questions(tmp_path: Path) -> None:
+    pages = [
+        {"page": 1, "results": [two("甲？"), two("乙？", answer="Z")]},
+        {"page": 2, "results": []},
+        {"page": 3, "results": [two("丙？")]},
+    ]
+    bank = read_json(tmp_path, pages)
+    assert [(q.id, q.stem, q.group) for q in bank] == [("row1", "甲？", ""), ("row3", "丙？", "")]
+    assert [(p.row, p.code) for p in bank.problems] == [(2, "answer_out_of_range")]
+
+
+def test_a_line_may_be_a_page_of_questions(tmp_path: Path) -> None:
+    bank = read_lines(
+        tmp_path,
+        {"page": 1, "results": [two("甲？", id=7), two("乙？", id=8)]},
+        two("丙？", id=9),
+    )
+    assert [(q.id, q.origin.row if q.origin else 0) for q in bank] == [("7", 1), ("8", 1), ("9", 2)]
+
+
+def test_a_chapters_name_is_the_subject_of_its_questions(tmp_path: Path) -> None:
+    data = {
+        "title": "題庫",
+        "chapters": [
+            {"id": 1, "name": "力學", "questions": [two("甲？")]},
+            {"id": 2, "name": "光學", "sections": [{"questions": [two("乙？"), two("丙？",
+                                                     subject="電學")]}]},
+        ],
+    }  # fmt: skip
+    assert [(q.subject, q.id) for q in read_json(tmp_path, data)] == [
+        ("力學", "row1"),
+        ("光學", "row2"),
+        ("電學", "row3"),
+    ]
+
+
+def test_the_name_of_a_list_is_a_kind_or_a_subject(tmp_path: Path) -> None:
+    data = {
+        "國文": [two("甲？")],
+        "是非題": [{"content": "雪是熱的。", "answer": False}],
+        "data": [two("乙？")],
+    }
+    bank = read_json(tmp_path, data)
+    assert [(q.subject, q.kind) for q in bank] == [
+        ("國文", "single"),
+        ("", "true_false"),
+        ("", "single"),
+    ]
+
+
+def test_the_description_of_a_whole_paper_is_no_passage(tmp_path: Path) -> None:
+    paper = {"title": "小考", "description": "第一次", "questions": [two("甲？")]}
+    assert read_json(tmp_path, paper)[0].passage == ""
+    item = {"description": "某島有河。", "questions": [two("甲？")]}
+    assert read_json(tmp_path, [item])[0].passage == "某島有河。"
+
+
+def test_other_lists_are_said_to_be_skipped(tmp_path: Path) -> None:
+    data = {
+        "questions": [two("甲？")],
+        "users": [{"id": 1, "name": "某"}, {"id": 2, "name": "某"}],
+        "tags": ["x"],
+    }
+    bank = read_json(tmp_path, data)
+    assert len(bank) == 1
+    assert [(p.row, p.column, p.code, p.severity) for p in bank.problems] == [
+        (0, "users", "skipped_row", "warning")
+    ]
+    assert "2 records" in bank.problems[0].message
+    lines = read_lines(tmp_path, data, data)
+    assert [(p.row, p.code) for p in lines.problems if p.code != "duplicate"] == [
+        (1, "skipped_row")
+    ]
+
+
+def test_what_stands_among_questions_is_a_problem_each(tmp_path: Path) -> None:
+    bank = read_json(tmp_path, {"questions": [two("甲？"), None, {}, "乙？", [], {"foo": 1}]})
+    assert len(bank) == 1
+    assert [(p.row, p.code) for p in bank.problems] == [(n, "no_question") for n in range(2, 7)]
+
+
+def test_a_sub_question_that_is_none_leaves_the_others(tmp_path: Path) -> None:
+    item = {"passage": "文", "questions": [two("甲？"), {"foo": 1}, None, two("乙？")]}
+    bank = read_json(tmp_path, [item])
+    assert [(q.stem, q.passage, q.group) for q in bank] == [
+        ("甲？", "文", "item1"),
+        ("乙？", "文", "item1"),
+    ]
+    assert [(p.row, p.code) for p in bank.problems] == [(1, "no_question"), (1, "no_question")]
+
+
+@pytest.mark.parametrize("name", ["shared_stem", "共用題干", "passage", "content", "stimulus"])
+def test_sub_questions_share_a_text(tmp_path: Path, name: str) -> None:
+    bank = read_json(tmp_path, [{name: "文", "sub_questions": [two("甲？"), two("乙？")]}])
+    assert [(q.stem, q.passage, q.group) for q in bank] == [
+        ("甲？", "文", "item1"),
+        ("乙？", "文", "item1"),
+    ]
+
+
+def test_sub_questions_may_share_their_options(tmp_path: Path) -> None:
+    parts = [{"stem": "甲？", "answer": "C"}, {"stem": "乙？", "answer": "A"}]
+    data = [{"options": {"A": "春", "B": "夏", "C": "秋"}, "questions": parts}]
+    assert [(q.stem, q.options, q.answer) for q in read_json(tmp_path, data)] == [
+        ("甲？", ("春", "夏", "秋"), (2,)),
+        ("乙？", ("春", "夏", "秋"), (0,)),
+    ]
+
+
+def test_a_question_with_others_beside_it_is_no_passage(tmp_path: Path) -> None:
+    bank = read_json(tmp_path, [two("甲？", similar=[two("乙？", answer="A")])])
+    assert [(q.stem, q.passage, q.answer) for q in bank] == [("甲？", "", (1,)), ("乙？", "", (0,))]
+
+
+def test_a_whole_document_may_be_one_item_with_parts(tmp_path: Path) -> None:
+    bank = read_json(tmp_path, [["文一。"], [two("甲？"), two("乙？")], "7"])
+    assert [(q.id, q.passage) for q in bank] == [("7-1", "文一。"), ("7-2", "文一。")]
+
+
+@pytest.mark.parametrize("data", [{"a": [{"b": 1}]}, {"title": "題"}, [], {"x": {"y": [1, 2]}}])
+def test_a_document_without_a_question_is_refused(tmp_path: Path, data: Any) -> None:
+    with pytest.raises(ReadError, match="expected a list of questions"):
+        read_json(tmp_path, data)
+
+
+def test_statements_with_true_and_false_are_questions(tmp_path: Path) -> None:
+    data = [{"content": "雪是熱的。", "answer": False}, {"content": "雪是冷的。", "answer": True}]
+    assert [(q.kind, q.options, q.answer) for q in read_json(tmp_path, data)] == [
+        ("true_false", ("正確", "錯誤"), (1,)),
+        ("true_false", ("正確", "錯誤"), (0,)),
+    ]
