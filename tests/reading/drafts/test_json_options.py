@@ -63,6 +63,13 @@ def test_a_question_of_which_no_option_is_right_has_no_key(tmp_path: Path) -> No
     assert [(p.code, p.severity) for p in bank.problems] == [("no_key", "warning")]
 
 
+def test_marks_may_be_listed_beside_the_options(tmp_path: Path) -> None:
+    choices = ["春天", "夏天", "秋天"]
+    assert question(tmp_path, targets={"choices": choices, "labels": [0, 1, 0]})[1] == (1,)
+    assert question(tmp_path, choices=choices, answer=[0, 1, 0])[1] == (1,)
+    assert question(tmp_path, choices=choices, answer=[True, False, True])[1] == (0, 2)
+
+
 def test_what_a_student_chose_is_no_key(tmp_path: Path) -> None:
     options = [{"text": "春天", "checked": False}, {"text": "夏天", "checked": True}]
     assert question(tmp_path, options=options) == (("春天", "夏天"), None)

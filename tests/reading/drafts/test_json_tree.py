@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zhmcq.errors import ReadError
+from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
 from zhmcq.reading._drafts.json_tree import find_items
@@ -170,10 +170,90 @@ def test_a_whole_document_may_be_one_item_with_parts(tmp_path: Path) -> None:
     assert [(q.id, q.passage) for q in bank] == [("7-1", "文一。"), ("7-2", "文一。")]
 
 
-@pytest.mark.parametrize("data", [{"a": [{"b": 1}]}, {"title": "題"}, [], {"x": {"y": [1, 2]}}])
+@pytest.mark.parametrize("data", [{"title": "題"}, [], {"x": {"y": [1, 2]}}])
 def test_a_document_without_a_question_is_refused(tmp_path: Path, data: Any) -> None:
     with pytest.raises(ReadError, match="expected a list of questions"):
         read_json(tmp_path, data)
+
+
+def test_a_document_of_other_records_is_refused_with_their_names(tmp_path: Path) -> None:
+    with pytest.raises(ColumnsError, match="found '甲欄'"):
+        read_json(tmp_path, {"x": {"rows": [{"甲欄": 1}]}})
+
+
+def test_the_callers_own_name_finds_the_questions(tmp_path: Path) -> None:
+    path = tmp_path / "bank.json"
+    record = {"甲欄": "何時？", "乙欄": ["春天", "夏天"], "丙欄": "B"}
+    path.write_text(json.dumps({"x": {"rows": [record, record]}}), encoding="utf-8")
+    bank = read_bank(path, columns={"stem": "甲欄", "options": "乙欄", "answer": "丙欄"})
+    assert [(q.stem, q.options, q.answer) for q in bank] == [("何時？", ("春天", "夏天"), (1,))] * 2
+
+
+def test_records_by_their_names_are_a_question_each(tmp_path: Path) -> None:
+    data = {"questions": {"12": two("甲？"), "15": two("乙？", answer="A")}}
+    assert [(q.id, q.stem, q.answer) for q in read_json(tmp_path, data)] == [
+        ("12", "甲？", (1,)),
+        ("15", "乙？", (0,)),
+    ]
+    languages = {"en": two("When?"), "zh": two("何時？")}
+    assert [q.stem for q in read_lines(tmp_path, languages)] == ["When?", "何時？"]
+
+
+def test_a_text_beside_questions_that_may_be_theirs_is_reported(tmp_path: Path) -> None:
+    item = {"dialogue": "某島有兩條河。" * 5, "parts": [two("甲？"), two("乙？")]}
+    bank = read_json(tmp_path, [item])
+    assert [q.passage for q in bank] == ["", ""]
+    assert [(p.column, p.code, p.severity) for p in bank.problems] == [
+        ("dialogue", "skipped_row", "warning")
+    ]
+    path = tmp_path / "bank.json"
+    named = read_bank(path, columns={"passage": "dialogue"})
+    assert [q.passage for q in named] == ["某島有兩條河。" * 5] * 2
+    assert named.problems == []
+
+
+def test_the_names_of_fields_may_begin_with_question(tmp_path: Path) -> None:
+    options = [
+        {"optionId": 1001, "optionTag": "A", "optionContent": "春天"},
+        {"optionId": 1002, "optionTag": "B", "optionContent": "夏天"},
+    ]
+    record = {"questionContent": "何時？", "questionOptions": options, "rightAnswer": "B"}
+    bank = read_json(tmp_path, {"examPaper": {"paperName": "卷", "types": [{"list": [record]}]}})
+    assert [(q.stem, q.options, q.labels, q.answer) for q in bank] == [
+        ("何時？", ("春天", "夏天"), ("A", "B"), (1,))
+    ]
+
+
+def test_texts_may_be_objects(tmp_path: Path) -> None:
+    item = {
+        "structure": {
+            "query": {"text": "<p>何時？</p>", "type": "html"},
+            "options": [{"text": "<p>春天</p>"}, {"text": "<p>夏天</p>"}],
+            "correct_answer": "夏天",
+        }
+    }
+    bank = read_json(tmp_path, {"data": [{"_id": "x1", "type": "quiz", **item}]})
+    assert [(q.stem, q.options, q.answer) for q in bank] == [("何時？", ("春天", "夏天"), (1,))]
+
+
+@pytest.mark.parametrize("depth", [60, 300])
+def test_questions_inside_questions_have_a_limit(tmp_path: Path, depth: int) -> None:
+    item: Any = two("甲？")
+    for _ in range(depth):
+        item = {"passage": "文", "questions": [item]}
+    bank = read_json(tmp_path, [two("乙？"), item])
+    assert [q.stem for q in bank] == ["乙？"]
+    assert [(p.row, p.code) for p in bank.problems] == [(2, "nested_questions")]
+
+
+@pytest.mark.parametrize("name", ["options", "answers", "question", "x", "image", "passage"])
+@pytest.mark.parametrize("kind", [dict, list])
+def test_values_of_any_depth_are_read_or_reported(tmp_path: Path, name: str, kind: type) -> None:
+    value: Any = "深"
+    for _ in range(300):
+        value = {"a": value} if kind is dict else [value]
+    bank = read_json(tmp_path, [two("甲？"), two("乙？", **{name: value})])
+    assert len(bank) + len({p.row for p in bank.problems if p.severity == "error"}) == 2
 
 
 def test_statements_with_true_and_false_are_questions(tmp_path: Path) -> None:

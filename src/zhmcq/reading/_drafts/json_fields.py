@@ -24,6 +24,7 @@ __all__ = ["fill_draft"]
 
 _TEXT_FIELDS = ("stem", "passage", "kind", "subject", "explanation", "source", "group")
 _SAYS_RIGHT = re.compile(r"correct|right|正确|index|idx")
+_NAMES_MARKS = re.compile(r"label|correct|right|answer|target|gold|正确|答案")
 _BETWEEN_IDS = re.compile(r"[\s,;|、，；]+")
 
 
@@ -59,7 +60,8 @@ def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> Non
         draft.answer = labels_marked_right(
             {label: text_of(values[column]) for label, column in layout.rights.items()}
         )
-    _take_marks(draft, options.right)
+    right = options.right
+    _take_marks(draft, _listed_marks(draft, values, layout) if right is None else right)
     _drop_last_empty(draft)
 
 
@@ -125,6 +127,8 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
         answer = _named_option(answer, options) if chosen is None else chosen
     elif isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
         answer = [_named_option(part, options) for part in answer]
+    if _are_marks(answer, len(options.texts)):
+        answer = [bool(part) for part in answer]
     draft.answer = answer
     if names_index(name) and is_index(answer):
         draft.key_is_index = True
@@ -146,6 +150,32 @@ def _reject_key(draft: Draft, name: str) -> None:
     """Note that a key may name two options; what it is tells nothing of the file's other keys."""
     draft.notes.append((name, "ambiguous_answer"))
     draft.answer, draft.key_is_index = None, False
+
+
+def _listed_marks(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> list[bool] | None:
+    """The marks that a record without a key lists beside its options: ``"labels": [0, 1]``."""
+    if draft.answer is not None or len(draft.options) < 2:
+        return None
+    known = {column for columns in layout.fields.values() for column in columns}
+    found = [
+        value
+        for column, (name, value) in enumerate(zip(layout.headers, values, strict=True))
+        if column not in known
+        and isinstance(value, list)
+        and len(value) == len(draft.options)
+        and _NAMES_MARKS.search(fold_name(name))
+        and all(isinstance(mark, bool | int) and mark in (0, 1) for mark in value)
+    ]
+    return [bool(mark) for mark in found[0]] if len(found) == 1 else None
+
+
+def _are_marks(answer: Any, count: int) -> bool:
+    """Whether a key is a 0 or 1 for each option: more of them than numbers of two options."""
+    return (
+        isinstance(answer, list)
+        and len(answer) == count > 2
+        and all(type(part) is int and part in (0, 1) for part in answer)
+    )
 
 
 def _named_option(answer: Mapping[Any, Any], options: ListedOptions) -> Any:

@@ -20,7 +20,12 @@ from zhmcq.reading._drafts.json_records import (
     likeness,
     own_options,
 )
-from zhmcq.reading._drafts.json_tree import find_items, holds_question, named_parts
+from zhmcq.reading._drafts.json_tree import (
+    FoundItems,
+    find_items,
+    holds_question,
+    named_parts,
+)
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
     RepeatedNameError,
@@ -28,6 +33,7 @@ from zhmcq.reading._formats.json_files import (
     repeated_names,
 )
 from zhmcq.reading._formats.table import tracked
+from zhmcq.zh._fold import fold_name
 
 __all__ = ["ItemReader", "record_drafts"]
 
@@ -88,10 +94,20 @@ def _key_always_first(file: str, name: str) -> RowProblem:
     return RowProblem(0, name, "key_always_first", message, "warning", file)
 
 
-def _skipped_list(file: str, row: int, name: str, count: int) -> RowProblem:
-    what = f"the list {name!r}" if name else "a list"
-    message = f"{what} was skipped: none of its {count} records was recognised as a question"
-    return RowProblem(row, name, "skipped_row", message, "warning", file)
+def _said(found: FoundItems, file: str, row: int, said: set[str]) -> Iterator[RowProblem]:
+    """What is skipped beside the questions; each name once."""
+    messages = []
+    for name, count in found.skipped:
+        what = f"the list {name!r}" if name else "a list"
+        said_of = f"none of its {count} records was recognised as a question"
+        messages.append((name, f"{what} was skipped: {said_of}"))
+    for name in found.unread:
+        what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
+        messages.append((name, f'{what}: columns={{"passage": "{name[:40]}"}}'))
+    for name, message in messages:
+        if name not in said and len(said) < 1000:
+            said.add(name)
+            yield RowProblem(row, name, "skipped_row", message, "warning", file)
 
 
 def _or_error(item: Any, where: str) -> Any:
@@ -114,12 +130,11 @@ def _numbered_items(
     """
     what = f"Reading {request.path.name}"
     if isinstance(contents, JsonLines):
-        yield from _items_of_lines(tracked(contents.lines, contents.expected, what), request.name)
+        lines = tracked(contents.lines, contents.expected, what)
+        yield from _items_of_lines(lines, request)
         return
-    found = find_items(contents.value)
+    found = find_items(contents.value, _names(request, "stem"), _names(request, "passage"))
     items = found.items
-    if not items and isinstance(contents.value, dict) and request.columns:
-        items = [contents.value]
     if names := repeated_names(contents.value):
         items = [_or_error(item, f"{request.name}, item {n}") for n, item in enumerate(items, 1)]
         inside = [name for i in items if isinstance(i, RepeatedNameError) for name in i.names]
@@ -131,23 +146,29 @@ def _numbered_items(
             f"{type(contents.value).__name__} without one"
         )
     yield from enumerate(tracked(items, len(items), what), 1)
-    for name, count in found.skipped:
-        yield 0, _skipped_list(request.name, 0, name, count)
+    yield from ((0, problem) for problem in _said(found, request.name, 0, set()))
 
 
-def _items_of_lines(lines: Iterator[tuple[int, Any]], file: str) -> Iterator[tuple[int, Any]]:
+def _items_of_lines(
+    lines: Iterator[tuple[int, Any]], request: ReadRequest
+) -> Iterator[tuple[int, Any]]:
     """The lines' values; a page or chapter with questions comes as the list of these."""
     said: set[str] = set()
+    stems, passages = _names(request, "stem"), _names(request, "passage")
     for number, value in lines:
         if not isinstance(value, dict) or likeness(value) >= Likeness.SURE:
             yield number, value
             continue
-        found = find_items(value)
-        yield number, _Several(found.items) if found.items else value
-        for name, count in found.skipped:
-            if name not in said and len(said) < 1000:
-                said.add(name)
-                yield number, _skipped_list(file, number, name, count)
+        found = find_items(value, stems, passages)
+        # A line of which nothing is recognised is reported as it is.
+        yield number, _Several(found.items) if found.sure else value
+        yield from ((number, problem) for problem in _said(found, request.name, number, said))
+
+
+def _names(request: ReadRequest, field: str) -> Sequence[str]:
+    """What the caller calls a field."""
+    names = (request.columns or {}).get(field, ())
+    return [names] if isinstance(names, str) else [str(name) for name in names]
 
 
 class _Several(list[Any]):
@@ -171,6 +192,9 @@ class ItemReader:
         self.file = file
         self.failure: ColumnsError | None = None
         self.joined = ""
+        passages = (columns or {}).get("passage", ())
+        named = [passages] if isinstance(passages, str) else passages
+        self._passages = frozenset(fold_name(str(name)) for name in named)
         self._layouts: dict[tuple[str, ...], tuple[HeaderLayout, Heading]] = {}
 
     def drafts(self, item: Any, number: int) -> list[Draft]:
@@ -208,7 +232,7 @@ class ItemReader:
             # A question beside which others are listed is no passage.
             yield from _parallel(_merged(inherited, record))
             record = {}
-        above = _merged(inherited, _as_passage(record))
+        above = _merged(inherited, _as_passage(record, self._passages))
         for name in children:
             parts = flat[name]
             for part in parts if isinstance(parts, list) else parts.values():
@@ -307,7 +331,7 @@ def _merged(inherited: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]
     return {**inherited, **record}
 
 
-def _as_passage(record: dict[str, Any]) -> dict[str, Any]:
+def _as_passage(record: dict[str, Any], passages: frozenset[str]) -> dict[str, Any]:
     """What an item says of its sub-questions; its 'question' or 'content' is their passage."""
     layout = layout_of(record)
     stems = [name for i, name in enumerate(record) if i in layout.fields.get("stem", ())]
@@ -318,6 +342,7 @@ def _as_passage(record: dict[str, Any]) -> dict[str, Any]:
     layout = layout_of(record)
     indexes = {index for name in parent_fields for index in layout.fields.get(name, ())}
     indexes |= set(layout.options)
+    indexes |= {index for index, name in enumerate(record) if fold_name(name) in passages}
     return {key: value for index, (key, value) in enumerate(record.items()) if index in indexes}
 
 

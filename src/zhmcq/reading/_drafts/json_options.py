@@ -39,7 +39,7 @@ _TEXTS = _WORDS_OF_TEXTS.split()
 # What holds a text only where nothing else does: mostly these are labels.
 _PERHAPS_TEXTS = ("label", "name", "key")
 _WORDS_OF_LABELS = (
-    "label key letter name optionlabel optionkey choicelabel prefix option identifier code "
+    "label key letter name tag optionlabel optionkey choicelabel prefix option identifier code "
     "id value index no num number 标号 选项标号 序号 编号"
 )
 _LABELS = _WORDS_OF_LABELS.split()
@@ -57,6 +57,7 @@ _WEIGHTS = _WORDS_OF_WEIGHTS.split()
 _WORDS_OF_ORDERS = "sort order position seq sequence sortorder displayorder"
 _ORDERS = _WORDS_OF_ORDERS.split()
 _PICTURES = frozenset(FIELDS["picture"])
+_OF_OPTION = re.compile(r"^(?:option|choice|answer|选项)(?=.)")
 # Not of the option itself.
 _NOTES = re.compile(
     r"feedback|comment|explan|rationale|reason|解析|说明|type|format|created|updated"
@@ -111,12 +112,12 @@ class ListedOptions(NamedTuple):
     shuffled: bool = False
 
 
-def options_of(value: Any) -> ListedOptions:
+def options_of(value: Any, depth: int = 0) -> ListedOptions:
     """The options that a field of a record holds, whatever its shape."""
     if isinstance(value, str):
         return ListedOptions(*options_of_text(value))
     if isinstance(value, dict):
-        return _options_of_object(value)
+        return _options_of_object(value, depth)
     if not isinstance(value, list):
         return ListedOptions([])
     if value and all(isinstance(option, list) and len(option) == 2 for option in value):
@@ -134,14 +135,14 @@ def options_of(value: Any) -> ListedOptions:
     return ListedOptions([text_of(option) for option in value])
 
 
-def _options_of_object(value: Mapping[Any, Any]) -> ListedOptions:
+def _options_of_object(value: Mapping[Any, Any], depth: int) -> ListedOptions:
     texts, labels = value.get("text"), value.get("label")
     if isinstance(texts, list):
         named = isinstance(labels, list) and len(labels) == len(texts)
         names = tuple(map(text_of, labels or ())) if named else ()
         return ListedOptions([text_of(t) for t in texts], names)
     if len(value) == 1 and isinstance(inner := next(iter(value.values())), list | dict):
-        return options_of(inner)
+        return options_of(inner, depth + 1) if depth < _MAX_DEPTH else ListedOptions([])
     if value and all(isinstance(option, dict) for option in value.values()):
         return _options_of_objects([{"id": n, "key": n, **o} for n, o in value.items()])
     options = [option_label(str(name)) for name in value]
@@ -228,6 +229,8 @@ def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
     for option in objects:
         for name in option:
             names.setdefault(fold_name(name), name)
+    for folded, name in list(names.items()):  # optionTag is a tag
+        names.setdefault(_OF_OPTION.sub("", folded), name)
     text_name = _text_name(objects, names)
     texts = [text_of(option.get(text_name)) if text_name else "" for option in objects]
     for index, option in enumerate(objects):
@@ -329,7 +332,8 @@ def _labels_of(
         if not all(option_label(label) for label in labels):
             continue
         if len(set(labels)) == len(labels):
-            if _is_run([option_label(label) for label in labels]) or _are_letters(labels):
+            labels = [option_label(label) for label in labels]
+            if _is_run(labels) or (_are_letters(labels) and _distinct(labels)):
                 return tuple(labels), False
         elif _are_letters(labels) and _begin_again(labels):
             return (), True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
 from zhmcq.reading._drafts.headers import HeaderLayout, recognise
-from zhmcq.reading._drafts.json_options import are_option_objects, has_mark
+from zhmcq.reading._drafts.json_options import are_option_objects, has_mark, text_of
 from zhmcq.zh._fold import fold_name
 from zhmcq.zh._kinds import kind_of
 
@@ -22,6 +22,7 @@ __all__ = [
     "listed_rows",
     "own_options",
     "own_text",
+    "unread_texts",
     "with_common",
 ]
 
@@ -39,6 +40,9 @@ _WORDS_OF_SECTION_NAMES = (
     "unitname topicname categoryname 名称 标题 章节名称 大题"
 )
 _SECTION_NAMES = _WORDS_OF_SECTION_NAMES.split()
+
+
+_LONG_TEXT = 30
 
 
 class Likeness(IntEnum):
@@ -69,14 +73,15 @@ def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
         known = layout_of([name]).fields if isinstance(value, dict) else {}
         if isinstance(value, dict) and ("stem" in known or not known):
             if "stem" in known and _is_text_object(value):
-                flat[str(name)] = next(value[n] for n in ("text", "html", "content") if n in value)
+                flat[str(name)] = text_of(value)
             else:
                 nested.append(value)
         else:
             flat[str(name)] = value
     for inner in nested:
         for name, value in inner.items():
-            flat.setdefault(str(name), value)
+            is_text = isinstance(value, dict) and _is_text_object(value)
+            flat.setdefault(str(name), text_of(value) if is_text else value)
     return flat
 
 
@@ -94,7 +99,11 @@ def is_title(name: str) -> bool:
 
 def likeness(record: Mapping[Any, Any]) -> Likeness:
     """How sure it is that an object is a question, by its names and their values."""
-    flat = flattened(record) if any(isinstance(v, dict) for v in record.values()) else record
+    flat: Mapping[Any, Any] = record
+    if any(isinstance(value, dict) for value in record.values()):
+        if sum(map(_has_stem, record.values())) > 1:
+            return Likeness.NONE  # several questions by their names
+        flat = flattened(record)
     layout = layout_of(flat)
     if "stem" not in layout.fields:
         return Likeness.NONE
@@ -128,6 +137,14 @@ def _offers_options(record: Mapping[Any, Any], layout: HeaderLayout) -> bool:
     return any(isinstance(value, list) and are_option_objects(value) for _, value in pairs)
 
 
+def _has_stem(value: Any) -> bool:
+    """Whether a value is an object with a text that may be a question's."""
+    if not isinstance(value, dict):
+        return False
+    values = list(value.values())
+    return any(_holds_text(values[column]) for column in layout_of(value).fields.get("stem", ()))
+
+
 def _holds_text(value: Any) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
@@ -139,11 +156,20 @@ def _is_key(value: Any) -> bool:
     return not isinstance(value, bool | dict) and value not in (0, 1)
 
 
-def own_text(record: Mapping[Any, Any], *, whole_document: bool = False) -> bool:
+def own_text(
+    record: Mapping[Any, Any], passages: Collection[str] = (), *, whole_document: bool = False
+) -> bool:
     """Whether an object that holds questions has a text that they are about.
 
     A title is none, nor is the description that a whole document has beside its title.
+
+    Args:
+        record: The object.
+        passages: Names, folded, that the caller gives for such texts.
+        whole_document: Whether it is the whole document.
     """
+    if passages and any(fold_name(str(name)) in passages for name in record):
+        return True
     layout, pairs = layout_of(record), list(record.items())
     titled = any(fold_name(str(name)) in _SECTION_NAMES for name in record)
     columns = [*layout.fields.get("passage", ()), *layout.fields.get("stem", ())]
@@ -154,6 +180,19 @@ def own_text(record: Mapping[Any, Any], *, whole_document: bool = False) -> bool
             continue
         return True
     return False
+
+
+def unread_texts(record: Mapping[Any, Any]) -> list[str]:
+    """Names of an object whose texts may be what the questions in it are about."""
+    layout = layout_of(record)
+    known = {column for columns in layout.fields.values() for column in columns}
+    return [
+        str(name)
+        for column, (name, value) in enumerate(record.items())
+        if column not in known and isinstance(value, str) and len(value) >= _LONG_TEXT
+        and fold_name(str(name)) not in _SECTION_NAMES
+        and not value.startswith(("http:", "https:", "data:"))
+    ]  # fmt: skip
 
 
 def own_options(record: Mapping[Any, Any]) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from zhmcq.reading._drafts.json_records import (
     Likeness,
@@ -16,6 +16,7 @@ from zhmcq.reading._drafts.json_records import (
     own_options,
     own_text,
     section_field,
+    unread_texts,
     with_common,
 )
 from zhmcq.reading._drafts.vocabulary import field_of
@@ -38,37 +39,86 @@ class FoundItems:
         items: Records, each with what the objects around it say of it. What is no object but
             stands in a list of questions is among them.
         skipped: Other lists of records: where they are, and how many records they hold.
+        unread: Names of texts beside questions of which it is not known what they are.
+        sure: Whether anything was recognised as a question.
     """
 
     items: list[Any] = field(default_factory=list)
     skipped: list[tuple[str, int]] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
+    sure: bool = True
 
 
-def find_items(document: Any) -> FoundItems:
+def find_items(
+    document: Any, stems: Iterable[str] = (), passages: Iterable[str] = ()
+) -> FoundItems:
     """The questions of a document: in its list, or in lists inside its objects.
 
     Pages, chapters and papers around questions say what their questions' subject, source or kind
-    is. An object with a text of its own and questions inside is one item.
+    is. An object with a text of its own and questions inside is one item. Where nothing is
+    recognised as a question, the first list of records is given, so that an error can show it.
+
+    Args:
+        document: What the json holds.
+        stems: Names that the caller gives for the questions' texts.
+        passages: Names that the caller gives for passages.
     """
-    for least in (Likeness.SURE, Likeness.LIKELY, Likeness.PERHAPS):
+    named = frozenset(map(fold_name, stems))
+    texts = frozenset(map(fold_name, passages))
+    for likely in (Likeness.SURE, Likeness.LIKELY, Likeness.PERHAPS):
+        least = _Least(likely, named)
         holders = _holders(document, least)
         if holders:
             found = FoundItems()
-            _Walk(found, holders, least).run(document)
+            _Walk(found, holders, least, texts).run(document)
             return found
-    return FoundItems(document if isinstance(document, list) else [])
+    return FoundItems(_first_records(document), sure=False)
+
+
+def _first_records(document: Any) -> list[Any]:
+    """The document's own list, or else the first one in it that holds an object."""
+    if isinstance(document, list):
+        return document
+    waiting = [_parts(document)]
+    while waiting:
+        part = next(waiting[-1], None)
+        if part is None:
+            waiting.pop()
+        elif isinstance(part, list) and any(isinstance(record, dict) for record in part):
+            return part
+        else:
+            waiting.append(_parts(part))
+    return []
 
 
 def holds_question(value: Any) -> bool:
     """Whether a question is in a value, at any depth."""
-    return bool(_holders(value, Likeness.SURE, first=True))
+    return bool(_holders(value, _Least(Likeness.SURE), first=True))
 
 
-def _is_question(value: Any, least: Likeness) -> bool:
-    return isinstance(value, dict) and (likeness(value) >= least or bool(listed_rows(value)))
+class _Least(NamedTuple):
+    """What an object must be like to be taken for a question.
+
+    Attributes:
+        likeness: What its names and values must say, at least.
+        stems: Names that the caller gives for the questions' texts; one of them is enough.
+    """
+
+    likeness: Likeness
+    stems: frozenset[str] = frozenset()
+
+    def fits(self, record: Mapping[Any, Any], likely: Likeness | None = None) -> bool:
+        """Whether an object is such, or as likely as another measure says."""
+        if self.stems and any(fold_name(str(name)) in self.stems for name in record):
+            return True
+        return likeness(record) >= (self.likeness if likely is None else likely)
 
 
-def _holders(document: Any, least: Likeness, *, first: bool = False) -> set[int]:
+def _is_question(value: Any, least: _Least) -> bool:
+    return isinstance(value, dict) and (least.fits(value) or bool(listed_rows(value)))
+
+
+def _holders(document: Any, least: _Least, *, first: bool = False) -> set[int]:
     """The objects and lists that are or hold a question, by identity; without recursion."""
     holders: set[int] = set()
     if _is_question(document, least):
@@ -128,7 +178,8 @@ class _Walk:
 
     found: FoundItems
     holders: set[int]
-    least: Likeness
+    least: _Least
+    passages: frozenset[str]
 
     def run(self, document: Any) -> None:
         """Fill ``found``; without recursion, since a document may nest as deep as it likes."""
@@ -156,9 +207,10 @@ class _Walk:
             self.found.items += [with_common(place.common, row) for row in rows]
             return None
         holds = id(value) in self.holders
-        wanted = Likeness.PERHAPS if place.listed and not holds else self.least
-        question = likeness(value) >= wanted
-        about = holds and (own_text(value, whole_document=place.top) or own_options(value))
+        question = self.least.fits(value, Likeness.PERHAPS if place.listed and not holds else None)
+        about = holds and (
+            own_text(value, self.passages, whole_document=place.top) or own_options(value)
+        )
         if question or about or (place.among_questions and not holds):
             record = with_common(place.common, value)
             if place.named_object and "id" not in layout_of(record).fields:
@@ -174,6 +226,8 @@ class _Walk:
     def _inside(self, place: _Place) -> Iterator[_Place]:
         """What is in an object that holds questions and is none itself."""
         value: Mapping[Any, Any] = place.value
+        if not place.top:
+            self.found.unread |= dict.fromkeys(unread_texts(value))
         common = {**place.common, **common_fields(value, named=not place.top)}
         named = sum(_is_question(part, self.least) for part in value.values()) > 1
         for name, part in value.items():

@@ -28,7 +28,7 @@ _SPELLINGS = {
         "passage 文章 题组题干 题组题目 题组文章 阅读文章 文章内容 阅读材料 阅读文本 材料 短文 "
         "课文 篇章 段落 文本 背景 背景资料 情境 情境叙述 context article paragraph document "
         "reading text passages dtext 引文 共用题干 共同题干 sharedstem sharedpassage sharedtext "
-        "stimulus"
+        "stimulus material materials"
     ),
     "stem": (
         "stem 题干 问题 题目 试题内容 题目内容 试题题目 试题 问题内容 题干内容 题目叙述 考题 "
@@ -111,6 +111,8 @@ _WRONG = re.compile(
     rf"(?:wrong|incorrect|错误)(?={LABEL}$)|distract[oe]rs?|干扰(?:选?项|答案)|诱答(?:选?项)?)"
     rf"(?P<label>{LABEL})?"
 )
+# questionContent, questionOptions, 試題選項.
+_PREFIX = re.compile(r"^(?:question|题目|试题)(?!title$)")
 # A key that counts from 0, as lists in programs do, and one that names an option by its id.
 _INDEX = re.compile(r"(?:index|indexes|indices|idxs?|索引|下标)$")
 _LONGEST_HEADER = 40
@@ -147,6 +149,8 @@ def field_of(header: str) -> tuple[str, int] | None:
     shorter = _without_note(header)
     if shorter in _BY_NAME:
         return _BY_NAME[shorter]
+    if (rest := _PREFIX.sub("", name)) != name and rest in _BY_NAME:
+        return _BY_NAME[rest][0], 100
     for wanted, ending in _ENDINGS:
         if ending.search(shorter):
             return wanted, 100
