@@ -59,10 +59,14 @@ def _recognised(names: tuple[str, ...]) -> HeaderLayout:
     return recognise(0, names)
 
 
+# An object with very many names is looked at from several sides, and then let go of.
+_recognised_long = functools.lru_cache(maxsize=2)(_recognised.__wrapped__)
+
+
 def layout_of(record: Iterable[Any]) -> HeaderLayout:
     """What the names of a record say; cached, since a file has few sets of names."""
     names = tuple(map(str, record))
-    return _recognised(names) if sum(map(len, names)) < 1000 else recognise(0, names)
+    return _recognised(names) if sum(map(len, names)) < 1000 else _recognised_long(names)
 
 
 def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
