@@ -26,6 +26,7 @@ from zhmcq.reading._drafts.json_tree import (
     holds_question,
     named_parts,
 )
+from zhmcq.reading._drafts.vocabulary import FIELDS
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
     RepeatedNameError,
@@ -243,9 +244,12 @@ class ItemReader:
         names = tuple(record)
         recognised = self._layouts.get(names)
         if recognised is None:
-            layout = layout_of(names)
-            if self._columns or "stem" not in layout.fields:
+            if self._columns:
                 layout = find_layout([(0, list(names))], self._columns, str(where))
+            else:
+                layout = layout_of(names)
+            if "stem" not in layout.fields:
+                raise _unrecognised(names, str(where))
             first = (layout.headers[column] for column in layout.options)
             options = layout.header("options") or next(first, "")
             recognised = layout, Heading(layout.as_columns(), options)
@@ -274,6 +278,17 @@ class ItemReader:
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:
             return split_item(draft)
         return [draft]
+
+
+def _unrecognised(names: Sequence[str], where: str) -> ColumnsError:
+    """What a record without a question's text has in its place."""
+    found = ", ".join(repr(name[:30]) for name in names[:30]) or "an object without names"
+    first = next((name[:30] for name in names if name), "…")
+    return ColumnsError(
+        f"{where}: no column of questions was recognised. Expected a field such as question, stem "
+        f'or 題目; found {found}. Name it: columns={{"stem": "{first}"}} '
+        f"(fields: {', '.join(FIELDS)}, option1, option2, …)"
+    )
 
 
 def _holds_children(name: str, value: Any) -> bool:
