@@ -51,6 +51,11 @@ def test_options_may_be_under_any_name_and_have_any_texts(tmp_path: Path) -> Non
     assert question(tmp_path, options=single, answer="B") == (("春天", "夏天"), (1,))
 
 
+def test_a_verdict_on_each_option_gives_the_key(tmp_path: Path) -> None:
+    options = [{"text": "春天", "status": "incorrect"}, {"text": "夏天", "status": "correct"}]
+    assert question(tmp_path, options=options) == (("春天", "夏天"), (1,))
+
+
 def test_marks_in_percent_give_the_key(tmp_path: Path) -> None:
     answers = [{"text": "春天", "fraction": "0"}, {"text": "夏天", "fraction": "100.00000"}]
     assert question(tmp_path, answers=answers) == (("春天", "夏天"), (1,))

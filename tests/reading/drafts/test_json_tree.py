@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
+from zhmcq.reading._drafts.json_items import ItemReader
 from zhmcq.reading._drafts.json_tree import find_items
 
 
@@ -44,6 +45,45 @@ def test_questions_are_found_under_any_names(names: list[str]) -> None:
     found = find_items(nested([two("甲？"), two("乙？")], names))
     assert [item["question"] for item in found.items] == ["甲？", "乙？"]
     assert found.skipped == []
+
+
+TREES = st.recursive(
+    st.just("question") | st.just({"甲欄": 1}) | st.integers() | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["data", "頁", "x", "name", "items"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def planted(tree: Any, stems: list[str]) -> Any:
+    """The tree with a question of its own in each place that is marked."""
+    if tree == "question":
+        stems.append(f"第{len(stems)}題？")
+        return two(stems[-1])
+    if isinstance(tree, dict):
+        return {name: planted(value, stems) for name, value in tree.items()}
+    return [planted(value, stems) for value in tree] if isinstance(tree, list) else tree
+
+
+@given(TREES)
+def test_no_question_is_lost_or_found_twice(tree: Any) -> None:
+    stems: list[str] = []
+    found = find_items(planted(tree, stems))
+    if stems:
+        reader = ItemReader(None, "bank.json")
+        drafts = [draft for item in found.items for draft in reader.drafts(item, 1)]
+        assert sorted(draft.stem for draft in drafts if draft.stem) == sorted(stems)
+
+
+def test_a_line_may_be_a_list_of_questions(tmp_path: Path) -> None:
+    bank = read_lines(tmp_path, [two("甲？"), two("乙？")], ["某島有河。", [two("丙？")], "7"])
+    assert [(q.stem, q.passage) for q in bank] == [
+        ("甲？", ""),
+        ("乙？", ""),
+        ("丙？", "某島有河。"),
+    ]
 
 
 def test_questions_three_hundred_levels_deep_are_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,24 @@ def test_options_in_html_in_one_field_are_told_apart(tmp_path: Path) -> None:
         ("乙？", ("春", "夏"), (0,)),
         ("丙？", ("春", "夏"), (1,)),
     ]
+
+
+def test_sub_questions_in_html_are_told_apart(tmp_path: Path) -> None:
+    text = "<p>1. 甲 &amp;lt;？</p><p>A. 一 B. 二</p><p>2. 乙？</p><p>A. 三 B. 四</p>"
+    bank = read_json(tmp_path, {"question": text, "answer": ["B", "A"]})
+    assert [(q.stem, q.options, q.answer) for q in bank] == [
+        ("1. 甲 &lt;？", ("一", "二"), (1,)),
+        ("2. 乙？", ("三", "四"), (0,)),
+    ]
+
+
+def test_many_questions_about_one_long_text_in_html_take_linear_time(tmp_path: Path) -> None:
+    two = {"question": "甲？", "options": ["一", "二"], "answer": "A"}
+    passage = "<p>文</p>" * 20_000 + '<img src="a.png">'
+    start = time.process_time()
+    bank = read_json(tmp_path, {"passage": passage, "questions": [two] * 1000})
+    assert len(bank) == 1000
+    assert time.process_time() - start < 20
 
 
 def test_html_whose_signs_were_escaped_is_html(tmp_path: Path) -> None:

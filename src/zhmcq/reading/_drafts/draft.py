@@ -159,6 +159,7 @@ class Draft:
             nothing. It must not contradict ``answer``.
         kind: The source's word for the kind of question.
         picture: What a field for pictures holds: addresses, one a line.
+        is_plain: Whether html has been taken out of its texts, which must happen once only.
         heading: The headers that it was read under.
         cells: The source row's cells by header, as shown; ``None`` where they are not
             wanted.
@@ -177,6 +178,7 @@ class Draft:
     right: list[bool] | None = None
     kind: str = ""
     picture: str = ""
+    is_plain: bool = False
     group: str = ""
     subject: str = ""
     explanation: str = ""

@@ -14,6 +14,7 @@ from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
 from zhmcq.reading._drafts.json_fields import fill_draft
 from zhmcq.reading._drafts.json_records import (
     Likeness,
+    common_fields,
     flattened,
     is_title,
     layout_of,
@@ -26,6 +27,7 @@ from zhmcq.reading._drafts.json_tree import (
     holds_question,
     named_parts,
 )
+from zhmcq.reading._drafts.markup import take_markup
 from zhmcq.reading._drafts.vocabulary import FIELDS
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
@@ -157,7 +159,8 @@ def _items_of_lines(
     said: set[str] = set()
     stems, passages = _names(request, "stem"), _names(request, "passage")
     for number, value in lines:
-        if not isinstance(value, dict) or likeness(value) >= Likeness.SURE:
+        alone = not isinstance(value, dict | list)
+        if alone or (isinstance(value, dict) and likeness(value) >= Likeness.SURE):
             yield number, value
             continue
         found = find_items(value, stems, passages)
@@ -220,24 +223,35 @@ class ItemReader:
             return
         if isinstance(item, list):
             item = named_parts(item)
-        if not isinstance(item, dict):
+        if isinstance(item, dict):
+            own, parts, above = self._parts(item, inherited)
+            for record in own:
+                yield from _parallel(record)
+        elif isinstance(item, list) and holds_question(item):
+            parts, above = item, inherited
+        else:
             yield {**inherited, "?": item}
             return
+        for part in parts:
+            yield from self._records(part, above, depth + 1)
+
+    def _parts(
+        self, item: dict[Any, Any], inherited: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], list[Any], dict[str, Any]]:
+        """An object's own question, the sub-questions in it, and what it says of them."""
+        if several := _several_questions(item):
+            return [], several, {**inherited, **common_fields(item, named=False)}
         flat = flattened(item)
         children = [name for name, value in flat.items() if _holds_children(name, value)]
         if not children:
-            yield from _parallel(_merged(inherited, flat))
-            return
+            return [_merged(inherited, flat)], [], {}
+        lists = [flat[name] for name in children]
+        parts = [p for value in lists for p in (value if isinstance(value, list) else [value])]
         record = {name: value for name, value in flat.items() if name not in children}
         if own_options(record) and likeness(record) >= Likeness.SURE and _has_key(record):
             # A question beside which others are listed is no passage.
-            yield from _parallel(_merged(inherited, record))
-            record = {}
-        above = _merged(inherited, _as_passage(record, self._passages))
-        for name in children:
-            parts = flat[name]
-            for part in parts if isinstance(parts, list) else parts.values():
-                yield from self._records(part, above, depth + 1)
+            return [_merged(inherited, record)], parts, inherited
+        return [], parts, _merged(inherited, _as_passage(record, self._passages))
 
     def _layout(self, record: dict[str, Any], where: Origin) -> tuple[HeaderLayout, Heading]:
         """What the names of a record say; recognised once for all records with these names."""
@@ -276,6 +290,7 @@ class ItemReader:
         if layout.wrong and draft.options and not self.joined:
             self.joined = layout.headers[layout.wrong[0]]
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:
+            take_markup(draft)
             return split_item(draft)
         return [draft]
 
@@ -293,9 +308,13 @@ def _unrecognised(names: Sequence[str], where: str) -> ColumnsError:
 
 def _holds_children(name: str, value: Any) -> bool:
     """Whether a field of an item holds questions, and not the item's options."""
-    if not isinstance(value, list) or not any(isinstance(part, dict) for part in value):
+    if isinstance(value, dict):
+        return "options" not in layout_of([name]).fields and holds_question(value)
+    if not isinstance(value, list):
         return False
     dicts = [part for part in value if isinstance(part, dict | list)]
+    if not dicts:
+        return False
     if "options" in layout_of([name]).fields:
         return holds_question(dicts[0])
     if any(holds_question(part) for part in dicts):
@@ -305,6 +324,21 @@ def _holds_children(name: str, value: Any) -> bool:
     return named and any(
         isinstance(part, dict) and likeness(part) >= Likeness.PERHAPS for part in dicts
     )
+
+
+def _several_questions(item: dict[Any, Any]) -> list[Any]:
+    """The objects and lists in an item that is no question itself but has several questions."""
+    objects = [value for value in item.values() if isinstance(value, dict)]
+    if len(objects) < 2:
+        return []
+    if sum(map(holds_question, objects)) < 2:
+        return []
+    return [
+        part
+        for name, value in item.items()
+        for part in (value if isinstance(value, list) else [value])
+        if isinstance(value, dict | list) and (holds_question(part) or _holds_children(name, value))
+    ]
 
 
 def _has_key(record: dict[str, Any]) -> bool:

@@ -29,6 +29,9 @@ __all__ = [
 
 _MAX_DEPTH = 6
 _MARKS = {"0": False, "1": True}
+# What a field of any other name may say of an option.
+_VERDICTS = {"correct": True, "incorrect": False, "right": True, "wrong": False}
+_VERDICTS |= {"正確": True, "錯誤": False, "正确": True, "错误": False}
 
 # Spelled as fold_name() leaves them, the preferred ones first.
 _WORDS_OF_TEXTS = (
@@ -355,6 +358,11 @@ def _right_of(
         some = any(marks) and all(mark_of(value) is not None for value in given)
         if some or all(mark is not None for mark in marks):
             return [bool(mark) for mark in marks]
+    for name in names.values():
+        words = [value for value in _values(objects, name) if isinstance(value, str)]
+        verdicts = [_VERDICTS.get(word) for word in words]
+        if name != text_name and len(verdicts) == len(objects) and None not in verdicts:
+            return [bool(verdict) for verdict in verdicts]
     for name in (names[folded] for folded in _WEIGHTS if folded in names):
         weights = [_number(value) for value in _values(objects, name)]
         numbers = [weight for weight in weights if weight is not None]

@@ -85,7 +85,11 @@ def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     for inner in nested:
         for name, value in inner.items():
             is_text = isinstance(value, dict) and _is_text_object(value)
-            flat.setdefault(str(name), text_of(value) if is_text else value)
+            key = str(name)
+            if flat.get(key) in (None, "", []):
+                flat[key] = text_of(value) if is_text else value
+            elif isinstance(value, dict | list):  # there may be questions in it
+                flat[f"{key} ({len(flat)})"] = value
     return flat
 
 

@@ -269,13 +269,16 @@ def _is_record(value: Any) -> bool:
 
 def named_parts(item: list[Any]) -> Any:
     """``[passages, [questions], id]``, the shape of C3, as a record; another list as it is."""
-    if not any(isinstance(part, list) for part in item):
+    lists = sum(isinstance(part, list) for part in item)
+    if not lists or any(isinstance(part, dict) for part in item):
         return item
     record: dict[str, Any] = {}
     alone: list[str | int] = []
     for part in item:
-        if isinstance(part, list) and part and all(isinstance(p, dict) for p in part):
+        if isinstance(part, list) and any(isinstance(p, dict) for p in part):
             record["questions"] = [*record.get("questions", ()), *part]
+        elif isinstance(part, list) and any(isinstance(p, list) for p in part):
+            return item
         elif isinstance(part, list) and part and all(isinstance(p, str) for p in part):
             record["passage"] = part
         elif isinstance(part, str | int):

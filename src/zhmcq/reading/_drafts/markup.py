@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from zhmcq.reading._drafts.draft import Draft
@@ -32,11 +33,15 @@ _PICTURE = re.compile(
     re.IGNORECASE,
 )
 _PICTURE_SIGNS = ("![", "\\includegraphics", "DISPIMG", "://")
+_LONG = 2000
 _EMPTY = re.compile(r"(?:\s|<(?:p|div|span)\b[^<>]{0,500}>|</(?:p|div|span)>|<br\s*/?>|&nbsp;)*")
 
 
 def take_markup(draft: Draft) -> None:
     """Give a draft its texts without html, its pictures as links, and a note about these."""
+    if draft.is_plain:
+        return
+    draft.is_plain = True
     if _has_markup(draft):
         _take_html(draft)
     for name, text in (("stem", draft.stem), ("passage", draft.passage)):
@@ -52,7 +57,16 @@ def take_markup(draft: Draft) -> None:
 
 
 def _holds_picture(text: str) -> bool:
+    return _holds_one(text) if len(text) < _LONG else _holds_one_long(text)
+
+
+def _holds_one(text: str) -> bool:
     return any(sign in text for sign in _PICTURE_SIGNS) and bool(_PICTURE.search(text))
+
+
+# Many questions share one long passage.
+_holds_one_long = lru_cache(maxsize=4)(_holds_one)
+_plain_long = lru_cache(maxsize=4)(plain_text)
 
 
 def _note(draft: Draft, name: str) -> None:
@@ -90,7 +104,7 @@ def _take_html(draft: Draft) -> None:
     def plain(text: str) -> str:
         if about_tags and not is_wrapped(text):
             return text
-        shown = plain_text(text, marks=marks)
+        shown = (plain_text if len(text) < _LONG else _plain_long)(text, marks=marks)
         if not about_tags and "<" not in text and shown != text and is_wrapped(shown):
             # Html whose own signs were escaped: &lt;p&gt;
             shown = plain_text(shown, marks=marks)
