@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.json_items import ItemReader
+from zhmcq.reading._drafts.json_reader import ItemReader
 from zhmcq.reading._drafts.json_tree import find_items
 
 
