@@ -142,11 +142,11 @@ class _Tag:
 
     def values(self) -> dict[str, str]:
         """The attributes."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for match in _ATTRIBUTE.finditer(self.attributes):
             value = match.group("double") or match.group("single") or match.group("bare") or ""
-            found.setdefault(match.group("name").lower(), html.unescape(value))
-        return found
+            values.setdefault(match.group("name").lower(), html.unescape(value))
+        return values
 
 
 def _tokens(text: str) -> list[str | _Tag]:

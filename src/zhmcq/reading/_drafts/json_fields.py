@@ -88,8 +88,8 @@ def _options(
         rest = keys[:index] + keys[index + 1 :]
         if _are_answers_to_choose(value, rest):
             return options_of(value), rest
-    found = [value for value in values if isinstance(value, list) and are_option_objects(value)]
-    return (options_of(found[0]) if len(found) == 1 else ListedOptions([])), keys
+    matching = [value for value in values if isinstance(value, list) and are_option_objects(value)]
+    return (options_of(matching[0]) if len(matching) == 1 else ListedOptions([])), keys
 
 
 def _are_answers_to_choose(value: Any, others: _Keys) -> bool:
@@ -157,7 +157,7 @@ def _listed_marks(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> 
     if draft.answer is not None or len(draft.options) < 2:
         return None
     known = {column for columns in layout.fields.values() for column in columns}
-    found = [
+    matching = [
         value
         for column, (name, value) in enumerate(zip(layout.headers, values, strict=True))
         if column not in known
@@ -166,7 +166,7 @@ def _listed_marks(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> 
         and _NAMES_MARKS.search(fold_name(name))
         and all(isinstance(mark, bool | int) and mark in (0, 1) for mark in value)
     ]
-    return [bool(mark) for mark in found[0]] if len(found) == 1 else None
+    return [bool(mark) for mark in matching[0]] if len(matching) == 1 else None
 
 
 def _are_marks(answer: Any, count: int) -> bool:
@@ -184,8 +184,8 @@ def _named_option(answer: Mapping[Any, Any], options: ListedOptions) -> Any:
         if text_of(value) in options.ids:
             return value
     names = ("label", "key", "letter", "text", "value", "content", "answer", "id", "index")
-    found = (answer[name] for name in names if answer.get(name) is not None)
-    return next(found, list(answer.values()))
+    matching = (answer[name] for name in names if answer.get(name) is not None)
+    return next(matching, list(answer.values()))
 
 
 def _parts(answer: Any) -> list[str]:

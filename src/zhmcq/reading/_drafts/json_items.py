@@ -76,14 +76,14 @@ def _key_always_first(file: str, name: str) -> RowProblem:
     return RowProblem(0, name, "key_always_first", message, "warning", file)
 
 
-def _said(found: FoundItems, file: str, row: int, said: set[str]) -> Iterator[RowProblem]:
+def _said(result: FoundItems, file: str, row: int, said: set[str]) -> Iterator[RowProblem]:
     """What is skipped beside the questions; each name once."""
     messages = []
-    for name, count in found.skipped:
+    for name, count in result.skipped:
         what = f"the list {name!r}" if name else "a list"
         said_of = f"none of its {count} records was recognised as a question"
         messages.append((name, f"{what} was skipped: {said_of}"))
-    for name in found.unread:
+    for name in result.unread:
         what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
         messages.append((name, f'{what}: columns={{"passage": "{name[:40]}"}}'))
     for name, message in messages:
@@ -115,8 +115,8 @@ def _numbered_items(
         lines = tracked(contents.lines, contents.expected, what)
         yield from _items_of_lines(lines, request)
         return
-    found = find_items(contents.value, _names(request, "stem"), _names(request, "passage"))
-    items = found.items
+    result = find_items(contents.value, _names(request, "stem"), _names(request, "passage"))
+    items = result.items
     if names := repeated_names(contents.value):
         items = [_or_error(item, f"{request.name}, item {n}") for n, item in enumerate(items, 1)]
         inside = [name for i in items if isinstance(i, RepeatedNameError) for name in i.names]
@@ -128,7 +128,7 @@ def _numbered_items(
             f"{type(contents.value).__name__} without one"
         )
     yield from enumerate(tracked(items, len(items), what), 1)
-    yield from ((0, problem) for problem in _said(found, request.name, 0, set()))
+    yield from ((0, problem) for problem in _said(result, request.name, 0, set()))
 
 
 def _items_of_lines(
@@ -142,10 +142,10 @@ def _items_of_lines(
         if alone or (isinstance(value, dict) and likeness(value) >= Likeness.SURE):
             yield number, value
             continue
-        found = find_items(value, stems, passages)
+        result = find_items(value, stems, passages)
         # A line of which nothing is recognised is reported as it is.
-        yield number, SeveralItems(found.items) if found.sure else value
-        yield from ((number, problem) for problem in _said(found, request.name, number, said))
+        yield number, SeveralItems(result.items) if result.sure else value
+        yield from ((number, problem) for problem in _said(result, request.name, number, said))
 
 
 def _names(request: ReadRequest, field: str) -> Sequence[str]:

@@ -153,11 +153,11 @@ def _options_of_object(value: Mapping[Any, Any], depth: int) -> ListedOptions:
     ids = {str(name): index for index, name in enumerate(value)}
     if not whole and _is_run([name for name in options if name]):
         # What has another name than A, B, C is no option: an explanation, a note.
-        kept = {str(name): text for name, text in value.items() if option_label(str(name))}
+        labelled = {str(name): text for name, text in value.items() if option_label(str(name))}
         return ListedOptions(
-            [text_of(text) for text in kept.values()],
-            tuple(map(option_label, kept)),
-            ids={name: index for index, name in enumerate(kept)},
+            [text_of(text) for text in labelled.values()],
+            tuple(map(option_label, labelled)),
+            ids={name: index for index, name in enumerate(labelled)},
         )
     texts = [text_of(text) for text in value.values()]
     return ListedOptions(texts, tuple(options) if whole else (), ids=ids)
@@ -207,8 +207,8 @@ def are_option_objects(values: Sequence[Any]) -> bool:
         return False
     options = _options_of_objects(values)
     letters = bool(options.labels) and _are_letters(options.labels) and _is_run(options.labels)
-    said = isinstance(options.right, list) or letters
-    return said and sum(map(bool, options.texts)) > 1 and not options.damaged
+    sure = isinstance(options.right, list) or letters
+    return sure and sum(map(bool, options.texts)) > 1 and not options.damaged
 
 
 def chosen_labels(answer: Mapping[Any, Any]) -> list[str] | None:
@@ -257,7 +257,7 @@ def _plain_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions | None:
         return None
     texts = [option["text"] for option in given]
     labels = [option.get("label", option.get("key")) for option in given]
-    if not all(isinstance(text, str) and len(text) > 2 for text in texts):
+    if not all(isinstance(text, str) for text in texts) or all(map(option_label, texts)):
         return None
     if labels != list(default_labels(len(labels))):
         return None

@@ -80,8 +80,8 @@ class ItemReader:
         if isinstance(item, list):
             item = named_parts(item)
         if isinstance(item, dict):
-            own, parts, above = self._parts(item, inherited)
-            for record in own:
+            records, parts, above = self._parts(item, inherited)
+            for record in records:
                 yield from _parallel(record)
         elif isinstance(item, list) and holds_question(item):
             parts, above = item, inherited
@@ -133,9 +133,9 @@ class ItemReader:
             return [Draft(origin, "", notes=[("", "nested_questions")])]
         try:
             if set(record) == {"?"}:
-                found = type(record["?"]).__name__
+                kind = type(record["?"]).__name__
                 raise ColumnsError(
-                    f"{origin}: no column of questions: expected an object, found {found}"
+                    f"{origin}: no column of questions: expected an object, found {kind}"
                 )
             layout, heading = self._layout(record, origin)
         except ColumnsError as error:
@@ -153,11 +153,11 @@ class ItemReader:
 
 def _unrecognised(names: Sequence[str], where: str) -> ColumnsError:
     """What a record without a question's text has in its place."""
-    found = ", ".join(repr(name[:30]) for name in names[:30]) or "an object without names"
+    shown = ", ".join(repr(name[:30]) for name in names[:30]) or "an object without names"
     first = next((name[:30] for name in names if name), "…")
     return ColumnsError(
         f"{where}: no column of questions was recognised. Expected a field such as question, stem "
-        f'or 題目; found {found}. Name it: columns={{"stem": "{first}"}} '
+        f'or 題目; found {shown}. Name it: columns={{"stem": "{first}"}} '
         f"(fields: {', '.join(FIELDS)}, option1, option2, …)"
     )
 

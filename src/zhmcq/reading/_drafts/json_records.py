@@ -243,11 +243,11 @@ def with_common(common: Mapping[str, Any], record: Mapping[Any, Any]) -> Mapping
     """A record with what the objects around it say, where it says nothing of it itself."""
     if not common:
         return record
-    own, theirs = layout_of(record).fields, layout_of(common).fields
+    fields, theirs = layout_of(record).fields, layout_of(common).fields
     values = list(record.values())
-    said = {name for name, columns in own.items() if any(values[c] for c in columns)}
+    stated = {name for name, columns in fields.items() if any(values[c] for c in columns)}
     names = list(common)
-    taken = {names[column] for name in theirs.keys() - said for column in theirs[name]}
+    taken = {names[column] for name in theirs.keys() - stated for column in theirs[name]}
     taken -= {name for name in record if record[name]}
     return {**record, **{name: common[name] for name in taken}} if taken else record
 

@@ -69,9 +69,9 @@ def find_items(
         least = _Least(likely, named)
         holders = _holders(document, least)
         if holders:
-            found = FoundItems()
-            _Walk(found, holders, least, texts).run(document)
-            return found
+            result = FoundItems()
+            _Walk(result, holders, least, texts).run(document)
+            return result
     return FoundItems(_first_records(document), sure=False)
 
 
@@ -150,7 +150,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Node:
     """A value on the way, with what is known of where it is.
 
     Attributes:
@@ -176,82 +176,82 @@ class _Place:
 class _Walk:
     """Goes through a document in its order, into all that holds questions."""
 
-    found: FoundItems
+    result: FoundItems
     holders: set[int]
     least: _Least
     passages: frozenset[str]
 
     def run(self, document: Any) -> None:
-        """Fill ``found``; without recursion, since a document may nest as deep as it likes."""
-        waiting = [iter([_Place(document, top=True)])]
+        """Fill ``result``; without recursion, since a document may nest as deep as it likes."""
+        waiting = [iter([_Node(document, top=True)])]
         while waiting:
-            place = next(waiting[-1], None)
-            if place is None:
+            node = next(waiting[-1], None)
+            if node is None:
                 waiting.pop()
-            elif inside := self._take(place):
+            elif inside := self._take(node):
                 waiting.append(inside)
 
-    def _take(self, place: _Place) -> Iterator[_Place] | None:
-        value = place.value
+    def _take(self, node: _Node) -> Iterator[_Node] | None:
+        value = node.value
         if isinstance(value, dict):
-            return self._take_object(place)
-        if isinstance(value, list) and (id(value) in self.holders or not place.among_questions):
-            return self._take_list(place)
-        if place.among_questions:
-            self.found.items.append(value)
+            return self._take_object(node)
+        if isinstance(value, list) and (id(value) in self.holders or not node.among_questions):
+            return self._take_list(node)
+        if node.among_questions:
+            self.result.items.append(value)
         return None
 
-    def _take_object(self, place: _Place) -> Iterator[_Place] | None:
-        value: Mapping[Any, Any] = place.value
+    def _take_object(self, node: _Node) -> Iterator[_Node] | None:
+        value: Mapping[Any, Any] = node.value
         if rows := listed_rows(value):
-            self.found.items += [with_common(place.common, row) for row in rows]
+            self.result.items += [with_common(node.common, row) for row in rows]
             return None
         holds = id(value) in self.holders
-        question = self.least.fits(value, Likeness.PERHAPS if place.listed and not holds else None)
+        question = self.least.fits(value, Likeness.PERHAPS if node.listed and not holds else None)
         about = holds and (
-            own_text(value, self.passages, whole_document=place.top) or own_options(value)
+            own_text(value, self.passages, whole_document=node.top) or own_options(value)
         )
-        if question or about or (place.among_questions and not holds):
-            record = with_common(place.common, value)
-            if place.named_object and "id" not in layout_of(record).fields:
-                record = {"id": place.name, **record}
-            self.found.items.append(record)
+        if question or about or (node.among_questions and not holds):
+            record = with_common(node.common, value)
+            if node.named_object and "id" not in layout_of(record).fields:
+                record = {"id": node.name, **record}
+            self.result.items.append(record)
             return None
         if not holds:
             if any(isinstance(v, list) and any(map(_is_record, v)) for v in value.values()):
-                self.found.skipped.append((place.name, 1))
+                self.result.skipped.append((node.name, 1))
             return None
-        return self._inside(place)
+        return self._inside(node)
 
-    def _inside(self, place: _Place) -> Iterator[_Place]:
+    def _inside(self, node: _Node) -> Iterator[_Node]:
         """What is in an object that holds questions and is none itself."""
-        value: Mapping[Any, Any] = place.value
-        if not place.top:
-            self.found.unread |= dict.fromkeys(unread_texts(value))
-        common = {**place.common, **common_fields(value, named=not place.top)}
+        value: Mapping[Any, Any] = node.value
+        if not node.top:
+            self.result.unread |= dict.fromkeys(unread_texts(value))
+        common = {**node.common, **common_fields(value, named=not node.top)}
         named = sum(_is_question(part, self.least) for part in value.values()) > 1
         for name, part in value.items():
             if isinstance(part, dict):
-                yield _Place(part, str(name), common, named_object=named)
+                yield _Node(part, str(name), common, named_object=named)
             elif isinstance(part, list):
-                yield _Place(part, str(name), {**common, **_said_by_name(str(name), common)})
+                yield _Node(part, str(name), {**common, **_said_by_name(str(name), common)})
 
-    def _take_list(self, place: _Place) -> Iterator[_Place] | None:
-        value: list[Any] = place.value
+    def _take_list(self, node: _Node) -> Iterator[_Node] | None:
+        value: list[Any] = node.value
         if id(value) not in self.holders:
             likely = [part for part in value if isinstance(part, dict)]
             if not likely or any(likeness(part) < Likeness.LIKELY for part in likely):
                 if count := sum(map(_is_record, value)):
-                    self.found.skipped.append((place.name, count))
+                    self.result.skipped.append((node.name, count))
                 return None
         parts = named_parts(value)
         if isinstance(parts, dict):
-            self.found.items.append(value)
+            self.result.items.append(value)
             return None
         among = any(_is_question(part, self.least) for part in value) or (
             id(value) not in self.holders
         )
-        return (_Place(part, place.name, place.common, among, listed=True) for part in value)
+        return (_Node(part, node.name, node.common, among, listed=True) for part in value)
 
 
 def _said_by_name(name: str, common: Mapping[str, Any]) -> dict[str, Any]:
