@@ -18,6 +18,7 @@ from zhmcq.reading._convention import Convention, KeyTally, convention_of
 from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, ReadRequest
 from zhmcq.reading._drafts.embedded import take_embedded
 from zhmcq.reading._drafts.json_items import record_drafts
+from zhmcq.reading._drafts.markup import take_markup
 from zhmcq.reading._drafts.sheets import sheet_drafts
 from zhmcq.reading._formats import Contents, Sheets, open_file
 from zhmcq.reading._formats.table import tracked
@@ -202,6 +203,7 @@ def _draft_items(contents: Contents, request: ReadRequest) -> Generator[DraftIte
     with closing(items):
         for item in items:
             if isinstance(item, Draft):
+                take_markup(item)
                 take_embedded(item)
             yield item
 

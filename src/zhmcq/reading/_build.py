@@ -22,7 +22,7 @@ from zhmcq.reading._drafts.option_cells import (
     strip_prefixes,
     without_prefixes,
 )
-from zhmcq.reading._keys import Key, read_key
+from zhmcq.reading._keys import Key, read_index, read_key
 from zhmcq.reading._other_kinds import DOUBTFUL, NEVER_CHOICES, is_plainly_choice
 from zhmcq.reading._stem_keys import beside_held_key, take_held_key
 from zhmcq.zh._fold import normal_text
@@ -132,7 +132,7 @@ class _Attempt:
         stem, options, labels = self._options(stated)
         self._unusable(options)
         several = stated == "multiple" or says_multiple(draft.stem)
-        key = read_key(draft.answer, options, labels, self.convention, several=several)
+        key = self._key(options, labels, several=several)
         if held is not None:
             key = beside_held_key(key, held, draft, options, labels, self.convention)
             stem = draft.stem
@@ -165,6 +165,23 @@ class _Attempt:
             source_id=draft.source_id,
             origin=draft.origin,
         )
+
+    def _key(self, options: Sequence[str], labels: tuple[str, ...], *, several: bool) -> Key:
+        """The key, which the options' own marks must not contradict."""
+        draft = self.draft
+        if draft.key_is_index:
+            key = read_index(draft.answer, options, self.convention.index_base)
+        else:
+            key = read_key(draft.answer, options, labels, self.convention, several=several)
+        if draft.right is not None and key.indexes is not None:
+            marked = [index for index, right in enumerate(draft.right) if right]
+            if sorted(key.indexes) != marked:
+                message = (
+                    f"the key {str(draft.answer)[:40]!r} names another option than the one that "
+                    "is marked as right"
+                )
+                return Key(None, "ambiguous_answer", message)
+        return key
 
     def _id(self) -> str:
         given = self.draft.source_id

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zhmcq.reading._convention import Convention, last_filled
+from zhmcq.reading._convention import Convention, index_numbers, last_filled
 from zhmcq.reading._drafts.key_text import key_and_page_text, plain_key
 from zhmcq.zh._fold import fold_texts, normal_text, tidy
 from zhmcq.zh._labels import (
@@ -20,7 +20,7 @@ from zhmcq.zh._labels import (
 )
 from zhmcq.zh._truth import is_negative, is_no_key, truth_of
 
-__all__ = ["Key", "read_key"]
+__all__ = ["Key", "read_index", "read_key"]
 
 _ENCLOSED = re.compile(ENCLOSED)
 _INTRODUCTION = re.compile(
@@ -174,6 +174,26 @@ def _with_page_text(
         if other and set(other) != set(key.indexes):
             return None
     return Key(key.indexes, "key_with_text", f"other text follows the key: {rest[:40]!r}")
+
+
+def read_index(answer: Any, options: Sequence[str], base: int) -> Key:
+    """Read a key from a field that is named as an index: a number, or several.
+
+    Args:
+        answer: The number or numbers, as numbers or digits.
+        options: The options, ``""`` where one is empty.
+        base: The number of the first option.
+    """
+    indexes = [number - base for number in index_numbers(answer)]
+    if all(0 <= index < last_filled(options) for index in indexes):
+        return _several(indexes, answer)
+    if indexes == [-1 - base]:
+        return _no_key(answer)
+    message = (
+        f"the index {str(answer)[:40]!r} names none of the {last_filled(options)} options, if the "
+        f"first is {base}"
+    )
+    return Key(None, "answer_out_of_range", message)
 
 
 def _written(answer: Any) -> str:

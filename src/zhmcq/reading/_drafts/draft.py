@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,9 @@ __all__ = [
     "DraftItem",
     "Heading",
     "ReadRequest",
+    "is_index",
     "labels_marked_right",
+    "named_headers",
 ]
 
 #: Field → header or position from 1, or several of them, the preferred one first.
@@ -61,12 +64,20 @@ NOTES = {
     ),
     "damaged_options": (
         "error",
-        "the options in the text can't be told apart: a label is missing or misprinted",
+        "the options can't be told apart: a label is missing, misprinted or there twice",
     ),
     "sub_questions": (
         "error",
         "holds several questions or blanks that can't be matched with the keys one by one",
     ),
+    "ambiguous_answer": (
+        "error",
+        (
+            "may name one option or another, since their numbers, ids or order disagree; give the "
+            "option's text or label"
+        ),
+    ),
+    "nested_questions": ("error", "holds questions inside questions, more than fifty deep"),
     "extra_cells": (
         "error",
         "holds more cells than there are headers; a cell with a comma in it lacks its quotes",
@@ -115,6 +126,7 @@ NOTES = {
     ),
 }
 _MARKS = {"0": False, "1": True}
+_INDEX = re.compile(r"\s*-?\d{1,3}(?:\.0+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +184,12 @@ class Draft:
         answer: The key as the source has it: text, number, list, booleans …; None without one.
         has_key_field: Whether the source has a column or field for keys, so that a missing key
             is reported.
+        key_is_index: Whether the field's name says that a number in it is an index (answerIndex).
+        right: Whether each option bears a mark of being right; ``None`` where the options say
+            nothing. It must not contradict ``answer``.
         kind: The source's word for the kind of question.
+        picture: What a field for pictures holds: addresses, one a line.
+        is_plain: Whether html has been taken out of its texts, which must happen once only.
         heading: The headers that it was read under.
         cells: The source row's cells by header, as shown; ``None`` where they are not
             wanted.
@@ -190,7 +207,11 @@ class Draft:
     labels: tuple[str, ...] = ()
     answer: Any = None
     has_key_field: bool = True
+    key_is_index: bool = False
+    right: list[bool] | None = None
     kind: str = ""
+    picture: str = ""
+    is_plain: bool = False
     group: str = ""
     subject: str = ""
     explanation: str = ""
@@ -207,6 +228,23 @@ class Draft:
 #: What comes out of a file, in its order: a heading before the drafts under it, and problems of
 #: whole sheets and of rows that are no questions.
 DraftItem = Draft | Heading | RowProblem
+
+
+def named_headers(columns: Columns | None, name: str) -> list[str]:
+    """The headers that the caller gives for a field; none without a mapping of it."""
+    given = (columns or {}).get(name, ())
+    return [str(given)] if isinstance(given, str | int) else list(map(str, given))
+
+
+def is_index(answer: Any) -> bool:
+    """Whether a key is a number or several, so that it can be an index."""
+    parts = answer if isinstance(answer, list) else [answer]
+    return bool(parts) and all(
+        (isinstance(part, int) and not isinstance(part, bool))
+        or (isinstance(part, float) and part.is_integer())
+        or (isinstance(part, str) and bool(_INDEX.fullmatch(part)))
+        for part in parts
+    )
 
 
 def labels_marked_right(texts: Mapping[str, str]) -> Any:

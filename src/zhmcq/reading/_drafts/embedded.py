@@ -62,6 +62,7 @@ _LISTS = re.compile(
 _LABEL_BREAKS = re.compile(r"[\s()\[\]、,;/&]+|[和與与及]|\.$")
 _LONGEST_LIST = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
 
@@ -216,7 +217,8 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     inside = find_embedded(text)
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
-    for separator in _LINE_SPLITS:
+    # The semicolon of &nbsp; parts nothing; html is read later.
+    for separator in _LINE_SPLITS[:1] if _ENTITY.search(text) else _LINE_SPLITS:
         parts = [tidied for part in separator.split(text) if (tidied := tidy(part))]
         if len(parts) >= 2:
             return parts, ()

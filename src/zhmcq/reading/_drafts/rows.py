@@ -7,11 +7,12 @@ import re
 from typing import Any
 
 from zhmcq.questions import Origin
-from zhmcq.reading._drafts.draft import Draft, Heading, labels_marked_right
+from zhmcq.reading._drafts.draft import Draft, Heading, is_index, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
+from zhmcq.reading._drafts.vocabulary import names_index
 from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name
 from zhmcq.zh._truth import truth_of
@@ -29,7 +30,7 @@ _CELL_PICTURE = "DISPIMG("
 # What a header gets that is there already.
 _SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
-_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source")
+_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "picture")
 
 
 class RowReader:
@@ -62,6 +63,8 @@ class RowReader:
         self._header_rows = [
             (cells, [fold_name(cell) for cell in cells]) for cells in layout.rows.values()
         ]
+        keys = [layout.headers[column] for column in layout.fields.get("answer", ())]
+        self._index_keys = bool(keys) and all(map(names_index, keys))
         self._questions = layout.columns_of_questions()
         self._again = _columns_again(layout)
         self._above: tuple[int, str] = (0, "")
@@ -130,10 +133,7 @@ class RowReader:
         self._take_options(row, draft)
         if not layout.wrong:
             draft.answer = self._answer(row)
-        self._note_pictures(row, draft)
-        if any(map(row.text, self._again)):
-            draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
-        draft.answer = self._answer(row)
+            draft.key_is_index = self._index_keys and is_index(draft.answer)
         self._note_pictures(row, draft)
         if any(map(row.text, self._again)):
             draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
@@ -249,10 +249,7 @@ class RowReader:
         options = (*self.layout.options, *self.layout.wrong)
         for column, code in sorted(row.notes.items()) if row.notes else ():
             if code in ("picture", "image_options"):
-                instead = code == "image_options" and column in (
-                    *self.layout.options,
-                    *self.layout.wrong,
-                )
+                instead = code == "image_options" and column in options
                 headers = self.layout.headers
                 header = headers[column] if column < len(headers) else ""
                 draft.notes.append((header, code if instead else "picture"))

@@ -12,6 +12,7 @@ __all__ = [
     "field_of",
     "is_given_answer",
     "is_spelled",
+    "names_index",
     "option_label",
     "right_label",
     "wrong_label",
@@ -28,7 +29,7 @@ _SPELLINGS = {
         "passage 文章 题组题干 题组题目 题组文章 阅读文章 文章内容 阅读材料 阅读文本 材料 短文 "
         "课文 篇章 段落 文本 背景 背景资料 情境 情境叙述 context article paragraph document "
         "reading text passages dtext 引文 共用题干 共同题干 sharedstem sharedpassage sharedtext "
-        "stimulus"
+        "stimulus material materials"
     ),
     "stem": (
         "stem 题干 问题 题目 试题内容 题目内容 试题题目 试题 问题内容 题干内容 题目叙述 考题 "
@@ -37,7 +38,8 @@ _SPELLINGS = {
     ),
     "options": (
         "options choices choice option candidates 选项 选项内容 备选项 备选答案 候选项 "
-        "答案选项 endings"
+        "答案选项 endings alternatives answeroptions answerchoices optionlist choicelist "
+        "possibleanswers sharedoptions 共用备选答案 共用选项 选项列表"
     ),
     "answer": (
         # A key that was corrected after the examination replaces the first one. What is called
@@ -59,6 +61,10 @@ _SPELLINGS = {
     ),
     "source": "source 资料来源 出处 来源 题目来源 试题来源 year 年度 年份 考试 exam 年",
     "group": "group 题组 题组编号 题组代号 groupid passageid 文章编号",
+    "picture": (
+        "picture pictures image images img imgurl imgsrc imageurl imagesrc imagepath imagefile "
+        "pictureurl figure figures photo photourl 图片 图档 附图 图 图片网址 图片链接 插图"
+    ),
 }
 FIELDS = {name: tuple(spellings.split()) for name, spellings in _SPELLINGS.items()}
 _BY_NAME = {
@@ -74,11 +80,25 @@ _ENDINGS = (
             r"(?:num|number|no|id|idx|index|key|letter|label|text)?)$"
         ),
     ),
+    (
+        "answer",
+        re.compile(
+            r"^(?:correct|right|gold|answers?|solution|key)(?:answers?|options?|choices?)?"
+            r"(?:index|indexes|indices|idxs?|ids?)$|^(?:正确|答案)(?:答案|选项)?(?:索引|下标)$"
+        ),
+    ),
     ("passage", re.compile(r"(?:文章|短文|passage|阅读材料)$")),
     ("stem", re.compile(r"(?:题干|题目|问题|question|试题内容)$")),
     ("kind", re.compile(r"题型$")),
     ("explanation", re.compile(r"(?:解析|详解)$")),
     ("id", re.compile(r"(?:题号|编号|序号)$")),
+    (
+        "picture",
+        re.compile(
+            r"^(?:题目|题干|试题|题|question|stem)的?(?:图片?|图档|附图|image|img|picture|figure|photo)"
+            r"(?:url|src|path|link|file|s|网址|链接|档名)?$"
+        ),
+    ),
 )
 _OPTION = re.compile(
     r"(?:选项|选择项|选择|备选项|备选|答案选项|候选|options?|opt|op|(?:mc)?(?:choices?|answers?)|ans|"
@@ -110,6 +130,10 @@ _GIVEN = re.compile(
 _SCORE = re.compile(r"得分|分数|配分|分值|评分|score|points?$|marks?$|率$|人数|次数|用时|时间")
 # A sentence that ends as a header does: 「這是什麼問題」.
 _ASKS = re.compile(r"什么|何|哪|谁|怎|吗|几|是否|下列|以下|关于|有关|what|which|who|how")
+# questionContent, questionOptions, 試題選項.
+_PREFIX = re.compile(r"^(?:question|题目|试题)(?!title$)")
+# A key that counts from 0, as lists in programs do, and one that names an option by its id.
+_INDEX = re.compile(r"(?:index|indexes|indices|idxs?|索引|下标)$")
 _LONGEST_HEADER = 40
 _LOOSE = 100  # the rank of a name that only ends as a spelling does
 
@@ -145,6 +169,8 @@ def field_of(header: str) -> tuple[str, int] | None:
     shorter = _without_note(header)
     if shorter in _BY_NAME and name != "correct":
         return _BY_NAME[shorter]
+    if (rest := _PREFIX.sub("", name)) != name and rest in _BY_NAME:
+        return _BY_NAME[rest][0], 100
     for wanted, ending in _ENDINGS:
         if ending.search(shorter) and not _ASKS.search(shorter):
             return None if wanted == "answer" and _SCORE.search(name) else (wanted, _LOOSE)
@@ -157,6 +183,11 @@ def is_given_answer(header: str) -> bool:
         return False
     name = fold_name(header)
     return name not in _BY_NAME and bool(_GIVEN.search(name))
+
+
+def names_index(header: str) -> bool:
+    """Whether the name of a key's field says that numbers in it are indexes (answerIndex)."""
+    return len(header) <= _LONGEST_HEADER and bool(_INDEX.search(fold_name(header)))
 
 
 def wrong_label(header: str) -> str | None:
