@@ -74,6 +74,7 @@ NOTES = {
         "error",
         "holds a picture, or a label without a text; a text model can't see pictures",
     ),
+    "picture": ("warning", "holds a picture, which a text model can't see"),
     "bad_json": ("error", "this line is not json"),
     "repeated_name": (
         "error",
