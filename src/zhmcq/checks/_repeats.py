@@ -6,7 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from zhmcq.checks._clusters import FoldedQuestions, sets_by_text
-from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
+from zhmcq.questions import (
+    Question,
+    QuestionBank,
+    RowProblem,
+    Severity,
+    require_bank,
+    require_questions,
+)
 from zhmcq.zh._fold import fold_text, fold_texts
 
 __all__ = ["find_overlap", "settle_repeats"]
@@ -26,7 +33,11 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
     Returns:
         A bank in which a question that repeats another has the warning ``duplicate``, and from
         which questions that have two different keys are gone, each with the error ``two_keys``.
+
+    Raises:
+        QuestionError: If it is given no bank.
     """
+    require_bank(bank, "settle_repeats")
     problems: list[tuple[int, RowProblem]] = []
     contradicting: set[int] = set()
     for same in _same_questions(bank):
@@ -34,12 +45,12 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
         if len(keys) > 1:
             contradicting.update(same)
             for index in same:
-                others = _rows(bank, (other for other in same if other != index))
+                others = _rows(bank, (other for other in same if other != index), bank[index])
                 message = f"the same question has another key in {others}; both are left out"
                 problems.append((index, _problem(bank, index, "two_keys", message, "error")))
             continue
         for index in same[1:]:
-            message = f"the same question is in {_rows(bank, same[:1])} already"
+            message = f"the same question is in {_rows(bank, same[:1], bank[index])} already"
             problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
     return _with_problems(bank, problems, contradicting)
 
@@ -87,17 +98,20 @@ def _key_texts(question: Question) -> tuple[str, ...]:
     return tuple(sorted(fold_text(question.options[i]) for i in question.answer or ()))
 
 
-def _rows(bank: QuestionBank, indexes: Iterable[int]) -> str:
-    named = [_row(bank[index]) for index in indexes]
+def _rows(bank: QuestionBank, indexes: Iterable[int], beside: Question) -> str:
+    """Name rows in a message about another question: with their file, where it is another one."""
+    named = [_row(bank[index], beside) for index in indexes]
     more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
     return ", ".join(named[:MANY]) + more
 
 
-def _row(question: Question) -> str:
-    if question.origin is None:
+def _row(question: Question, beside: Question | None = None) -> str:
+    origin = question.origin
+    if origin is None:
         return f"question {question.id!r}"
-    sheet = f" of sheet {question.origin.sheet!r}" if question.origin.sheet else ""
-    return f"row {question.origin.row}{sheet}"
+    sheet = f" of sheet {origin.sheet!r}" if origin.sheet else ""
+    same_file = beside is None or beside.origin is None or beside.origin.file == origin.file
+    return f"row {origin.row}{sheet}{'' if same_file else f' of {origin.file}'}"
 
 
 def _problem(
@@ -143,7 +157,12 @@ def find_overlap(train: Sequence[Question], other: Sequence[Question]) -> list[R
         those of a question in ``train``, else ``overlap_passage`` where the passage, or the stem
         of a question without one, is one of ``train``, a near-copy or an excerpt of one, or is
         quoted by a stem or an option there, or the other way round.
+
+    Raises:
+        QuestionError: If it is given no questions.
     """
+    require_questions(train, "find_overlap")
+    require_questions(other, "find_overlap")
     joined = [*train, *other]
     sets = sets_by_text(joined, FoldedQuestions.of(joined))
     seen: dict[int, tuple[str, int]] = {}

@@ -66,15 +66,10 @@ def read_bank(
     _check_arguments(columns, answer_base, sheets)
     parts = bank_parts(source)
     _refuse_arguments(parts, columns=columns, answer_base=answer_base, sheets=sheets)
-    several = len(parts) > 1
-    banks = [
-        part
-        if isinstance(part, QuestionBank)
-        else _bank_of(part, not several, columns=columns, answer_base=answer_base, sheets=sheets)
-        for part in parts
-    ]
-    if not several:
-        return banks[0]
+    wanted = ReadRequest(Path(), "", columns, sheets)
+    if len(parts) == 1:
+        return _bank_of(parts[0], wanted, answer_base, settled=True)
+    banks = [_bank_of(part, wanted, answer_base, settled=False) for part in parts]
     # Repeats within each are found again, and those of one in another too.
     return settle_repeats(QuestionBank(*joined_parts([*map(_without_repeats, banks)])))
 
@@ -101,15 +96,11 @@ def stream_bank(
     _check_arguments(columns, answer_base, sheets)
     parts = bank_parts(source, twice=True)
     _refuse_arguments(parts, columns=columns, answer_base=answer_base, sheets=sheets)
+    wanted = ReadRequest(Path(), "", columns, sheets, keep_cells=False)
     ids, made = UniqueIds(), 0
     for part in parts:
-        items: Iterable[Question | RowProblem]
-        if isinstance(part, QuestionBank):
-            items = (*part.problems, *part)
-        else:
-            items = _streamed(part, columns=columns, answer_base=answer_base, sheets=sheets)
         before = made
-        for item in items:
+        for item in _streamed(part, wanted, answer_base):
             if isinstance(item, RowProblem):
                 yield replace(item, position=item.position + before) if before else item
                 continue
@@ -120,20 +111,19 @@ def stream_bank(
 
 
 def _streamed(
-    source: UnreadSource,
-    *,
-    columns: Columns | None,
-    answer_base: int | None,
-    sheets: Sequence[str] | None,
+    source: QuestionBank | UnreadSource, wanted: ReadRequest, answer_base: int | None
 ) -> Iterator[Question | RowProblem]:
     """The problems and questions of one source."""
-    request = ReadRequest(Path(source.name), source.name, columns, sheets, keep_cells=False)
+    if isinstance(source, QuestionBank):
+        yield from source.problems
+        yield from source
+        return
+    request = replace(wanted, path=Path(source.name), name=source.name)
     tally = KeyTally()
     sheet_problems: list[RowProblem] = []
     with source.available() as opener:
         with _reading(opener, request.name) as (contents, saved):
             if saved is not None:
-                # One that settle_repeats has seen has its own, which stay.
                 yield from saved.problems
                 yield from saved
                 return
@@ -215,15 +205,23 @@ class _Drafts:
 
 
 def _bank_of(
-    source: UnreadSource,
-    settled: bool,
-    *,
-    columns: Columns | None,
+    source: QuestionBank | UnreadSource,
+    wanted: ReadRequest,
     answer_base: int | None,
-    sheets: Sequence[str] | None,
+    *,
+    settled: bool,
 ) -> QuestionBank:
-    """The bank of one source; ``settled``: with the checks across rows, unless it was saved."""
-    request = ReadRequest(Path(source.name), source.name, columns, sheets)
+    """The bank of one source.
+
+    Args:
+        source: The source; a bank is given back.
+        wanted: How it is read.
+        answer_base: The number of the first option in numeric keys, as the caller gives it.
+        settled: Whether a source that is read is checked across its rows; a saved bank never is.
+    """
+    if isinstance(source, QuestionBank):
+        return source
+    request = replace(wanted, path=Path(source.name), name=source.name)
     with source.available() as opener:
         drafts = _read_drafts(opener, request, source)
     if drafts.saved is not None:
