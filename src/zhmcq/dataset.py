@@ -111,8 +111,13 @@ class Splits:
             folder: The folder that was written.
 
         Raises:
-            ReadError: If ``questions.json`` is missing or damaged.
+            ReadError: If ``questions.json`` is missing or damaged, or ``folder`` is no path.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise ReadError(
+                f"Splits.load({folder!r:.60}): expected the path of a folder, found "
+                f"{type(folder).__name__}"
+            )
         path = Path(folder) / QUESTIONS_FILE
         try:
             if path.exists() and not path.is_file():  # a pipe or a device would not end

@@ -263,9 +263,9 @@ class QuestionBank(Sequence[Question]):
 
     A bank is a sequence: slices, :meth:`filter` and ``+`` give banks. It is not changed in place.
 
-    ``bank + other`` joins it with a bank or a list of questions, ``sum(banks)`` joins several. An
-    id that is taken already by another file or sheet gets that row's file or sheet in front
-    (``乙:12``), and ``#2`` … if that is taken too; ``source_id`` stays as it is.
+    ``bank + other`` joins it with a bank or a list of questions. An id that is taken already by
+    another file or sheet gets that row's file or sheet in front (``乙:12``), and ``#2`` … if that
+    is taken too; ``source_id`` stays as it is.
 
     Args:
         questions: The usable questions, with ids that differ.

@@ -102,6 +102,21 @@ def test_a_repeated_id_gets_the_first_free_suffix() -> None:
     assert taken == ["7", "7#2", "7#2#2", "7#3", "8"]
 
 
+def test_an_id_of_another_sheet_gets_its_own_in_front() -> None:
+    ids = UniqueIds()
+    wanted = [
+        ("甲", "7"),
+        ("甲", "7"),
+        ("乙", "7"),
+        ("乙", "7"),
+        ("乙", "乙:7"),
+        ("乙", "8"),
+        ("丙", "8"),
+    ]
+    taken = [ids.take(name, sheet, sheet) for sheet, name in wanted]
+    assert taken == ["7", "7#2", "乙:7", "乙:7#2", "乙:7#3", "8", "丙:8"]
+
+
 def test_a_repeated_id_keeps_the_cell_of_the_source(tmp_path: Path) -> None:
     bank = read_json(tmp_path, [two("甲？", id="a"), two("乙？", id="a")])
     assert [(q.id, q.source_id) for q in bank] == [("a", "a"), ("a#2", "a")]

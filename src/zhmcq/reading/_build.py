@@ -343,9 +343,13 @@ class UniqueIds:
         if owner != self._owner:
             self._owned = None if self._owner is None else _Hashes()
             self._owner = owner
+        unique = self._free(wanted, prefix)
+        if self._owned is not None:
+            self._owned.add(unique)
+        return unique
+
+    def _free(self, wanted: str, prefix: str) -> str:
         if self._ids.add(wanted):
-            if self._owned is not None:
-                self._owned.add(wanted)
             return wanted
         base = wanted
         if prefix and self._owned is not None and wanted not in self._owned:

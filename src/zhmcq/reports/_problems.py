@@ -101,7 +101,9 @@ def _agrees(book: Any, bank: QuestionBank, source: str | None) -> bool:
             values_only=True, max_row=max(rows), max_col=min(MAX_COLUMNS, sheet.max_column)
         )
         for number, values in enumerate(cells_of_rows, 1):
-            same += number in rows and not rows[number].isdisjoint(_beginnings(values))
+            if number in rows:
+                shared = rows[number] & _beginnings(values)
+                same += 2 * len(shared) > len(rows[number])
     return same * 2 >= compared
 
 
