@@ -31,14 +31,14 @@ def all_of(kind: type[T], items: Iterable[T], name: str) -> tuple[T, ...]:
             f"QuestionBank({name}={items!r:.60}): expected a list of {plural}, found "
             f"{type(items).__name__}{hint}"
         )
-    found = tuple(items)
-    for item in found:
+    values = tuple(items)
+    for item in values:
         if not isinstance(item, kind):
             raise QuestionError(
                 f"QuestionBank({name}=…): expected a list of {plural}, found one with "
                 f"{item!r:.60} ({type(item).__name__}){hint}"
             )
-    return found
+    return values
 
 
 def whole_numbers(indexes: Iterable[int]) -> Iterator[int]:

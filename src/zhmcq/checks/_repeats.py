@@ -98,19 +98,21 @@ def _key_texts(question: Question) -> tuple[str, ...]:
     return tuple(sorted(fold_text(question.options[i]) for i in question.answer or ()))
 
 
-def _rows(bank: QuestionBank, indexes: Iterable[int], beside: Question) -> str:
+def _rows(bank: QuestionBank, indexes: Iterable[int], relative_to: Question) -> str:
     """Name rows in a message about another question: with their file, where it is another one."""
-    named = [_row(bank[index], beside) for index in indexes]
+    named = [_row(bank[index], relative_to) for index in indexes]
     more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
     return ", ".join(named[:MANY]) + more
 
 
-def _row(question: Question, beside: Question | None = None) -> str:
+def _row(question: Question, relative_to: Question | None = None) -> str:
     origin = question.origin
     if origin is None:
         return f"question {question.id!r}"
     sheet = f" of sheet {origin.sheet!r}" if origin.sheet else ""
-    same_file = beside is None or beside.origin is None or beside.origin.file == origin.file
+    same_file = (
+        relative_to is None or relative_to.origin is None or relative_to.origin.file == origin.file
+    )
     return f"row {origin.row}{sheet}{'' if same_file else f' of {origin.file}'}"
 
 

@@ -103,7 +103,7 @@ def bank_parts(source: BankSource, *, twice: bool = False) -> list[Part]:
     """
     if twice and isinstance(source, Iterator) and not _is_file(source):
         raise SourceError(
-            f"stream_bank({_found(source)}): it reads its source twice, and an iterator gives its "
+            f"stream_bank({_described(source)}): it reads its source twice, and an iterator gives its "
             "items once: give a list, or use read_bank"
         )
     return _Parts().of(source)
@@ -133,7 +133,7 @@ class _Parts:
             self._refuse_repeated(source)
             return [part]
         if not isinstance(source, Iterable):
-            raise SourceError(f"{TAKEN}; found {_found(source)}")
+            raise SourceError(f"{TAKEN}; found {_described(source)}")
         if isinstance(source, Set):
             raise SourceError(f"{TAKEN}; found a set, which has no order: give a list")
         items = list(source)
@@ -143,7 +143,7 @@ class _Parts:
                 f"{type(source).__name__}"
             )
         if inside and not all(isinstance(item, Question | Mapping) for item in items):
-            raise SourceError(f"{TAKEN}; found a list with {_found(source)}")
+            raise SourceError(f"{TAKEN}; found a list with {_described(source)}")
         parts: list[Part] = []
         for kind, group in itertools.groupby(items, _kind_of_item):
             if kind == "record":
@@ -188,7 +188,7 @@ class _Parts:
         is_path = isinstance(source, str | os.PathLike)
         key: object = os.path.realpath(os.fspath(source)) if is_path else id(source)  # type: ignore[call-overload]
         if key in self._given:
-            raise SourceError(f"{_found(source)} is given twice; leave it out once")
+            raise SourceError(f"{_described(source)} is given twice; leave it out once")
         self._given[key] = source  # which keeps its id from being given to another object
 
     def _open_file(self, file: Any) -> UnreadSource:
@@ -222,7 +222,7 @@ class _Parts:
             sheet = frame_sheet(frame, headers, index, name)
             return Sheets(item for item in (sheet,))
 
-        return UnreadSource(name, _kept(contents), pictures)
+        return UnreadSource(name, _always(contents), pictures)
 
     def _dataset(self, dataset: Any) -> UnreadSource:
         name = self._name("<Dataset>")
@@ -241,7 +241,7 @@ class _Parts:
 
             return JsonLines(first[1], lines(), count)
 
-        return UnreadSource(name, _kept(contents), pictures)
+        return UnreadSource(name, _always(contents), pictures)
 
     def _records(self, records: list[Any], kind: str) -> UnreadSource:
         name = self._name(f"<{kind}>")
@@ -252,14 +252,14 @@ class _Parts:
                 [plain_record(record, n, name, pictures) for n, record in enumerate(records, 1)]
             )
 
-        return UnreadSource(name, _kept(contents), pictures)
+        return UnreadSource(name, _always(contents), pictures)
 
     def _record(self, record: Mapping[Any, Any]) -> UnreadSource:
         name = self._name(f"<{type(record).__name__}>")
-        return UnreadSource(name, _kept(lambda: JsonDocument(plain_value(record, name))))
+        return UnreadSource(name, _always(lambda: JsonDocument(plain_value(record, name))))
 
 
-def _kept(contents: Opener) -> Callable[[], AbstractContextManager[Opener]]:
+def _always(contents: Opener) -> Callable[[], AbstractContextManager[Opener]]:
     """What is available all the time."""
     return lambda: contextlib.nullcontext(contents)
 
@@ -293,7 +293,7 @@ def _file(source: str | os.PathLike[str]) -> UnreadSource:
             f"{name}: expected the path of a file, found an address "
             f"({match.group()}…), which is not fetched: download it and give the file's path"
         )
-    return UnreadSource(name, _kept(lambda: open_file(Path(name), name)))
+    return UnreadSource(name, _always(lambda: open_file(Path(name), name)))
 
 
 def _index_headers(frame: Any, headers: Iterable[str]) -> list[str]:
@@ -330,7 +330,7 @@ def _refuse_others(source: object) -> None:
         raise SourceError(f"{TAKEN}; found a dictionary of DataFrames: give list(frames.values())")
 
 
-def _found(value: object) -> str:
+def _described(value: object) -> str:
     """A value for a message; a broken ``__repr__`` must not hide the error."""
     try:
         return f"{' '.join(repr(value).split()):.60} ({type(value).__name__})"
