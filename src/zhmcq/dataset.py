@@ -247,7 +247,8 @@ class DatasetBuilder:
             source, columns=self.columns, answer_base=self.answer_base, sheets=self.sheets
         )
         errors = sum(problem.severity == "error" for problem in bank.problems)
-        files = ", ".join(sorted(bank.files)) or "no file"
+        names = sorted(bank.files)
+        files = f"{len(names)} files" if len(names) > 3 else ", ".join(names) or "no file"
         logger.info("%s: %d questions, %d rows left out", files, len(bank), errors)
         return bank
 

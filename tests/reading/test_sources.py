@@ -126,7 +126,7 @@ def test_a_file_that_cant_be_rewound_is_read_from_where_it_stands(tmp_path: Path
         (lambda: Upload(CSV, "bank.csv"), "bank.csv"),
         (lambda: Upload(CSV, "../../etc/bank.csv"), "bank.csv"),
         (lambda: Upload(CSV, "C:\\題庫\\bank.csv"), "bank.csv"),
-        (lambda: Upload(CSV, "a\x1bb.csv"), "x1bb.csv"),
+        (lambda: Upload(CSV, "a\x1bb.csv"), "ab.csv"),
     ],
 )
 def test_origins_say_an_open_file_s_own_name_without_folders(
@@ -338,7 +338,7 @@ def test_a_frame_whose_cells_hold_lists_is_read_as_records() -> None:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        (pd.DataFrame([["一？", "甲"]]), r"found only numbers \(0, 1\): name them"),
+        (pd.DataFrame([["一？", ["甲", "乙"]]]), r"only numbers \(0, 1\): name them"),
         (pd.DataFrame(), "found a DataFrame of nothing"),
         (pd.DataFrame({"甲": ["x"], "乙": ["y"]}), "no column of questions was recognised"),
     ],
@@ -346,6 +346,15 @@ def test_a_frame_whose_cells_hold_lists_is_read_as_records() -> None:
 def test_a_frame_that_is_no_bank_is_refused(table: pd.DataFrame, expected: str) -> None:
     with pytest.raises(ReadError, match=f"<DataFrame>: .*{expected}"):
         read_bank(table)
+
+
+def test_a_header_may_be_in_a_row_of_a_frame_below_a_title() -> None:
+    counted = pd.DataFrame([HEADER, *ROWS])
+    titled = counted.set_axis(["第一次段考", *(f"Unnamed: {n}" for n in range(1, 5))], axis=1)
+    for table in (counted, titled):
+        bank = read_bank(table)
+        assert content(bank) == EXPECTED
+        assert [q.origin.row for q in bank if q.origin] == [2, 3]
 
 
 def test_problems_of_a_frame_are_marked_in_its_rows(tmp_path: Path) -> None:
@@ -575,6 +584,7 @@ def test_a_saved_bank_is_joined_like_another(tmp_path: Path) -> None:
         ("https://example.org/bank.csv", "which is not fetched: download it"),
         ("題目,A\n一？,甲", r"found a text; .*io\.BytesIO\(text\.encode\(\)\)"),
         ('[{"question": "一？"}]', "found a text"),
+        (zipfile.ZipFile(io.BytesIO(), "w"), r"found a ZipFile: give a member of it"),
         ("", "found an empty text as a path"),
         (os.fsencode("a.csv"), "found bytes"),
         ({}, "expected a list of questions"),

@@ -17,7 +17,8 @@ import zhmcq
 import zhmcq.prompts
 from conftest import unseen, with_swapped_ids
 from zhmcq import errors
-from zhmcq.questions import Question
+from zhmcq.dataset import Splits
+from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
 
 PLACES = ("山上", "海邊", "家裡", "學校")
@@ -98,6 +99,11 @@ def test_rows_that_are_left_out_of_training_are_logged(
     ("train", "valid", "expected"),
     [
         (None, None, "^train: expected questions as .*found None"),
+        (
+            Splits(QuestionBank(BANK), QuestionBank([])),
+            None,
+            r"give splits\.train and splits\.valid",
+        ),
         (3, None, r"^train: expected questions as .*found 3 \(int\)"),
         ("nowhere.xlsx", None, r"nowhere\.xlsx: no such file"),
         (

@@ -376,7 +376,9 @@ class _Hashes:
     def add(self, text: str) -> bool:
         """Remember a text; whether it is new."""
         key = hash(text)
-        bucket = self._buckets.setdefault(key % _BUCKETS, array("q"))
+        bucket = self._buckets.get(key % _BUCKETS)
+        if bucket is None:
+            bucket = self._buckets[key % _BUCKETS] = array("q")
         index = bisect_left(bucket, key)
         if index < len(bucket) and bucket[index] == key:
             return False

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager
@@ -103,8 +104,8 @@ def bank_parts(source: BankSource, *, twice: bool = False) -> list[Part]:
     """
     if twice and isinstance(source, Iterator) and not _is_file(source):
         raise SourceError(
-            f"stream_bank({_described(source)}): it reads its source twice, and an iterator gives its "
-            "items once: give a list, or use read_bank"
+            f"stream_bank({_described(source)}): it reads its source twice, and an iterator gives "
+            "its items once: give a list, or use read_bank"
         )
     return _Parts().of(source)
 
@@ -171,6 +172,8 @@ class _Parts:
             return self._frame(source)
         if is_instance(source, "datasets", "Dataset", "IterableDataset"):
             return self._dataset(source)
+        if isinstance(source, zipfile.ZipFile):
+            raise SourceError(f"{TAKEN}; found a ZipFile: give a member of it, archive.open(name)")
         if _is_file(source):
             return self._open_file(source)
         _refuse_others(source)
@@ -206,18 +209,18 @@ class _Parts:
         if not len(frame.columns):
             raise ReadError(f"{name}: expected a table of questions, found a DataFrame of nothing")
         headers = frame_columns(frame)
-        if headers is None:
+        nested = holds_lists(frame)
+        if nested and headers is None:
             raise ColumnsError(
-                f"{name}: expected columns with names, found only numbers "
+                f"{name}: its cells hold lists, and its columns have no names, only numbers "
                 f"({', '.join(map(str, list(frame.columns)[:5]))}): name them, as in "
-                'frame.columns = ["question", "A", "B", "answer"]; if its first row holds the '
-                "names, read the file itself"
+                'frame.columns = ["question", "options", "answer"]'
             )
-        index = _index_headers(frame, headers)
+        index = _index_headers(frame, headers) if headers else []
         pictures: Pictures = {}
 
         def contents() -> Contents:
-            if holds_lists(frame):
+            if nested and headers is not None:
                 return JsonDocument(frame_records(frame, headers, index, name, pictures))
             sheet = frame_sheet(frame, headers, index, name)
             return Sheets(item for item in (sheet,))

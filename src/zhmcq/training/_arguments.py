@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zhmcq._refused_fields import REFUSED
+from zhmcq.dataset import Splits
 from zhmcq.errors import ReadError, SettingsError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import BankSource, read_bank
@@ -113,6 +114,10 @@ def training_questions(
             f"valid={valid!r}: expected validation questions, found a number: draw them with "
             "splits = DatasetBuilder(valid_fraction=0.1).split(bank) and give splits.train and "
             "splits.valid"
+        )
+    if isinstance(train, Splits):
+        raise ReadError(
+            "train: expected training questions, found Splits: give splits.train and splits.valid"
         )
     return _questions(train, "train"), () if valid is None else _questions(valid, "valid")
 

@@ -88,12 +88,14 @@ def _is_nested(value: object) -> bool:
     return listed or _is_drawn(value)
 
 
-def frame_sheet(frame: Any, headers: Sequence[str], index: Sequence[str], name: str) -> Sheet:
-    """A frame as the one table of a file; its first row is that of its headers, with the number 0.
+def frame_sheet(
+    frame: Any, headers: Sequence[str] | None, index: Sequence[str], name: str
+) -> Sheet:
+    """A frame as the one table of a file; its headers are the row with the number 0.
 
     Args:
         frame: A ``pandas.DataFrame`` of numbers, texts, dates …
-        headers: Its headers.
+        headers: Its headers; ``None`` where its columns only count, then its rows are all there is.
         index: Headers for the levels of its index; empty where that is no column.
         name: How messages call it.
     """
@@ -101,10 +103,11 @@ def frame_sheet(frame: Any, headers: Sequence[str], index: Sequence[str], name: 
 
 
 def _frame_rows(
-    frame: Any, headers: Sequence[str], index: Sequence[str], name: str
+    frame: Any, headers: Sequence[str] | None, index: Sequence[str], name: str
 ) -> Iterator[CellRow]:
-    names = [*index, *headers]
-    yield CellRow(0, names, list(names))
+    if headers is not None:
+        names = [*index, *headers]
+        yield CellRow(0, names, list(names))
     for number, cells in enumerate(_frame_cells(frame, index), 1):
         row = CellRow(number, [], [])
         for column, cell in enumerate(cells):

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from zhmcq._visible import visible
 from zhmcq.errors import ReadError
 
 __all__ = ["copied_file", "file_name"]
@@ -45,8 +44,8 @@ def file_name(file: Any) -> str:
             continue
         if _is_file_of(name, file):
             return name
-        plain = PurePath(visible(name).replace("\\", "/")).name.strip()
-        if plain:
+        last = PurePath(name.replace("\\", "/")).name
+        if plain := "".join(filter(str.isprintable, last)).strip():
             return plain[-_LONGEST_NAME:]
     return "<file>"
 
