@@ -188,8 +188,11 @@ class _Parts:
 
     def _refuse_repeated(self, source: object) -> None:
         """Refuse what is there twice: its questions would all be duplicates."""
-        is_path = isinstance(source, str | os.PathLike)
-        key: object = os.path.realpath(os.fspath(source)) if is_path else id(source)  # type: ignore[call-overload]
+        key: object = id(source)
+        if isinstance(source, str | os.PathLike):
+            key = name = os.fspath(source)
+            with contextlib.suppress(OSError, ValueError):  # what opens it says what is wrong
+                key = os.path.realpath(name)
         if key in self._given:
             raise SourceError(f"{_described(source)} is given twice; leave it out once")
         self._given[key] = source  # which keeps its id from being given to another object
