@@ -459,7 +459,7 @@ def test_pictures_of_a_data_set_are_reported_and_tell_questions_apart() -> None:
             (1, "image", "picture"),
             (2, "image", "picture"),
         ]
-        assert [q.stem.partition("(")[0] for q in bank] == ["圖中是什麼？\n![image]"] * 2
+        assert [q.stem.partition("(")[0] for q in bank] == ["圖中是什麼？\n![]"] * 2
         assert bank[0].stem != bank[1].stem
 
 

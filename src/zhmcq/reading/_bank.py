@@ -19,7 +19,7 @@ from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, Read
 from zhmcq.reading._drafts.embedded import take_embedded
 from zhmcq.reading._drafts.json_items import record_drafts
 from zhmcq.reading._drafts.rows import sheet_drafts
-from zhmcq.reading._formats import Contents, Sheets
+from zhmcq.reading._formats import Contents, Sheets, open_file
 from zhmcq.reading._formats.table import tracked
 from zhmcq.reading._saved import saved_bank
 from zhmcq.reading._sources import BankSource, Opener, SourceError, UnreadSource, bank_parts
@@ -160,7 +160,11 @@ def _refuse_arguments(parts: Sequence[QuestionBank | UnreadSource], **reading: o
 
 def _without_repeats(bank: QuestionBank) -> QuestionBank:
     """The bank without the warnings that :func:`settle_repeats` gives again."""
-    problems = [problem for problem in bank.problems if problem.code != "duplicate"]
+    problems = [
+        problem
+        for problem in bank.problems
+        if problem.severity == "error" or problem.code not in ("duplicate", "two_keys")
+    ]
     return QuestionBank(bank, problems, bank.columns, bank.table)
 
 
@@ -274,7 +278,7 @@ def _note_pictures(draft: Draft, pictures: Iterable[tuple[str, str]]) -> None:
         if (field_name, "picture") not in draft.notes:
             draft.notes.append((field_name, "picture"))
         if not any(address in text for text in texts):
-            draft.stem = f"{draft.stem}\n![{field_name}]({address})"
+            draft.stem = f"{draft.stem}\n![]({address})"
 
 
 def _build(drafts: _Drafts, convention: Convention, request: ReadRequest) -> QuestionBank:
@@ -303,7 +307,8 @@ def _emptied(drafts: deque[Draft]) -> Iterator[Draft]:
 def _reading(opener: Opener, name: str) -> Iterator[tuple[Contents, QuestionBank | None]]:
     """A source's contents, or the bank that it holds; an OSError meanwhile becomes a ReadError."""
     try:
-        with closing(opener()) as contents:
+        contents = open_file(opener, name) if isinstance(opener, Path) else opener()
+        with closing(contents):
             yield contents, saved_bank(contents, name)
     except OSError as error:
         raise ReadError(f"{name}: it can't be read: {error.strerror or error}") from error

@@ -18,7 +18,7 @@ from zhmcq._joining import distinct_name
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading._drafts.vocabulary import field_of
-from zhmcq.reading._formats import Contents, JsonDocument, JsonLines, Sheets, open_file
+from zhmcq.reading._formats import Contents, JsonDocument, JsonLines, Sheets
 from zhmcq.reading._formats.memory import (
     Pictures,
     dataset_rows,
@@ -66,7 +66,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}(?=\w)")
 _TEXT = re.compile(r"\n|^\s*\{.*\}\s*$|^\s*\[.*\]\s*$")
 _LONGEST_PATH = 4096
 
-Opener = Callable[[], Contents]
+#: A file to be opened by its kind, or what gives the contents of something else.
+Opener = Path | Callable[[], Contents]
 
 
 class SourceError(ReadError):
@@ -203,7 +204,7 @@ class _Parts:
         @contextlib.contextmanager
         def available() -> Iterator[Opener]:
             with copied_file(file, name) as path:
-                yield lambda: open_file(path, name)
+                yield path
 
         return UnreadSource(name, available)
 
@@ -299,7 +300,7 @@ def _file(source: str | os.PathLike[str]) -> UnreadSource:
             f"{name}: expected the path of a file, found an address "
             f"({match.group()}…), which is not fetched: download it and give the file's path"
         )
-    return UnreadSource(name, _always(lambda: open_file(Path(name), name)))
+    return UnreadSource(name, _always(Path(name)))
 
 
 def _index_headers(frame: Any, headers: Iterable[str]) -> list[str]:

@@ -34,6 +34,8 @@ Pictures = dict[int, list[tuple[str, str]]]
 
 _MAX_DEPTH = 20
 _UNNAMED = re.compile(r"Unnamed: \d+(?:_level_\d+)?")  # what pandas calls a column without a header
+# What would end an address within markdown.
+_CODES = str.maketrans({"(": "%28", ")": "%29", " ": "%20", "\n": ""})
 _MISSING = ("NAType", "NaTType")
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
 # Of a Dataset's features: what would be decoded into arrays, which takes time and other libraries.
@@ -288,7 +290,9 @@ def _stored_picture(value: Mapping[Any, Any]) -> str:
     if value.keys() != {"bytes", "path"}:
         return ""
     content, path = value["bytes"], value["path"]
-    return _digest(content) if isinstance(content, bytes) else str(path or "")
+    if isinstance(content, bytes):
+        return _digest(content)
+    return str(path or "").translate(_CODES)
 
 
 def _is_picture(value: bytes) -> bool:

@@ -23,7 +23,7 @@ _CHUNK = 2**20
 _HEAD = 2**22
 _LONGEST_NAME = 200
 _KNOWN = re.compile(
-    r"\.(?:xlsx|xlsm|xltx|xltm|xls|xlsb|ods|csv|tsv|tab|txt|json|jsonl|ndjson|docx|xml|gift|aiken|md)",
+    r"\.(?:xlsx|xlsm|xltx|xltm|xls|xlsb|ods|csv|tsv|tab|txt|json|jsonl|ndjson|docx|xml|gift|md)",
     re.IGNORECASE,
 )
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma", b"7z\xbc\xaf": "7-zip"}
