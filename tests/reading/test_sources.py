@@ -544,6 +544,26 @@ def test_each_of_several_sources_has_a_name_of_its_own() -> None:
     }
 
 
+def test_an_upload_of_a_file_s_name_is_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b.json").write_text('[{"question": "幾歲？", "A": "三", "B": "四"}]', encoding="utf-8")
+    bank = read_bank(
+        [
+            "b.json",
+            Upload(CSV, "b.json.csv"),
+            Upload(b'{"question": "?", "A": "1", "B": "2"}', "b.json"),
+        ]
+    )
+    assert [q.origin.file for q in bank if q.origin] == [
+        "b.json",
+        "b.json.csv",
+        "b.json.csv",
+        "b (2).json",
+    ]
+
+
 def test_sheets_with_the_same_ids_give_ids_with_the_sheet_in_front(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.worksheets[0].title = "甲"
@@ -585,6 +605,7 @@ def test_a_saved_bank_is_joined_like_another(tmp_path: Path) -> None:
         ("題目,A\n一？,甲", r"found a text; .*io\.BytesIO\(text\.encode\(\)\)"),
         ('[{"question": "一？"}]', "found a text"),
         (zipfile.ZipFile(io.BytesIO(), "w"), r"found a ZipFile: give a member of it"),
+        (zipfile.Path(zipfile.ZipFile(io.BytesIO(), "w"), "a.csv"), r"give its open\('rb'\)"),
         ("", "found an empty text as a path"),
         (os.fsencode("a.csv"), "found bytes"),
         ({}, "expected a list of questions"),

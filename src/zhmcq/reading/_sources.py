@@ -164,7 +164,9 @@ class _Parts:
         if isinstance(source, Question):
             return QuestionBank([source])
         if isinstance(source, str | os.PathLike):
-            return _file(source)
+            file = _file(source)
+            self._names[file.name] += 1
+            return file
         if isinstance(source, bytes | bytearray | memoryview):
             raise SourceError(
                 f"{TAKEN}; found bytes: give io.BytesIO(…) of them if they are a file's content"
@@ -326,6 +328,8 @@ def _refuse_others(source: object) -> None:
         )
     if is_instance(source, "pandas", "Series", "Index"):
         raise SourceError(f"{TAKEN}; found a {type(source).__name__}: give the whole DataFrame")
+    if callable(getattr(source, "read_bytes", None)) and callable(getattr(source, "open", None)):
+        raise SourceError(f"{TAKEN}; found {_described(source)}: give its open('rb')")
     package = type(source).__module__.partition(".")[0]
     if callable(getattr(source, "to_pandas", None)):
         raise SourceError(

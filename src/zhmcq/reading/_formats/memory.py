@@ -8,6 +8,7 @@ import decimal
 import enum
 import hashlib
 import math
+import numbers
 import re
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
@@ -59,7 +60,7 @@ def frame_columns(frame: Any) -> list[str] | None:
         frame: A ``pandas.DataFrame``. The names of several levels are joined.
     """
     names = list(frame.columns)
-    if all(isinstance(plain_value(name, ""), int) for name in names):
+    if all(isinstance(name, numbers.Integral) for name in names):
         return None
     return [_column_name(name) for name in names]
 
