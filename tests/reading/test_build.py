@@ -11,7 +11,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._build import UniqueIds
+from zhmcq.reading._ids import UniqueIds
 
 
 def read_json(tmp_path: Path, data: Any) -> QuestionBank:

@@ -13,7 +13,7 @@ from zhmcq._joining import file_prefix, joined_parts
 from zhmcq.checks._repeats import settle_repeats
 from zhmcq.errors import ReadError
 from zhmcq.questions import Question, QuestionBank, RowProblem, SourceTable
-from zhmcq.reading._build import QuestionFactory, UniqueIds
+from zhmcq.reading._build import QuestionFactory
 from zhmcq.reading._convention import Convention, KeyTally, convention_of
 from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, ReadRequest
 from zhmcq.reading._drafts.embedded import take_embedded
@@ -21,6 +21,7 @@ from zhmcq.reading._drafts.json_items import record_drafts
 from zhmcq.reading._drafts.rows import sheet_drafts
 from zhmcq.reading._formats import Contents, Sheets, open_file
 from zhmcq.reading._formats.table import tracked
+from zhmcq.reading._ids import UniqueIds
 from zhmcq.reading._saved import saved_bank
 from zhmcq.reading._sources import BankSource, Opener, SourceError, UnreadSource, bank_parts
 

@@ -19,13 +19,15 @@ from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading._drafts.vocabulary import field_of
 from zhmcq.reading._formats import Contents, JsonDocument, JsonLines, Sheets
-from zhmcq.reading._formats.memory import (
-    Pictures,
-    dataset_rows,
+from zhmcq.reading._formats.frames import (
     frame_columns,
     frame_records,
     frame_sheet,
     holds_lists,
+)
+from zhmcq.reading._formats.memory import (
+    Pictures,
+    dataset_rows,
     is_instance,
     plain_record,
     plain_value,

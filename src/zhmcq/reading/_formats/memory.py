@@ -1,4 +1,4 @@
-"""What a program holds already → a table or records, as a file of the same content would give."""
+"""Records that a program holds already → what json of the same content would give."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ import decimal
 import enum
 import hashlib
 import math
-import numbers
-import re
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.cells import cell_text
-from zhmcq.reading._formats.table import CellRow, Sheet
 
 __all__ = [
+    "MISSING",
     "Pictures",
     "dataset_rows",
-    "frame_columns",
-    "frame_records",
-    "frame_sheet",
-    "holds_lists",
     "is_instance",
+    "is_picture",
+    "plain_record",
     "plain_value",
+    "python_date",
 ]
 
 #: The pictures of each row or item, by its number: the field's name, and the picture's address or
@@ -34,10 +31,10 @@ __all__ = [
 Pictures = dict[int, list[tuple[str, str]]]
 
 _MAX_DEPTH = 20
-_UNNAMED = re.compile(r"Unnamed: \d+(?:_level_\d+)?")  # what pandas calls a column without a header
 # What would end an address within markdown.
 _CODES = str.maketrans({"(": "%28", ")": "%29", " ": "%20", "\n": ""})
-_MISSING = ("NAType", "NaTType")
+#: The types of what pandas has in place of a missing value.
+MISSING = ("NAType", "NaTType")
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
 # Of a Dataset's features: what would be decoded into arrays, which takes time and other libraries.
 _DECODED = ("Audio", "Image", "Pdf", "Video")
@@ -48,125 +45,6 @@ def is_instance(value: object, package: str, *names: str) -> bool:
     module = sys.modules.get(package)
     classes = tuple(c for name in names if isinstance(c := getattr(module, name, None), type))
     return isinstance(value, classes)
-
-
-# --- frames of pandas ----------------------------------------------------------------------------
-
-
-def frame_columns(frame: Any) -> list[str] | None:
-    """The headers of a frame, ``""`` for a column without one; ``None`` if they are only numbers.
-
-    Args:
-        frame: A ``pandas.DataFrame``. The names of several levels are joined.
-    """
-    names = list(frame.columns)
-    if all(isinstance(name, numbers.Integral) for name in names):
-        return None
-    return [_column_name(name) for name in names]
-
-
-def _column_name(name: object) -> str:
-    levels = name if isinstance(name, tuple) else (name,)
-    texts = [str(plain_value(level, "its columns") or "") for level in levels]
-    named = [text.strip() for text in texts if not _UNNAMED.fullmatch(text)]
-    return " ".join(dict.fromkeys(text for text in named if text))
-
-
-def holds_lists(frame: Any) -> bool:
-    """Whether some cell of a frame holds a list, an object or a picture, as no table's does."""
-    numbers = (bool, int, float, str)
-    return any(
-        _is_nested(value)
-        for position in range(frame.shape[1])
-        if getattr((column := frame.iloc[:, position]).dtype, "kind", "O") not in "biufmM"
-        for value in column
-        if not isinstance(value, numbers)
-    )
-
-
-def _is_nested(value: object) -> bool:
-    if isinstance(value, bytes | bytearray):
-        return _is_picture(bytes(value))
-    listed = isinstance(value, list | tuple | Mapping | Set) or getattr(value, "ndim", 0) > 0
-    return listed or _is_drawn(value)
-
-
-def frame_sheet(
-    frame: Any, headers: Sequence[str] | None, index: Sequence[str], name: str
-) -> Sheet:
-    """A frame as the one table of a file; its headers are the row with the number 0.
-
-    Args:
-        frame: A ``pandas.DataFrame`` of numbers, texts, dates …
-        headers: Its headers; ``None`` where its columns only count, then its rows are all there is.
-        index: Headers for the levels of its index; empty where that is no column.
-        name: How messages call it.
-    """
-    return Sheet("", _frame_rows(frame, headers, index, name), len(frame))
-
-
-def _frame_rows(
-    frame: Any, headers: Sequence[str] | None, index: Sequence[str], name: str
-) -> Iterator[CellRow]:
-    if headers is not None:
-        names = [*index, *headers]
-        yield CellRow(0, names, list(names))
-    for number, cells in enumerate(_frame_cells(frame, index), 1):
-        row = CellRow(number, [], [])
-        for column, cell in enumerate(cells):
-            value, text, note = _cell(cell, f"{name}, row {number}")
-            row.values.append(value)
-            row.texts.append(text)
-            if note:
-                row.notes[column] = note
-        if any(row.texts):
-            yield row
-
-
-def _frame_cells(frame: Any, index: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    rows = frame.itertuples(index=False, name=None)
-    if not index:
-        return iter(rows)
-    levels = zip(*(frame.index.get_level_values(i) for i in range(len(index))), strict=True)
-    return (level + row for level, row in zip(levels, rows, strict=True))
-
-
-def _cell(value: Any, where: str) -> tuple[Any, str, str]:
-    """A cell of a frame: its value, the text that a workbook would show, and a doubt or ``""``."""
-    if isinstance(value, dt.date | dt.time | dt.timedelta) and type(value).__name__ not in _MISSING:
-        value = _python_date(value)
-        return value, cell_text(value)[0], ""  # nobody saw it in another form
-    value = plain_value(value, where)
-    return (value, *cell_text(value))
-
-
-def _python_date(value: Any) -> Any:
-    convert = getattr(value, "to_pydatetime", None) or getattr(value, "to_pytimedelta", None)
-    return convert() if convert else value
-
-
-def frame_records(
-    frame: Any, headers: Sequence[str], index: Sequence[str], name: str, pictures: Pictures
-) -> list[dict[str, Any]]:
-    """A frame whose cells hold lists or objects, as records.
-
-    Args:
-        frame: A ``pandas.DataFrame``.
-        headers: Its headers.
-        index: Headers for the levels of its index; empty where that is no column.
-        name: How messages call it.
-        pictures: Where the pictures of each row are noted.
-    """
-    names: dict[str, None] = {}
-    for header in (*index, *headers):
-        unique, number = header, 2
-        while unique in names:
-            unique, number = f"{header} ({number})", number + 1
-        names[unique] = None
-    return [
-        plain_record(dict(zip(names, cells, strict=True)), number, name, pictures)
-        for number, cells in enumerate(_frame_cells(frame, index), 1)
-    ]
 
 
 # --- records -------------------------------------------------------------------------------------
@@ -228,12 +106,12 @@ def plain_value(value: Any, where: str, depth: int = 0) -> Any:
 
 
 def _plain_scalar(value: Any, where: str, depth: int) -> Any:
-    if type(value).__name__ in _MISSING:
+    if type(value).__name__ in MISSING:
         return None
     if isinstance(value, decimal.Decimal):
         return _decimal(value)
     if isinstance(value, dt.date | dt.time | dt.timedelta):
-        return cell_text(_python_date(value))[0]
+        return cell_text(python_date(value))[0]
     if isinstance(value, enum.Enum):
         return plain_value(value.value, where, depth + 1)
     if isinstance(value, bytes | bytearray):
@@ -251,6 +129,12 @@ def _plain_scalar(value: Any, where: str, depth: int) -> Any:
     )
 
 
+def python_date(value: Any) -> Any:
+    """A date or a span of time of pandas as one of Python."""
+    convert = getattr(value, "to_pydatetime", None) or getattr(value, "to_pytimedelta", None)
+    return convert() if convert else value
+
+
 def _decimal(value: decimal.Decimal) -> int | str | None:
     """1.50 as it is written, whole numbers as numbers."""
     if not value.is_finite():
@@ -259,7 +143,7 @@ def _decimal(value: decimal.Decimal) -> int | str | None:
 
 
 def _decoded(value: bytes, where: str) -> str:
-    if _is_picture(value):
+    if _is_encoded(value):
         return _markdown(_digest(value))
     try:
         return value.decode("utf-8")
@@ -282,7 +166,7 @@ def _pictures_in(value: Any) -> list[str]:
         address = _stored_picture(value)
         return [address] if address else []
     if isinstance(value, bytes | bytearray):
-        return [_digest(bytes(value))] if _is_picture(bytes(value)) else []
+        return [_digest(bytes(value))] if _is_encoded(bytes(value)) else []
     return [_drawn(value)] if _is_drawn(value) else []
 
 
@@ -296,7 +180,14 @@ def _stored_picture(value: Mapping[Any, Any]) -> str:
     return str(path or "").translate(_CODES)
 
 
-def _is_picture(value: bytes) -> bool:
+def is_picture(value: object) -> bool:
+    """Whether a value is a picture: its bytes, or one of Pillow."""
+    if isinstance(value, bytes | bytearray):
+        return _is_encoded(bytes(value))
+    return _is_drawn(value)
+
+
+def _is_encoded(value: bytes) -> bool:
     webp = value[:4] == b"RIFF" and value[8:12] == b"WEBP"
     return webp or value.startswith(_PICTURE_STARTS)
 
