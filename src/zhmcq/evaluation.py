@@ -112,8 +112,13 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         outcomes: One for each question with a key.
 
     Raises:
-        PredictionError: If there are none.
+        PredictionError: If there are none, or other things.
     """
+    if not isinstance(outcomes, Sequence) or not all(isinstance(o, Outcome) for o in outcomes):
+        raise PredictionError(
+            f"evaluate_outcomes({outcomes!r:.60}): expected a list of Outcome, such as "
+            "predictions.outcomes() gives"
+        )
     if not outcomes:
         raise PredictionError(
             "expected answered questions with keys to evaluate, found none: predict a bank whose "
@@ -269,10 +274,17 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
         tuned: The second set, say the tuned model's predictions for the same questions.
 
     Raises:
-        PredictionError: If the questions or their keys are not the same, or none has a key.
+        PredictionError: If the questions or their keys are not the same, or none has a key; if one
+            set is no predictions.
     """
     from scipy.stats import binomtest
 
+    for side in (base, tuned):
+        if not callable(getattr(side, "outcomes", None)):
+            raise PredictionError(
+                f"compare(…): expected Predictions, such as predict(…) returns, found "
+                f"{side!r:.60} ({type(side).__name__})"
+            )
     first = {outcome.id: outcome for outcome in base.outcomes()}
     second = {outcome.id: outcome for outcome in tuned.outcomes()}
     if first.keys() != second.keys():

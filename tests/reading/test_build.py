@@ -11,7 +11,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._build import UniqueIds
+from zhmcq.reading._ids import UniqueIds
 
 
 def read_json(tmp_path: Path, data: Any) -> QuestionBank:
@@ -100,6 +100,21 @@ def test_a_repeated_id_gets_the_first_free_suffix() -> None:
     ids = UniqueIds()
     taken = [ids.take(wanted) for wanted in ("7", "7", "7#2", "7", "8")]
     assert taken == ["7", "7#2", "7#2#2", "7#3", "8"]
+
+
+def test_an_id_of_another_sheet_gets_its_own_in_front() -> None:
+    ids = UniqueIds()
+    wanted = [
+        ("甲", "7"),
+        ("甲", "7"),
+        ("乙", "7"),
+        ("乙", "7"),
+        ("乙", "乙:7"),
+        ("乙", "8"),
+        ("丙", "8"),
+    ]
+    taken = [ids.take(name, sheet, sheet) for sheet, name in wanted]
+    assert taken == ["7", "7#2", "乙:7", "乙:7#2", "乙:7#3", "8", "丙:8"]
 
 
 def test_a_repeated_id_keeps_the_cell_of_the_source(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from zhmcq.checks._clusters import FoldedQuestions, sets_by_text
-from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
+from zhmcq.questions import (
+    Question,
+    QuestionBank,
+    RowProblem,
+    Severity,
+    require_bank,
+    require_questions,
+)
 from zhmcq.zh._fold import fold_text, fold_texts, normal_text, tidy
 
 __all__ = ["find_overlap", "settle_repeats"]
@@ -29,7 +36,11 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
         of one text that have two different keys are gone from it, each with the error
         ``two_keys``; those that differ in width or blanks only, or have a picture, stay with it
         as a warning.
+
+    Raises:
+        QuestionError: If it is given no bank.
     """
+    require_bank(bank, "settle_repeats")
     noticed: list[tuple[int, RowProblem]] = []
     contradicting: set[int] = set()
     pictured = {problem.origin for problem in bank.problems if problem.code == "picture"}
@@ -80,8 +91,11 @@ def _keys(
 
 
 def _duplicates(bank: QuestionBank, same: Sequence[int]) -> list[tuple[int, RowProblem]]:
-    message = f"the same question is in {_rows(bank, same[:1])} already"
-    return [(i, _problem(bank, i, "duplicate", message, "warning")) for i in same[1:]]
+    problems = []
+    for index in same[1:]:
+        message = f"the same question is in {_rows(bank, same[:1], bank[index])} already"
+        problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
+    return problems
 
 
 def _contradictions(
@@ -89,7 +103,7 @@ def _contradictions(
 ) -> list[tuple[int, RowProblem]]:
     problems = []
     for index in same:
-        others = _rows(bank, (other for other in same if other != index))
+        others = _rows(bank, (other for other in same if other != index), bank[index])
         message = f"the same question has another key in {others}; {what}"
         problems.append((index, _problem(bank, index, "two_keys", message, severity)))
     return problems
@@ -133,17 +147,22 @@ def _parted(
     return parted
 
 
-def _rows(bank: QuestionBank, indexes: Iterable[int]) -> str:
-    named = [_row(bank[index]) for index in indexes]
+def _rows(bank: QuestionBank, indexes: Iterable[int], relative_to: Question) -> str:
+    """Name rows in a message about another question: with their file, where it is another one."""
+    named = [_row(bank[index], relative_to) for index in indexes]
     more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
     return ", ".join(named[:MANY]) + more
 
 
-def _row(question: Question) -> str:
-    if question.origin is None:
+def _row(question: Question, relative_to: Question | None = None) -> str:
+    origin = question.origin
+    if origin is None:
         return f"question {question.id!r}"
-    sheet = f" of sheet {question.origin.sheet!r}" if question.origin.sheet else ""
-    return f"row {question.origin.row}{sheet}"
+    sheet = f" of sheet {origin.sheet!r}" if origin.sheet else ""
+    same_file = (
+        relative_to is None or relative_to.origin is None or relative_to.origin.file == origin.file
+    )
+    return f"row {origin.row}{sheet}{'' if same_file else f' of {origin.file}'}"
 
 
 def _problem(
@@ -189,7 +208,12 @@ def find_overlap(train: Sequence[Question], other: Sequence[Question]) -> list[R
         those of a question in ``train``, else ``overlap_passage`` where the passage, or the stem
         of a question without one, is one of ``train``, a near-copy or an excerpt of one, or is
         quoted by a stem or an option there, or the other way round.
+
+    Raises:
+        QuestionError: If it is given no questions.
     """
+    require_questions(train, "find_overlap")
+    require_questions(other, "find_overlap")
     joined = [*train, *other]
     sets = sets_by_text(joined, FoldedQuestions.of(joined))
     seen: dict[int, tuple[str, int]] = {}

@@ -52,7 +52,7 @@ from zhmcq.prediction._predictions import Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256, renders_chat
-from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import BankSource
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
@@ -227,7 +227,7 @@ class MCQPredictor:
 
     def predict(
         self,
-        questions: QuestionBank | Sequence[Question] | str | Path,
+        questions: BankSource,
         mode: ModeName | ScoreSettings | GenerateSettings = "score",
         *,
         parser: str | Parser | None = None,
@@ -241,16 +241,18 @@ class MCQPredictor:
         """Answer questions.
 
         Args:
-            questions: A bank, a sequence of questions, or the path of a file to read them from.
+            questions: A bank, questions, or what :func:`zhmcq.reading.read_bank` reads them from:
+                the path of a file, an open binary file, a ``pandas.DataFrame``, a
+                ``datasets.Dataset``, records as dictionaries, or a list of several.
             mode: ``"score"`` takes the candidate answer with the highest log-likelihood;
                 ``"generate"`` lets the model reply and reads its reply. ``ScoreSettings`` or
                 ``GenerateSettings`` in place of the name say what belongs to that mode alone.
             parser: What reads the replies of ``mode="generate"``, a name or an instance; short
                 for ``mode=GenerateSettings(parser=…)``.
-            columns: For a path: field → header, as for ``DatasetBuilder``.
-            answer_base: For a path: the number of the first option in numeric keys, likewise.
-            sheets: For a path: the sheets of a workbook to read, likewise.
-            header: For a path: whether the tables have a header row, likewise.
+            columns: For what is to be read: field → header, as for ``DatasetBuilder``.
+            answer_base: Likewise: the number of the first option in numeric keys.
+            sheets: Likewise: the sheets of a workbook to read.
+            header: Likewise: whether the tables have a header row.
             journal: A file to keep finished answers in; a later call with the same questions,
                 model and prompt resumes from it.
             progress: Called as ``progress(done, total, stage)`` while questions are answered;

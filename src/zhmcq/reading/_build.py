@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -22,6 +19,7 @@ from zhmcq.reading._drafts.option_cells import (
     strip_prefixes,
     without_prefixes,
 )
+from zhmcq.reading._ids import UniqueIds
 from zhmcq.reading._keys import Key, read_index, read_key
 from zhmcq.reading._other_kinds import DOUBTFUL, NEVER_CHOICES, is_plainly_choice
 from zhmcq.reading._stem_keys import beside_held_key, take_held_key
@@ -30,9 +28,7 @@ from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh._labels import label_index
 from zhmcq.zh._truth import is_no_key, true_false_options, truth_of
 
-__all__ = ["Outcome", "QuestionFactory", "UniqueIds"]
-
-_BUCKETS = 4096
+__all__ = ["Outcome", "QuestionFactory"]
 
 
 class Outcome(NamedTuple):
@@ -76,7 +72,7 @@ class QuestionFactory:
         ]  # fmt: skip
         if question is not None:
             self.made += 1
-            unique = self._ids.take(question.id)
+            unique = self._ids.take(question.id, origin.sheet, origin.sheet)
             question = question if unique == question.id else replace(question, id=unique)
         return Outcome(question, problems)
 
@@ -352,37 +348,3 @@ class _Attempt:
     def _reject(self, name: str, code: str, message: str) -> None:
         self.remarks.append(_Remark(self._column(name), code, message, "error"))
         raise _RejectError
-
-
-class UniqueIds:
-    """Gives each id back, or with the first free suffix ``#2``, ``#3`` … if it was used before.
-
-    A stream of a million questions must not keep a million strings. What is held of an id is its
-    64-bit hash, in sorted buckets: 8 bytes; and the text of an id that was repeated. If two of a
-    million ids had one hash (a chance of 3 in 100 million), the second would only get a suffix it
-    does not need.
-    """
-
-    def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(_BUCKETS)]
-        self._repeats: Counter[str] = Counter()
-
-    def take(self, wanted: str) -> str:
-        """The id of a question that its source calls ``wanted``."""
-        if self._add(wanted):
-            return wanted
-        number = self._repeats[wanted] + 2
-        while not self._add(f"{wanted}#{number}"):
-            number += 1
-        self._repeats[wanted] = number - 1
-        return f"{wanted}#{number}"
-
-    def _add(self, text: str) -> bool:
-        """Remember an id; whether it is new."""
-        key = hash(text)
-        bucket = self._buckets[key % _BUCKETS]
-        index = bisect_left(bucket, key)
-        if index < len(bucket) and bucket[index] == key:
-            return False
-        bucket.insert(index, key)
-        return True

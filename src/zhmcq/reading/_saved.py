@@ -7,12 +7,18 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from zhmcq._files import atomic_write, refuse_inputs
+from zhmcq._files import atomic_write, path_to_write, refuse_inputs
 from zhmcq.errors import OutputError, QuestionError, ReadError
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
+from zhmcq.questions import (
+    Origin,
+    Question,
+    QuestionBank,
+    RowProblem,
+    SourceTable,
+    require_bank,
+)
 from zhmcq.reading._formats import Contents, JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import repeated_message, repeated_names
 
@@ -53,9 +59,10 @@ def save_bank(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
 
     Raises:
         OutputExistsError: If the bank was read from that file.
-        OutputError: If the suffix is another one, or the file can't be written.
+        OutputError: If the suffix is another one, the file can't be written, or there is no bank.
     """
-    suffix = Path(path).suffix.lower()
+    require_bank(bank, "save_bank", OutputError)
+    suffix = path_to_write(path).suffix.lower()
     if suffix not in (".json", ".jsonl"):
         raise OutputError(f"cannot save a bank as {path}: expected a name in .json or .jsonl")
     refuse_inputs(path, bank.files)

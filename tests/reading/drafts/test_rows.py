@@ -96,7 +96,6 @@ def test_whether_there_is_a_group_names_none(tmp_path: Path) -> None:
     assert [(q.group, q.passage) for q in bank] == [
         ("g1", "春天。"), ("g1", "春天。"), ("", ""), ("F", ""),
     ]  # fmt: skip
-    assert (len(bank), bank.problems) == (1, [])
 
 
 def test_columns_of_options_that_begin_again_are_two_questions(tmp_path: Path) -> None:

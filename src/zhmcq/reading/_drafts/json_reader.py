@@ -113,7 +113,7 @@ class ItemReader:
         recognised = self._layouts.get(names)
         if recognised is None:
             if self._columns:
-                layout = find_layout([(0, list(names))], self._columns, str(where))
+                layout = find_layout([(-1, list(names))], self._columns, str(where))
             else:
                 layout = layout_of(names)
             if "stem" not in layout.fields:

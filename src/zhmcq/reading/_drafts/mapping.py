@@ -105,7 +105,7 @@ def mapped_layout(
     """What a header row says, with the caller's own columns.
 
     Args:
-        row: Its number.
+        row: Its number; -1 for the names of a record, which have no positions.
         cells: Its cells.
         columns: Field → header or position.
         where: How messages call the table.
@@ -120,7 +120,7 @@ def mapped_layout(
     def index_of(name: str, reference: str | int) -> int:
         index = _index(reference)
         if index is not None:
-            if row == 0:
+            if row < 0:
                 raise ColumnsError(
                     f"{where}: records have names, no column {reference!r} for {name!r}"
                 )

@@ -63,7 +63,7 @@ def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[Dra
             yield _sheet_problem(sheet, request, "empty_sheet", "holds nothing")
             continue
         try:
-            layout = _first_layout(rows, request, where, sheet.name)
+            layout = _first_layout(rows, request, where, sheet)
         except ColumnsError as error:
             failures.append(error)
             yield _sheet_problem(sheet, request, "sheet_not_read", f"was not read: {error}")
@@ -111,7 +111,7 @@ class _Rows:
                 return
 
 
-def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: str) -> HeaderLayout:
+def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: Sheet) -> HeaderLayout:
     """The columns of a sheet's first table.
 
     Raises:
@@ -119,7 +119,12 @@ def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: str) -> 
     """
     columns = request.columns
     lines = rows.ahead(SEARCHED_ROWS)
-    if request.header is True:
+    if sheet.named and request.header is False:
+        raise ColumnsError(
+            f"{where}: header=False, but its columns have names ({shown(lines[0].cells)}), which "
+            "are its header; leave header out"
+        )
+    if request.header is True or sheet.named:
         return header_at(lines, 0, columns, where)
     width = max(len(line.cells) for line in lines)
     if request.header is False:
@@ -136,7 +141,7 @@ def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: str) -> 
         return layout
     if looks_like_questions(lines):
         lines = [line for line in lines if not _is_lone_title(line)]
-        raise ColumnsError(advice(lines, where, sheet))
+        raise ColumnsError(advice(lines, where, sheet.name))
     raise unrecognised(lines, where)
 
 
