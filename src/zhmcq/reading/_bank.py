@@ -18,8 +18,10 @@ from zhmcq.reading._convention import Convention, KeyTally, convention_of
 from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, ReadRequest
 from zhmcq.reading._drafts.embedded import take_embedded
 from zhmcq.reading._drafts.json_items import record_drafts
+from zhmcq.reading._drafts.moodle import moodle_drafts
 from zhmcq.reading._drafts.rows import sheet_drafts
-from zhmcq.reading._formats import Contents, Sheets, open_file
+from zhmcq.reading._drafts.texts import text_drafts
+from zhmcq.reading._formats import Contents, PlainText, Sheets, XmlQuestions, open_file
 from zhmcq.reading._formats.table import tracked
 from zhmcq.reading._saved import saved_bank
 
@@ -173,6 +175,10 @@ def _draft_items(contents: Contents, request: ReadRequest) -> Generator[DraftIte
     """What comes out of a file, in its order, with the options that stems hold taken out."""
     if isinstance(contents, Sheets):
         items = sheet_drafts(contents.sheets, request)
+    elif isinstance(contents, PlainText):
+        items = text_drafts(contents, request)
+    elif isinstance(contents, XmlQuestions):
+        items = moodle_drafts(contents.questions, request.name)
     else:
         items = record_drafts(contents, request)
     # Closed here and now, not when a traceback is let go of: a child process may hang on it.
@@ -209,7 +215,8 @@ def _emptied(drafts: deque[Draft]) -> Iterator[Draft]:
 def _reading(request: ReadRequest) -> Iterator[tuple[Contents, QuestionBank | None]]:
     """A file's contents, or the bank that it holds; an OSError meanwhile becomes a ReadError."""
     try:
-        with closing(open_file(request.path, request.name)) as contents:
+        as_table = request.columns is not None
+        with closing(open_file(request.path, request.name, as_table=as_table)) as contents:
             yield contents, saved_bank(contents, request.name)
     except OSError as error:
         raise ReadError(f"{request.name}: it can't be read: {error.strerror or error}") from error
