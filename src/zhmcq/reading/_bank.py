@@ -43,7 +43,8 @@ def read_bank(
 
     Args:
         path: A workbook (xlsx, xlsm, xltx, xltm, xls, xlsb, ods), a text table (csv, tsv, tab,
-            txt) or json (json, jsonl, ndjson).
+            txt), json (json, jsonl, ndjson), or questions in plain text (txt, md, gift, docx) or
+            in Moodle's XML (xml).
         columns: Field → header (``{"stem": "題目", "option1": "甲"}``); it wins over what would
             be recognised. Fields: stem, passage, options, option1 …, answer, id, kind, subject,
             explanation, source, group.

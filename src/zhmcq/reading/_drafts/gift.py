@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._drafts.weights import right_by_weight
 from zhmcq.reading._formats.plain_text import Line
 
-__all__ = ["gift_drafts", "looks_like_gift"]
+__all__ = ["gift_answers", "gift_drafts"]
 
 # An escaped sign is no sign. Each pattern looks at a character once.
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -20,7 +21,7 @@ _ANSWER_START = re.compile(r"\\.|[=~]", re.DOTALL)
 _FEEDBACK = re.compile(r"\\.|#", re.DOTALL)
 _ESCAPE = re.compile(r"\\([~=#{}:\\n])")
 _TITLE = re.compile(r"::(?P<title>(?:\\.|(?!::).)*)::\s*", re.DOTALL)
-_FORMAT = re.compile(r"\[(?:html|markdown|moodle|plain)\]\s*")
+_FORMAT = re.compile(r"\s*\[(?:html|markdown|moodle|plain)\]\s*")
 _WEIGHT = re.compile(r"%(?P<weight>-?\d{1,3}(?:\.\d{1,9})?)%\s*")
 _TRUTH = re.compile(r"\s*(?P<truth>TRUE|FALSE|T|F)\s*(?=#|$)")
 _CATEGORY = re.compile(r"\$CATEGORY:\s*(?P<category>.*)")
@@ -34,12 +35,15 @@ _SURE = re.compile(rf"{_PLAIN_BEFORE}\{{\s*(?:[=~]|T(?:RUE)?\s*[#}}]|F(?:ALSE)?\
 _TITLED = re.compile(r"::[^:].*?::|\$CATEGORY:")
 
 
-def looks_like_gift(lines: Sequence[Line]) -> bool:
-    """Whether a text has braces that begin as answers do, or GIFT's titles and categories."""
-    answers = sum(bool(_SURE.search(line.text) or line.text in ("{", "{}")) for line in lines)
-    titles = sum(bool(_TITLED.match(line.text)) for line in lines)
-    braces = any("{" in line.text for line in lines)
-    return any(_SURE.search(line.text) for line in lines) or bool(answers and braces and titles)
+def gift_answers(lines: Sequence[Line]) -> int:
+    """In how many lines braces begin as GIFT's answers do, or stand alone under its titles."""
+    sure = sum(bool(_SURE.search(line.text)) for line in lines)
+    sure += sum(
+        line.text.endswith("{") and following.text.startswith(("=", "~", "}"))
+        for line, following in itertools.pairwise(lines)
+    )
+    titled = any(_TITLED.match(line.text) for line in lines)
+    return sure or (titled and sum("{" in line.text for line in lines))
 
 
 @dataclass(slots=True)
@@ -121,7 +125,7 @@ def _draft(block: _Block, file: str, subject: str) -> Draft:
     title = ""
     if match := _TITLE.match(text):
         title, text = _plain(match["title"]), text[match.end() :]
-    text = _FORMAT.sub("", text, count=1) if _FORMAT.match(text) else text
+    text = _without_format(text)
     draft = Draft(origin, "", subject=subject)
     draft.source_id = title if title and len(title) <= _LONGEST_TITLE else None
     if block.broken or block.depth or block.groups != 1:
@@ -169,7 +173,7 @@ def _take_options(draft: Draft, inside: str) -> None:
         for sign, text in parts:
             match = _WEIGHT.match(text)
             option = _before_feedback(text[match.end() :] if match else text)
-            options.append(_plain(_FORMAT.sub("", option, count=1)))
+            options.append(_plain(_without_format(option)))
             weights.append(float(match["weight"]) if match else 100.0 if sign == "=" else 0.0)
         draft.options = options
         draft.answer = right_by_weight(weights)
@@ -177,6 +181,12 @@ def _take_options(draft: Draft, inside: str) -> None:
             draft.notes.append(("", "image_options"))
         if sum(weight > 0 for weight in weights) > 1 and isinstance(draft.answer, list):
             draft.kind = "multiple" if sum(draft.answer) > 1 else ""
+
+
+def _without_format(text: str) -> str:
+    """A text without the word for its format before it: ``[html]``."""
+    match = _FORMAT.match(text)
+    return text[match.end() :] if match else text
 
 
 def _before_feedback(text: str) -> str:

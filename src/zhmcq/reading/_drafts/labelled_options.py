@@ -38,6 +38,11 @@ _MARKER = re.compile(
     rf"(?:(?<=\n)|^)(?P<spaced>[A-HＡ-Ｈ])(?=[ \t\u3000]+\S)",
 )
 _BLANKS = " \t\u3000\xa0"
+_SETS = {
+    labels: labels
+    for labels in (*(frozenset({n}) for n in range(8)), *(frozenset(range(n)) for n in range(2, 6)))
+}
+_NO_LABELS: tuple[frozenset[int], bool] = (frozenset(), False)
 _LONGEST_BULLET = 12
 #: What joins labels in a text that names options: 「(A)與(B)皆是」.
 _JOINING = frozenset("與和及、,，皆都均或而且跟同為是的之以並兩二三/+&＆→>＞<＜=＝。.；;)）」』")
@@ -75,7 +80,7 @@ class LabelledOptions:
     styles: list[set[str]] = field(default_factory=list)
 
 
-def labels_of_line(text: str, *, digits: bool) -> tuple[set[int], bool]:
+def labels_of_line(text: str, *, digits: bool) -> tuple[frozenset[int], bool]:
     """The indexes of the labels in a line, and whether it begins with a label.
 
     Args:
@@ -83,7 +88,11 @@ def labels_of_line(text: str, *, digits: bool) -> tuple[set[int], bool]:
         digits: Whether ``1.`` may be the label of an option.
     """
     marks = list(_marks(text, digits=digits))
-    return {mark.index for mark in marks}, bool(marks and marks[0].start == 0)
+    if not marks:
+        return _NO_LABELS
+    found = frozenset(mark.index for mark in marks)
+    # Most lines have one of a few sets of labels; a long text must not hold a set for each.
+    return _SETS.get(found, found), marks[0].start == 0
 
 
 def labelled_options(
@@ -113,13 +122,7 @@ def labelled_options(
     edges = [*(mark.start for mark in marks[1:]), len(text)]
     spans = [(mark.end, edge) for mark, edge in zip(marks, edges, strict=True)]
     options = [_joined(text[start:end]) for start, end in spans]
-    again = any(
-        run is not chosen
-        and run.marks[0].series == marks[0].series
-        and len(run.marks) >= 2
-        and (run.marks[0].start > marks[0].start or (run.at_lines and len(run.marks) >= 3))
-        for run in runs
-    )
+    again = any(_conflicts(run, chosen, text) for run in runs if run is not chosen)
     return LabelledOptions(
         tidy(text[: marks[0].start]).rstrip("*- \n"),
         options,
@@ -144,7 +147,13 @@ class _Run:
 
     @property
     def at_lines(self) -> int:
+        """How many of its labels begin lines."""
         return sum(mark.at_line for mark in self.marks)
+
+    @property
+    def lettered(self) -> bool:
+        """Whether its labels are letters."""
+        return self.marks[0].series.startswith(LETTERS.name)
 
 
 def _marks(text: str, *, digits: bool) -> Iterable[_Mark]:
@@ -225,12 +234,31 @@ def _runs_of(marks: list[_Mark], text: str) -> list[_Run]:
 
 def _mentions(mark: _Mark, following: _Mark | None, text: str, count: int) -> bool:
     """Whether a label names an option that came before: 「(D) (A)與(B)皆是」."""
-    if mark.at_line or mark.index >= count - 1:
-        return False
+    return not mark.at_line and mark.index < count - 1 and _names(mark, following, text)
+
+
+def _names(mark: _Mark, following: _Mark | None, text: str) -> bool:
+    """Whether the words around a label name what bears it, rather than being its text."""
     after = text[mark.end : mark.end + 1]
     joined = not after.strip() or after in _JOINING
     joined |= following is not None and following.start == mark.end
-    return joined or text[mark.start - 1] in _NAMING
+    return joined or text[max(mark.start - 1, 0) : mark.start] in _NAMING
+
+
+def _conflicts(run: _Run, chosen: _Run, text: str) -> bool:
+    """Whether another run of labels may be options too, so that two questions run together."""
+    if len(run.marks) < 2:
+        return False
+    first, start = run.marks[0], chosen.marks[0].start
+    letters = first.series.startswith(LETTERS.name) and chosen.lettered
+    if first.series == chosen.marks[0].series:
+        if first.start > start or run.at_lines:
+            return True
+        following = [*run.marks[1:], None]
+        named = all(_names(m, f, text) for m, f in zip(run.marks, following, strict=True))
+        return not named and not chosen.at_lines
+    inside = letters and first.start > start
+    return inside and (run.at_lines > 0 or len(run.marks) >= len(chosen.marks))
 
 
 def _choose(runs: list[_Run], key: str | None) -> _Run | None:
@@ -242,7 +270,7 @@ def _choose(runs: list[_Run], key: str | None) -> _Run | None:
     digits = wanted and all(label.isdecimal() for label in wanted)
 
     def rank(run: _Run) -> tuple[bool, bool, int, int, int]:
-        letters = run.marks[0].series.startswith(LETTERS.name)
+        letters = run.lettered
         fits = wanted <= {mark.label for mark in run.marks}
         return (
             fits and bool(wanted) and (letters or bool(digits) or not key),

@@ -39,7 +39,7 @@ from zhmcq.zh._kinds import kind_of
 from zhmcq.zh._labels import LETTERS, label_index, plain_label
 from zhmcq.zh._truth import truth_of
 
-__all__ = ["looks_numbered", "numbered_drafts"]
+__all__ = ["Paper", "numbered_drafts"]
 
 # Where questions are numbered so, ``1.`` may be the label of an option.
 _WITH_DIGITS = ("word", "named", "bracketed")
@@ -112,9 +112,9 @@ class _Item:
             self.explanation.append(note.text)
             self.explained = True
             self.in_list = 1 if _LIST_BEGINS.match(note.text) else 0
-        elif note.field == "source":
+        elif note.field == "source" and not self.source:
             self.source = note.text
-        elif note.field == "subject":
+        elif note.field == "subject" and not self.subject:
             self.subject = note.text
         else:
             return
@@ -130,25 +130,19 @@ class _Item:
         return text
 
 
-def looks_numbered(lines: Sequence[Line]) -> bool:
-    """Whether a text has numbered questions with labelled options, or keys before them."""
-    return bool(_Paper(lines).style)
-
-
-def numbered_drafts(lines: Sequence[Line], file: str, unit: str) -> list[DraftItem]:
+def numbered_drafts(paper: Paper, file: str, unit: str) -> list[DraftItem]:
     """The questions of a paper, and what it holds beside them.
 
     Args:
-        lines: Its lines that hold anything.
+        paper: Its lines.
         file: The file's name as it was given.
         unit: What the lines' numbers count: ``"line"`` or ``"paragraph"``.
     """
-    lines = [_without_star(line) for line in lines]
-    reader = _Reader(_Paper(lines))
+    reader = _Reader(paper)
     reader.read()
     drafts = _Drafts(reader, file)
     items: list[DraftItem] = [*drafts.make(), *drafts.problems]
-    return in_order([*items, *skipped_lines(lines, reader.kept(), file, unit)])
+    return in_order([*items, *skipped_lines(paper.lines, reader.kept(), file, unit)])
 
 
 def _without_star(line: Line) -> Line:
@@ -160,37 +154,50 @@ def _without_star(line: Line) -> Line:
     return replace(line, text=text, marks=(Mark(0, len(text), "marked with a sign before it"),))
 
 
-class _Paper:
-    """The lines of a paper, and which of them may begin questions.
+class Paper:
+    """The lines of a text, and which of them may begin questions.
+
+    Args:
+        lines: The lines that hold anything.
 
     Attributes:
-        lines: The lines.
+        lines: The lines; signs that mark options as right are taken off.
         style: How its questions are numbered; ``""`` where nothing looks like a question.
         starts: For each line, the start that it may be.
-        fruitful: Whether options come before the next start.
+        fruitful: For each line, whether it begins a question and options come before the next.
+        digits: Whether ``1.`` may be the label of an option.
+        labels: For each line, the labels in it, and whether it begins with one.
     """
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        self.lines = lines
-        found = [start_of(line.text) for line in lines]
-        labels = [labels_of_line(line.text, digits=False) for line in lines]
-        with_digits = [labels_of_line(line.text, digits=True) for line in lines]
+        self.lines = [_without_star(line) for line in lines]
+        found = [start_of(line.text) for line in self.lines]
+        styles = {start.style for start in found if start}
+        plain = [labels_of_line(line.text, digits=False) for line in self.lines]
+        with_digits = plain
+        if styles & set(_WITH_DIGITS):
+            with_digits = [labels_of_line(line.text, digits=True) for line in self.lines]
         self.style, best = "", 0
+        self.fruitful = [False] * len(self.lines)
         for style in _STYLES:
-            own = with_digits if style in _WITH_DIGITS else labels
-            fruitful = _fruitful(lines, found, own, style)
+            own = with_digits if style in _WITH_DIGITS else plain
+            fruitful = _fruitful(self.lines, found, own, style) if style in styles else []
             count = sum(fruitful)
             if count > best:
                 self.style, best, self.fruitful = style, count, fruitful
         self.starts = [s if s and s.style == self.style else None for s in found]
         self.digits = self.style in _WITH_DIGITS
-        self.labels = with_digits if self.digits else labels
+        self.labels = with_digits if self.digits else plain
+
+    def count(self) -> int:
+        """How many numbered questions with labelled options, or keys before them, there are."""
+        return sum(self.fruitful)
 
 
 def _fruitful(
     lines: Sequence[Line],
     starts: Sequence[Start | None],
-    labels: Sequence[tuple[set[int], bool]],
+    labels: Sequence[tuple[frozenset[int], bool]],
     style: str,
 ) -> list[bool]:
     """For each line, whether it is a start of this style that labels A and B follow, or a key."""
@@ -221,7 +228,7 @@ class _Reader:
         key_list: Keys that stand together.
     """
 
-    def __init__(self, paper: _Paper) -> None:
+    def __init__(self, paper: Paper) -> None:
         self.paper = paper
         self.items: list[_Item] = []
         self.passages: list[_Passage] = []
@@ -372,6 +379,8 @@ class _Reader:
         last = self._item or (self.items[-1] if self.items else None)
         if last and not self._fresh and start.number <= last.start.number:
             self._section += 1
+        if self._item and start.number == self._item.start.number + 1:
+            self._item.doubtful = False  # What looked like the next question was a list's line.
         self._close()
         self._in_passage = self._in_keys = self._fresh = False
         item = _Item(start, self._section, self._kind)

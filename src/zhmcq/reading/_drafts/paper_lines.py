@@ -35,14 +35,14 @@ _KEY_BEFORE = re.compile(
     r"\s{0,20}(?=\S)"
 )
 _NUMBER = re.compile(
-    rf"第\s{{0,3}}(?:(?P<word>{_DIGIT}{{1,4}})|(?P<word_han>{_NUMERAL}{{1,4}}))\s{{0,3}}[題题]"
+    rf"第\s{{0,3}}(?:(?P<word>{_DIGIT}{{1,6}})|(?P<word_han>{_NUMERAL}{{1,4}}))\s{{0,3}}[題题]"
     rf"\s{{0,3}}[.．、:：)）]?|"
-    rf"(?:Q(?:uestion)?|問題|题目|題目|試題|试题)\s{{0,3}}[.#]?\s{{0,3}}(?P<named>{_DIGIT}{{1,4}})"
+    rf"(?:Q(?:uestion)?|問題|题目|題目|試題|试题)\s{{0,3}}[.#]?\s{{0,3}}(?P<named>{_DIGIT}{{1,6}})"
     rf"\s{{0,3}}(?:[.．、:：)）]|(?=\s)|$)|"
-    rf"[(（【\[]\s{{0,3}}(?P<bracketed>{_DIGIT}{{1,3}})\s{{0,3}}[)）】\]]\s{{0,3}}[.．、:：]?|"
-    rf"(?P<marked>{_DIGIT}{{1,4}})\s{{0,3}}(?:[.．、)）]|[:：](?!{_DIGIT}))|"
+    rf"[(（【\[]\s{{0,3}}(?P<bracketed>{_DIGIT}{{1,4}})\s{{0,3}}[)）】\]]\s{{0,3}}[.．、:：]?|"
+    rf"(?P<marked>{_DIGIT}{{1,6}})\s{{0,3}}(?:[.．、)）]|[:：](?!{_DIGIT}))|"
     rf"(?P<numeral>{_NUMERAL}{{1,4}})\s{{0,3}}[、.．]|"
-    rf"(?P<bare>{_DIGIT}{{1,3}})(?=\s)"
+    rf"(?P<bare>{_DIGIT}{{1,4}})(?=\s)"
 )
 _STYLES = {
     "word": "word",

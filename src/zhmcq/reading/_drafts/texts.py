@@ -7,8 +7,8 @@ from collections.abc import Generator, Sequence
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
 from zhmcq.reading._drafts.draft import DraftItem, ReadRequest
-from zhmcq.reading._drafts.gift import gift_drafts, looks_like_gift
-from zhmcq.reading._drafts.numbered import looks_numbered, numbered_drafts
+from zhmcq.reading._drafts.gift import gift_answers, gift_drafts
+from zhmcq.reading._drafts.numbered import Paper, numbered_drafts
 from zhmcq.reading._drafts.paper_lines import start_of
 from zhmcq.reading._drafts.rows import sheet_drafts
 from zhmcq.reading._drafts.text_problems import skipped_lines
@@ -27,13 +27,14 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
     if text.mostly_tables and (items := _of_tables(text, request)) is not None:
         yield from items
         return
-    form = _form(text)
+    paper = Paper([] if text.is_gift else text.lines)
+    form = _form(text, paper)
     if form == "gift":
         yield from gift_drafts(text.lines, name)
     elif form == "aiken":
         yield from aiken_drafts(text.lines, name, text.unit)
     elif form == "numbered":
-        yield from numbered_drafts(text.lines, name, text.unit)
+        yield from numbered_drafts(paper, name, text.unit)
     else:
         found = None if text.mostly_tables else _of_tables(text, request)
         if found is None:
@@ -41,14 +42,13 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
         yield from found
 
 
-def _form(text: PlainText) -> str:
-    lines = text.lines
-    if text.is_gift or looks_like_gift(lines):
+def _form(text: PlainText, paper: Paper) -> str:
+    # Mathematics has braces too, but fewer of them look like answers.
+    if text.is_gift or gift_answers(text.lines) > paper.count():
         return "gift"
-    numbered = looks_numbered(lines)
-    if _looks_like_aiken(lines, numbered=numbered):
+    if _looks_like_aiken(text.lines, numbered=paper.count() > 0):
         return "aiken"
-    return "numbered" if numbered else ""
+    return "numbered" if paper.count() else ""
 
 
 def _looks_like_aiken(lines: Sequence[Line], *, numbered: bool) -> bool:

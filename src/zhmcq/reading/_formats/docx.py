@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import zipfile
 from collections.abc import Generator, Iterator
@@ -21,6 +22,8 @@ __all__ = ["docx_text"]
 
 # The library builds a tree of each part: about ten times its size.
 MAX_XML = 2**26
+# Pictures are held in memory with the rest.
+MAX_INFLATED = 2**29
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -58,12 +61,9 @@ def docx_text(path: Path, name: str) -> PlainText:
             f"{name}: reading .docx needs an extra: pip install 'zhmcq[docx]'; or save the file "
             "as plain text (.txt)"
         )
-    document = _opened(path, name)
-    reader = _Reader(document, name)
-    try:
+    with _library_errors(name):
+        reader = _Reader(_opened(path, name), name)
         reader.read()
-    except RecursionError as error:
-        raise ReadError(f"{name}: refused: its elements are nested too deeply") from error
     size = sum(len(line.text) for line in reader.lines)
     in_tables = sum(len(line.text) for line in reader.lines if line.in_table)
     return PlainText(
@@ -74,23 +74,11 @@ def docx_text(path: Path, name: str) -> PlainText:
     )
 
 
-def _opened(path: Path, name: str) -> Any:
-    """The document, once its parts are known to be of honest size and without entities."""
-    import docx
-
+@contextlib.contextmanager
+def _library_errors(name: str) -> Iterator[None]:
+    """Whatever the library raises over a damaged file, the caller gets a ReadError."""
     try:
-        with path.open("rb") as file:
-            if file.read(4) == b"\xd0\xcf\x11\xe0":
-                raise ReadError(
-                    f"{name}: this is an old .doc document or one with a password, whatever its "
-                    "name says; save it as .docx without a password"
-                )
-            file.seek(0)
-            with zipfile.ZipFile(file) as archive:
-                check_archive(archive, name)
-                _check_parts(archive, name)
-            file.seek(0)
-            return docx.Document(file)
+        yield
     except (ReadError, MemoryError, OSError):
         raise
     except Exception as error:
@@ -101,8 +89,32 @@ def _opened(path: Path, name: str) -> Any:
         ) from error
 
 
+def _opened(path: Path, name: str) -> Any:
+    """The document, once its parts are known to be of honest size and without entities."""
+    import docx
+
+    with path.open("rb") as file:
+        if file.read(4) == b"\xd0\xcf\x11\xe0":
+            raise ReadError(
+                f"{name}: this is an old .doc document or one with a password, whatever its "
+                "name says; save it as .docx without a password"
+            )
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            check_archive(archive, name)
+            _check_parts(archive, name)
+        file.seek(0)
+        return docx.Document(file)
+
+
 def _check_parts(archive: zipfile.ZipFile, name: str) -> None:
     """Refuse parts that declare document types, nest too deeply or would fill the memory."""
+    inflated = sum(member.file_size for member in archive.infolist())
+    if inflated > MAX_INFLATED:
+        raise ReadError(
+            f"{name}: refused: it would inflate to {inflated:,} bytes; the limit is "
+            f"{MAX_INFLATED:,}; take pictures out of it, or save it as plain text"
+        )
     total = 0
     for member in archive.infolist():
         if not member.filename.lower().endswith((".xml", ".rels")):
@@ -257,11 +269,7 @@ class _Reader:
                         self._picture(drawing, text)
 
     def _picture(self, element: Any, text: _Text) -> None:
-        boxes = [
-            box
-            for box in element.iter(f"{_W}txbxContent")
-            if not any(e.tag in (f"{_MC}Fallback", f"{_W}txbxContent") for e in box.iterancestors())
-        ]
+        boxes = [box for box in element.iter(f"{_W}txbxContent") if _is_outermost(box, element)]
         text.boxes += boxes
         blips = [*element.iter(f"{_A}blip"), *element.iter(f"{_V}imagedata")]
         names = [self._target(e.get(f"{_R}embed") or e.get(f"{_R}id") or "") for e in blips]
@@ -285,6 +293,16 @@ class _Reader:
             yield from _row_lines(cells)
         if rows and not nested:
             self.tables.append(rows)
+
+
+def _is_outermost(box: Any, picture: Any) -> bool:
+    """Whether a text box stands in no other one, nor in a copy of it for older programs."""
+    for element in box.iterancestors():
+        if element is picture:
+            return True
+        if element.tag in (f"{_MC}Fallback", f"{_W}txbxContent"):
+            return False
+    return True
 
 
 def _cells_of(row: Any) -> Iterator[Any]:

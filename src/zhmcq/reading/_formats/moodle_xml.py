@@ -67,10 +67,16 @@ def moodle_questions(path: Path, name: str) -> Generator[XmlQuestion, None, None
         events.listen(reader.text)
         for _ in events.read():
             yield from reader.taken()
+        if not reader.count:
+            raise ReadError(f"{name}: expected questions in Moodle's XML, found none")
 
 
 class _Reader:
-    """Collects the parts of a question while its elements come."""
+    """Collects the parts of a question while its elements come.
+
+    Attributes:
+        count: How many questions have begun.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -78,7 +84,7 @@ class _Reader:
         self._question: XmlQuestion | None = None
         self._answer: XmlAnswer | None = None
         self._pieces: list[str] = []
-        self._count = 0
+        self.count = 0
         self._size = 0
         self._done: list[XmlQuestion] = []
 
@@ -97,9 +103,9 @@ class _Reader:
         self._open.append(name)
         self._spend(_CHARACTERS_OF_ELEMENT)
         if name == "question" and self._question is None:
-            self._count += 1
+            self.count += 1
             self._size = 0
-            self._question = XmlQuestion(self._count, attributes.get("type", "").lower())
+            self._question = XmlQuestion(self.count, attributes.get("type", "").lower())
         elif self._question is not None:
             if name in ("answer", "subquestion", "dragbox") and self._answer is None:
                 self._answer = XmlAnswer(fraction=attributes.get("fraction", ""))
@@ -141,6 +147,6 @@ class _Reader:
         self._size += characters
         if self._question is not None and self._size > MAX_CHARACTERS:
             raise ReadError(
-                f"{self._name}, question {self._count}: refused: it holds more than "
+                f"{self._name}, question {self.count}: refused: it holds more than "
                 f"{MAX_CHARACTERS:,} characters"
             )

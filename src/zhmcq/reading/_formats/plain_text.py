@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.delimited import detect_encoding
-from zhmcq.reading._formats.table import MAX_ROWS, Sheet
+from zhmcq.reading._formats.table import Sheet
 from zhmcq.zh._fold import tidy
 
 __all__ = ["Line", "Mark", "PlainText", "TextKind", "kind_of_text", "text_lines"]
@@ -24,13 +24,16 @@ TextKind = Literal["json", "jsonl", "xml", "table", "text"]
 MAX_LINE = 2**20
 # Papers are held in memory: the keys may stand on their last page.
 MAX_TEXT = 2**26
+MAX_LINES = 500_000
 _SAMPLE = 2**16
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[\[{\"\]]|$))")
 _XML = re.compile(r"\s*(?:<\?xml\b|<quiz\b|<!DOCTYPE\b)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"(?:>\s?)*(?:#{1,6}\s+|[-*+]\s+(?!\s*$))?")
 _DELIMITERS = "\t|,;，"
 # What ends a sentence, and the labels and numbers of a paper: no cell of a header has them.
-_SENTENCE = re.compile(r"[。！？!?；：]\s*$|^\s*(?:[(（]?[A-H１-９1-9][)）.、．]|答案|ANSWER\b)")
+_SENTENCE = re.compile(
+    r"[。！？!?；：]\s*$|^\s*(?:[(（]?[A-H１-９1-9][)）.、．]|(?:答案|ANSWER)\s*[:：])"
+)
 _LONGEST_HEADER = 40
 
 
@@ -198,7 +201,7 @@ def _lines(texts: Iterator[str], name: str) -> Iterator[Line]:
             gap = True
             continue
         count += 1
-        if count > MAX_ROWS:
-            raise ReadError(f"{name}: more than {MAX_ROWS:,} lines of text; split the file")
+        if count > MAX_LINES:
+            raise ReadError(f"{name}: more than {MAX_LINES:,} lines of text; split the file")
         yield Line(number, text, gap, raw[:1] in " \t\u3000")
         gap = False
