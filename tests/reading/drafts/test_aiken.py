@@ -46,6 +46,17 @@ def test_a_key_in_chinese_and_several_right_options_are_read(tmp_path: Path) -> 
     assert (bank[0].answer, bank[0].kind) == ((0, 2), "multiple")
 
 
+def test_a_stem_may_have_several_paragraphs(tmp_path: Path) -> None:
+    question = "從前有山。\n\n何者？\n\nA. 甲\n\nB. 乙\n\nANSWER: A\n\n"
+    bank = read(tmp_path, "一？\nA. 甲\nB. 乙\nANSWER: B\n\n" + question)
+    assert [q.stem for q in bank] == ["一？", "從前有山。\n何者？"]
+
+
+def test_words_for_the_parts_of_a_question_are_no_part_of_it(tmp_path: Path) -> None:
+    bank = read(tmp_path, "#1 題目：哪個？\n選項：\n(A) 甲\n(B) 乙\n答案：B\n")
+    assert [(q.stem, q.options, q.answer) for q in bank] == [("哪個？", ("甲", "乙"), (1,))]
+
+
 def test_a_letter_that_is_an_options_text_is_still_a_label(tmp_path: Path) -> None:
     bank = read(tmp_path, "哪個？\nA. B\nB. A\nANSWER: B\n")
     assert bank[0].answer == (1,)

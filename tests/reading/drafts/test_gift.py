@@ -86,6 +86,11 @@ def test_text_after_the_braces_makes_a_blank(tmp_path: Path) -> None:
     assert read(tmp_path, "太陽{~月 =日}很亮。\n")[0].stem == "太陽 ____ 很亮。"
 
 
+def test_a_titled_question_may_hold_blank_lines(tmp_path: Path) -> None:
+    bank = read(tmp_path, "::Q1:: 甲說。\n\n何者？{=a ~b}\n\n乙？{=c ~d}\n")
+    assert [q.stem for q in bank] == ["甲說。\n何者？", "乙？"]
+
+
 def test_comments_and_descriptions_are_said_to_be_skipped(tmp_path: Path) -> None:
     bank = read(tmp_path, "// 註解\n甲？{T}\n\n請看下文。\n")
     assert [(p.row, p.code) for p in bank.problems] == [(1, "skipped_row"), (4, "skipped_row")]

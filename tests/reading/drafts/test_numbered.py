@@ -201,6 +201,62 @@ def test_a_list_of_keys_that_does_not_fit_is_an_error_and_not_used(
     assert (7, "key_list") in [(p.row, p.code) for p in bank.problems if p.severity == "error"]
 
 
+def test_answers_of_other_questions_in_a_list_do_not_spoil_it(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "一、選擇題\n1. 甲？\n(A)x (B)y\n2. 乙？\n(A)x (B)y\n二、填充題\n3. 首都是____。\n"
+        "解答：\n（一）1．B　2．A　3．臺北\n",
+    )
+    assert [q.answer_label for q in bank] == ["B", "A"]
+    assert [(p.row, p.code) for p in bank.problems if p.severity == "error"] == [(7, "fill_in")]
+
+
+def test_digits_in_brackets_before_numbered_options_are_keys(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. (2) 何者？①甲②乙③丙④丁。\n2. (34) 哪些？①甲②乙③丙④丁。\n")
+    assert [(q.stem, q.options, q.answer_label) for q in bank] == [
+        ("何者？", ("甲", "乙", "丙", "丁"), "2"),
+        ("哪些？", ("甲", "乙", "丙", "丁"), "34"),
+    ]
+
+
+def test_a_key_may_stand_below_the_word_for_it(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. 甲？\n(A)x\n(B)y\n答案：\nB\n解析：\n因為\n2. 乙？\n(A)x\n(B)y\n")
+    assert [(q.answer_label, q.explanation) for q in bank] == [("B", "因為"), ("", "")]
+
+
+def test_a_stem_that_holds_the_next_question_is_an_error(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. 甲？ 2. 乙？\n(A) x (B) y\n(C) v (D) w\n答案：A\n")
+    assert codes(bank) == [(1, "sub_questions")]
+
+
+def test_numbers_in_stems_and_options_begin_no_question(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "( A ) 31. 甲？\n(A)3.5 (B)4.6\n( B ) 32. 營收\n33.6億元，何者？\n(A) 33、34\n(B) 35、36\n"
+        "( A ) 33. 丙？\n(A) 8.6\n(B) -26.8\n",
+    )
+    assert shown(bank) == [
+        ("甲？", ("3.5", "4.6"), "A"),
+        ("營收\n33.6億元，何者？", ("33、34", "35、36"), "B"),
+        ("丙？", ("8.6", "-26.8"), "A"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "stem"), [("1. 誰？", "（　）是首都。"), ("1. ( A ) 誰？", "是首都。")]
+)
+def test_empty_brackets_before_a_stem_go_only_where_others_hold_keys(
+    tmp_path: Path, first: str, stem: str
+) -> None:
+    bank = read(tmp_path, f"{first}\n(A)x (B)y\n2. （　）是首都。\n(A)x (B)y\n")
+    assert [q.stem for q in bank] == ["誰？", stem]
+
+
+def test_signs_of_functions_are_no_labels(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. 若 f(x)=x，求 f(a)？\n(A) f(a)-f(b) (B) f(b)-f(a)\n答案：A\n")
+    assert shown(bank) == [("若 f(x)=x，求 f(a)？", ("f(a)-f(b)", "f(b)-f(a)"), "A")]
+
+
 def test_two_keys_that_differ_are_an_error(tmp_path: Path) -> None:
     bank = read(tmp_path, "( A ) 1. 甲？\n(A)x (B)y\n答案：B\n( A ) 2. 乙？\n(A)x (B)y\n")
     assert codes(bank) == [(1, "contradicting_keys")]

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, DraftItem
 from zhmcq.reading._drafts.label_keys import key_of_labels
+from zhmcq.reading._drafts.paper_lines import (
+    is_furniture,
+    section_kind,
+    titles_options,
+    without_stem_title,
+)
 from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line
 from zhmcq.zh._labels import LETTERS, label_index, plain_label
@@ -37,12 +43,14 @@ class _Block:
         options: Each option's lines.
         waiting: Lines after the last option, which go on with it or begin the next question.
         damaged: Whether a label is out of its order.
+        first: Whether no question came before.
     """
 
     stem: list[Line] = field(default_factory=list)
     options: list[list[Line]] = field(default_factory=list)
     waiting: list[Line] = field(default_factory=list)
     damaged: bool = False
+    first: bool = False
 
     def settle(self) -> None:
         """The lines that wait belong to the last option."""
@@ -63,9 +71,9 @@ class _Block:
             self.options.append([line])
         elif self.options:
             self.waiting.append(line)
-        elif line.gap:
-            self.stem = [line]
-        else:
+        elif line.gap and self.first:
+            self.stem = [line]  # What comes before the first question may be a title.
+        elif not is_furniture(line.text) and section_kind(line.text) is None:
             self.stem.append(line)
 
 
@@ -88,7 +96,7 @@ class _Reader:
         self.kept: list[Line] = []
 
     def drafts(self, lines: Sequence[Line]) -> Iterator[Draft]:
-        block = _Block()
+        block = _Block(first=True)
         for line in lines:
             if answer := ANSWER_LINE.fullmatch(line.text):
                 block.settle()
@@ -119,7 +127,9 @@ class _Reader:
         row = (block.stem or [line for lines in block.options for line in lines])[0].number
         draft = Draft(
             Origin(self._file, "", row),
-            "\n".join(line.text for line in block.stem),
+            without_stem_title(
+                "\n".join(line.text for line in block.stem if not titles_options(line.text))
+            ),
             options,
             labels=tuple(labels),
             answer=key_of_labels(key, labels) if key and not block.damaged else key or None,

@@ -114,8 +114,11 @@ def _begins(block: _Block, line: Line) -> bool:
     if block.depth > 0:
         # A brace that was never closed would swallow the rest of the file.
         return titled or (line.gap and bool(_SURE.search(line.text)))
-    if line.gap or titled:
+    if titled:
         return True
+    if line.gap:
+        # A title waits for its braces, whatever blank lines the stem holds.
+        return block.groups > 0 or not _TITLED.match(block.lines[0].text)
     return block.groups > 0 and any(m.group() == "{" for m in _BRACE.finditer(line.text))
 
 

@@ -21,6 +21,9 @@ _WORD = (
 )
 _TITLE = re.compile(rf"\s*[【\[(（〔《◎※]?\s*{_WORD}\s*[】\])）〕》]?\s*[:：]?\s*", re.IGNORECASE)
 _LEAD = re.compile(rf"\s*[【\[(（〔]?\s*{_WORD}\s*[】\])）〕]?\s*[:：]?\s*", re.IGNORECASE)
+_SECTION = re.compile(
+    r"[(（]?[一二三四五六七八九十]{1,3}[)）]?[、.．:：\s]{0,3}(?:[^\d\s:：]{1,10}[:：]?)?\s{0,5}(?=[(（]?\d)"
+)
 _PAIR = re.compile(
     rf"[(（]?(?P<number>{_NUMBER})[)）]?\s{{0,3}}(?:[.．、:：)\-]\s{{0,3}}|\s|(?=[(（A-Za-z○×]))"
     rf"[(（]?\s{{0,3}}(?P<key>{_KEY})\s{{0,3}}[)）]?(?![A-Za-z0-9\u3400-\u9fff])[\s,，;；、|。]*"
@@ -28,6 +31,10 @@ _PAIR = re.compile(
 _SPAN = re.compile(
     rf"(?P<low>{_NUMBER})\s{{0,3}}[-~～—–－至到]\s{{0,3}}(?P<high>{_NUMBER})\s{{0,3}}[題题]?\s{{0,3}}[.．、:：]?"
     rf"\s{{0,3}}(?P<keys>(?:[A-Ha-h○×OX1-9][\s,，、]{{0,4}}){{1,100}})[;；。|]?\s*"
+)
+# The answer of a question that is no choice, among the keys of those that are.
+_OTHER = re.compile(
+    rf"(?P<number>{_NUMBER})\s{{0,3}}[.．、:：]\s{{0,3}}(?P<key>[^\s.．、]{{1,40}})(?:\s+|$)"
 )
 _ROW_WORDS = re.compile(r"題號|题号|題目|题目|答案|解答|no\.?|answer|key|#", re.IGNORECASE)
 
@@ -79,6 +86,8 @@ def keys_of_line(text: str, *, inside: bool) -> list[tuple[int, str]]:
     text = half_width(text)
     lead = _LEAD.match(text)
     start = lead.end() if lead else 0
+    if section := _SECTION.match(text, start):
+        start = section.end()
     keys: list[tuple[int, str]] = []
     while start < len(text):
         span = _SPAN.match(text, start)
@@ -87,6 +96,8 @@ def keys_of_line(text: str, *, inside: bool) -> list[tuple[int, str]]:
             start = span.end()
             continue
         pair = _PAIR.match(text, start)
+        if pair is None and keys and (inside or lead):
+            pair = _OTHER.match(text, start)
         if pair is None:
             return []
         keys.append((int(pair["number"]), pair["key"]))

@@ -122,6 +122,8 @@ def labelled_options(
     edges = [*(mark.start for mark in marks[1:]), len(text)]
     spans = [(mark.end, edge) for mark, edge in zip(marks, edges, strict=True)]
     options = [_joined(text[start:end]) for start, end in spans]
+    if not chosen.at_lines:
+        options = _without_last_stop(options)
     again = any(_conflicts(run, chosen, text) for run in runs if run is not chosen)
     return LabelledOptions(
         tidy(text[: marks[0].start]).rstrip("*- \n"),
@@ -131,6 +133,14 @@ def labelled_options(
         chosen.damaged or again or any("\t" in option for option in options),
         _styles(lines, offsets, text, spans),
     )
+
+
+def _without_last_stop(options: list[str]) -> list[str]:
+    """Options of one sentence without the stop that ends it, which would give the last one away."""
+    *others, last = options
+    if last.endswith("。") and len(last) > 1 and not any("。" in option for option in others):
+        return [*others, last[:-1].rstrip()]
+    return options
 
 
 def _joined(text: str) -> str:
@@ -187,8 +197,12 @@ def _begins_line(text: str, start: int) -> bool:
 
 def _believed(kind: str, written: str, label: str, before: str) -> bool:
     """Whether a label inside a line may be one."""
-    if kind in ("bracketed", "sign"):
+    if kind == "sign":
         return True
+    if kind == "bracketed":
+        # f(a) and (a+b)(a) are mathematics.
+        small = written.islower() and written.isascii()
+        return not small or before in _BLANKS or not before.isascii()
     if label.isalpha() and label.isascii() and (written.islower() or label > "H"):
         return False
     return before in _BLANKS or not (before.isascii() and before.isalnum())

@@ -26,17 +26,20 @@ from zhmcq.reading._drafts.paper_lines import (
     final_truth,
     inline_key,
     is_furniture,
+    is_key_alone,
     key_line,
     note_of,
     passage_range,
     section_kind,
     start_of,
+    titles_options,
+    without_stem_title,
 )
 from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line, Mark
-from zhmcq.zh._fold import fold_name, normal_text
+from zhmcq.zh._fold import fold_name, half_width, normal_text
 from zhmcq.zh._kinds import kind_of
-from zhmcq.zh._labels import LETTERS, label_index, plain_label
+from zhmcq.zh._labels import LETTERS
 from zhmcq.zh._truth import truth_of
 
 __all__ = ["Paper", "numbered_drafts"]
@@ -50,6 +53,8 @@ _LEADING_KEY = re.compile(
     rf"[(（\[【]\s{{0,20}}(?P<key>[{KEY_CHARACTERS}]{{0,12}})\s{{0,20}}[)）\]】]\s*"
 )
 _STEM_KEY = re.compile(r"[(（]\s{0,10}(?P<key>[A-HＡ-Ｈ]{1,8})\s{0,10}[)）]")
+# How far the numbers of questions may be apart where it is doubtful whether they are numbers.
+_NEAR = 3
 _LIST_BEGINS = re.compile(r"1\s*[.．、]")
 _LETTER_KEY = re.compile(r"[(（]?\s*[A-HＡ-Ｈa-h]{1,8}\s*[)）]?")
 _STAR = re.compile(r"[*＊√✓✔☑]\s{0,3}(?=[(（]?\s?[A-HＡ-Ｈa-h]\s?[)）.．、])")
@@ -88,8 +93,8 @@ class _Item:
     explained: bool = False
     closed: bool = False
     in_list: int = 0
-    last_label: int = -1
     doubtful: bool = False
+    blank: LabelledOptions | None = None
 
     def keep_waiting(self, count: int) -> None:
         """Take the first of the lines that wait after an option; the others are let go of."""
@@ -173,50 +178,77 @@ class Paper:
         self.lines = [_without_star(line) for line in lines]
         found = [start_of(line.text) for line in self.lines]
         styles = {start.style for start in found if start}
-        plain = [labels_of_line(line.text, digits=False) for line in self.lines]
-        with_digits = plain
-        if styles & set(_WITH_DIGITS):
-            with_digits = [labels_of_line(line.text, digits=True) for line in self.lines]
+        # What stands before a question is no label of its options.
+        texts = [
+            line.text[start.end :] if start else line.text
+            for line, start in zip(self.lines, found, strict=True)
+        ]
+        after = {digits: _labels(texts, digits=digits) for digits in _digits_of(styles)}
+        whole = {
+            digits: _labels([line.text for line in self.lines], digits=digits) for digits in after
+        }
         self.style, best = "", 0
         self.fruitful = [False] * len(self.lines)
         for style in _STYLES:
-            own = with_digits if style in _WITH_DIGITS else plain
-            fruitful = _fruitful(self.lines, found, own, style) if style in styles else []
-            count = sum(fruitful)
-            if count > best:
-                self.style, best, self.fruitful = style, count, fruitful
+            if style in styles:
+                digits = style in _WITH_DIGITS
+                fruitful = _fruitful(self.lines, found, after[digits], whole[digits], style)
+                if sum(fruitful) > best:
+                    self.style, best, self.fruitful = style, sum(fruitful), fruitful
         self.starts = [s if s and s.style == self.style else None for s in found]
         self.digits = self.style in _WITH_DIGITS
-        self.labels = with_digits if self.digits else plain
+        self.labels = whole[self.digits]
 
     def count(self) -> int:
         """How many numbered questions with labelled options, or keys before them, there are."""
         return sum(self.fruitful)
 
 
+def _digits_of(styles: set[str]) -> set[bool]:
+    """Whether ``1.`` may be an option's label, in the styles of numbers that occur."""
+    return {False} | {style in _WITH_DIGITS for style in styles}
+
+
+def _labels(texts: Sequence[str], *, digits: bool) -> list[tuple[frozenset[int], bool]]:
+    return [labels_of_line(text, digits=digits) for text in texts]
+
+
 def _fruitful(
     lines: Sequence[Line],
     starts: Sequence[Start | None],
     labels: Sequence[tuple[frozenset[int], bool]],
+    whole: Sequence[tuple[frozenset[int], bool]],
     style: str,
 ) -> list[bool]:
-    """For each line, whether it is a start of this style that labels A and B follow, or a key."""
+    """For each line, whether it is a start of this style that labels A and B follow, or a key.
+
+    Args:
+        lines: The lines.
+        starts: The starts that they may be.
+        labels: The labels in each after its number.
+        whole: All labels in each.
+        style: The style.
+    """
     result = [False] * len(starts)
     seen: set[int] = set()
     for index in range(len(starts) - 1, -1, -1):
         start = starts[index]
         if start is None or start.style != style:
-            seen |= labels[index][0]
+            seen |= whole[index][0]
             continue
-        # The line's own number is no label of its options.
-        own = labels[index][0] - (
-            {start.number - 1} if labels[index][1] and style == "bracketed" else set()
-        )
-        options = {0, 1} <= (seen | own)
-        key = start.key is not None and (not start.key or truth_of(start.key) is not None)
-        result[index] = options or key or final_truth(lines[index].text) is not None
-        seen = set()
+        options = {0, 1} <= (seen | labels[index][0])
+        statement = _is_statement(start) or final_truth(lines[index].text) is not None
+        result[index] = options or statement
+        if start.weak or (start.key and not result[index]):
+            seen |= whole[index][0]  # 「(A) 3.5」 is an option, so what follows it is one as well.
+        else:
+            seen = set()
     return result
+
+
+def _is_statement(start: Start) -> bool:
+    """Whether brackets for a key come before the number, empty or with a sign for true or false."""
+    return start.key is not None and (not start.key or truth_of(start.key) is not None)
 
 
 class _Reader:
@@ -338,8 +370,6 @@ class _Reader:
     def _begins(self, index: int, start: Start) -> bool:
         """Whether a numbered line begins a question, or is a line of a list inside one."""
         fruitful = self.paper.fruitful[index]
-        if start.weak and not fruitful:
-            return False
         if self._in_keys:
             return fruitful
         item = self._item
@@ -348,10 +378,14 @@ class _Reader:
                 fruitful and start.number > self._passage.range.low
             )
         if item is None:
-            return fruitful or self._fresh or start.key is not None
+            return fruitful or (self._fresh and not start.weak)
         expected = start.number == item.start.number + 1
-        if start.key is not None and (expected or fruitful):
-            return not self._goes_on(item, start.key)
+        near = item.start.number < start.number <= item.start.number + _NEAR
+        if start.weak and not (near and fruitful):
+            return False  # 「33.6億元」 begins no question.
+        if start.key is not None:
+            # 「(A) 3、5」 is an option, unless options of its own follow.
+            return fruitful
         listed = item.in_list and start.number == item.in_list + 1
         if item.explained or not item.has_options:
             if start.number == 1 and not (expected or fruitful):
@@ -367,13 +401,6 @@ class _Reader:
                 return False
             return expected or fruitful
         return expected or fruitful or start.number > item.start.number
-
-    def _goes_on(self, item: _Item, key: str) -> bool:
-        """Whether what may be a key is the next option's label: 「(C) 1.甲乙」 after (B)."""
-        label = plain_label(key)
-        return (
-            item.has_options and item.last_label >= 0 and label_index(label) == item.last_label + 1
-        )
 
     def _begin(self, line: Line, start: Start) -> None:
         last = self._item or (self.items[-1] if self.items else None)
@@ -406,7 +433,6 @@ class _Reader:
         item.body.append(Line(line.number, text, line.gap, marks=marks))
         found, _ = labels_of_line(text, digits=self.paper.digits)
         item.has_options = {0, 1} <= found
-        item.last_label = max(found) if item.has_options else -1
 
     def _begin_section(self, kind: str) -> None:
         self._close()
@@ -435,6 +461,15 @@ class _Reader:
             if self._in_passage and self._passage:
                 self._passage.lines.append(line)
                 self._passage.texts.append(line.text)
+        elif titles_options(line.text):
+            item.kept.append(line)
+        elif (
+            item.key == ""
+            and item.kept[-1] is self.paper.lines[index - 1]
+            and is_key_alone(line.text)
+        ):
+            item.key = line.text
+            item.kept.append(line)
         elif key := key_line(line.text):
             self._settle()
             if not item.key:
@@ -461,7 +496,6 @@ class _Reader:
         item.kept.append(line)
         item.body.append(plain)
         item.has_options = item.has_options or bool(found and (at_start or {0, 1} <= found))
-        item.last_label = max(found, default=item.last_label)
 
     def _settle(self) -> None:
         """Decide whether the lines after the last option go on with it."""
@@ -508,15 +542,23 @@ class _Drafts:
         self._file = file
         self._digits = reader.paper.digits
         self._lettered = False
+        self._keys_in_front = False
+        self._numbers: set[int] = set()
         self.problems: list[RowProblem] = []
 
     def make(self) -> list[Draft]:
         """All drafts; what is wrong with the keys of all is then in ``problems``."""
         items = self._reader.items
         parts: list[LabelledOptions] = []
+        self._numbers = {item.start.number for item in items}
+        # 「答案：」 with nothing after it is a place for a key, too.
+        asked = any(item.key is not None or item.start.key is not None for item in items)
         for item in items:
             item.key = item.key or item.start.key or None
             parts.append(self._parts(item))
+        if self._keys_in_front:
+            for index, item in enumerate(items):
+                parts[index] = item.blank or parts[index]
         self._take_final_truths(items, parts)
         if not any(item.key for item in items) and not self._reader.key_list.keys:
             self._take_stem_keys(items, parts)
@@ -530,7 +572,7 @@ class _Drafts:
         has_keys = any(draft.answer is not None for draft in drafts)
         if not has_keys and not self._reader.key_list.keys:
             has_keys = self._take_format(drafts, parts)
-        asked = any(item.key is not None or item.start.key is not None for item in items)
+        asked |= any(item.start.key is not None for item in items)
         for draft in drafts:
             draft.has_key_field = has_keys or asked or bool(self._reader.key_list.keys)
         return drafts
@@ -546,13 +588,16 @@ class _Drafts:
         without = labelled_options([rest, *item.body[1:]], digits=self._digits, key=item.key)
         key = leading["key"].strip()
         if not key:
-            if without.stem:
-                item.start = _with_brackets(item.start)
-            return without if without.stem else parts
+            # A place for a key, or a blank of the sentence: the other questions tell.
+            item.blank = without if without.stem else None
+            return parts
+        if key.isdecimal() and set(half_width(key)) <= set(without.labels):
+            key = ",".join(half_width(key))  # (34) before options (1) to (4) is two keys.
         named = bool(without.options) and isinstance(key_of_labels(key, without.labels), list)
         true_false = not without.options and truth_of(key) is not None
         if item.key is None and without.stem and (named or true_false):
             item.key = key
+            self._keys_in_front = True
             return without
         return parts
 
@@ -632,7 +677,7 @@ class _Drafts:
         passage = item.passage
         draft = Draft(
             Origin(self._file, "", item.kept[0].number),
-            parts.stem,
+            without_stem_title(parts.stem),
             list(parts.options),
             labels=parts.labels,
             kind=item.kind,
@@ -657,11 +702,18 @@ class _Drafts:
             draft.notes.append(("", "damaged_options"))
         elif parts.options and not all(parts.options):
             draft.notes.append(("", "image_options"))
-        if item.doubtful:
+        if not draft.notes and (item.doubtful or self._holds_next(item, parts.stem)):
             draft.notes.append(("", "sub_questions"))
         if _PICTURE.search(draft.stem):
             draft.notes.append(("stem", "picture"))
         return draft
+
+    def _holds_next(self, item: _Item, stem: str) -> bool:
+        """Whether a stem holds the number of the next question, which begins nowhere else."""
+        following = item.start.number + 1
+        pattern = rf"\s{following}\s?[.．、](?![0-9])"
+        marked = item.start.style == "marked" and following not in self._numbers
+        return marked and bool(re.search(pattern, stem))
 
     def _take_key(self, draft: Draft, key: str | None) -> None:
         """The key as a list of booleans where it is made of labels; a reason after it is none."""
@@ -670,7 +722,7 @@ class _Drafts:
             return
         cut = answer_and_reason(draft.answer)
         texts = {normal_text(option) for option in draft.options}
-        if cut and normal_text(cut[1]) not in texts:
+        if cut and normal_text(cut[1]).strip("()") not in texts:
             named = key_of_labels(cut[0], draft.labels)
             if isinstance(named, list):
                 draft.answer = named
@@ -707,10 +759,6 @@ class _Drafts:
             )  # fmt: skip
             return True
         return False
-
-
-def _with_brackets(start: Start) -> Start:
-    return Start(start.number, start.style, start.end, start.key or "", start.weak)
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:

@@ -18,11 +18,14 @@ __all__ = [
     "final_truth",
     "inline_key",
     "is_furniture",
+    "is_key_alone",
     "key_line",
     "note_of",
     "passage_range",
     "section_kind",
     "start_of",
+    "titles_options",
+    "without_stem_title",
 ]
 
 _DIGIT = "[0-9０-９]"
@@ -37,7 +40,7 @@ _KEY_BEFORE = re.compile(
 _NUMBER = re.compile(
     rf"第\s{{0,3}}(?:(?P<word>{_DIGIT}{{1,6}})|(?P<word_han>{_NUMERAL}{{1,4}}))\s{{0,3}}[題题]"
     rf"\s{{0,3}}[.．、:：)）]?|"
-    rf"(?:Q(?:uestion)?|問題|题目|題目|試題|试题)\s{{0,3}}[.#]?\s{{0,3}}(?P<named>{_DIGIT}{{1,6}})"
+    rf"[【\[]?(?:Q(?:uestion)?|問題|题目|題目|試題|试题)[】\]]?\s{{0,3}}[.#]?\s{{0,3}}(?P<named>{_DIGIT}{{1,6}})"
     rf"\s{{0,3}}(?:[.．、:：)）]|(?=\s)|$)|"
     rf"[(（【\[]\s{{0,3}}(?P<bracketed>{_DIGIT}{{1,4}})\s{{0,3}}[)）】\]]\s{{0,3}}[.．、:：]?|"
     rf"(?P<marked>{_DIGIT}{{1,6}})\s{{0,3}}(?:[.．、)）]|[:：](?!{_DIGIT}))|"
@@ -94,7 +97,7 @@ def start_of(text: str) -> Start | None:
     if not number:
         return None
     end = match.end()
-    weak = name in ("marked", "bare") and text[end : end + 1].isdecimal()
+    weak = text[end : end + 1].isdecimal() and text[end - 1] in ".．:："
     end += len(text) - end - len(text[end:].lstrip(" \t\u3000"))
     return Start(number, _STYLES[name], end, key, weak)
 
@@ -320,6 +323,32 @@ _FURNITURE = re.compile(
     r".{0,6}(?:以下空白|試題結束|试题结束|試題到此|全卷完).{0,6}",
     re.IGNORECASE,
 )
+
+
+_OPTIONS_TITLE = re.compile(
+    r"[【\[(（]?\s?(?:選項|选项|Options?|Choices)\s?[】\])）]?\s?[:：]?", re.IGNORECASE
+)
+_STEM_TITLE = re.compile(
+    r"(?:#\s?\d{1,6}\s{0,3})?[【\[]?(?:題目|题目|問題|问题|題幹|题干|問|Q|Question|Stem)(?:[】\]]\s?[:：]?|[:：])\s*",
+    re.IGNORECASE,
+)
+_KEY_ALONE = re.compile(rf"[(（]?[{KEY_CHARACTERS}OXTF]{{1,10}}[)）]?[。.]?")
+
+
+def titles_options(text: str) -> bool:
+    """Whether a line says only that options follow: 「選項：」."""
+    return bool(_OPTIONS_TITLE.fullmatch(text))
+
+
+def without_stem_title(text: str) -> str:
+    """A stem without the word for it: 「題目：」, ``Q:``."""
+    match = _STEM_TITLE.match(text)
+    return text[match.end() :] if match else text
+
+
+def is_key_alone(text: str) -> bool:
+    """Whether a line holds a key and nothing else, as it may below 「答案：」."""
+    return bool(_KEY_ALONE.fullmatch(text))
 
 
 def is_furniture(text: str) -> bool:

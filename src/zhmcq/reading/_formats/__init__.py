@@ -30,6 +30,7 @@ _SUFFIXES = (
     ".xlsx, .xlsm, .xltx, .xltm, .xls, .xlsb, .ods, .csv, .tsv, .tab, .txt, .md, .gift, .docx, "
     ".xml, .json, .jsonl or .ndjson"
 )
+_OTHER_DOCUMENTS = (".doc", ".odt", ".rtf", ".pdf", ".pages", ".wps")
 _TEXTS = (".txt", ".md", ".gift")
 
 
@@ -146,6 +147,11 @@ def _sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
         from zhmcq.reading._formats.calamine import calamine_sheets
 
         return calamine_sheets(path, name)
+    if suffix in _OTHER_DOCUMENTS:
+        raise ReadError(
+            f"{name}: {suffix} is not read; open it in a word processor and save it as .docx "
+            "or .txt"
+        )
     raise ReadError(f"{name}: expected {_SUFFIXES}, found {suffix or 'a name without a suffix'!r}")
 
 

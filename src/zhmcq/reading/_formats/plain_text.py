@@ -29,6 +29,7 @@ _SAMPLE = 2**16
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[\[{\"\]]|$))")
 _XML = re.compile(r"\s*(?:<\?xml\b|<quiz\b|<!DOCTYPE\b)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"(?:>\s?)*(?:#{1,6}\s+|[-*+]\s+(?!\s*$))?")
+_TAG = re.compile(r"</?(?:details|summary|p|br|b|strong|u|div|span)\b[^<>]{0,200}>", re.IGNORECASE)
 _DELIMITERS = "\t|,;，"
 # What ends a sentence, and the labels and numbers of a paper: no cell of a header has them.
 _SENTENCE = re.compile(
@@ -169,12 +170,12 @@ def text_lines(path: Path, name: str) -> list[Line]:
         lines = _lines(iter(lambda: file.readline(MAX_LINE + 1), ""), name)
         if path.suffix.lower() != ".md":
             return list(lines)
-        return [_without_markdown(line) for line in lines]
+        return [plain for line in lines if (plain := _without_markdown(line)).text]
 
 
 def _without_markdown(line: Line) -> Line:
     """A line without bullets, quotes and heading signs; bold text becomes a mark."""
-    text = _MARKDOWN.sub("", line.text, count=1)
+    text = _MARKDOWN.sub("", _TAG.sub("", line.text.replace("</summary>", "：")), count=1)
     if "**" not in text:
         return replace(line, text=text)
     marks, length = [], 0
@@ -185,7 +186,7 @@ def _without_markdown(line: Line) -> Line:
         if closed and piece.strip():
             marks.append(Mark(length, length + len(piece), "bold"))
         length += len(piece)
-    return replace(line, text="".join(pieces).strip() or text, marks=tuple(marks))
+    return replace(line, text="".join(pieces).strip(), marks=tuple(marks))
 
 
 def _lines(texts: Iterator[str], name: str) -> Iterator[Line]:
