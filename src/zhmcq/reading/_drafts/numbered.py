@@ -170,6 +170,7 @@ class Paper:
         style: How its questions are numbered; ``""`` where nothing looks like a question.
         starts: For each line, the start that it may be.
         fruitful: For each line, whether it begins a question and options come before the next.
+        last_sure: For each number, the last line that surely begins with it.
         digits: Whether ``1.`` may be the label of an option.
         labels: For each line, the labels in it, and whether it begins with one.
     """
@@ -196,6 +197,7 @@ class Paper:
                 if sum(fruitful) > best:
                     self.style, best, self.fruitful = style, sum(fruitful), fruitful
         self.starts = [s if s and s.style == self.style else None for s in found]
+        self.last_sure = {s.number: i for i, s in enumerate(self.starts) if s and not s.weak}
         self.digits = self.style in _WITH_DIGITS
         self.labels = whole[self.digits]
 
@@ -381,7 +383,8 @@ class _Reader:
             return fruitful or (self._fresh and not start.weak)
         expected = start.number == item.start.number + 1
         near = item.start.number < start.number <= item.start.number + _NEAR
-        if start.weak and not (near and fruitful):
+        surely_later = self.paper.last_sure.get(start.number, -1) > index
+        if start.weak and (surely_later or not (near and fruitful)):
             return False  # 「33.6億元」 begins no question.
         if start.key is not None:
             # 「(A) 3、5」 is an option, unless options of its own follow.
