@@ -87,13 +87,13 @@ def aiken_drafts(lines: Sequence[Line], file: str, unit: str) -> list[DraftItem]
     """
     reader = _Reader(file)
     items: list[DraftItem] = [*reader.drafts(lines)]
-    return in_order([*items, *skipped_lines(lines, reader.kept, file, unit)])
+    return in_order([*items, *skipped_lines(lines, reader.used_lines, file, unit)])
 
 
 class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
-        self.kept: list[Line] = []
+        self.used_lines: list[Line] = []
 
     def drafts(self, lines: Sequence[Line]) -> Iterator[Draft]:
         block = _Block(first=True)
@@ -115,9 +115,9 @@ class _Reader:
             yield self._draft(block, None, None)
 
     def _draft(self, block: _Block, answer: Line | None, key: str | None) -> Draft:
-        self.kept += block.stem
-        self.kept += [line for lines in block.options for line in lines]
-        self.kept += [answer] if answer else []
+        self.used_lines += block.stem
+        self.used_lines += [line for lines in block.options for line in lines]
+        self.used_lines += [answer] if answer else []
         options, labels = [], []
         for first, *others in block.options:
             match = OPTION_LINE.fullmatch(first.text)

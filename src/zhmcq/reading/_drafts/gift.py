@@ -74,20 +74,20 @@ def gift_drafts(lines: Sequence[Line], file: str) -> list[DraftItem]:
         lines: Its lines that hold anything.
         file: The file's name as it was given.
     """
-    kept: list[Line] = []
+    used_lines: list[Line] = []
     items: list[DraftItem] = []
     subject = ""
     for block in _blocks(lines):
         first = block.lines[0]
         if category := _CATEGORY.match(first.text):
             subject = category["category"].rpartition("/")[2].strip()
-            kept.append(first)
+            used_lines.append(first)
             continue
         if not block.groups:
             continue  # A description: text without a question.
-        kept += block.lines
+        used_lines += block.lines
         items.append(_draft(block, file, subject))
-    return in_order([*items, *skipped_lines(lines, kept, file, "line")])
+    return in_order([*items, *skipped_lines(lines, used_lines, file, "line")])
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[_Block]:

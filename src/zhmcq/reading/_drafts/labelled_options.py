@@ -90,9 +90,9 @@ def labels_of_line(text: str, *, digits: bool) -> tuple[frozenset[int], bool]:
     marks = list(_marks(text, digits=digits))
     if not marks:
         return _NO_LABELS
-    found = frozenset(mark.index for mark in marks)
+    indexes = frozenset(mark.index for mark in marks)
     # Most lines have one of a few sets of labels; a long text must not hold a set for each.
-    return _SETS.get(found, found), marks[0].start == 0
+    return _SETS.get(indexes, indexes), marks[0].start == 0
 
 
 def labelled_options(
@@ -315,12 +315,12 @@ def _styles(
     ]
     if not marked or len(spans) > MAX_OPTIONS:
         return [set() for _ in spans]
-    found: list[set[str]] = []
+    styles: list[set[str]] = []
     for start, end in spans:
         covered: dict[str, int] = {}
         for first, last, style in marked:
             inside = text[max(first, start) : min(last, end)] if first < end else ""
             covered[style] = covered.get(style, 0) + len("".join(inside.split()))
         length = len("".join(text[start:end].split()))
-        found.append({s for s, count in covered.items() if length and count * 5 >= length * 4})
-    return found
+        styles.append({s for s, count in covered.items() if length and count * 5 >= length * 4})
+    return styles

@@ -192,8 +192,13 @@ def passage_range(text: str) -> Range | None:
         low, high = _number(match["low"]), _number(match["high"])
         if low < high <= low + 50:
             return Range(low, high, _rest(text, match.end()))
-    if not match and (asked := _ASKS_ABOUT.search(head)) and "?" not in head and "？" not in head:
-        return Range(0, 0, _rest(text, asked.end()))
+    if (
+        not match
+        and (announced := _ASKS_ABOUT.search(head))
+        and "?" not in head
+        and "？" not in head
+    ):
+        return Range(0, 0, _rest(text, announced.end()))
     return None
 
 
@@ -254,10 +259,10 @@ def inline_key(text: str) -> tuple[str, KeyLine] | None:
     key, rest = text[last.end() :].strip(), ""
     if explained := _EXPLAINS.search(key):
         key, rest = key[: explained.start()].strip(), key[explained.end() :].strip()
-    found = _INLINE_KEY.fullmatch(key)
-    if found is None or not found["key"].strip():
+    whole = _INLINE_KEY.fullmatch(key)
+    if whole is None or not whole["key"].strip():
         return None
-    return text[: last.start()].rstrip(), KeyLine(found["key"].strip(), rest)
+    return text[: last.start()].rstrip(), KeyLine(whole["key"].strip(), rest)
 
 
 _FINAL_TRUTH = re.compile(r"[(（]\s{0,9}(?P<key>[√×✓✗○〇OX對錯对错TF])\s{0,9}[)）]\s{0,3}[。.]?$")

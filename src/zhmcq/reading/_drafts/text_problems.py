@@ -14,17 +14,17 @@ _QUOTED = 60
 
 
 def skipped_lines(
-    lines: Iterable[Line], kept: Iterable[Line], file: str, unit: str
+    lines: Iterable[Line], used: Iterable[Line], file: str, unit: str
 ) -> Iterator[RowProblem]:
-    """A warning for each run of lines that were not kept.
+    """A warning for each run of lines that were not used.
 
     Args:
         lines: All lines, in order.
-        kept: Those that belong to a question, a passage or a list of keys.
+        used: Those that belong to a question, a passage or a list of keys.
         file: The file's name as it was given.
         unit: What the numbers of lines count: ``"line"`` or ``"paragraph"``.
     """
-    known = {id(line) for line in kept}
+    known = {id(line) for line in used}
     run: list[Line] = []
     for line in lines:
         if id(line) not in known:

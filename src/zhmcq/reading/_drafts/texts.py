@@ -8,7 +8,8 @@ from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
 from zhmcq.reading._drafts.draft import DraftItem, ReadRequest
 from zhmcq.reading._drafts.gift import gift_answers, gift_drafts
-from zhmcq.reading._drafts.numbered import Paper, numbered_drafts
+from zhmcq.reading._drafts.numbered import numbered_drafts
+from zhmcq.reading._drafts.paper import Paper
 from zhmcq.reading._drafts.paper_lines import start_of
 from zhmcq.reading._drafts.rows import sheet_drafts
 from zhmcq.reading._drafts.text_problems import skipped_lines
@@ -36,10 +37,10 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
     elif form == "numbered":
         yield from numbered_drafts(paper, name, text.unit)
     else:
-        found = None if text.mostly_tables else _of_tables(text, request)
-        if found is None:
+        items = None if text.mostly_tables else _of_tables(text, request)
+        if items is None:
             raise _running_text(text, name)
-        yield from found
+        yield from items
 
 
 def _form(text: PlainText, paper: Paper) -> str:

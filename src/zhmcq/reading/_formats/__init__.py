@@ -149,8 +149,8 @@ def _sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
         return calamine_sheets(path, name)
     if suffix in _OTHER_DOCUMENTS:
         raise ReadError(
-            f"{name}: {suffix} is not read; open it in a word processor and save it as .docx "
-            "or .txt"
+            f"{name}: expected {_SUFFIXES}, found {suffix!r}; open it in a word processor and "
+            "save it as .docx or .txt"
         )
     raise ReadError(f"{name}: expected {_SUFFIXES}, found {suffix or 'a name without a suffix'!r}")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._formats.archive import check_archive
+from zhmcq.reading._formats.docx_runs import at_height, formula_text, height_of, styles_of
 from zhmcq.reading._formats.numbering import Numbering
 from zhmcq.reading._formats.plain_text import MAX_LINE, Line, Mark, PlainText
 from zhmcq.reading._formats.table import MAX_COLUMNS, CellRow, Sheet
@@ -39,10 +40,6 @@ _SIGNS = {
     f"{_W}noBreakHyphen": "-",
     f"{_W}sym": "□",
 }
-_RAISED = str.maketrans("0123456789+-()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ")
-_LOWERED = str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎")
-_PLAIN_COLOURS = ("", "auto", "000000")
-_OFF = ("0", "false", "none", "off")
 _SHORT_CELL = 8
 # A table of questions holds most of a document's text.
 _MOST = 0.6
@@ -227,8 +224,8 @@ class _Reader:
         properties = paragraph.find(f"{_W}pPr")
         if properties is None:
             return ""
-        own = properties.find(f"{_W}numPr")
-        number, level = _number_of(own) if own is not None else ("", None)
+        numbered = properties.find(f"{_W}numPr")
+        number, level = _number_of(numbered) if numbered is not None else ("", None)
         style = properties.find(f"{_W}pStyle")
         if not number and style is not None:
             number, of_style = self._styles.get(str(style.get(f"{_W}val")), ("", None))
@@ -243,7 +240,7 @@ class _Reader:
             if tag == f"{_W}r":
                 self._run(element, text)
             elif tag in (f"{_M}oMath", f"{_M}oMathPara"):
-                text.add(_formula(element))
+                text.add(formula_text(element))
             elif tag == f"{_W}p":
                 continue
             else:
@@ -253,12 +250,12 @@ class _Reader:
         properties = run.find(f"{_W}rPr")
         if properties is not None and properties.find(f"{_W}vanish") is not None:
             return
-        styles = _styles_of(properties)
-        height = _height(properties)
+        styles = styles_of(properties)
+        height = height_of(properties)
         for element in run.iterchildren():
             tag = element.tag
             if tag == f"{_W}t":
-                text.add(_at_height(element.text or "", height), styles)
+                text.add(at_height(element.text or "", height), styles)
             elif tag in _SIGNS:
                 text.add(_SIGNS[tag])
             elif tag in _PICTURES:
@@ -277,8 +274,8 @@ class _Reader:
             text.add(f"![picture]({', '.join(names) or element.tag.rpartition('}')[2]})")
 
     def _target(self, relation: str) -> str:
-        found = self._relations.get(relation)
-        return str(found.target_ref).replace(")", "")[:200] if found is not None else "picture"
+        related = self._relations.get(relation)
+        return str(related.target_ref).replace(")", "")[:200] if related is not None else "picture"
 
     def _table(self, table: Any, *, nested: bool) -> Iterator[Line]:
         rows: list[CellRow] = []
@@ -380,7 +377,7 @@ def _numbering_root(document: Any) -> Any:
 
 def _style_numbers(document: Any) -> dict[str, tuple[str, int | None]]:
     """For each style of paragraphs, its list and level; a style has those of its base."""
-    found: dict[str, tuple[str, int | None]] = {}
+    numbers_of: dict[str, tuple[str, int | None]] = {}
     bases: dict[str, str] = {}
     for style in document.styles.element.iterchildren(f"{_W}style"):
         name = str(style.get(f"{_W}styleId"))
@@ -389,14 +386,14 @@ def _style_numbers(document: Any) -> dict[str, tuple[str, int | None]]:
             bases[name] = str(base.get(f"{_W}val"))
         numbers = style.find(f"{_W}pPr/{_W}numPr")
         if numbers is not None:
-            found[name] = _number_of(numbers)
+            numbers_of[name] = _number_of(numbers)
     for name in list(bases):
         base_name, steps = name, 0
-        while base_name not in found and base_name in bases and steps < 20:
+        while base_name not in numbers_of and base_name in bases and steps < 20:
             base_name, steps = bases[base_name], steps + 1
-        if base_name in found:
-            found.setdefault(name, found[base_name])
-    return found
+        if base_name in numbers_of:
+            numbers_of.setdefault(name, numbers_of[base_name])
+    return numbers_of
 
 
 def _number_of(properties: Any) -> tuple[str, int | None]:
@@ -407,70 +404,3 @@ def _number_of(properties: Any) -> tuple[str, int | None]:
         "" if number is None else str(number.get(f"{_W}val", "")),
         int(text) if text.isascii() and text.isdecimal() and len(text) == 1 else None,
     )
-
-
-def _styles_of(properties: Any) -> frozenset[str]:
-    """How the text of a run differs from plain text."""
-    if properties is None:
-        return frozenset()
-    styles = set()
-    for name, style in (("b", "bold"), ("u", "underlined"), ("highlight", "highlighted")):
-        element = properties.find(f"{_W}{name}")
-        if element is not None and str(element.get(f"{_W}val", "on")).lower() not in _OFF:
-            styles.add(style)
-    colour = properties.find(f"{_W}color")
-    value = "" if colour is None else str(colour.get(f"{_W}val", "")).lower()
-    if value not in _PLAIN_COLOURS:
-        styles.add(f"coloured {value[:8]}")
-    shade = properties.find(f"{_W}shd")
-    fill = "" if shade is None else str(shade.get(f"{_W}fill", "")).lower()
-    if fill not in ("", "auto", "ffffff"):
-        styles.add("shaded")
-    return frozenset(styles)
-
-
-def _height(properties: Any) -> str:
-    """``"superscript"``, ``"subscript"`` or ``""``."""
-    element = None if properties is None else properties.find(f"{_W}vertAlign")
-    return "" if element is None else str(element.get(f"{_W}val", ""))
-
-
-def _at_height(text: str, height: str) -> str:
-    """Raised and lowered characters as such: 10² must not become 102."""
-    if not text.strip() or height not in ("superscript", "subscript"):
-        return text
-    raised = height == "superscript"
-    shifted = text.translate(_RAISED if raised else _LOWERED)
-    if not any(old == new for old, new in zip(text, shifted, strict=True)):
-        return shifted
-    sign = "^" if raised else "_"
-    return f"{sign}{text}" if len(text.strip()) == 1 else f"{sign}({text})"
-
-
-def _formula(element: Any) -> str:
-    """A formula in one line; what has no such form is a picture."""
-    parts = []
-    for child in element.iterchildren():
-        tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
-        if tag == "r":
-            parts.append("".join(t.text or "" for t in child.iter(f"{_M}t")))
-        elif tag == "f":
-            parts.append(f"({_part(child, 'num')})/({_part(child, 'den')})")
-        elif tag == "sSup":
-            parts.append(_part(child, "e") + _at_height(_part(child, "sup"), "superscript"))
-        elif tag == "sSub":
-            parts.append(_part(child, "e") + _at_height(_part(child, "sub"), "subscript"))
-        elif tag == "rad":
-            parts.append(f"{_part(child, 'deg')}√({_part(child, 'e')})")
-        elif tag == "d":
-            parts.append(f"({_part(child, 'e')})")
-        elif tag in ("oMath", "e", "num", "den", "sup", "sub", "deg"):
-            parts.append(_formula(child))
-        elif not tag.endswith("Pr"):
-            parts.append("![formula](formula)")
-    return "".join(parts)
-
-
-def _part(element: Any, name: str) -> str:
-    child = element.find(f"{_M}{name}")
-    return "" if child is None else _formula(child)
