@@ -172,7 +172,8 @@ def test_signs_at_the_ends_of_statements_are_their_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "keys",
     ["答案：1.B 2.A 3.B", "參考答案\n1-3 BAB", "解答\n1. B\n2. A\n3. B", "題號 1 2 3\n答案 B A B",
-     "1.B 2.A 3.B", "答案\n1~2：BA；3~3：B", "解答\n1. (B) 因為\n2. (A)\n3. (B)"],
+     "1.B 2.A 3.B", "答案\n1~2：BA；3~3：B", "解答\n1. (B) 因為\n2. (A)\n3. (B)",
+     "解答：1（B）2（A）3（B）", "題號\t答案\n1\tB\n2\tA\n3\tB"],
 )  # fmt: skip
 def test_keys_that_stand_together_are_given_to_their_questions(tmp_path: Path, keys: str) -> None:
     text = "".join(f"{n}. 哪個{n}？\n(A)甲 (B)乙\n" for n in (1, 2, 3))
@@ -199,6 +200,13 @@ def test_a_list_of_keys_that_does_not_fit_is_an_error_and_not_used(
     bank = read(tmp_path, text + keys)
     assert [q.answer for q in bank] == [None, None, None]
     assert (7, "key_list") in [(p.row, p.code) for p in bank.problems if p.severity == "error"]
+
+
+def test_letters_that_may_be_the_keys_of_all_questions_are_an_error(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. 甲？\n(A)x (B)y\n2. 乙？\n(A)x (B)y\n答案：BA\n")
+    assert [q.answer for q in bank] == [None, None]
+    errors = [(p.row, p.code) for p in bank.problems if p.severity == "error"]
+    assert errors == [(5, "key_list")]
 
 
 def test_answers_of_other_questions_in_a_list_do_not_spoil_it(tmp_path: Path) -> None:

@@ -19,14 +19,18 @@ _WORD = (
     r"(?:(?:參考|参考|標準|标准|正確|正确)?(?:答案|解答)(?:卷|欄|栏|表|對照表|对照表|一覽表?|如下)?|"
     r"answers?(?:\s+keys?)?)"
 )
-_TITLE = re.compile(rf"\s*[【\[(（〔《◎※]?\s*{_WORD}\s*[】\])）〕》]?\s*[:：]?\s*", re.IGNORECASE)
+_TITLE = re.compile(
+    rf"\s*[【\[(（〔《◎※]?\s*{_WORD}\s*[】\])）〕》]?\s*[:：]?\s*|[題题][號号][\t |]+答案",
+    re.IGNORECASE,
+)
 _LEAD = re.compile(rf"\s*[【\[(（〔]?\s*{_WORD}\s*[】\])）〕]?\s*[:：]?\s*", re.IGNORECASE)
 _SECTION = re.compile(
     r"[(（]?[一二三四五六七八九十]{1,3}[)）]?[、.．:：\s]{0,3}(?:[^\d\s:：]{1,10}[:：]?)?\s{0,5}(?=[(（]?\d)"
 )
 _PAIR = re.compile(
     rf"[(（]?(?P<number>{_NUMBER})[)）]?\s{{0,3}}(?:[.．、:：)\-]\s{{0,3}}|\s|(?=[(（A-Za-z○×]))"
-    rf"[(（]?\s{{0,3}}(?P<key>{_KEY})\s{{0,3}}[)）]?(?![A-Za-z0-9\u3400-\u9fff])[\s,，;；、|。]*"
+    rf"(?:[(（]\s{{0,3}}(?P<bracketed>{_KEY})\s{{0,3}}[)）]|"
+    rf"(?P<bare>{_KEY})(?![A-Za-z0-9\u3400-\u9fff]))[)）]?[\s,，;；、|。]*"
 )
 _SPAN = re.compile(
     rf"(?P<low>{_NUMBER})\s{{0,3}}[-~～—–－至到]\s{{0,3}}(?P<high>{_NUMBER})\s{{0,3}}[題题]?\s{{0,3}}[.．、:：]?"
@@ -34,7 +38,7 @@ _SPAN = re.compile(
 )
 # The answer of a question that is no choice, among the keys of those that are.
 _OTHER = re.compile(
-    rf"(?P<number>{_NUMBER})\s{{0,3}}[.．、:：]\s{{0,3}}(?P<key>[^\s.．、]{{1,40}})(?:\s+|$)"
+    rf"(?P<number>{_NUMBER})\s{{0,3}}[.．、:：]\s{{0,3}}(?P<bare>[^\s.．、]{{1,40}})(?P<bracketed>)(?:\s+|$)"
 )
 _ROW_WORDS = re.compile(r"題號|题号|題目|题目|答案|解答|no\.?|answer|key|#", re.IGNORECASE)
 
@@ -100,7 +104,7 @@ def keys_of_line(text: str, *, inside: bool) -> list[tuple[int, str]]:
             pair = _OTHER.match(text, start)
         if pair is None:
             return []
-        keys.append((int(pair["number"]), pair["key"]))
+        keys.append((int(pair["number"]), pair["bracketed"] or pair["bare"]))
         start = pair.end()
     if inside or lead:
         return keys

@@ -35,6 +35,7 @@ _LEADING_KEY = re.compile(
 )
 _STEM_KEY = re.compile(r"[(（]\s{0,10}(?P<key>[A-HＡ-Ｈ]{1,8})\s{0,10}[)）]")
 _LETTER_KEY = re.compile(r"[(（]?\s*[A-HＡ-Ｈa-h]{1,8}\s*[)）]?")
+_NOT_LETTER = re.compile(r"[^A-Z]")
 _EMPTY_BRACKETS = "（　）"
 _MARKED_SHARE = 0.9
 _PICTURE = re.compile(r"!\[[^\]]{0,200}\]\([^)]{0,2000}\)")
@@ -88,6 +89,7 @@ class _Drafts:
         self._take_final_truths(items, parts)
         if not any(item.key for item in items) and not self._reader.key_list.keys:
             self._take_stem_keys(items, parts)
+        self._refuse_joint_key(items, parts)
         listed = self._listed_keys(items, parts)
         series = [part.labels[0] in LETTERS.characters for part in parts if part.labels]
         self._lettered = len(series) > 3 and sum(series) >= _MARKED_SHARE * len(series)
@@ -157,6 +159,25 @@ class _Drafts:
             stated = kind_of(item.kind) == "true_false"
             if cut and (stated or usual):
                 part.stem, item.key = cut
+
+    def _refuse_joint_key(
+        self, items: Sequence[PaperItem], parts: Sequence[LabelledOptions]
+    ) -> None:
+        """``答案：BAAB`` after the last of four questions may be the keys of all of them."""
+        if len(items) < 2 or any(item.key for item in items[:-1]):
+            return
+        last = items[-1]
+        letters = _NOT_LETTER.sub("", normal_text(last.key or "").upper())
+        if len(letters) == len(items) and all(part.options for part in parts):
+            self.problems.append(
+                RowProblem(
+                    last.used_lines[-1].number, "", "key_list",
+                    f"the key {(last.key or '')[:40]!r} may be that of the last question or those "
+                    "of all; write them with numbers (1.B 2.A), or each under its question",
+                    "error", self._file,
+                )
+            )  # fmt: skip
+            last.key = None
 
     def _listed_keys(
         self, items: Sequence[PaperItem], parts: Sequence[LabelledOptions]
