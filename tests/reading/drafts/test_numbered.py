@@ -345,6 +345,16 @@ def test_questions_that_are_no_choice_are_errors_of_their_rows(tmp_path: Path) -
     assert errors == [(6, "fill_in"), (8, "essay")]
 
 
+def test_a_blank_of_a_passage_is_asked_for_by_its_number(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "請閱讀下文，回答第21-22題\nI ( 21 ) a cat. You ( 22 ) a dog.\n"
+        "21. (A) am (B) are\n22. (A) am (B) are\n答案：21.A 22.B\n",
+    )
+    assert shown(bank) == [("21", ("am", "are"), "A"), ("22", ("am", "are"), "B")]
+    assert bank[0].passage == "I ( 21 ) a cat. You ( 22 ) a dog."
+
+
 def test_a_heading_without_numbers_gives_its_passage_to_what_follows(tmp_path: Path) -> None:
     bank = read(
         tmp_path,

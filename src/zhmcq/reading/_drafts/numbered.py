@@ -239,6 +239,9 @@ class _Drafts:
             draft.passage = "\n".join(passage.texts)
             low, high, _ = passage.range
             draft.group = f"{low}-{high}" if low else passage.title[:40]
+            number = str(item.start.number)
+            if not draft.stem and re.search(rf"(?<!\d){number}(?!\d)", draft.passage):
+                draft.stem = number  # A blank of the passage bears its number.
         key = item.key
         given = [fold_name(k) for k in (item.start.key, key, listed) if k]
         if len(set(given)) > 1:
