@@ -19,8 +19,10 @@ from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, Read
 from zhmcq.reading._drafts.embedded import take_embedded
 from zhmcq.reading._drafts.json_items import record_drafts
 from zhmcq.reading._drafts.markup import take_markup
+from zhmcq.reading._drafts.moodle import moodle_drafts
 from zhmcq.reading._drafts.sheets import sheet_drafts
-from zhmcq.reading._formats import Contents, Sheets, open_file
+from zhmcq.reading._drafts.texts import text_drafts
+from zhmcq.reading._formats import Contents, PlainText, Sheets, XmlQuestions, open_file
 from zhmcq.reading._formats.table import tracked
 from zhmcq.reading._ids import UniqueIds
 from zhmcq.reading._saved import saved_bank
@@ -45,9 +47,9 @@ def read_bank(
 
     Args:
         source: The path of a workbook (xlsx, xlsm, xltx, xltm, xls, xlsb, ods), a text table (csv,
-            tsv, tab, txt) or json (json, jsonl, ndjson); or what is in memory already: an open
-            binary file, a ``pandas.DataFrame``, a ``datasets.Dataset``, records as dictionaries,
-            questions. A list of several is read as one bank: an id that another file or sheet has
+            tsv, tab, txt), json (json, jsonl, ndjson), or questions in plain text (txt, md, gift,
+            docx) or in Moodle's XML (xml); or what is in memory already: an open binary file, a
+            ``pandas.DataFrame``, a ``datasets.Dataset``, records as dictionaries, questions. A list of several is read as one bank: an id that another file or sheet has
             already gets its own file's name in front, and the checks look across all of them. A
             bank, or a list of questions alone, comes back as it is.
         columns: Field → header (``{"stem": "題目", "option1": "甲"}``) or position from 1
@@ -129,7 +131,7 @@ def _streamed(
     request = replace(wanted, path=Path(source.name), name=source.name)
     tally = KeyTally()
     with source.available() as opener:
-        with _reading(opener, request.name) as (contents, saved):
+        with _reading(opener, request) as (contents, saved):
             if saved is not None:
                 yield from saved.problems
                 yield from saved
@@ -140,7 +142,7 @@ def _streamed(
                         tally.see(item)
         factory = QuestionFactory(tally.convention(answer_base, request.name))
         with (
-            _reading(opener, request.name) as (contents, _),
+            _reading(opener, request) as (contents, _),
             closing(_draft_items(contents, request, source)) as items,
         ):
             for item in items:
@@ -265,7 +267,7 @@ def _read_drafts(opener: Opener, request: ReadRequest, source: UnreadSource) -> 
     """The drafts of a whole file."""
     drafts = _Drafts()
     headers: dict[str, None] = {}
-    with _reading(opener, request.name) as (contents, saved):
+    with _reading(opener, request) as (contents, saved):
         if saved is not None:
             return _Drafts(saved=saved)
         with closing(_draft_items(contents, request, source)) as items:
@@ -285,6 +287,10 @@ def _draft_items(
     """What comes out of a file, in its order, with the options that stems hold taken out."""
     if isinstance(contents, Sheets):
         items = sheet_drafts(contents.sheets, request)
+    elif isinstance(contents, PlainText):
+        items = text_drafts(contents, request)
+    elif isinstance(contents, XmlQuestions):
+        items = moodle_drafts(contents.questions, request.name)
     else:
         items = record_drafts(contents, request)
     # Closed here and now, not when a traceback is let go of: a child process may hang on it.
@@ -334,11 +340,18 @@ def _emptied(drafts: deque[Draft | RowProblem]) -> Iterator[Draft | RowProblem]:
 
 
 @contextlib.contextmanager
-def _reading(opener: Opener, name: str) -> Iterator[tuple[Contents, QuestionBank | None]]:
+def _reading(
+    opener: Opener, request: ReadRequest
+) -> Iterator[tuple[Contents, QuestionBank | None]]:
     """A source's contents, or the bank that it holds; an OSError meanwhile becomes a ReadError."""
     try:
-        contents = open_file(opener, name) if isinstance(opener, Path) else opener()
+        # Columns or a header can only be meant of a table.
+        as_table = request.columns is not None or request.header is not None
+        if isinstance(opener, Path):
+            contents = open_file(opener, request.name, as_table=as_table)
+        else:
+            contents = opener()
         with closing(contents):
-            yield contents, saved_bank(contents, name)
+            yield contents, saved_bank(contents, request.name)
     except OSError as error:
-        raise ReadError(f"{name}: it can't be read: {error.strerror or error}") from error
+        raise ReadError(f"{request.name}: it can't be read: {error.strerror or error}") from error

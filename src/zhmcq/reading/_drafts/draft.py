@@ -105,6 +105,14 @@ NOTES = {
         "warning",
         ("says only that it is the same as above; the text of the row above was taken"),
     ),
+    "contradicting_keys": (
+        "error",
+        "two keys are given for this question, and they differ; keep the right one",
+    ),
+    "unknown_kind": (
+        "error",
+        "is a kind of question that is not known here; only choice and true/false are read",
+    ),
     "same_as_nothing": (
         "error",
         ("says only that it is the same as above, but the row above has no text; repeat the text"),
