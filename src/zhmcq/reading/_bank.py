@@ -49,9 +49,10 @@ def read_bank(
         source: The path of a workbook (xlsx, xlsm, xltx, xltm, xls, xlsb, ods), a text table (csv,
             tsv, tab, txt), json (json, jsonl, ndjson), or questions in plain text (txt, md, gift,
             docx) or in Moodle's XML (xml); or what is in memory already: an open binary file, a
-            ``pandas.DataFrame``, a ``datasets.Dataset``, records as dictionaries, questions. A list of several is read as one bank: an id that another file or sheet has
-            already gets its own file's name in front, and the checks look across all of them. A
-            bank, or a list of questions alone, comes back as it is.
+            ``pandas.DataFrame``, a ``datasets.Dataset``, records as dictionaries, questions. A
+            list of several is read as one bank: an id that another file or sheet has already gets
+            its own file's name in front, and the checks look across all of them. A bank, or a list
+            of questions alone, comes back as it is.
         columns: Field → header (``{"stem": "題目", "option1": "甲"}``) or position from 1
             (``{"stem": 1, "options": [2, 3, 4], "answer": 5}``); it wins over what would be
             recognised. Fields: stem, passage, options, option1 …, answer, id, kind, subject,

@@ -18,7 +18,7 @@ from zhmcq.reading._drafts.sections import is_section, kind_of_title, subject_of
         ("壹、選擇題 (每題 2 分，共 40 分)", "choice"),
         ("第 2 部分：複選題", "multiple"),
         ("二、選擇題（單選，每題 2 分）", "single"), ("單選", "single"), ("單選題：", "single"),
-        ("貳、非選擇題", "essay"), ("四、問答題", "essay"), ("Part I. Multiple choice", "choice"),
+        ("貳、非選擇題", "essay"), ("四、問答題", "open"), ("Part I. Multiple choice", "choice"),
         ("第一部分", ""), ("Section A", ""), ("是非題與選擇題", ""), ("單選及多選題", ""),
     ],
 )  # fmt: skip

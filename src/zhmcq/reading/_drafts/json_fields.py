@@ -51,6 +51,8 @@ def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> Non
     draft.has_key_field = bool(layout.fields.get("answer") or layout.rights)
     options, keys = _options(values, layout, keys)
     draft.options, draft.labels = options.texts, options.labels
+    given = next((values[c] for c in layout.fields.get("options", ()) if values[c]), None)
+    draft.options_in_text = isinstance(given, str) and not options.labels
     if options.damaged:
         draft.notes.append((draft.heading.header("options"), "damaged_options"))
     if layout.wrong and options.right is not None and fold_name(draft.kind) == "multiple":

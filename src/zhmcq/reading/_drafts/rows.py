@@ -272,13 +272,20 @@ def _is_yes_or_no(text: str) -> bool:
 
 
 def _columns_again(layout: HeaderLayout) -> list[int]:
-    """Columns of options whose headers are those of the options before them: A B C A B C D."""
+    """Columns of options whose headers are those of the options before them: A B C A B C D.
+
+    Behind a second column of stems they belong to a table beside this one.
+    """
     names = {layout.headers[column] for column in layout.options}
-    return [
-        column
-        for column, header in enumerate(layout.headers)
-        if column not in layout.options and _SECOND_NAME.sub("", header) in names
-    ]
+    stems = {layout.headers[column] for column in layout.fields.get("stem", ())}
+    again: list[int] = []
+    for column, header in enumerate(layout.headers):
+        first = _SECOND_NAME.sub("", header)
+        if first != header and first in stems:
+            break
+        if column not in layout.options and first in names:
+            again.append(column)
+    return again
 
 
 def _is_day(value: Any) -> bool:

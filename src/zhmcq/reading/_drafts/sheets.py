@@ -124,7 +124,7 @@ def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: Sheet) -
             f"{where}: header=False, but its columns have names ({shown(lines[0].cells)}), which "
             "are its header; leave header out"
         )
-    if request.header is True or sheet.named:
+    if request.header is True or (sheet.named and columns):
         return header_at(lines, 0, columns, where)
     width = max(len(line.cells) for line in lines)
     if request.header is False:
