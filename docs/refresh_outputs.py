@@ -141,7 +141,7 @@ def write_workbooks(folder: Path) -> None:
 
     ``sample.xlsx`` and ``sample_unanswered.xlsx`` are the synthetic sample. ``AI.xlsx``,
     ``題庫.xlsx`` and ``AI1000.xlsx`` hold a part of it, with some faults that real workbooks have;
-    the headers of ``quiz.xlsx`` have to be named.
+    the headers of ``quiz.xlsx`` have to be named, and ``no_header.csv`` has none.
     """
     make_sample.write_sample(folder / "sample.xlsx")
     sample = make_sample.sample_questions()
@@ -159,6 +159,8 @@ def write_workbooks(folder: Path) -> None:
     for name in ("AI.xlsx", "題庫.xlsx"):
         _write(folder / name, [*headers, "正確答案"], rows)
     _write(folder / "quiz.xlsx", ["內文", "第一", "第二", "鍵"], [["1 + 1 = ?", "2", "3", "A"]])
+    lines = ["1,最長的河是？,甲河,乙河,丙河,B", "2,最高的山是？,甲山,乙山,丙山,A"]
+    (folder / "no_header.csv").write_text("\n".join(lines), encoding="utf-8")
     unanswered: list[list[str | int | None]] = [
         [number, q.passage, q.stem, *q.options]
         for number, q in enumerate(sample.unanswered[:12], start=1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +74,108 @@ def test_fields_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(QuestionError, match=message):
         question("q7", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"group": 3}, "expected a string as group, found 3"),
+        ({"subject": None}, "expected a string as subject, found None"),
+        ({"explanation": ["甲"]}, "expected a string as explanation"),
+        ({"source": 2024}, "expected a string as source, found 2024"),
+        ({"source_id": ["1"]}, "expected a string, a number or None as source_id"),
+        ({"origin": "a.csv"}, "expected an Origin or None as origin, found 'a.csv'"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(QuestionError, match=message):
+        question("q7", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"row": "3"}, r"RowProblem\(row='3'\): expected a whole number"),
+        ({"column": None}, r"RowProblem\(column=None\): expected a string"),
+        ({"message": 3}, r"RowProblem\(message=3\): expected a string"),
+        ({"severity": "fatal"}, "expected 'error' or 'warning'"),
+        ({"position": 1.5}, r"RowProblem\(position=1\.5\): expected a whole number"),
+    ],
+)
+def test_a_problem_of_another_type_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(QuestionError, match=message):
+        RowProblem(**{"row": 1, "column": "", "code": "no_key", "message": "none", **fields})
+
+
+# --- joined banks ------------------------------------------------------------------------------
+
+
+def read_from(file: str, sheet: str, *ids: str) -> QuestionBank:
+    origins = {name: Origin(file, sheet, row) for row, name in enumerate(ids, 2)}
+    rows = {origin: {"題號": name} for name, origin in origins.items()}
+    return QuestionBank(
+        (question(name, origin=origin, source_id=name) for name, origin in origins.items()),
+        [RowProblem(9, "", "no_stem", "none", "error", file, sheet, position=len(ids))],
+        {"stem": f"題目 of {sheet}"},
+        SourceTable(("題號",), rows),
+    )
+
+
+def test_an_id_that_another_file_or_sheet_has_gets_its_own_in_front() -> None:
+    first = read_from("甲.csv", "", "1", "2")
+    other = read_from("folder/乙.csv", "", "1", "2", "3")
+    assert [q.id for q in first + other] == ["1", "2", "乙:1", "乙:2", "3"]
+    assert [q.source_id for q in first + other] == ["1", "2", "1", "2", "3"]
+    sheets = read_from("a.xlsx", "甲", "1") + read_from("a.xlsx", "乙", "1", "乙:1")
+    assert [q.id for q in sheets] == ["1", "乙:1", "乙:1#2"]
+
+
+def test_an_id_that_is_taken_with_its_file_in_front_too_gets_a_number() -> None:
+    banks = [read_from(f"{name}/bank.csv", "", "1") for name in "abcd"]
+    joined = banks[0] + banks[1] + banks[2] + banks[3]
+    assert [q.id for q in joined] == ["1", "bank:1", "bank:1#2", "bank:1#3"]
+    made = [question("1")]
+    assert [q.id for q in QuestionBank(made) + made] == ["1", "1#2"]
+    assert [q.id for q in banks[0] + banks[0]] == ["1", "1#2"]
+
+
+def test_joined_banks_have_the_problems_columns_and_cells_of_both() -> None:
+    first, other = read_from("甲.csv", "", "1", "2"), read_from("乙.csv", "", "1")
+    joined = first + other
+    assert where(joined) == [(9, 2), (9, 3)]
+    assert joined.columns == first.columns
+    assert {q.id: dict(joined.table.rows[q.origin]) for q in joined if q.origin} == {
+        "1": {"題號": "1"},
+        "2": {"題號": "2"},
+        "乙:1": {"題號": "1"},
+    }
+    assert joined[:2] + joined[2:] == joined
+
+
+def test_a_file_of_the_same_name_with_other_rows_is_another_file() -> None:
+    first, other = read_from("a.csv", "", "1"), read_from("a.csv", "", "2")
+    joined = first + other
+    assert [q.origin.file for q in joined if q.origin] == ["a.csv", "a (2).csv"]
+    assert [p.file for p in joined.problems] == ["a.csv", "a (2).csv"]
+    assert [dict(cells) for cells in joined.table.rows.values()] == [{"題號": "1"}, {"題號": "2"}]
+    assert (first + first).files == {"a.csv"}
+
+
+def test_questions_are_added_from_either_side_and_banks_summed() -> None:
+    bank, made = QuestionBank([question("b")]), [question("a")]
+    assert [q.id for q in bank + question("a")] == ["b", "a"]
+    assert [q.id for q in made + bank] == ["a", "b"]
+    assert [q.id for q in bank + iter(made)] == ["b", "a"]
+    banks: list[Any] = [bank, QuestionBank([question("c")]), QuestionBank([question("a")])]
+    assert [q.id for q in sum(banks)] == ["b", "c", "a"]
+
+
+def test_numpy_indexes_are_indexes() -> None:
+    bank = QuestionBank([question("a"), question("b"), question("c")])
+    assert [q.id for q in bank.select(np.array([2, 0]))] == ["c", "a"]
+    index: Any = np.int64(1)
+    assert bank[index].id == "b"
+    assert len(bank.sample(np.int64(2))) == 2  # type: ignore[arg-type]
 
 
 def test_the_refusal_names_question_file_sheet_and_row() -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "clear_abandoned",
     "is_scratch",
     "locked",
+    "path_to_write",
     "real_path",
     "refuse_inputs",
     "refuse_occupied",
@@ -426,13 +427,26 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
     raise OutputError(f"cannot write {target}: {BUSY}")
 
 
+def path_to_write(path: str | os.PathLike[str]) -> Path:
+    """A path that a caller gave to write to.
+
+    Raises:
+        OutputError: If it is none.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise OutputError(
+            f"cannot write {path!r:.80}: expected a path, found {type(path).__name__}"
+        )
+    return Path(path)
+
+
 def real_path(path: str | os.PathLike[str]) -> Path:
     """The path with its links followed, so that a link stays one.
 
     Raises:
-        OutputError: If the system takes no such name.
+        OutputError: If it is no path, or the system takes no such name.
     """
-    if "\0" in os.fspath(path):
+    if "\0" in os.fspath(path_to_write(path)):
         raise OutputError(f"cannot write {os.fspath(path)!r}: no name holds a null character")
     with writing(Path(path)):  # what is given relative to a folder that is gone leads nowhere
         target = Path(os.path.realpath(path))

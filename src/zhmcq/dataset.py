@@ -16,8 +16,8 @@ from typing import Any
 from zhmcq._files import atomic_folder, clear_abandoned
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
-from zhmcq.questions import QuestionBank
-from zhmcq.reading import read_bank
+from zhmcq.questions import QuestionBank, require_bank
+from zhmcq.reading import BankSource, read_bank
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.reading._saved import SPLITS_FORMAT, bank_from_record, bank_to_record, to_json
 
@@ -111,8 +111,13 @@ class Splits:
             folder: The folder that was written.
 
         Raises:
-            ReadError: If ``questions.json`` is missing or damaged.
+            ReadError: If ``questions.json`` is missing or damaged, or ``folder`` is no path.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise ReadError(
+                f"Splits.load({folder!r:.60}): expected the path of a folder, found "
+                f"{type(folder).__name__}"
+            )
         path = Path(folder) / QUESTIONS_FILE
         try:
             if path.exists() and not path.is_file():  # a pipe or a device would not end
@@ -202,13 +207,16 @@ class DatasetBuilder:
     """Reads question banks and splits them.
 
     Args:
-        columns: Field → header, where the headers aren't recognised (``{"stem": "題目"}``).
+        columns: Field → header or position from 1, where the headers aren't recognised
+            (``{"stem": "題目"}``).
         answer_base: The number of the first option in numeric keys, 0 or 1; by default worked out
             from the data.
         sheets: The sheets of a workbook to read; by default all.
         valid_fraction: The share of the passages that goes to ``valid`` with their questions,
             between 0 and 1; see :meth:`split`.
         seed: Decides which passages that are.
+        header: Whether the tables have a header row, as for :func:`zhmcq.reading.read_bank`; by
+            default one is looked for.
     """
 
     def __init__(
@@ -218,29 +226,39 @@ class DatasetBuilder:
         sheets: Sequence[str] | None = None,
         valid_fraction: float = 0.1,
         seed: int = 42,
+        header: bool | None = None,
     ) -> None:
         self.columns = columns
+        self.header = header
         self.answer_base = answer_base
         self.sheets = sheets
         self.valid_fraction = valid_fraction
         self.seed = seed
 
-    def read(self, path: str | os.PathLike[str]) -> QuestionBank:
-        """Read a bank with this builder's ``columns``, ``answer_base`` and ``sheets``.
+    def read(self, source: BankSource) -> QuestionBank:
+        """Read a bank with this builder's ``columns``, ``answer_base``, ``sheets`` and ``header``.
 
         See :func:`zhmcq.reading.read_bank`, which does all of it.
 
         Args:
-            path: The file.
+            source: The path of a file, an open binary file, a ``pandas.DataFrame``, a
+                ``datasets.Dataset``, records as dictionaries, or a list of several.
 
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
+            QuestionError: If two questions of a list have one id.
         """
         bank = read_bank(
-            path, columns=self.columns, answer_base=self.answer_base, sheets=self.sheets
+            source,
+            columns=self.columns,
+            answer_base=self.answer_base,
+            sheets=self.sheets,
+            header=self.header,
         )
         errors = sum(problem.severity == "error" for problem in bank.problems)
-        logger.info("%s: %d questions, %d rows left out", path, len(bank), errors)
+        names = sorted(bank.files)
+        files = f"{len(names)} files" if len(names) > 3 else ", ".join(names) or "no file"
+        logger.info("%s: %d questions, %d rows left out", files, len(bank), errors)
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:
@@ -263,11 +281,7 @@ class DatasetBuilder:
             SplitError: If ``valid_fraction`` is not between 0 and 1, ``seed`` is not an integer,
                 ``bank`` is no bank, or a part would be empty.
         """
-        if not isinstance(bank, QuestionBank):
-            raise SplitError(
-                f"split({bank!r:.40}): expected a QuestionBank, such as read() returns or "
-                f"QuestionBank(questions) makes, found {type(bank).__name__}"
-            )
+        require_bank(bank, "split", SplitError)
         fraction, seed = self._fraction_and_seed()
         answered = bank.answered
         without_key = len(bank) - len(answered)

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
+from zhmcq._joining import joined_parts
+from zhmcq._types import all_of, is_whole, whole_numbers
 from zhmcq._visible import visible
-from zhmcq.errors import QuestionError
+from zhmcq.errors import QuestionError, ZhmcqError
 
 __all__ = [
     "Kind",
@@ -26,6 +28,11 @@ Severity = Literal["error", "warning"]
 SourceId = str | int | float | None
 
 MAX_OPTIONS = 26
+_TEXTS = ("id", "stem", "passage", "group", "subject", "explanation", "source")
+_PROBLEM_TYPES: Mapping[str, type] = {
+    "row": int, "column": str, "code": str, "message": str, "file": str, "sheet": str,
+    "position": int,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +121,9 @@ class Question:
 
     def _check_types(self) -> None:
         """Catch what a caller easily gives instead: a number as id or key, a string as options."""
-        for name in ("id", "stem", "passage"):
+        for name in _TEXTS:
             if not isinstance(getattr(self, name), str):
-                raise self._error(f"expected a string as {name}, found {getattr(self, name)!r}")
+                raise self._error(f"expected a string as {name}, found {getattr(self, name)!r:.80}")
         for name in ("options", "labels", "answer"):
             values = getattr(self, name)
             if values is None and name == "answer":
@@ -127,6 +134,12 @@ class Question:
             ):
                 raise self._error(f"expected a tuple of {what} as {name}, found {values!r}")
             object.__setattr__(self, name, tuple(values))
+        if not isinstance(self.source_id, str | int | float | None):
+            raise self._error(
+                f"expected a string, a number or None as source_id, found {self.source_id!r:.80}"
+            )
+        if not isinstance(self.origin, Origin | None):
+            raise self._error(f"expected an Origin or None as origin, found {self.origin!r:.80}")
         self._refuse_surrogates()
 
     def _refuse_surrogates(self) -> None:
@@ -157,7 +170,7 @@ class Question:
             raise self._error(f"a {self.kind} question has one right option, found {answer!r}")
 
     def _error(self, message: str) -> QuestionError:
-        where = f" ({self.origin})" if self.origin else ""
+        where = f" ({self.origin})" if isinstance(self.origin, Origin) else ""
         return QuestionError(f"question {self.id!r}{where}: {message}")
 
     @property
@@ -209,6 +222,16 @@ class RowProblem:
     position: int = 0
 
     def __post_init__(self) -> None:
+        for name, expected in _PROBLEM_TYPES.items():
+            if not isinstance(getattr(self, name), expected):
+                raise QuestionError(
+                    f"RowProblem({name}={getattr(self, name)!r:.80}): expected "
+                    f"{'a whole number' if expected is int else 'a string'}"
+                )
+        if self.severity not in ("error", "warning"):
+            raise QuestionError(
+                f"RowProblem(severity={self.severity!r:.80}): expected 'error' or 'warning'"
+            )
         if not self.message.isprintable():
             object.__setattr__(self, "message", visible(self.message))
 
@@ -225,20 +248,27 @@ class SourceTable:
     Attributes:
         headers: All headers, in the order in which the sheets have them.
         rows: For each row that was read, its cells as shown, by header.
+        header_rows: The rows that were used as headers.
     """
 
     headers: tuple[str, ...] = ()
     rows: Mapping[Origin, Mapping[str, Any]] = field(default_factory=dict)
+    header_rows: tuple[Origin, ...] = ()
 
     def __add__(self, other: SourceTable) -> SourceTable:
         headers = dict.fromkeys((*self.headers, *other.headers))
-        return SourceTable(tuple(headers), {**self.rows, **other.rows})
+        header_rows = (*self.header_rows, *other.header_rows)
+        return SourceTable(tuple(headers), {**self.rows, **other.rows}, header_rows)
 
 
 class QuestionBank(Sequence[Question]):
     """Questions in the order of their source, with what was wrong with the rest of it.
 
     A bank is a sequence: slices, :meth:`filter` and ``+`` give banks. It is not changed in place.
+
+    ``bank + other`` joins it with a bank or a list of questions. An id that is taken already by
+    another file or sheet gets that row's file or sheet in front (``乙:12``), and ``#2`` … if that
+    is taken too; ``source_id`` stays as it is.
 
     Args:
         questions: The usable questions, with ids that differ.
@@ -247,7 +277,7 @@ class QuestionBank(Sequence[Question]):
         table: The source's cells; left out where the bank was not read from a table.
 
     Raises:
-        QuestionError: If two questions have one id.
+        QuestionError: If two questions have one id, or an argument is of another type.
     """
 
     def __init__(
@@ -257,10 +287,16 @@ class QuestionBank(Sequence[Question]):
         columns: Mapping[str, str] | None = None,
         table: SourceTable | None = None,
     ) -> None:
-        self._questions = tuple(questions)
-        self.problems = list(problems)
+        self._questions = all_of(Question, questions, "questions")
+        self.problems = list(all_of(RowProblem, problems, "problems"))
+        if not isinstance(columns, Mapping | None):
+            raise QuestionError(
+                f"QuestionBank(columns={columns!r:.60}): expected a dictionary of field → header"
+            )
         self.columns = dict(columns or {})
-        self.table = table or SourceTable()
+        if not isinstance(table, SourceTable | None):
+            raise QuestionError(f"QuestionBank(table={table!r:.60}): expected a SourceTable")
+        self.table = SourceTable() if table is None else table
         seen: dict[str, Question] = {}
         for question in self._questions:
             if question.id in seen:
@@ -284,6 +320,11 @@ class QuestionBank(Sequence[Question]):
     def __getitem__(self, index: int | slice) -> Question | QuestionBank:
         if isinstance(index, slice):
             return self.select(range(*index.indices(len(self))))
+        if not hasattr(index, "__index__"):
+            raise QuestionError(
+                f"bank[{index!r:.60}]: expected an index from 0 or a slice; for an id, "
+                "bank.filter(lambda question: question.id == …)"
+            )
         return self._questions[index]
 
     def __eq__(self, other: object) -> bool:
@@ -297,14 +338,15 @@ class QuestionBank(Sequence[Question]):
         errors = sum(problem.severity == "error" for problem in self.problems)
         return f"<QuestionBank: {len(self)} questions, {errors} rows left out>"
 
-    def __add__(self, other: QuestionBank) -> QuestionBank:
-        shifted = [replace(p, position=p.position + len(self)) for p in other.problems]
-        return QuestionBank(
-            (*self._questions, *other._questions),
-            (*self.problems, *shifted),
-            {**other.columns, **self.columns},
-            self.table + other.table,
-        )
+    def __add__(self, other: QuestionBank | Question | Iterable[Question]) -> QuestionBank:
+        return QuestionBank(*joined_parts([self, _addend(other)]))
+
+    def __radd__(
+        self, other: QuestionBank | Question | Iterable[Question] | Literal[0]
+    ) -> QuestionBank:
+        if other == 0 and isinstance(other, int):  # sum() begins with it
+            return self
+        return QuestionBank(*joined_parts([_addend(other), self]))
 
     @property
     def files(self) -> set[str]:
@@ -325,8 +367,9 @@ class QuestionBank(Sequence[Question]):
 
         Raises:
             IndexError: If there is no such index.
+            QuestionError: If they are no indexes.
         """
-        chosen = [range(len(self))[index] for index in indexes]
+        chosen = [range(len(self))[index] for index in whole_numbers(indexes)]
         questions = [self._questions[index] for index in chosen]
         by_position: dict[int, list[RowProblem]] = {}
         for problem in self.problems:
@@ -346,7 +389,15 @@ class QuestionBank(Sequence[Question]):
 
         Args:
             keep: Given a question, whether to keep it.
+
+        Raises:
+            QuestionError: If ``keep`` is no function.
         """
+        if not callable(keep):
+            raise QuestionError(
+                f"bank.filter({keep!r:.60}): expected a function of a question, such as "
+                "lambda question: question.subject == …"
+            )
         return self.select(i for i, question in enumerate(self._questions) if keep(question))
 
     def sample(self, count: int, seed: int = 42) -> QuestionBank:
@@ -355,7 +406,16 @@ class QuestionBank(Sequence[Question]):
         Args:
             count: How many.
             seed: Decides which; the same seed draws the same ones.
+
+        Raises:
+            QuestionError: If ``count`` is no whole number of 0 or more, or ``seed`` is none.
         """
+        for name, value, least in (("count", count, 0), ("seed", seed, None)):
+            if not is_whole(value) or (least is not None and value < least):
+                raise QuestionError(
+                    f"bank.sample({name}={value!r:.60}): expected a whole number"
+                    + (" of 0 or more" if least == 0 else "")
+                )
         chosen = random.Random(seed).sample(range(len(self)), min(count, len(self)))
         return self.select(sorted(chosen))
 
@@ -363,3 +423,53 @@ class QuestionBank(Sequence[Question]):
     def answered(self) -> QuestionBank:
         """A bank of the questions that have a key."""
         return self.filter(lambda question: question.answer is not None)
+
+
+def require_bank(value: object, call: str, error: type[ZhmcqError] = QuestionError) -> QuestionBank:
+    """The value, if it is a bank.
+
+    Args:
+        value: What a function was given.
+        call: The function, for the message.
+        error: What to raise.
+    """
+    if isinstance(value, QuestionBank):
+        return value
+    raise error(
+        f"{call}({value!r:.60}): expected a QuestionBank, such as read_bank(…) returns or "
+        f"QuestionBank(questions) makes, found {type(value).__name__}"
+    )
+
+
+def require_questions(value: object, call: str) -> Sequence[Question]:
+    """The value, if it is a bank or another sequence of questions.
+
+    Args:
+        value: What a function was given.
+        call: The function, for the message.
+
+    Raises:
+        QuestionError: If it is something else.
+    """
+    if isinstance(value, QuestionBank):
+        return value
+    if isinstance(value, Sequence) and all(isinstance(item, Question) for item in value):
+        return value
+    raise QuestionError(
+        f"{call}({value!r:.60}): expected a QuestionBank, such as read_bank(…) returns, or a list "
+        f"of Question, found {type(value).__name__}"
+    )
+
+
+def _addend(other: QuestionBank | Question | Iterable[Question]) -> QuestionBank:
+    """What is added to a bank, as a bank."""
+    if isinstance(other, QuestionBank):
+        return other
+    if isinstance(other, Question):
+        return QuestionBank([other])
+    if isinstance(other, str | bytes | Mapping) or not isinstance(other, Iterable):
+        raise QuestionError(
+            f"bank + {other!r:.60}: expected a QuestionBank or a list of Question, found "
+            f"{type(other).__name__}; read_bank([…, …]) reads several files as one bank"
+        )
+    return QuestionBank(other)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from conftest import WriteXlsx
 from zhmcq.checks import (
     find_overlap,
     settle_repeats,
 )
-from zhmcq.questions import Question, QuestionBank
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
 from zhmcq.reading import read_bank, stream_bank
 
 HEADER = ["ID", "文章", "問題", "選項1", "選項2", "選項3", "正確答案"]
@@ -117,3 +120,74 @@ def test_a_quoted_passage_and_a_near_copy_of_a_stem_are_overlap() -> None:
     ]
     codes = [[problem.code for problem in find_overlap([a], [b])] for a, b in pairs]
     assert codes == [["overlap_passage"]] * 3 + [[]]
+
+
+def question(name: str, stem: str, options: tuple[str, ...], key: int, **more: Any) -> Question:
+    return Question(name, stem, options, answer=(key,), **more)
+
+
+def settled(*questions: Question, problems: list[RowProblem] | None = None) -> list[str]:
+    bank = settle_repeats(QuestionBank(questions, problems or []))
+    codes = [f"{p.code} {p.severity}" for p in bank.problems if p.code != "picture"]
+    return [*(q.id for q in bank), *codes]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("詞頭 m 代表多少？", "詞頭 M 代表多少？"),
+        ("化學式 Co 代表什麼？", "化學式 CO 代表什麼？"),
+        ("「他來了。」的語氣？", "「他來了？」的語氣？"),
+        ("「后」在古文常指？", "「後」在古文常指？"),
+        ("說明：如圖 ![](a.png)", "說明：如圖 ![](a/.png)"),
+    ],
+)
+def test_questions_that_differ_in_case_punctuation_or_script_may_have_two_keys(
+    first: str, second: str
+) -> None:
+    options = ("一", "二", "三")
+    assert settled(question("1", first, options, 0), question("2", second, options, 1)) == [
+        "1",
+        "2",
+    ]
+
+
+def test_options_that_differ_in_case_are_different_keys_of_different_questions() -> None:
+    one = question("1", "何者？", ("m", "M", "k"), 0)
+    other = question("2", "何者？", ("m", "M", "k"), 1)
+    assert settled(one, other) == ["two_keys error", "two_keys error"]
+    assert settled(one, replace(one, id="2", options=("M", "m", "k"), answer=(1,))) == [
+        "1",
+        "2",
+        "duplicate warning",
+    ]
+
+
+def test_two_keys_of_texts_that_differ_in_width_and_blanks_are_a_warning() -> None:
+    options = ("一", "二")
+    one, other = question("1", "A 隊？", options, 0), question("2", "Ａ  隊?", options, 1)
+    assert settled(one, other) == ["1", "2", "two_keys warning", "two_keys warning"]
+    third = question("3", " A 隊？\n", options, 1)
+    assert settled(one, other, third) == ["2", "two_keys error", "two_keys error"]
+
+
+def test_a_repeated_question_among_lookalikes_is_a_duplicate_of_its_own_text() -> None:
+    options = ("鈷", "一氧化碳")
+    co, gas = question("1", "Co？", options, 0), question("2", "CO？", options, 1)
+    assert settled(co, gas, replace(co, id="3")) == ["1", "2", "3", "duplicate warning"]
+
+
+def test_two_keys_beside_a_picture_are_a_warning() -> None:
+    options = ("一", "二")
+    one = question("1", "如圖？", options, 0, origin=Origin("f", row=2))
+    other = question("2", "如圖？", options, 1, origin=Origin("f", row=3))
+    picture = [RowProblem(3, "題目", "picture", "holds a picture", "warning", "f")]
+    found = settled(one, other, problems=picture)
+    assert found == ["1", "2", "two_keys warning", "two_keys warning"]
+    assert settled(one, other) == ["two_keys error", "two_keys error"]
+
+
+def test_a_question_without_a_key_contradicts_none() -> None:
+    options = ("一", "二")
+    one = question("1", "誰？", options, 0)
+    assert settled(one, replace(one, id="2", answer=None)) == ["1", "2", "duplicate warning"]

@@ -184,6 +184,57 @@ def test_a_bank_of_unusable_rows_alone_keeps_them(write_xlsx: WriteXlsx, tmp_pat
     assert sheet_rows(predictions, tmp_path)[1][10] == "unusable"
 
 
+def test_a_row_without_an_id_is_called_by_its_row_in_every_output(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    cases = Path(__file__).parents[1] / "reading/cases"
+    expected = json.loads((cases / "no_id_bad_row.expected.json").read_text(encoding="utf-8"))
+    predictions = answered(read_bank(cases / "no_id_bad_row.csv"), "A", "B")
+    assert [row[0] for row in csv_rows(predictions, tmp_path)[1:]] == expected["submission_ids"]
+    assert list(predictions.to_pandas()["id"]) == expected["submission_ids"]
+    predictions.to_json(tmp_path / "a.json")
+    records = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [record["id"] for record in records] == expected["submission_ids"]
+
+
+def test_an_xlsx_of_json_records_names_those_without_an_id(tmp_path: Path) -> None:
+    source = tmp_path / "bank.json"
+    options = ["甲", "乙"]
+    items = [
+        {"question": "一？", "options": options},
+        {"question": "壞題", "id": " "},
+        {"question": "三？", "options": options, "id": "\u3000"},
+        {"question": "壞題二", "id": float("nan")},
+        {"question": "五？", "options": options, "id": ""},
+    ]
+    source.write_text(json.dumps(items), encoding="utf-8")
+    predictions = answered(read_bank(source), "A", "B", "A")
+    names = ["row1", "row2", "row3", "row4", "row5"]
+    assert [row[0] for row in sheet_rows(predictions, tmp_path)[1:]] == names
+    assert [row[0] for row in csv_rows(predictions, tmp_path)[1:]] == names
+
+
+def test_unusable_rows_of_two_sheets_without_ids_have_two_names(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    head, good, bad = ["題目", "A", "B"], ["甲？", "對", "錯"], ["壞題", "", ""]
+    path = write_xlsx([], sheets={"一": [head, good, bad], "二": [head, bad, bad]})
+    names = [row[0] for row in csv_rows(answered(read_bank(path), "A"), tmp_path)[1:]]
+    assert names == ["row2", "row3", "二:row2", "二:row3"]
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", "\u3000\u200b", float("nan")])
+def test_a_blank_id_cell_is_not_written(tmp_path: Path, blank: Any) -> None:
+    bank = QuestionBank(
+        [Question("q7", "誰？", ("甲", "乙"), source_id=blank)],
+        [RowProblem(3, "", "no_stem", "no stem", source_id=blank, position=1)],
+    )
+    predictions = answered(bank, "A")
+    assert [row[0] for row in csv_rows(predictions, tmp_path)[1:]] == ["q7", "row3"]
+    assert [row[0] for row in sheet_rows(predictions, tmp_path)[1:]] == ["q7", "row3"]
+    assert list(predictions.to_pandas()["id"]) == ["q7", "row3"]
+
+
 # --- banks made in code ------------------------------------------------------------------
 
 
@@ -280,7 +331,7 @@ def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
     }
     assert [(row["id"], row["source_id"], row["status"]) for row in rows[1:]] == [
         ("b", None, "none"),
-        ("", 9, "unusable"),
+        ("9", 9, "unusable"),
     ]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pandas as pd
 import pytest
 
 import zhmcq
@@ -122,18 +125,17 @@ def test_an_unknown_parser_is_said_before_the_file_is_read(predictor: zhmcq.MCQP
 @pytest.mark.parametrize(
     ("questions", "expected"),
     [
-        (3, "or the path of a file, found 3"),
-        (None, "or the path of a file, found None"),
-        (QUESTIONS[0], r"found Question\(id='q0'"),
-        ([QUESTIONS[0], "q1"], "found a list with 'q1'"),
+        (3, r"the path of a file, .*found 3 \(int\)"),
+        (None, r"the path of a file, .*found None"),
+        ([QUESTIONS[0], 7], r"found 7 \(int\)"),
+        (b"bank", r"found bytes: give io\.BytesIO"),
+        ({"q1"}, "found a set, which has no order"),
     ],
 )
 def test_what_is_no_questions_is_refused(
     predictor: zhmcq.MCQPredictor, questions: Any, expected: str
 ) -> None:
-    with pytest.raises(
-        PredictionError, match=f"expected questions as a QuestionBank, .*{expected}"
-    ):
+    with pytest.raises(PredictionError, match=f"expected questions as a QuestionBank .*{expected}"):
         predictor.predict(questions)
 
 
@@ -187,6 +189,44 @@ def test_a_path_is_read_and_checked_as_by_the_builder_of_data_sets(
     assert [problem.code for problem in predictions.bank.problems]
 
 
+def test_what_is_in_memory_is_read_as_a_file_is(predictor: zhmcq.MCQPredictor) -> None:
+    record = {"題目": "甲？", "A": "是", "B": "否", "答案": "A"}
+    predictions = predictor.predict([record, {**record, "題目": "乙？"}], sheets=None)
+    assert [(item.id, item.source_id) for item in predictions] == [("row1", None), ("row2", None)]
+    assert len(predictor.predict(QUESTIONS[0])) == 1
+    assert len(predictor.predict(io.BytesIO("題目,A,B,答案\n甲？,是,否,A\n".encode()))) == 1
+    assert len(predictor.predict([])) == 0
+
+
+def test_the_arguments_of_reading_go_to_what_is_read_of_a_list(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    record = {"內容": "甲？", "A": "是", "B": "否", "答案": "A"}
+    predictions = predictor.predict([BANK, record], columns={"stem": "內容"})
+    assert [question.stem for question in predictions.bank][-1] == "甲？"
+    assert len(predictions) == 5
+
+
+def test_results_of_what_is_no_file_are_written_with_its_cells(
+    predictor: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(
+        {"題號": [7, 8, 9], "題目": ["甲？", "乙？", ""], "A": ["是"] * 3, "B": ["否"] * 3}
+    )
+    predictions = predictor.predict(frame, journal=tmp_path / "journal.jsonl")
+    predictions.to_xlsx(tmp_path / "out.xlsx")
+    rows = list(openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0].values)
+    assert [row[:4] for row in rows] == [
+        ("題號", "題目", "A", "B"),
+        (7, "甲？", "是", "否"),
+        (8, "乙？", "是", "否"),
+        (9, None, "是", "否"),
+    ]
+    assert [str(cell) for cell in predictions.to_pandas()["id"]] == ["7", "8", "9"]
+    again = predictor.predict(frame, journal=tmp_path / "journal.jsonl")
+    assert again.stats.questions == 0
+
+
 @pytest.mark.parametrize(
     ("reading", "names"),
     [
@@ -198,7 +238,7 @@ def test_a_path_is_read_and_checked_as_by_the_builder_of_data_sets(
 def test_the_arguments_of_reading_are_refused_with_questions_that_were_read(
     predictor: zhmcq.MCQPredictor, reading: dict[str, Any], names: str
 ) -> None:
-    message = f"{names} can be given with the path of a file only, .*DatasetBuilder\\("
+    message = f"{names}: only for what is still to be read, .*DatasetBuilder\\("
     with pytest.raises(PredictionError, match=message):
         predictor.predict(BANK, **reading)
 

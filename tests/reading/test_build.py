@@ -11,7 +11,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._build import UniqueIds
+from zhmcq.reading._ids import UniqueIds
 
 
 def read_json(tmp_path: Path, data: Any) -> QuestionBank:
@@ -102,6 +102,21 @@ def test_a_repeated_id_gets_the_first_free_suffix() -> None:
     assert taken == ["7", "7#2", "7#2#2", "7#3", "8"]
 
 
+def test_an_id_of_another_sheet_gets_its_own_in_front() -> None:
+    ids = UniqueIds()
+    wanted = [
+        ("甲", "7"),
+        ("甲", "7"),
+        ("乙", "7"),
+        ("乙", "7"),
+        ("乙", "乙:7"),
+        ("乙", "8"),
+        ("丙", "8"),
+    ]
+    taken = [ids.take(name, sheet, sheet) for sheet, name in wanted]
+    assert taken == ["7", "7#2", "乙:7", "乙:7#2", "乙:7#3", "8", "丙:8"]
+
+
 def test_a_repeated_id_keeps_the_cell_of_the_source(tmp_path: Path) -> None:
     bank = read_json(tmp_path, [two("甲？", id="a"), two("乙？", id="a")])
     assert [(q.id, q.source_id) for q in bank] == [("a", "a"), ("a#2", "a")]
@@ -111,3 +126,83 @@ def test_a_repeated_id_keeps_the_cell_of_the_source(tmp_path: Path) -> None:
 def test_labels_without_texts_are_reported_as_pictures(tmp_path: Path, labels: str) -> None:
     bank = read_json(tmp_path, [{"question": f"哪個圖？{labels}", "answer": ["B"]}])
     assert codes(bank) == ["image_options"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("論述題", "essay"),
+        ("简答题", "essay"),
+        ("short_answer", "essay"),
+        ("問答題", "essay"),
+        ("計算題", "essay"),
+        ("配對題", "matching"),
+        ("drag_drop", "matching"),
+        ("Drag and Drop", "matching"),
+        ("連連看", "matching"),
+        ("排序题", "ordering"),
+        ("填空題", "fill_in"),
+        ("fill in the blank", "fill_in"),
+        ("克漏字", "fill_in"),
+        ("hotspot", "hotspot"),
+        ("數值題", "numerical"),
+        ("file upload", "upload"),
+        ("問卷", "survey"),
+    ],
+)
+def test_a_question_of_another_kind_is_never_a_choice(tmp_path: Path, kind: str, code: str) -> None:
+    items = [
+        {"type": kind, "question": "建議 A.說明關係。 B.舉例。", "options": [], "answer": "略"},
+        {"type": kind, "question": "配對", "options": "甲:一|乙:二"},
+        {"type": kind, "question": "寫出來", "options": ["提示一", "提示二"], "answer": "略"},
+        two("哪個？", type="單選題"),
+    ]
+    bank = read_json(tmp_path, items)
+    assert [q.stem for q in bank] == ["哪個？"]
+    assert [(p.row, p.code) for p in bank.problems] == [(n, code) for n in (1, 2, 3)]
+
+
+def test_several_keys_make_no_choice_of_an_essay(tmp_path: Path) -> None:
+    item = {"type": "簡答", "question": "一？(A)甲(B)乙 二？(A)丙(B)丁", "answer": ["A", "B"]}
+    assert codes(read_json(tmp_path, [item])) == ["essay"]
+
+
+@pytest.mark.parametrize("kind", ["填空題", "克漏字", "計算題", "翻譯", "numerical", "地理", "mcq"])
+def test_a_loose_word_for_a_kind_loses_no_question_with_options_and_key(
+    tmp_path: Path, kind: str
+) -> None:
+    bank = read_json(tmp_path, [two("哪個？", type=kind)])
+    assert [(q.answer_label, q.kind) for q in bank] == [("B", "single")]
+
+
+def test_a_stated_choice_may_have_its_options_in_the_stem(tmp_path: Path) -> None:
+    item = {"type": "選擇題", "question": "哪個？ A.一 B.二", "answer": "B"}
+    assert [q.options for q in read_json(tmp_path, [item])] == [("一", "二")]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("D", "no_options"),
+        ("AB", "no_options"),
+        ("A、C", "no_options"),
+        ("(A)(B)", "no_options"),
+        ("①③", "no_options"),
+        ("(134)", "no_options"),
+        ("略", "no_options"),
+        ("BAD", "fill_in"),
+        ("光合作用", "fill_in"),
+        ("27", "fill_in"),
+    ],
+)
+def test_labels_of_options_that_are_not_there_are_no_text(
+    tmp_path: Path, key: str, code: str
+) -> None:
+    assert codes(read_json(tmp_path, [{"question": "最高的是（ ）。", "answer": key}])) == [code]
+
+
+def test_a_statement_with_page_text_after_its_key(tmp_path: Path) -> None:
+    item = {"type": "判断题", "question": "太陽繞地球。", "options": [], "answer": "错\n已完成"}
+    (question,) = bank = read_json(tmp_path, [item])
+    assert (question.options, question.answer) == (("对", "错"), (1,))
+    assert codes(bank) == ["key_with_text"]

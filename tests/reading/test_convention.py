@@ -121,3 +121,10 @@ def test_ids_of_options_are_not_counted(tmp_path: Path) -> None:
     assert read_json(tmp_path, [{"stem": "甲？", "options": options, "answer": 12}])[0].answer == (
         1,
     )
+
+
+def test_keys_before_page_text_show_how_the_file_writes_its_keys(tmp_path: Path) -> None:
+    rows = [f'問{n}？,春,夏,秋,"{n}\n已完成"' for n in (1, 2, 3)]
+    bank = read_csv(tmp_path, "\n".join(["題目,A,B,C,答案", *rows, "幾個？,3,1,2,2"]))
+    assert [q.answer_label for q in bank] == ["1", "2", "3", "2"]
+    assert codes(bank) == ["key_with_text"] * 3

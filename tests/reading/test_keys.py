@@ -235,3 +235,61 @@ def test_a_key_written_in_any_form_reads_back(form: str, data: st.DataObject) ->
     key = data.draw(st.sets(st.integers(0, len(options) - 1), min_size=1))
     answer = FORMS[form](sorted(key), options)
     assert read(answer, tuple(options)) == tuple(sorted(key))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "B\n答案解析：\n略",
+        "B\n章節測驗\n已完成",
+        "(B)\n得分：2",
+        "正確答案：B\n我的答案：A",
+        "B 解析：高雄在南部",
+        "B。【解析】略：高雄在南部",
+        "B\nB. 高雄\n略",
+        "Ｂ\n高雄",
+    ],
+)
+def test_a_key_before_text_of_its_page_is_read_with_a_warning(answer: str) -> None:
+    key = read_key(answer, CITIES, (), ONE_BASED)
+    assert (key.indexes, key.code) == ((1,), "key_with_text")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("A\nB", (0, 1)),
+        ("台北\n高雄\n台南", (0, 1, 3)),
+        ("AC\n得分：2", (0, 2)),
+        ("A\nB\n解析：略", "unreadable_answer"),
+        ("B\n台中", "unreadable_answer"),
+        ("台北\n高雄市\n台南", "unreadable_answer"),
+        ("高雄\n已完成", "unreadable_answer"),
+        ("G\n已完成", "answer_out_of_range"),
+    ],
+)
+def test_lines_that_may_be_keys_are_not_dropped(
+    answer: str, expected: tuple[int, ...] | str
+) -> None:
+    key = read_key(answer, CITIES, (), ONE_BASED)
+    assert (key.indexes or key.code) == expected
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.text("AB12高雄\n解析：。()答案", max_size=40))
+def test_any_text_after_a_key_leaves_the_key_alone(rest: str) -> None:
+    alone, followed = read("B"), read_key("B\n" + rest, CITIES, (), ONE_BASED)
+    assert followed.indexes is None or followed.indexes[:1] == alone or "A" in rest or "1" in rest
+
+
+def test_letters_that_are_the_text_of_an_option_are_not_two_labels() -> None:
+    blood = ("A", "B", "AB", "O")
+    assert read("AB", blood) == "ambiguous_answer"
+    assert read("AB", blood, convention=Convention(1, "text")) == (2,)
+    assert read("O", blood) == (3,)
+    assert read("AB", ("甲型", "乙型", "丙型")) == (0, 1)
+
+
+def test_page_text_inside_a_list_of_keys_is_reported() -> None:
+    key = read_key(["A", "C\n解析：略"], CITIES, (), ONE_BASED)
+    assert (key.indexes, key.code) == ((0, 2), "key_with_text")

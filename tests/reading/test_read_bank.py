@@ -220,6 +220,15 @@ def test_naming_the_stem_leaves_the_passage_where_it_was_recognised(
     assert (bank[0].passage, bank[0].stem) == ("短文。", "誰？")
 
 
+def test_naming_some_columns_leaves_the_others_as_they_are_recognised(
+    write_xlsx: WriteXlsx,
+) -> None:
+    path = write_xlsx(
+        [["題號", "文章", "問題", "選項1", "選項2", "答案"], [7, "短文。", "誰？", "甲", "乙", 2]]
+    )
+    assert read_bank(path, columns={"stem": "問題", "answer": "答案"}) == read_bank(path)
+
+
 def test_an_unknown_layout_shows_the_headers_and_the_remedy(write_xlsx: WriteXlsx) -> None:
     path = write_xlsx([["姓名", "電話"], ["王", "123"]])
     with pytest.raises(ColumnsError) as caught:
@@ -277,7 +286,9 @@ def test_jsonl_records_are_read(tmp_path: Path) -> None:
         {"columns": ["題目"]},
         {"columns": "題目"},
         {"columns": {1: "題目"}},
-        {"columns": {"stem": 2}},
+        {"columns": {"stem": 0}},
+        {"columns": {"stem": [1.5]}},
+        {"header": 1},
         {"sheets": "工作表1"},
         {"sheets": [1]},
         {"answer_base": True},

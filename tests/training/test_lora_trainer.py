@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,7 +17,8 @@ import zhmcq
 import zhmcq.prompts
 from conftest import unseen, with_swapped_ids
 from zhmcq import errors
-from zhmcq.questions import Question
+from zhmcq.dataset import Splits
+from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
 
 PLACES = ("山上", "海邊", "家裡", "學校")
@@ -50,6 +52,81 @@ def trainer(base: Path, callbacks: Any = (), **settings: Any) -> zhmcq.LoraTrain
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     loaded: dict[str, torch.Tensor] = load_file(folder / "adapter_model.safetensors")
     return loaded
+
+
+RECORDS = [
+    {"id": q.id, "passage": q.passage, "question": q.stem, "options": list(q.options),
+     "answer": q.answer_label}
+    for q in BANK
+]  # fmt: skip
+
+
+def written(path: Path) -> Path:
+    path.write_text("\n".join(map(json.dumps, RECORDS)), encoding="utf-8")
+    return path
+
+
+def test_a_file_trains_the_adapter_that_its_questions_train(base: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "bank.jsonl")
+    by_path = trainer(base).train(path, None, tmp_path / "path").adapter_dir
+    with path.open("rb") as file:
+        by_file = trainer(base).train(file, None, tmp_path / "file").adapter_dir
+    by_questions = trainer(base).train(BANK, None, tmp_path / "questions").adapter_dir
+    expected = (by_questions / "adapter_model.safetensors").read_bytes()
+    assert (by_path / "adapter_model.safetensors").read_bytes() == expected
+    assert (by_file / "adapter_model.safetensors").read_bytes() == expected
+
+
+def test_preflight_reads_what_train_reads(base: Path, tmp_path: Path) -> None:
+    valid = [
+        {**record, "id": f"v{n}", "question": f"請問，{record['question']}"}
+        for n, record in enumerate(RECORDS)
+    ]
+    for train in (RECORDS, written(tmp_path / "bank.jsonl"), pd.DataFrame(RECORDS), iter(BANK)):
+        report = trainer(base).preflight(train, valid)
+        assert (report.questions, report.validation_questions, report.findings) == (8, 8, ())
+
+
+def test_rows_that_are_left_out_of_training_are_logged(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = trainer(base).preflight([*RECORDS, {"question": "沒有選項", "options": []}])
+    assert report.questions == 8
+    assert "train: 8 questions, 1 rows left out; read_bank(…).problems says why" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "expected"),
+    [
+        (None, None, "^train: expected questions as .*found None"),
+        (
+            Splits(QuestionBank(BANK), QuestionBank([])),
+            None,
+            r"give splits\.train and splits\.valid",
+        ),
+        (3, None, r"^train: expected questions as .*found 3 \(int\)"),
+        ("nowhere.xlsx", None, r"nowhere\.xlsx: no such file"),
+        (
+            BANK,
+            0.1,
+            r"^valid=0\.1: expected validation questions, found a number: .*\.split\(bank\)",
+        ),
+        (BANK, {1}, "^valid: expected questions as .*found a set"),
+        (BANK, b"bank", "^valid: expected questions as .*found bytes"),
+    ],
+)
+def test_what_is_no_questions_to_train_on_is_refused_before_anything_is_loaded(
+    tmp_path: Path, train: Any, valid: Any, expected: str
+) -> None:
+    nothing = trainer(tmp_path / "no model")
+    for call in (nothing.preflight, lambda one, other: nothing.train(one, other, tmp_path / "run")):
+        with pytest.raises(errors.ReadError, match=expected):
+            call(train, valid)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_question_may_be_trained_on_twice(base: Path) -> None:
+    assert trainer(base).preflight([*BANK, *BANK]).questions == 16
 
 
 def test_tree_and_flat_training_have_the_same_loss_curve(base: Path, tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def test_no_word_says_both() -> None:
     assert len(set(FALSE_WORDS)) == len(FALSE_WORDS)
 
 
-@pytest.mark.parametrize("answer", ["送分", "一律給分", "none", "—", "", None, [], float("nan")])
+@pytest.mark.parametrize(
+    "answer",
+    ["送分", "一律給分", "略", "詳見解析", "答案略。", "none", "—", "", None, [], float("nan")],
+)
 def test_what_says_that_there_is_no_key(answer: Any) -> None:
     assert is_no_key(answer)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from zhmcq.checks._near_copies import clusters_of_folded, quotations
-from zhmcq.questions import Question
+from zhmcq.questions import Question, require_questions
 from zhmcq.zh._fold import fold_texts
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def question_clusters(questions: Sequence[Question]) -> list[QuestionCluster]:
 
     Returns:
         The clusters in the order of their first questions; each question is in exactly one.
+
+    Raises:
+        QuestionError: If it is given no questions.
     """
+    require_questions(questions, "question_clusters")
     folded = FoldedQuestions.of(questions)
     sets = sets_by_text(questions, folded)
     for together in (*_of_one_item(questions), *_repeats(questions, folded)):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zhmcq.errors import QuestionError
 from zhmcq.zh._fold import fold_texts
 
 if TYPE_CHECKING:
@@ -53,7 +54,19 @@ def near_copy_clusters(texts: Sequence[str]) -> list[int]:
 
     Returns:
         For each text the index of the first text of its cluster.
+
+    Raises:
+        QuestionError: If they are no texts.
     """
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        raise QuestionError(
+            f"near_copy_clusters({texts!r:.60}): expected a list of texts, found "
+            f"{type(texts).__name__}"
+        )
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise QuestionError(
+            f"near_copy_clusters(…): expected a list of texts, found {wrong[0]!r:.60} in it"
+        )
     return clusters_of_folded(fold_texts(texts))
 
 

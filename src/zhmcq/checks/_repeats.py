@@ -6,8 +6,15 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from zhmcq.checks._clusters import FoldedQuestions, sets_by_text
-from zhmcq.questions import Question, QuestionBank, RowProblem, Severity
-from zhmcq.zh._fold import fold_text, fold_texts
+from zhmcq.questions import (
+    Question,
+    QuestionBank,
+    RowProblem,
+    Severity,
+    require_bank,
+    require_questions,
+)
+from zhmcq.zh._fold import fold_text, fold_texts, normal_text, tidy
 
 __all__ = ["find_overlap", "settle_repeats"]
 
@@ -21,27 +28,85 @@ def settle_repeats(bank: QuestionBank) -> QuestionBank:
 
     Two questions are the same when passage, stem and options are, whatever the order of the
     options, after folding width, Traditional and Simplified characters, case, whitespace and
-    punctuation.
+    punctuation. Where their keys differ, that is an error only if they are the same letter by
+    letter: Co and CO are two questions.
 
     Returns:
-        A bank in which a question that repeats another has the warning ``duplicate``, and from
-        which questions that have two different keys are gone, each with the error ``two_keys``.
+        A bank in which a question that repeats another has the warning ``duplicate``. Questions
+        of one text that have two different keys are gone from it, each with the error
+        ``two_keys``; those that differ in width or blanks only, or have a picture, stay with it
+        as a warning.
+
+    Raises:
+        QuestionError: If it is given no bank.
     """
-    problems: list[tuple[int, RowProblem]] = []
+    require_bank(bank, "settle_repeats")
+    noticed: list[tuple[int, RowProblem]] = []
     contradicting: set[int] = set()
+    pictured = {problem.origin for problem in bank.problems if problem.code == "picture"}
     for same in _same_questions(bank):
-        keys = {key for index in same if (key := _key_texts(bank[index]))}
-        if len(keys) > 1:
-            contradicting.update(same)
-            for index in same:
-                others = _rows(bank, (other for other in same if other != index))
-                message = f"the same question has another key in {others}; both are left out"
-                problems.append((index, _problem(bank, index, "two_keys", message, "error")))
-            continue
-        for index in same[1:]:
-            message = f"the same question is in {_rows(bank, same[:1])} already"
-            problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
-    return _with_problems(bank, problems, contradicting)
+        for exact in _alike(bank, same, tidy):
+            plain = not any(bank[index].origin in pictured for index in exact)
+            if plain and len(_keys(bank, exact, tidy)) > 1:
+                contradicting.update(exact)
+                noticed += _contradictions(bank, exact, "both are left out", "error")
+        left = [index for index in same if index not in contradicting]
+        agreeing: list[list[int]] = []
+        for alike in _alike(bank, left, normal_text):
+            if len(_keys(bank, alike, normal_text)) > 1:
+                why = "their writing differs, or a picture: look which key is right"
+                noticed += _contradictions(bank, alike, why, "warning")
+            else:
+                agreeing.append(alike)
+        whole = [index for alike in agreeing for index in alike]
+        if len(_keys(bank, whole, fold_text)) < 2:
+            agreeing = [sorted(whole)]
+        for alike in agreeing:
+            noticed += _duplicates(bank, alike)
+    return _with_problems(bank, noticed, contradicting)
+
+
+def _alike(
+    bank: QuestionBank, indexes: Iterable[int], form: Callable[[str], str]
+) -> list[list[int]]:
+    """The questions parted by their texts in some form, whatever the order of the options."""
+    parted: dict[Hashable, list[int]] = {}
+    for index in indexes:
+        question = bank[index]
+        options = tuple(sorted(map(form, question.options)))
+        texts = (form(question.passage), form(question.stem), options)
+        parted.setdefault(texts, []).append(index)
+    return list(parted.values())
+
+
+def _keys(
+    bank: QuestionBank, indexes: Iterable[int], form: Callable[[str], str]
+) -> set[tuple[str, ...]]:
+    """The keys, as texts in some form, so that they compare although options change places."""
+    keys = set()
+    for question in (bank[index] for index in indexes):
+        texts = (form(question.options[index]) for index in question.answer or ())
+        keys.add(tuple(sorted(texts)))
+    return keys - {()}
+
+
+def _duplicates(bank: QuestionBank, same: Sequence[int]) -> list[tuple[int, RowProblem]]:
+    problems = []
+    for index in same[1:]:
+        message = f"the same question is in {_rows(bank, same[:1], bank[index])} already"
+        problems.append((index, _problem(bank, index, "duplicate", message, "warning")))
+    return problems
+
+
+def _contradictions(
+    bank: QuestionBank, same: Sequence[int], what: str, severity: Severity
+) -> list[tuple[int, RowProblem]]:
+    problems = []
+    for index in same:
+        others = _rows(bank, (other for other in same if other != index), bank[index])
+        message = f"the same question has another key in {others}; {what}"
+        problems.append((index, _problem(bank, index, "two_keys", message, severity)))
+    return problems
 
 
 def _same_questions(questions: Sequence[Question]) -> list[list[int]]:
@@ -82,22 +147,22 @@ def _parted(
     return parted
 
 
-def _key_texts(question: Question) -> tuple[str, ...]:
-    """The right options' texts, so that keys compare although options are in another order."""
-    return tuple(sorted(fold_text(question.options[i]) for i in question.answer or ()))
-
-
-def _rows(bank: QuestionBank, indexes: Iterable[int]) -> str:
-    named = [_row(bank[index]) for index in indexes]
+def _rows(bank: QuestionBank, indexes: Iterable[int], relative_to: Question) -> str:
+    """Name rows in a message about another question: with their file, where it is another one."""
+    named = [_row(bank[index], relative_to) for index in indexes]
     more = f" and {len(named) - MANY} more" if len(named) > MANY else ""
     return ", ".join(named[:MANY]) + more
 
 
-def _row(question: Question) -> str:
-    if question.origin is None:
+def _row(question: Question, relative_to: Question | None = None) -> str:
+    origin = question.origin
+    if origin is None:
         return f"question {question.id!r}"
-    sheet = f" of sheet {question.origin.sheet!r}" if question.origin.sheet else ""
-    return f"row {question.origin.row}{sheet}"
+    sheet = f" of sheet {origin.sheet!r}" if origin.sheet else ""
+    same_file = (
+        relative_to is None or relative_to.origin is None or relative_to.origin.file == origin.file
+    )
+    return f"row {origin.row}{sheet}{'' if same_file else f' of {origin.file}'}"
 
 
 def _problem(
@@ -143,7 +208,12 @@ def find_overlap(train: Sequence[Question], other: Sequence[Question]) -> list[R
         those of a question in ``train``, else ``overlap_passage`` where the passage, or the stem
         of a question without one, is one of ``train``, a near-copy or an excerpt of one, or is
         quoted by a stem or an option there, or the other way round.
+
+    Raises:
+        QuestionError: If it is given no questions.
     """
+    require_questions(train, "find_overlap")
+    require_questions(other, "find_overlap")
     joined = [*train, *other]
     sets = sets_by_text(joined, FoldedQuestions.of(joined))
     seen: dict[int, tuple[str, int]] = {}

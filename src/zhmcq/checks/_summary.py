@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from zhmcq._visible import visible
 from zhmcq.checks._near_copies import near_copy_clusters
-from zhmcq.questions import QuestionBank, Severity
+from zhmcq.questions import QuestionBank, Severity, require_bank, require_questions
 
 __all__ = ["ProblemCount", "answer_balance", "describe", "problem_table"]
 
@@ -37,7 +37,12 @@ class ProblemCount(NamedTuple):
 
 
 def problem_table(bank: QuestionBank) -> list[ProblemCount]:
-    """The problems of a bank counted by code, errors first, the most frequent first."""
+    """The problems of a bank counted by code, errors first, the most frequent first.
+
+    Raises:
+        QuestionError: If it is given no bank.
+    """
+    require_bank(bank, "problem_table")
     groups: dict[tuple[str, Severity], list[int]] = {}
     examples: dict[tuple[str, Severity], str] = {}
     for problem in bank.problems:
@@ -57,7 +62,12 @@ def _few(rows: Sequence[int]) -> str:
 
 
 def answer_balance(bank: QuestionBank) -> dict[str, int]:
-    """How often each label is a key, over the questions that have one right option."""
+    """How often each label is a key, over the questions that have one right option.
+
+    Raises:
+        QuestionError: If it is given no bank.
+    """
+    require_questions(bank, "answer_balance")
     singles = [q for q in bank if q.answer and q.kind != "multiple"]
     labels = dict.fromkeys(label for question in singles for label in question.labels)
     counts = Counter(question.answer_label for question in singles)
@@ -75,7 +85,11 @@ def describe(bank: QuestionBank, tokenizer: Any = None, max_length: int = 512) -
     Returns:
         Questions by kind, options and keys, balance of the keys' positions, lengths, passages
         and their near-copies, and problems by code.
+
+    Raises:
+        QuestionError: If it is given no bank.
     """
+    require_bank(bank, "describe")
     errors = sum(problem.severity == "error" for problem in bank.problems)
     keyed = sum(question.answer is not None for question in bank)
     lines = [f"{len(bank)} questions, {keyed} with a key; {errors} rows left out"]

@@ -115,8 +115,14 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
 
     Raises:
         PredictionError: If the questions, their passages, options or keys are not the same, or
-            none has a key.
+            none has a key; if one set is no predictions.
     """
+    for side in (base, tuned):
+        if not callable(getattr(side, "outcomes", None)):
+            raise PredictionError(
+                f"compare(…): expected Predictions, such as predict(…) returns, found "
+                f"{side!r:.60} ({type(side).__name__})"
+            )
     first = {outcome.id: outcome for outcome in base.outcomes()}
     second = {outcome.id: outcome for outcome in tuned.outcomes()}
     if first.keys() != second.keys():

@@ -138,8 +138,13 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         outcomes: One for each question with a key.
 
     Raises:
-        PredictionError: If there are none.
+        PredictionError: If there are none, or other things.
     """
+    if not isinstance(outcomes, Sequence) or not all(isinstance(o, Outcome) for o in outcomes):
+        raise PredictionError(
+            f"evaluate_outcomes({outcomes!r:.60}): expected a list of Outcome, such as "
+            "predictions.outcomes() gives"
+        )
     if not outcomes:
         raise PredictionError(
             "expected answered questions with keys to evaluate, found none: predict a bank whose "

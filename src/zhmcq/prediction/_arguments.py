@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from zhmcq.errors import PredictionError, SettingsError
 from zhmcq.parsers import Parser, get_parser
-from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading import read_bank
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import BankSource, read_bank
+from zhmcq.reading._sources import SourceError, is_empty_list
 from zhmcq.settings import GenerateSettings, ScoreSettings
 
 __all__ = [
@@ -84,26 +84,11 @@ def check_types(journal: object, progress: object) -> None:
         )
 
 
-def as_bank(
-    questions: QuestionBank | Sequence[Question] | str | Path, **reading: Any
-) -> QuestionBank:
-    """The questions as a bank; the arguments of reading are for a path only."""
-    if isinstance(questions, str | Path):
+def as_bank(questions: BankSource, **reading: Any) -> QuestionBank:
+    """The questions as a bank, read where they are something else; none may be an empty list."""
+    if is_empty_list(questions):
+        return QuestionBank([])
+    try:
         return read_bank(questions, **reading)
-    given = [name for name, value in reading.items() if value is not None]
-    if given:
-        raise PredictionError(
-            f"{', '.join(given)} can be given with the path of a file only, but the questions "
-            f"were read already: give {given[0]}= where they are read, as in "
-            f"DatasetBuilder({given[0]}=…).read(path)"
-        )
-    if isinstance(questions, QuestionBank):
-        return questions
-    expected = "expected questions as a QuestionBank, a list of Question, or the path of a file"
-    if not isinstance(questions, Iterable):
-        raise PredictionError(f"{expected}, found {questions!r:.60}")
-    items = list(questions)
-    for item in items:
-        if not isinstance(item, Question):
-            raise PredictionError(f"{expected}, found a list with {item!r:.60}")
-    return QuestionBank(items)
+    except SourceError as error:
+        raise PredictionError(str(error)) from error

@@ -17,7 +17,7 @@ from zhmcq.prediction._hosted import cell_text, failure, id_text, reply_text
 from zhmcq.prediction._predictions import Prediction, Predictions
 from zhmcq.prompts import Prompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.reading._formats import JsonDocument, Sheets, open_file
+from zhmcq.reading._formats import JsonDocument, JsonLines, Sheets, open_file
 from zhmcq.reading._formats.json_files import repeated_message, repeated_names
 from zhmcq.zh._fold import fold_name
 
@@ -278,12 +278,16 @@ def _of_file(path: Path, fields: _Fields) -> Iterator[_Given]:
     name = path.name
     if path.is_file() and path.stat().st_size == 0:
         raise ReadError(f"{name}: expected replies, found an empty file")
-    contents = open_file(path, name)
+    contents = open_file(path, name, as_table=True)
     try:
         if isinstance(contents, Sheets):
             yield from _of_sheets(contents, fields, name)
         elif isinstance(contents, JsonDocument):
             yield from _of_document(contents.value, fields, name)
+        elif not isinstance(contents, JsonLines):
+            raise ReadError(
+                f"{name}: expected replies as a table (csv, xlsx) or json, found questions"
+            )
         else:
             for number, value in contents.lines:
                 if isinstance(value, ReadError):

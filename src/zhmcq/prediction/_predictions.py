@@ -26,6 +26,7 @@ from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
+from zhmcq.zh._fold import tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -357,7 +358,8 @@ class Predictions(Sequence[Prediction]):
         rows = []
         for source, item in self._rows():
             values = (item.label, item.confidence, item.status, item.reason, item.agreement)
-            rows.append({**self._cells(source), **dict(zip(added, values, strict=False))})
+            cells = self._cells(source, _written_id(item))
+            rows.append({**cells, **dict(zip(added, values, strict=False))})
         write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
 
     def _added_headers(self) -> tuple[str, ...]:
@@ -414,10 +416,10 @@ class Predictions(Sequence[Prediction]):
     def _has_agreement(self) -> bool:
         return any(item.agreement is not None for item in self._items)
 
-    def _cells(self, source: Question | RowProblem) -> dict[str, Any]:
+    def _cells(self, source: Question | RowProblem, name: SourceId) -> dict[str, Any]:
         origin = source.origin
         cells = self.bank.table.rows.get(origin) if origin else None
-        return _plain_cells(source) if cells is None else dict(cells)
+        return _plain_cells(source, name) if cells is None else dict(cells)
 
     def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
         """Answers and unusable rows, in the order of the input; a row with two problems once."""
@@ -427,11 +429,18 @@ class Predictions(Sequence[Prediction]):
                 by_row = unusable.setdefault(problem.position, {})
                 by_row.setdefault(problem.origin, []).append(problem)
         pairs = list(zip(self.bank, self._items, strict=True))
+        taken = {str(_written_id(item)) for item in self._items}
         for position in range(len(pairs) + 1):
             for problems in unusable.get(position, {}).values():
                 reason = "; ".join(problem.message for problem in problems)
                 name = problems[0].source_id
-                empty = Prediction("", None, "", status="unusable", reason=reason, source_id=name)
+                written = _row_name(problems[0])
+                if _is_blank(name):
+                    written = _free_name(written, problems[0], taken)
+                    taken.add(written)
+                empty = Prediction(
+                    written, None, "", status="unusable", reason=reason, source_id=name
+                )
                 yield problems[0], empty
             if position < len(pairs):
                 question, item = pairs[position]
@@ -448,7 +457,27 @@ def _json_fields(item: Prediction) -> dict[str, Any]:
 
 def _written_id(item: Prediction) -> SourceId:
     """The source's own id cell, or the question's id where there is none."""
-    return item.id if item.source_id is None else item.source_id
+    return item.id if _is_blank(item.source_id) else item.source_id
+
+
+def _is_blank(value: SourceId) -> bool:
+    """Whether an id cell names nothing: it is empty, blank or no number."""
+    return value is None or value != value or (isinstance(value, str) and not tidy(value))
+
+
+def _row_name(problem: RowProblem) -> str:
+    """What an unusable row is called: by its own id, else by its row."""
+    if _is_blank(problem.source_id):
+        return f"row{problem.row}"
+    return str(problem.source_id)
+
+
+def _free_name(name: str, problem: RowProblem, taken: set[str]) -> str:
+    """A row's name that no other row has: rows of other sheets have the same numbers."""
+    sheet = problem.sheet or Path(problem.file).stem
+    names = [name, f"{sheet}:{name}"] if sheet else [name]
+    numbered = (f"{names[-1]}#{number}" for number in range(2, len(taken) + 3))
+    return next(free for free in (*names, *numbered) if free not in taken)
 
 
 def _distinct_from(headers: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -465,10 +494,9 @@ def _plain_headers(bank: QuestionBank) -> list[str]:
     return ["ID", "文章", "問題", *(f"選項{number}" for number in range(1, most + 1))]
 
 
-def _plain_cells(source: Question | RowProblem) -> dict[str, Any]:
+def _plain_cells(source: Question | RowProblem, name: SourceId) -> dict[str, Any]:
     """Cells for what was not read from a table; of a row that is unusable only the id is known."""
     if isinstance(source, RowProblem):
-        return {"ID": source.source_id}
-    shown_id = source.id if source.source_id is None else source.source_id
+        return {"ID": name}
     options = {f"選項{number}": option for number, option in enumerate(source.options, start=1)}
-    return {"ID": shown_id, "文章": source.passage, "問題": source.stem, **options}
+    return {"ID": name, "文章": source.passage, "問題": source.stem, **options}

@@ -64,7 +64,7 @@ from zhmcq.prediction._predictions import AnsweredBy, Predictions
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256, renders_chat
-from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import BankSource
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
@@ -239,7 +239,7 @@ class MCQPredictor:
 
     def predict(
         self,
-        questions: QuestionBank | Sequence[Question] | str | Path,
+        questions: BankSource,
         mode: ModeName | ScoreSettings | GenerateSettings = "score",
         *,
         parser: str | Parser | None = None,
@@ -247,13 +247,16 @@ class MCQPredictor:
         columns: Columns | None = None,
         answer_base: int | None = None,
         sheets: Sequence[str] | None = None,
+        header: bool | None = None,
         journal: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Predictions:
         """Answer questions.
 
         Args:
-            questions: A bank, a sequence of questions, or the path of a file to read them from.
+            questions: A bank, questions, or what :func:`zhmcq.reading.read_bank` reads them from:
+                the path of a file, an open binary file, a ``pandas.DataFrame``, a
+                ``datasets.Dataset``, records as dictionaries, or a list of several.
             mode: ``"score"`` takes the candidate answer with the highest log-likelihood;
                 ``"generate"`` lets the model reply and reads its reply. ``ScoreSettings`` or
                 ``GenerateSettings`` in place of the name say what belongs to that mode alone.
@@ -262,9 +265,10 @@ class MCQPredictor:
             orders: In how many orders the options are shown, or ``"prior"``; short for
                 ``mode=ScoreSettings(orders=…)``. Options that must keep their order are shown in
                 it alone, and so are all where the prompt does not list them.
-            columns: For a path: field → header, as for ``DatasetBuilder``.
-            answer_base: For a path: the number of the first option in numeric keys, likewise.
-            sheets: For a path: the sheets of a workbook to read, likewise.
+            columns: For what is to be read: field → header, as for ``DatasetBuilder``.
+            answer_base: Likewise: the number of the first option in numeric keys.
+            sheets: Likewise: the sheets of a workbook to read.
+            header: Likewise: whether the tables have a header row.
             journal: A file to keep finished answers in; a later call with the same questions,
                 model and prompt resumes from it.
             progress: Called as ``progress(done, total, stage)`` while questions are answered;
@@ -293,7 +297,9 @@ class MCQPredictor:
         """
         settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
-        bank = as_bank(questions, columns=columns, answer_base=answer_base, sheets=sheets)
+        bank = as_bank(
+            questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
+        )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
             stack.enter_context(enough_memory(PredictionError, "answering", LESS_MEMORY))

@@ -2,5 +2,6 @@
 
 from zhmcq.reading._bank import read_bank, stream_bank
 from zhmcq.reading._saved import save_bank
+from zhmcq.reading._sources import BankSource
 
-__all__ = ["read_bank", "save_bank", "stream_bank"]
+__all__ = ["BankSource", "read_bank", "save_bank", "stream_bank"]

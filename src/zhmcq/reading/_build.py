@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -13,28 +10,25 @@ from zhmcq.errors import QuestionError
 from zhmcq.questions import MAX_OPTIONS, Kind, Question, RowProblem, Severity, default_labels
 from zhmcq.reading._convention import Convention
 from zhmcq.reading._drafts.draft import NOTES, Draft
+from zhmcq.reading._drafts.key_text import is_label_set, key_and_page_text
 from zhmcq.reading._drafts.option_cells import (
     is_image_only,
+    labels_begin_again,
     misprinted_prefix,
     prefix_of,
     strip_prefixes,
     without_prefixes,
 )
-from zhmcq.reading._keys import Key, read_key
+from zhmcq.reading._ids import UniqueIds
+from zhmcq.reading._keys import Key, read_index, read_key
+from zhmcq.reading._other_kinds import DOUBTFUL, NEVER_CHOICES, is_plainly_choice
+from zhmcq.reading._stem_keys import beside_held_key, take_held_key
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._kinds import asks_order, kind_of, says_multiple
 from zhmcq.zh._labels import label_index
-from zhmcq.zh._truth import true_false_options, truth_of
+from zhmcq.zh._truth import is_no_key, true_false_options, truth_of
 
-__all__ = ["Outcome", "QuestionFactory", "UniqueIds"]
-
-_BUCKETS = 4096
-_UNUSABLE = {
-    "ordering": "an ordering question, which has no option that is right",
-    "fill_in": "a fill-in question without options",
-    "essay": "an open question without options",
-    "matching": "a matching question, which has no option that is right",
-}
+__all__ = ["Outcome", "QuestionFactory"]
 
 
 class Outcome(NamedTuple):
@@ -54,12 +48,15 @@ class QuestionFactory:
 
     Args:
         convention: How the file writes its keys.
+
+    Attributes:
+        made: How many questions were made so far.
     """
 
     def __init__(self, convention: Convention) -> None:
         self._convention = convention
         self._ids = UniqueIds()
-        self._made = 0
+        self.made = 0
 
     def make(self, draft: Draft) -> Outcome:
         """Make a question of a draft, or say why it can't be one."""
@@ -69,13 +66,13 @@ class QuestionFactory:
         problems = [
             RowProblem(
                 origin.row, column, code, message, severity, origin.file, origin.sheet,
-                draft.source_id, self._made,
+                draft.source_id, self.made,
             )
             for column, code, message, severity in attempt.remarks
         ]  # fmt: skip
         if question is not None:
-            self._made += 1
-            unique = self._ids.take(question.id)
+            self.made += 1
+            unique = self._ids.take(question.id, origin.sheet, origin.sheet)
             question = question if unique == question.id else replace(question, id=unique)
         return Outcome(question, problems)
 
@@ -118,15 +115,33 @@ class _Attempt:
         if not draft.stem:
             self._reject("stem", "no_stem", "the stem is empty")
         stated = kind_of(draft.kind)
+        if stated in NEVER_CHOICES:
+            self._reject("kind", stated, f"this is {NEVER_CHOICES[stated]}")
+        held = take_held_key(draft, self.convention)
+        if held is not None and held.reading == "unclear":
+            self._reject(
+                "stem",
+                "unclear_key",
+                f"{held.stem_key.mark.strip()[:40]!r} may be the key, or a part of the stem; put "
+                "the keys in a column of their own (答案), or take the brackets out",
+            )
         stem, options, labels = self._options(stated)
         self._unusable(options)
         several = stated == "multiple" or says_multiple(draft.stem)
-        key = read_key(draft.answer, options, labels, self.convention, several=several)
+        key = self._key(options, labels, several=several)
+        if held is not None:
+            key = beside_held_key(key, held, draft, options, labels, self.convention)
+            stem = draft.stem
+        if stated in DOUBTFUL and not is_plainly_choice(stated, draft, key):
+            code, name = DOUBTFUL[stated]
+            self._reject("kind", code, f"this is {name}, and no key names one of its options")
         if key.code == "no_key":
-            if draft.has_key_field:
+            if draft.has_key_field or "key" in self.convention.stem_keys.values():
                 self._warn("answer", key.code, key.message)
-        elif key.code:
+        elif key.indexes is None:
             self._reject("answer", key.code, key.message)
+        elif key.code:
+            self._warn("answer", key.code, key.message)
         self._misprinted_key(key)
         kind = self._kind(stated, options, key)
         options, labels, answer = self._close_gaps(options, labels, key)
@@ -146,6 +161,23 @@ class _Attempt:
             source_id=draft.source_id,
             origin=draft.origin,
         )
+
+    def _key(self, options: Sequence[str], labels: tuple[str, ...], *, several: bool) -> Key:
+        """The key, which the options' own marks must not contradict."""
+        draft = self.draft
+        if draft.key_is_index:
+            key = read_index(draft.answer, options, self.convention.index_base)
+        else:
+            key = read_key(draft.answer, options, labels, self.convention, several=several)
+        if draft.right is not None and key.indexes is not None:
+            marked = [index for index, right in enumerate(draft.right) if right]
+            if sorted(key.indexes) != marked:
+                message = (
+                    f"the key {str(draft.answer)[:40]!r} names another option than the one that "
+                    "is marked as right"
+                )
+                return Key(None, "ambiguous_answer", message)
+        return key
 
     def _id(self) -> str:
         given = self.draft.source_id
@@ -175,23 +207,27 @@ class _Attempt:
             options.pop()
         labels = draft.labels[: len(options)]
         filled = [option for option in options if option]
-        if stated in ("ordering", "matching"):
-            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
         if len(filled) >= 2:
+            if labels_begin_again(options):
+                message = "the options' labels begin again (A, B … A, B …): these are two questions"
+                self._reject("options", "damaged_options", message)
             stripped, carried = strip_prefixes(options)
             if not carried:
                 stripped = self._misprint(options)
             return draft.stem, stripped, labels or carried
         if len(filled) == 1:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
-        truth = truth_of(draft.answer)
-        if stated == "true_false" or (truth is not None and stated not in ("essay", "fill_in")):
-            texts, names = true_false_options(draft.answer, draft.stem)
+        head, _ = key_and_page_text(draft.answer)
+        given = draft.answer if truth_of(head) is None else head
+        if stated == "true_false" or (truth_of(given) is not None and stated not in DOUBTFUL):
+            texts, names = true_false_options(given, draft.stem)
             return draft.stem, list(texts), names
-        if stated in _UNUSABLE:
-            self._reject("kind", stated, f"this is {_UNUSABLE[stated]}")
-        given = draft.answer
-        if isinstance(given, str) and (len(given) > 1 or given.isdigit()):
+        if stated in DOUBTFUL:
+            code, name = DOUBTFUL[stated]
+            self._reject("kind", code, f"this is {name} without options")
+        if not isinstance(given, str) or is_label_set(given) or is_no_key(given):
+            given = ""
+        if len(given) > 1 or given.isdigit():
             self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError
@@ -234,7 +270,7 @@ class _Attempt:
         chosen = key.indexes or ()
         unsorted = list(chosen) != sorted(chosen)
         if len(chosen) == len(filled) > 2 and (unsorted or asks_order(self.draft.stem)):
-            self._reject("answer", "ordering", f"this is {_UNUSABLE['ordering']}")
+            self._reject("answer", "ordering", f"this is {NEVER_CHOICES['ordering']}")
         pair = len(filled) == 2 and {truth_of(option) for option in filled} == {True, False}
         if stated == "true_false" and len(filled) != 2:
             self._reject(
@@ -312,37 +348,3 @@ class _Attempt:
     def _reject(self, name: str, code: str, message: str) -> None:
         self.remarks.append(_Remark(self._column(name), code, message, "error"))
         raise _RejectError
-
-
-class UniqueIds:
-    """Gives each id back, or with the first free suffix ``#2``, ``#3`` … if it was used before.
-
-    A stream of a million questions must not keep a million strings. What is held of an id is its
-    64-bit hash, in sorted buckets: 8 bytes; and the text of an id that was repeated. If two of a
-    million ids had one hash (a chance of 3 in 100 million), the second would only get a suffix it
-    does not need.
-    """
-
-    def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(_BUCKETS)]
-        self._repeats: Counter[str] = Counter()
-
-    def take(self, wanted: str) -> str:
-        """The id of a question that its source calls ``wanted``."""
-        if self._add(wanted):
-            return wanted
-        number = self._repeats[wanted] + 2
-        while not self._add(f"{wanted}#{number}"):
-            number += 1
-        self._repeats[wanted] = number - 1
-        return f"{wanted}#{number}"
-
-    def _add(self, text: str) -> bool:
-        """Remember an id; whether it is new."""
-        key = hash(text)
-        bucket = self._buckets[key % _BUCKETS]
-        index = bisect_left(bucket, key)
-        if index < len(bucket) and bucket[index] == key:
-            return False
-        bucket.insert(index, key)
-        return True

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from zhmcq.errors import ReadError
 from zhmcq.reading._drafts.draft import Draft
+from zhmcq.reading._drafts.key_text import key_and_page_text
+from zhmcq.reading._drafts.stem_keys import StemKeys, StemKeyTally
 from zhmcq.zh._fold import normal_text, tidy
 
-__all__ = ["Convention", "KeyTally", "convention_of", "last_filled"]
+__all__ = ["Convention", "KeyTally", "convention_of", "index_numbers", "last_filled"]
 
 Style = Literal["label", "text", "unknown"]
 
@@ -31,12 +33,16 @@ class Convention:
         labels: How labels are written: ``"number"``, ``"letter"``, or ``""`` where the file does
             not show it.
         joined: Whether the keys prove that ``134`` is three labels.
+        stem_keys: Whether the brackets inside stems are keys, by where they are.
+        index_base: The number of the first option in fields that are named as indexes.
     """
 
     base: int = 1
     style: Style = "unknown"
     labels: str = ""
     joined: bool = False
+    stem_keys: StemKeys = field(default_factory=dict)
+    index_base: int = 0
 
 
 def last_filled(options: Sequence[str]) -> int:
@@ -58,15 +64,31 @@ class KeyTally:
     long_sets: int = 0
     other_numbers: int = 0
     numbered_from: set[str] | None = None
+    stem_keys: StemKeyTally = field(default_factory=StemKeyTally)
+    index_zero: int = 0
+    index_highest: int = 0
+    index_named: int = 0
 
     def see(self, draft: Draft) -> None:
         """Count the keys of one draft."""
+        self.stem_keys.see(draft)
         answer = draft.answer
         if last_filled(draft.options) < 2:
             return
+        if draft.key_is_index:
+            self._see_indexes(draft)
+            return
         for value in answer if isinstance(answer, list | tuple) else (answer,):
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                self._see_key(value, draft)
+                head, _ = key_and_page_text(value)
+                self._see_key(head or value, draft)
+
+    def _see_indexes(self, draft: Draft) -> None:
+        count = last_filled(draft.options)
+        for number in index_numbers(draft.answer):
+            self.index_zero += number == 0
+            self.index_highest += number == count
+        self.index_named += draft.labels[:1] in (("1",), ("一",))
 
     def _see_key(self, value: float | str, draft: Draft) -> None:
         text = f"{value:g}" if isinstance(value, float) else tidy(str(value))
@@ -131,9 +153,30 @@ class KeyTally:
             ReadError: If there are numbers that may count from 0 or from 1.
         """
         letters = "letter" if self.letters else ""
-        labels = "number" if self.numbers > self.letters else letters
+        labels = "number" if self.numbers > self.letters else letters or self.stem_keys.labels()
         base = self.base(where) if answer_base is None else answer_base
-        return Convention(base, self.style, labels, self.joined)
+        index_base = self.index_base(where) if answer_base is None else answer_base
+        return Convention(
+            base, self.style, labels, self.joined, self.stem_keys.readings(), index_base
+        )
+
+    def index_base(self, where: str) -> int:
+        """The number of the first option in fields named as indexes (answerIndex).
+
+        The name says 0. The number of the last option proves 1, if no 0 occurs. Options that are
+        numbered from 1 themselves leave it open.
+        """
+        if self.index_zero:
+            return 0
+        if self.index_highest:
+            return 1
+        if self.index_named:
+            raise ReadError(
+                f"{where}: the keys are in a field that is named as an index, which counts from 0, "
+                "but the options are numbered from 1, and neither 0 nor the number of the last "
+                "option occurs; say which: answer_base=1 (the first option is 1) or answer_base=0"
+            )
+        return 0
 
     def base(self, where: str) -> int:
         """The number of the first option, where the data or the headers prove it."""
@@ -146,6 +189,12 @@ class KeyTally:
             "occurs among them, so they may count from 0 or from 1; say which: answer_base=1 "
             "(the first option is 1) or answer_base=0"
         )
+
+
+def index_numbers(answer: Any) -> list[int]:
+    """The numbers of a key in a field that is named as an index."""
+    values = answer if isinstance(answer, list | tuple) else [answer]
+    return [int(float(value)) for value in values]
 
 
 def _number(answer: Any) -> int | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zhmcq.reading._convention import Convention, last_filled
+from zhmcq.reading._convention import Convention, index_numbers, last_filled
+from zhmcq.reading._drafts.key_text import key_and_page_text, plain_key
 from zhmcq.zh._fold import fold_texts, normal_text, tidy
 from zhmcq.zh._labels import (
     ALPHABETS,
@@ -19,7 +20,7 @@ from zhmcq.zh._labels import (
 )
 from zhmcq.zh._truth import is_negative, is_no_key, truth_of
 
-__all__ = ["Key", "read_key"]
+__all__ = ["Key", "read_index", "read_key"]
 
 _ENCLOSED = re.compile(ENCLOSED)
 _INTRODUCTION = re.compile(
@@ -42,6 +43,8 @@ _WITH_TEXT = re.compile(
 _SEPARATOR = re.compile(r"\s*(?:[;,、/|&+，；]|\band\b|[和與与及])\s*|\s+|(?<=[)\]])(?=[(\[])")
 _TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]"))
 _WORDS = tuple("".join(a.characters for a in ALPHABETS if a.are_words))
+# What is copied along with a key is a few lines.
+_PAGE_LINES = 50
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -51,7 +54,8 @@ class Key:
 
     Attributes:
         indexes: 0-based, in the order written; None where there is no key or it is unreadable.
-        code: ``""``, ``"no_key"`` (a warning), or the code of an error.
+        code: ``""``, a warning (``"no_key"``, or ``"key_with_text"`` where there are indexes), or
+            the code of an error.
         message: What was expected and found, for the code.
     """
 
@@ -141,7 +145,55 @@ def read_key(
             return Key((matching[0],))
     if isinstance(answer, bool):
         return _unreadable(answer, known)
-    return _read_text(_written(answer), known, convention, several=several)
+    key = _read_text(_written(answer), known, convention, several=several)
+    if key.indexes is None and key.code != "ambiguous_answer":
+        head, rest = key_and_page_text(answer)
+        if head:
+            return _with_page_text(head, rest, options, labels, convention, several=several) or key
+    return key
+
+
+def _with_page_text(
+    head: str,
+    rest: str,
+    options: Sequence[str],
+    labels: Sequence[str],
+    convention: Convention,
+    *,
+    several: bool,
+) -> Key | None:
+    """The key before text of its page; ``None`` where a line of that is another key."""
+    key = read_key(head, options, labels, convention, several=several)
+    if key.indexes is None:
+        return key if key.code == "answer_out_of_range" else None
+    known = _Options(options, labels, convention.base)
+    for line in rest.split("\n")[:_PAGE_LINES]:
+        other = known.by_text(line)
+        if plain_key(line):
+            other = read_key(line, options, labels, convention, several=several).indexes or ()
+        if other and set(other) != set(key.indexes):
+            return None
+    return Key(key.indexes, "key_with_text", f"other text follows the key: {rest[:40]!r}")
+
+
+def read_index(answer: Any, options: Sequence[str], base: int) -> Key:
+    """Read a key from a field that is named as an index: a number, or several.
+
+    Args:
+        answer: The number or numbers, as numbers or digits.
+        options: The options, ``""`` where one is empty.
+        base: The number of the first option.
+    """
+    indexes = [number - base for number in index_numbers(answer)]
+    if all(0 <= index < last_filled(options) for index in indexes):
+        return _several(indexes, answer)
+    if indexes == [-1 - base]:
+        return _no_key(answer)
+    message = (
+        f"the index {str(answer)[:40]!r} names none of the {last_filled(options)} options, if the "
+        f"first is {base}"
+    )
+    return Key(None, "answer_out_of_range", message)
 
 
 def _written(answer: Any) -> str:
@@ -174,8 +226,8 @@ def _read_text(text: str, known: _Options, convention: Convention, *, several: b
     # Nor does a letter in a file that writes its labels as numbers, or the other way round.
     kind = "number" if re.search(r"\d", text) else "letter"
     usual = convention.labels in ("", kind) and text.strip()[:1] not in _WORDS
-    # 12 and 1,2 are two labels only where they are the text of no option.
-    usual &= not (kind == "number" and len(by_label or ()) > 1)
+    # 12, 1,2 and AB (a blood group) are two labels only where they are the text of no option.
+    usual &= len(by_label or ()) < 2
     if by_label and convention.style == "label" and usual:
         return Key(by_label)
     by_text = known.by_text(text)
@@ -222,6 +274,7 @@ def _read_list(
         chosen = tuple(i for i, right in enumerate(answer) if right)
         return Key(chosen) if chosen else Key(None, "no_key", "no option is marked as right")
     indexes: list[int] = []
+    message = ""
     for value in answer:
         if isinstance(value, list | tuple | Mapping | bool) or value is None:
             return _unreadable(answer, known)
@@ -232,7 +285,11 @@ def _read_list(
         if key.indexes is None:
             return key
         indexes += key.indexes
-    return _several(indexes, answer)
+        message = message or key.message
+    several_keys = _several(indexes, answer)
+    if message and several_keys.indexes is not None:
+        return Key(several_keys.indexes, "key_with_text", message)
+    return several_keys
 
 
 def _several(indexes: Sequence[int], answer: Any) -> Key:

@@ -7,12 +7,18 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from zhmcq._files import atomic_write, refuse_inputs
+from zhmcq._files import atomic_write, path_to_write, refuse_inputs
 from zhmcq.errors import OutputError, QuestionError, ReadError
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
+from zhmcq.questions import (
+    Origin,
+    Question,
+    QuestionBank,
+    RowProblem,
+    SourceTable,
+    require_bank,
+)
 from zhmcq.reading._formats import Contents, JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import repeated_message, repeated_names
 
@@ -53,9 +59,10 @@ def save_bank(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
 
     Raises:
         OutputExistsError: If the bank was read from that file.
-        OutputError: If the suffix is another one, or the file can't be written.
+        OutputError: If the suffix is another one, the file can't be written, or there is no bank.
     """
-    suffix = Path(path).suffix.lower()
+    require_bank(bank, "save_bank", OutputError)
+    suffix = path_to_write(path).suffix.lower()
     if suffix not in (".json", ".jsonl"):
         raise OutputError(f"cannot save a bank as {path}: expected a name in .json or .jsonl")
     refuse_inputs(path, bank.files)
@@ -92,6 +99,7 @@ def _head(bank: QuestionBank) -> dict[str, Any]:
         "version": VERSION,
         "columns": bank.columns,
         "headers": list(bank.table.headers),
+        "header_rows": [_origin_to_record(origin) for origin in bank.table.header_rows],
     }
 
 
@@ -217,12 +225,9 @@ def _bank_from_lines(lines: Iterable[Any], where: str) -> QuestionBank:
                 rows[_origin(line["row"]["origin"])] = line["row"]["cells"]
             else:
                 questions.append(question_from_record(line))
-        return QuestionBank(
-            questions,
-            problems,
-            head.get("columns"),
-            SourceTable(tuple(head.get("headers", ())), rows),
-        )
+        header_rows = tuple(map(_origin, head.get("header_rows", ())))
+        table = SourceTable(tuple(head.get("headers", ())), rows, header_rows)
+        return QuestionBank(questions, problems, head.get("columns"), table)
     except (TypeError, KeyError, ValueError, AttributeError, QuestionError) as error:
         raise ReadError(
             f"{where}: expected a saved bank, but its part {number} is damaged "

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zhmcq._files import atomic_write, refuse_inputs
+from zhmcq._files import atomic_write, path_to_write, refuse_inputs
 from zhmcq.errors import OutputError
-from zhmcq.questions import QuestionBank, RowProblem
+from zhmcq.questions import QuestionBank, RowProblem, require_bank
 from zhmcq.reading._formats.table import MAX_COLUMNS
 from zhmcq.reports._copies import copied_workbook, save_workbook
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
-from zhmcq.zh._fold import fold_name
+from zhmcq.zh._fold import fold_name, normal_text
 
 __all__ = ["write_problems"]
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 COLOURS = {"error": "FFC7CE", "warning": "FFEB9C"}
 _HEADER_ROWS = 40
+# So many rows, and so much of each cell, say whether a workbook is the one that was read.
+_COMPARED = 200
+_PART = 50
 _LONGEST = 2000
 _LIST_HEADERS = ("row", "id", "field", "severity", "code", "message")
 _LIST_WIDTHS = (8, 20, 20, 10, 24, 100)
@@ -38,8 +42,9 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
 
     Cells with an error are red, with a warning yellow, and a comment says what is wrong. An xlsx
     workbook is copied with its formats and formulas, unless it is larger than openpyxl can change
-    in memory; of another table, the rows read are written. Records of json have no cells: a list of
-    the problems is written, with the line or number of each record.
+    in memory, or holds other rows by now; of another table, and of what was no file, the rows read
+    are written. Records of json have no cells: a list of the problems is written, with the line or
+    number of each record.
 
     Args:
         bank: A bank that was read from one file.
@@ -47,9 +52,11 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
 
     Raises:
         OutputExistsError: If the bank was read from that file.
-        OutputError: If there are problems of several files, or the file can't be written.
+        OutputError: If there are problems of several files, the file can't be written, or there is
+            no bank.
     """
-    if Path(path).suffix.lower() != ".xlsx":
+    require_bank(bank, "write_problems", OutputError)
+    if path_to_write(path).suffix.lower() != ".xlsx":
         raise OutputError(f"cannot write {path}: expected a name in .xlsx")
     refuse_inputs(path, bank.files)
     files = sorted({problem.file for problem in bank.problems})
@@ -61,7 +68,11 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     source = files[0] if files else None
     book = copied_workbook(Path(source)) if source else None
     by_sheet = _by_sheet(bank.problems)
-    if book is not None and by_sheet.keys() <= {"", *book.sheetnames}:
+    if (
+        book is not None
+        and by_sheet.keys() <= {"", *book.sheetnames}
+        and _agrees(book, bank, source)
+    ):
         for name, problems in by_sheet.items():
             _mark(book[name] if name else book.worksheets[0], problems, None)
     elif bank.table.rows:
@@ -70,6 +81,35 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
         book = _listed(bank.problems)
     with atomic_write(path) as temporary:
         save_workbook(book, temporary)
+
+
+def _agrees(book: Any, bank: QuestionBank, source: str | None) -> bool:
+    """Whether a workbook holds the rows that were read: the first ones, most of them.
+
+    An upload may have the name of another workbook that lies here, and a file may have changed.
+    """
+    by_sheet: dict[str, dict[int, set[str]]] = {}
+    rows_of_file = (item for item in bank.table.rows.items() if item[0].file == source)
+    for origin, cells in itertools.islice(rows_of_file, _COMPARED):
+        if texts := _beginnings(cells.values()):
+            by_sheet.setdefault(origin.sheet, {})[origin.row] = texts
+    compared = sum(map(len, by_sheet.values()))
+    same = 0
+    for name, rows in by_sheet.items():
+        sheet = book[name] if name in book.sheetnames else book.worksheets[0]
+        cells_of_rows = sheet.iter_rows(
+            values_only=True, max_row=max(rows), max_col=min(MAX_COLUMNS, sheet.max_column)
+        )
+        for number, values in enumerate(cells_of_rows, 1):
+            if number in rows:
+                shared = rows[number] & _beginnings(values)
+                same += 2 * len(shared) > len(rows[number])
+    return same * 2 >= compared
+
+
+def _beginnings(values: Iterable[Any]) -> set[str]:
+    texts = (value.strip()[:_PART] for value in values if isinstance(value, str))
+    return {text for value in texts if (text := normal_text(value))}
 
 
 def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[str]) -> Any:

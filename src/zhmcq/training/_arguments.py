@@ -1,19 +1,28 @@
-"""TrainingSettings as transformers' TrainingArguments."""
+"""What LoraTrainer is given: its settings as transformers has them, its questions as questions."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
+import numbers
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zhmcq._refused_fields import REFUSED
-from zhmcq.errors import SettingsError
+from zhmcq.dataset import Splits
+from zhmcq.errors import ReadError, SettingsError
+from zhmcq.questions import Question, QuestionBank
+from zhmcq.reading import BankSource, read_bank
+from zhmcq.reading._sources import SourceError
 from zhmcq.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["training_arguments"]
+__all__ = ["training_arguments", "training_questions"]
+
+logger = logging.getLogger(__name__)
 
 # Fields that transformers never sees.
 OWN_FIELDS = {
@@ -86,6 +95,50 @@ def training_arguments(
     arguments._n_gpu = min(arguments.n_gpu, 1)
     _refuse_other_device(arguments.device, device)
     return arguments
+
+
+def training_questions(
+    train: BankSource, valid: BankSource | None
+) -> tuple[Sequence[Question], Sequence[Question]]:
+    """The questions to train on and those of validation, read where they are something else.
+
+    Args:
+        train: What ``LoraTrainer.train`` was given.
+        valid: Likewise; ``None`` for none.
+
+    Raises:
+        ReadError: If they cannot be read, or are of another type.
+    """
+    if isinstance(valid, numbers.Real):
+        raise ReadError(
+            f"valid={valid!r}: expected validation questions, found a number: draw them with "
+            "splits = DatasetBuilder(valid_fraction=0.1).split(bank) and give splits.train and "
+            "splits.valid"
+        )
+    if isinstance(train, Splits):
+        raise ReadError(
+            "train: expected training questions, found Splits: give splits.train and splits.valid"
+        )
+    return _questions(train, "train"), () if valid is None else _questions(valid, "valid")
+
+
+def _questions(source: BankSource, argument: str) -> Sequence[Question]:
+    if isinstance(source, QuestionBank):
+        return source
+    # Of one's own questions some may be there twice, to be seen more often.
+    if isinstance(source, list | tuple) and all(isinstance(item, Question) for item in source):
+        return source
+    try:
+        bank = read_bank(source)
+    except SourceError as error:
+        raise ReadError(f"{argument}: {error}") from error
+    errors = sum(problem.severity == "error" for problem in bank.problems)
+    level = logging.WARNING if errors else logging.INFO
+    logger.log(
+        level, "%s: %d questions, %d rows left out%s", argument, len(bank), errors,
+        "; read_bank(…).problems says why" if errors else "",
+    )  # fmt: skip
+    return bank
 
 
 def _refuse_other_device(chosen: torch.device, name: str | None) -> None:

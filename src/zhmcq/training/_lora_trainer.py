@@ -26,9 +26,10 @@ from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
-from zhmcq.questions import Question, QuestionBank
+from zhmcq.questions import Question
+from zhmcq.reading import BankSource
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
-from zhmcq.training._arguments import training_arguments
+from zhmcq.training._arguments import training_arguments, training_questions
 from zhmcq.training._best import BestAdapter
 from zhmcq.training._lora import (
     attach_adapter,
@@ -118,26 +119,26 @@ class LoraTrainer:
         lora_config(self.lora)
         self._chosen_device = training_arguments(self.training, "unused", device=device).device
 
-    def preflight(
-        self, train: Sequence[Question], valid: Sequence[Question] = ()
-    ) -> PreflightReport:
+    def preflight(self, train: BankSource, valid: BankSource | None = None) -> PreflightReport:
         """Check what training would teach and take, without loading the model's weights.
 
         Args:
-            train: Training questions with keys.
-            valid: Validation questions with keys.
+            train: Training questions with keys, as for :meth:`train`.
+            valid: Validation questions with keys, likewise.
 
         Returns:
             The report; ``print`` shows it. Its memory is that of a full-precision base model, in
             the first dtype that would be tried on the device.
 
         Raises:
+            ReadError: If the questions cannot be read, or are none.
             ModelError: If the tokenizer or the model's configuration cannot be loaded.
             SettingsError: If ``max_length`` is more than the model has positions for.
         """
+        train_questions, valid_questions = training_questions(train, valid)
         self._refuse_beyond_positions()
         encoder = self._encoder(load_tokenizer(self.source))
-        training, validation = self._checked(encoder, train, valid)
+        training, validation = self._checked(encoder, train_questions, valid_questions)
         report = preflight_report(training, validation, encoder.codec)
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
@@ -150,8 +151,8 @@ class LoraTrainer:
 
     def train(
         self,
-        train: Sequence[Question],
-        valid: Sequence[Question] | None = None,
+        train: BankSource,
+        valid: BankSource | None = None,
         output_dir: str | Path = "lora_finetuned_model",
         *,
         overwrite: bool = False,
@@ -160,9 +161,12 @@ class LoraTrainer:
         """Train, and save the adapter that answers the validation questions best.
 
         Args:
-            train: Training questions with keys.
-            valid: Validation questions with keys, best of other passages. Without them the last
-                adapter is saved.
+            train: Training questions with keys: a bank, questions, or what
+                :func:`zhmcq.reading.read_bank` reads them from (the path of a file, an open binary
+                file, a ``pandas.DataFrame``, a ``datasets.Dataset``, records as dictionaries, or a
+                list of several).
+            valid: Validation questions with keys, likewise, best of other passages. Without them
+                the last adapter is saved.
             output_dir: Where the adapter, its tokenizer and manifest go; checkpoints are in
                 its subfolder ``checkpoints/``.
             overwrite: Whether an earlier run in ``output_dir`` is removed.
@@ -173,6 +177,7 @@ class LoraTrainer:
             What the run came to; the adapter itself is in ``output_dir``.
 
         Raises:
+            ReadError: If the questions cannot be read, or are none.
             SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
@@ -191,16 +196,15 @@ class LoraTrainer:
 
         Trainings in several threads take turns, since they draw from one random state.
         """
+        folder = RunFolder(output_dir, overwrite=overwrite, resume=resume)
+        questions = training_questions(train, valid)
         with one_training_at_a_time():
-            return self._train(
-                train, valid, RunFolder(output_dir, overwrite=overwrite, resume=resume)
-            )
+            return self._train(*questions, folder)
 
     @enough_memory(TrainingError, "training", LESS_MEMORY)
     def _train(
-        self, train: Sequence[Question], valid: Sequence[Question] | None, folder: RunFolder
+        self, train: Sequence[Question], validation: Sequence[Question], folder: RunFolder
     ) -> TrainingResult:
-        validation = valid if valid is not None else QuestionBank([])
         # Made first: under a launcher it joins the processes and gives each its device.
         arguments = training_arguments(
             self.training,

@@ -6,31 +6,79 @@ import re
 
 from zhmcq.zh._fold import fold_name, normal_text
 
-__all__ = ["asks_order", "kind_of", "says_multiple"]
+__all__ = ["CHOICE_KINDS", "asks_order", "kind_of", "says_multiple"]
 
-# In this order: "多选题" and "不定项选择题" hold "选择题", "判断说明题" is an essay.
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("ordering", re.compile(r"排序|排列题|ordering|ranking|sequenc|重组")),
+#: Kinds that are questions of choice.
+CHOICE_KINDS = ("single", "multiple", "true_false")
+
+# A word that says choice is one whatever else it says: 翻譯選擇題, 配對選擇題, 填空選擇.
+_CHOICE = re.compile(r"(?<!非)选择|multiplechoice|singlechoice|^mcq?$")
+# Spelled as fold_name() leaves them, in this order: 排序填空 asks for an order.
+# Words that also name subjects (碱基配对, pattern matching) must be the whole name, or bear 题.
+_NO_CHOICE: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
-        "essay",
+        "ordering",
         re.compile(
-            r"简答|问答|论述|申论|作文|写作|计算题|名词解释|翻译|解答题|证明题|实作|essay|shortanswer|open(?:ended)?$|freeresponse"
+            r"排序题|^排序(?:填空)?$|排列题|重组题|^重组$|句子重组|重组句|句子重整|"
+            r"^(?:re|sentence|word)?order(?:ing)?(?:question|item|task)?s?$|"
+            r"^rank(?:ing|order)?(?:question)?$|^sequenc(?:e|ing)(?:question|item|task)?s?$|"
+            r"^(?:re)?arrang(?:e|ing|ement)"
         ),
     ),
     (
+        "matching",
+        re.compile(
+            r"配对题|^配对|配合题|匹配题|^匹配$|连线题|^连线$|连连看|拖曳|拖拽|拖放|拖拉|归类题|分类题|"
+            r"^match(?:ing)?(?:question|item|pair|task|exercise)?s?$|^drag|anddrop|dropzone|"
+            r"^categori[sz]ation$|^pairs?$"
+        ),
+    ),
+    (
+        "essay",
+        re.compile(
+            r"非选|简答|简述|论述|申论|作文题|^作文|写作题|^写作$|说明题|手写题|essay|shortanswer|"
+            r"shorttext|longanswer|longtext|openended|^open$|openquestion|freeresponse|freetext|"
+            r"constructedresponse"
+        ),
+    ),
+    ("hotspot", re.compile(r"热点题|热区题|热点图|图片点选|图上点选|^hotspot|^hottext|markpoint")),
+    (
+        "upload",
+        re.compile(
+            r"上传|档案题|文件题|录音题|口说题|口语题|upload|fileresponse|^file$|oralresponse|"
+            r"^(?:audio|voice)?recording$"
+        ),
+    ),
+    (
+        "survey",
+        re.compile(
+            r"问卷题|^问卷(?:调查)?$|量表题|^(?:李克特)?量表$|意见调查|投票题|"
+            r"^survey(?:question|item)?s?$|likert|^poll$|^rating$|ratingscale"
+        ),
+    ),
+    ("numerical", re.compile(r"数值题|数字题|整数题|numerical|^numeric$|^number$|^calculated$")),
+    ("cloze", re.compile(r"克漏|完形|完型|cloze")),
+    ("fill_in", re.compile(r"填空|填充|填答|fillin|blank|^gapfill")),
+    (
+        "open",
+        re.compile(r"计算题|问答|名词解释|辨析题|翻译|解答题|证明题|实作|应用题|^open|translation"),
+    ),
+)
+_CHOICES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
         "multiple",
         re.compile(
-            r"多选|复选|多项|多重选|不定项|不定选|multi(?:ple)?(?:select|answer|response|correct)|multi$|checkbox|^multiple$"
+            r"多选|复选|多项|多重选|不定项|不定选|multi(?:ple)?(?:select|answer|response|correct)|"
+            r"multi$|checkbox|^multiple$"
         ),
     ),
     (
         "true_false",
         re.compile(
-            r"是非|判断|对错|正误|真伪|truefalse|trueorfalse|truth|boolean|yesno|^tf$|^judge?ment$|^judge$"
+            r"是非|判断|对错|正误|真伪|truefalse|trueorfalse|truth|boolean|yesno|^tf$|^judge?ment$|"
+            r"^judge$"
         ),
     ),
-    ("fill_in", re.compile(r"填空|填充|克漏字|完形|fillin|blank|cloze")),
-    ("matching", re.compile(r"配对|配合题|连线|matching")),
     ("single", re.compile(r"单选|单一|单项|singlechoice|single|^mcq$|^radio$|onecorrect")),
 )
 _MULTIPLE_HINT = re.compile(
@@ -47,11 +95,16 @@ _ORDER_HINT = re.compile(
 def kind_of(word: str) -> str:
     """What the source's word for a kind says, ``""`` where it says nothing of use.
 
-    One of ``single``, ``multiple``, ``true_false``, ``ordering``, ``fill_in``, ``matching``,
-    ``essay``.
+    ``single``, ``multiple`` and ``true_false`` are choices. ``ordering``, ``matching``, ``essay``,
+    ``hotspot``, ``upload`` and ``survey`` never are. ``fill_in``, ``cloze``, ``numerical`` and
+    ``open`` (計算題, 翻譯) are where the item has options of its own and a key that names one.
     """
     name = fold_name(word)
-    return next((kind for kind, pattern in _KINDS if pattern.search(name)), "")
+    if not _CHOICE.search(name):
+        kind = next((kind for kind, pattern in _NO_CHOICE if pattern.search(name)), "")
+        if kind:
+            return kind
+    return next((kind for kind, pattern in _CHOICES if pattern.search(name)), "")
 
 
 def says_multiple(stem: str) -> bool:

@@ -12,6 +12,7 @@ __all__ = [
     "TRUE_WORDS",
     "is_negative",
     "is_no_key",
+    "is_open_key",
     "true_false_options",
     "truth_of",
 ]
@@ -61,9 +62,13 @@ _SHORT_WORDS = "是对對"  # which are labels and options' texts at once
 _NO_KEY_WORDS = """
     送分 一律给分 一律送分 均给分 全部给分 全给分 皆给分 都给分 本题送分 送分题 不计分 不予计分
     本题给分 给分 无 无解 无答案 无正解 无标准答案 暂无 暂无答案 略 未知 未定 待定 皆可 开放 缺 空
+    答案略 见解析 详见解析 见详解 见答案 参见解析
     none null nan na nil nokey noanswer tbd unknown
 """
 _NO_KEY = frozenset(_NO_KEY_WORDS.split())
+# What stands for a key where the answer is a text, which is elsewhere or anybody's own.
+_OPEN_KEY_WORDS = "略 答案略 见解析 详见解析 见详解 参见解析 开放 无标准答案"
+_OPEN_KEYS = frozenset(_OPEN_KEY_WORDS.split())
 _NEGATIVE = re.compile(r"[(\[]?[-−–—]\s?\d+(?:\.0+)?[)\]]?")
 _SIMPLIFIED_ONLY = re.compile(
     r"[们这说对错误题选择项国会时问东义见长门实发现点过还进么头给认识让应该]"
@@ -93,6 +98,11 @@ def is_no_key(answer: Any) -> bool:
     return (not fold_name(text) and truth_of(text) is None and not text.strip("-—–_*?/\\.")) or (
         fold_name(text) in _NO_KEY
     )
+
+
+def is_open_key(answer: Any) -> bool:
+    """Whether a key says that the answer is a text that is not given (略, 見解析)."""
+    return isinstance(answer, str) and fold_name(answer) in _OPEN_KEYS
 
 
 def is_negative(answer: Any) -> bool:

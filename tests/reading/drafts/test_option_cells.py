@@ -9,7 +9,7 @@ import pytest
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.option_cells import is_image_only, strip_prefixes
+from zhmcq.reading._drafts.option_cells import is_image_only, labels_begin_again, strip_prefixes
 
 
 def kinds(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
@@ -26,6 +26,8 @@ def kinds(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
         (["①甲", "②乙"], ["甲", "乙"]),
         (["甲、一", "乙、二"], ["一", "二"]),
         (["A.1.5", "B.2.5"], ["1.5", "2.5"]),
+        (["(A)-5", "(B)-6"], ["-5", "-6"]),
+        (["A. B", "B. A", "C. O", "D. AB"], ["B", "A", "O", "AB"]),
     ],
 )
 def test_label_prefixes_of_all_options_are_stripped(
@@ -46,7 +48,13 @@ def test_label_prefixes_of_all_options_are_stripped(
         ["B. 甲", "A. 乙"],
         ["A", "B"],
         ["A.", "B."],
-        ["(1)(2)", "(2)(3)"][::-1],
+        ["(1)(2)", "(2)(3)"],
+        ["（1）（3）", "（2）（4）", "（1）（4）", "（2）（3）"],
+        ["A、B", "B、C", "C、D", "D、A"],
+        ["甲、乙", "乙、丙", "丙、丁"],
+        ["A:B", "B:C"],
+        ["(A)→(B)", "(B)→(A)"],
+        ["(A)＋(B)", "(B)與(C)"],
     ],
 )
 def test_options_that_only_look_labelled_survive(options: list[str]) -> None:
@@ -57,3 +65,20 @@ def test_options_that_are_pictures_are_reported(write_xlsx: WriteXlsx) -> None:
     bank = kinds(write_xlsx, [None, "哪張圖？", "[圖1]", "![](b.png)", "c.jpg", "A"])
     assert [problem.code for problem in bank.problems] == ["image_options"]
     assert not is_image_only("圖書館")
+
+
+@pytest.mark.parametrize(
+    ("options", "again"),
+    [
+        (["A.甲", "B.乙", "A.丙", "B.丁"], True),
+        (["(1)甲", "(2)乙", "(1)丙", "(2)丁", "(3)戊"], True),
+        (["A.甲", "B.乙", "C.丙", "C.丁"], False),
+        (["A.甲", "A.乙", "B.丙", "C.丁"], False),
+        (["①②", "②③", "①③", "②④"], False),
+        (["（1）（3）", "（2）（4）", "（1）（4）", "（2）（3）"], False),
+        (["A、B", "B、C", "A、C", "B、D"], False),
+        (["甲、乙", "乙、丙", "甲、丁", "乙、丁"], False),
+    ],
+)
+def test_labels_of_options_may_begin_again(options: list[str], again: bool) -> None:
+    assert labels_begin_again(options) is again

@@ -28,6 +28,7 @@ def test_the_same_as_above_takes_the_passage_above(write_xlsx: WriteXlsx) -> Non
     assert [(p.row, p.code) for p in bank.problems] == [
         (3, "same_as_above"),
         (4, "same_as_above"),
+        (5, "empty_passage"),
         (6, "same_as_nothing"),
     ]
 
@@ -52,6 +53,61 @@ def test_a_line_with_more_cells_than_headers_is_reported(tmp_path: Path) -> None
     assert codes(bank) == ["extra_cells"]
 
 
-def test_the_rule_under_a_header_is_no_row(tmp_path: Path) -> None:
+def test_the_rule_under_a_header_is_said_to_be_skipped(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目|A|B|答案\n---|:--|---|---\n甲？|一|二|B\n")
-    assert (len(bank), bank.problems) == (1, [])
+    assert (len(bank), [(p.row, p.code) for p in bank.problems]) == (1, [(2, "skipped_row")])
+
+
+def test_a_passage_is_carried_where_the_group_says_so_and_else_missed(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題組,shared_stem,題目,A,B,答案\ng1,春天來了。,一？,甲,乙,A\ng1,,二？,甲,乙,B\n"
+        "g2,,三？,甲,乙,A\ng3,夏天來了。,四？,甲,乙,A\n,,五？,甲,乙,A\n",
+    )
+    assert [q.passage for q in bank] == ["春天來了。", "春天來了。", "", "夏天來了。", ""]
+    assert [(p.row, p.column, p.code, p.severity) for p in bank.problems] == [
+        (3, "shared_stem", "passage_carried", "warning"),
+        (4, "shared_stem", "empty_passage", "warning"),
+        (6, "shared_stem", "empty_passage", "warning"),
+    ]
+
+
+def test_a_missing_passage_is_no_matter_where_no_row_above_has_one(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "文章,題目,A,B,答案\n,一？,甲,乙,A\n短文。,二？,甲,乙,B\n")
+    assert ([q.passage for q in bank], bank.problems) == (["", "短文。"], [])
+
+
+def test_a_corrected_key_replaces_the_first_one(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題目,A,B,答案,更正答案\n一？,甲,乙,A,\n二？,甲,乙,A,B\n三？,甲,乙,A,無\n四？,甲,乙,A,一律給分\n",
+    )
+    assert [q.answer_label for q in bank] == ["A", "B", "A", ""]
+    final = read_csv(tmp_path, "題目,A,B,正確答案,更正答案,最終答案\n一？,甲,乙,A,,B\n")
+    assert final[0].answer_label == "B"
+
+
+def test_whether_there_is_a_group_names_none(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題組,題組編號,文章,題目,A,B,答案\nTrue,g1,春天。,一？,甲,乙,A\nTrue,g1,,二？,甲,乙,A\n"
+        "否,,,三？,甲,乙,A\nF,,,四？,甲,乙,A\n",
+    )
+    assert [(q.group, q.passage) for q in bank] == [
+        ("g1", "春天。"), ("g1", "春天。"), ("", ""), ("F", ""),
+    ]  # fmt: skip
+
+
+def test_columns_of_options_that_begin_again_are_two_questions(tmp_path: Path) -> None:
+    head = "題目,A,B,C,A,B,C,D,答案\n"
+    bank = read_csv(tmp_path, f"{head}一？,甲,乙,丙,丁,戊,己,庚,A\n二？,甲,乙,丙,,,,,A\n")
+    assert [(q.stem, q.options) for q in bank] == [("二？", ("甲", "乙", "丙"))]
+    assert codes(bank) == ["damaged_options"]
+    shares = read_csv(tmp_path, "題目,選項A,選項B,答案,A,B\n一？,甲,乙,A,80%,20%\n")
+    assert [q.options for q in shares] == [("甲", "乙")]
+
+
+def test_a_picture_inside_a_cell_of_wps_is_reported(tmp_path: Path) -> None:
+    stem = '"=DISPIMG(""ID_7F"",1)"'
+    bank = read_csv(tmp_path, f"文章,題目,A,B,答案\n某文。,{stem},甲,乙,A\n無,二？,甲,乙,B\n")
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [(2, "題目", "picture")]

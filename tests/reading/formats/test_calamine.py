@@ -65,8 +65,9 @@ def test_an_ods_workbook_is_read_sheet_by_sheet(tmp_path: Path) -> None:
     ]
     assert [q.origin.row for q in bank if q.origin] == [3, 4, 2]
     assert [(p.sheet, p.row, p.code) for p in bank.problems] == [
-        ("說明", 0, "sheet_not_read"),
+        ("甲", 1, "skipped_row"),
         ("甲", 4, "display_unknown"),
+        ("說明", 0, "sheet_not_read"),
     ]
 
 

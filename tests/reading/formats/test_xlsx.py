@@ -43,13 +43,14 @@ def test_pictures_in_place_of_options_are_reported_as_such(tmp_path: Path) -> No
     assert [q.stem for q in bank] == ["甲？"]
     problems = [(p.row, p.column, p.code) for p in bank.problems]
     assert problems == [
+        (2, "A", "picture"),
         (3, "A", "image_options"),
         (3, "B", "image_options"),
         (4, "A", "no_options"),
     ]
 
 
-def test_a_picture_over_a_merged_passage_hides_nothing(tmp_path: Path) -> None:
+def test_a_picture_over_a_merged_passage_is_reported_with_all_its_rows(tmp_path: Path) -> None:
     import xlsxwriter
 
     path = tmp_path / "bank.xlsx"
@@ -62,7 +63,54 @@ def test_a_picture_over_a_merged_passage_hides_nothing(tmp_path: Path) -> None:
     sheet.insert_image("A3", "a.png", {"image_data": BytesIO(PNG)})
     book.close()
     bank = read_bank(path)
-    assert (codes(bank), [q.passage for q in bank]) == ([], ["某文章。"] * 3)
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [
+        (2, "文章", "picture"),
+        (3, "文章", "picture"),
+        (4, "文章", "picture"),
+    ]
+    assert [q.passage for q in bank] == ["某文章。"] * 3
+
+
+def test_pictures_are_reported_wherever_they_lie_in_a_question(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["題目", "A", "B", "答案", "圖"])
+    for row in (1, 2, 3, 7, 8):
+        sheet.write_row(row, 0, [f"問{row}？", "春", "夏", "B"])
+    sheet.write_row(9, 0, ["", "春", "夏", "B"])
+    for cell in ("A2", "E3", "H4", "B6", "A10"):
+        sheet.insert_image(cell, "a.png", {"image_data": BytesIO(PNG)})
+    book.close()
+    bank = read_bank(path)
+    assert [(p.row, p.column, p.code, p.severity) for p in bank.problems] == [
+        (2, "題目", "picture", "warning"),
+        (3, "圖", "picture", "warning"),
+        (4, "A", "picture", "warning"),  # below the row, in row 6
+        (4, "", "picture", "warning"),  # beside the table
+        (10, "題目", "picture", "warning"),
+        (10, "題目", "no_stem", "error"),
+    ]
+    assert len(bank) == 5
+
+
+def test_one_question_with_two_pictures_and_two_keys_stays(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "bank.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["題目", "A", "B", "答案"])
+    for row, key in ((1, "A"), (2, "B")):
+        sheet.write_row(row, 0, ["圖中是什麼？", "貓", "狗", key])
+        sheet.insert_image(row, 0, "a.png", {"image_data": BytesIO(PNG)})
+    book.close()
+    bank = read_bank(path)
+    assert [q.answer_label for q in bank] == ["A", "B"]
+    assert codes(bank) == ["picture", "two_keys", "picture", "two_keys"]
+    assert {p.severity for p in bank.problems} == {"warning"}
 
 
 def test_a_text_that_looks_like_an_escape_is_read_as_it_was_typed(tmp_path: Path) -> None:

@@ -1,237 +1,237 @@
-"""Which column is which: the row of a table that holds its headers."""
+"""Which row of a table is its header."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.draft import Columns
-from zhmcq.reading._drafts.vocabulary import (
-    FIELDS,
-    field_of,
-    is_spelled,
-    option_label,
-    right_label,
+from zhmcq.reading._drafts.embedded import find_embedded
+from zhmcq.reading._drafts.header_rows import (
+    SENTENCE,
+    Line,
+    joined_cells,
+    joined_layout,
+    names_stem,
+    second_row,
+    spread_options,
 )
-from zhmcq.reading._formats.table import MAX_COLUMNS
-from zhmcq.zh._fold import fold_name, normal_text
-from zhmcq.zh._labels import alphabet_of, label_index
+from zhmcq.reading._drafts.layout import HeaderLayout, recognise
+from zhmcq.reading._drafts.mapping import are_positions, mapped_layout, names_of, shown
+from zhmcq.reading._drafts.vocabulary import FIELDS, is_spelled, option_label
+from zhmcq.zh._fold import fold_name
+from zhmcq.zh._labels import alphabet_of
 
-__all__ = ["HeaderLayout", "find_layout", "recognise"]
+__all__ = [
+    "SEARCHED_ROWS",
+    "HeaderLayout",
+    "find_layout",
+    "first_header",
+    "header_at",
+    "recognise",
+    "unrecognised",
+]
 
-_SEARCHED_ROWS = 40
-
-
-@dataclass(slots=True)
-class HeaderLayout:
-    """What was recognised in a header row.
-
-    Attributes:
-        row: The header's row number; rows of data come after it.
-        headers: The header cells, in order; a nameless column is called ``"column C"``.
-        fields: Column indexes by field, the preferred one first (answers may be in either).
-        options: Column indexes of the options, in order.
-        labels: The options' names as their headers say them (``("1", "2", …)``).
-        rights: Columns that say whether an option is right, by its label.
-    """
-
-    row: int
-    headers: tuple[str, ...]
-    fields: dict[str, list[int]] = field(default_factory=dict)
-    options: list[int] = field(default_factory=list)
-    labels: tuple[str, ...] = ()
-    rights: dict[str, int] = field(default_factory=dict)
-
-    def first(self, name: str) -> int | None:
-        """The preferred column of a field."""
-        columns = self.fields.get(name)
-        return columns[0] if columns else None
-
-    def header(self, name: str) -> str:
-        """The header of a field's preferred column, ``""`` without one."""
-        column = self.first(name)
-        return self.headers[column] if column is not None else ""
-
-    def as_columns(self) -> dict[str, str]:
-        """Field → header, as :attr:`zhmcq.questions.QuestionBank.columns` has it."""
-        named = {name: self.headers[columns[0]] for name, columns in self.fields.items() if columns}
-        named |= {f"option{i}": self.headers[c] for i, c in enumerate(self.options, 1)}
-        return named
-
-    @property
-    def score(self) -> int:
-        """How many fields were recognised; 0 where no column holds questions."""
-        if "stem" not in self.fields:
-            return 0
-        options = 2 * min(len(self.options), 4) if len(self.options) > 1 else 0
-        return len(self.fields) + options
-
-
-def _column_name(index: int) -> str:
-    from openpyxl.utils import get_column_letter  # here: a csv with named columns needs none of it
-
-    # A json object can have more names than a sheet has columns.
-    return f"column {get_column_letter(index + 1) if index < MAX_COLUMNS else index + 1}"
-
-
-def _distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
-    headers: dict[str, None] = {}  # in order; a json object can have a million names
-    for index, cell in enumerate(cells):
-        name = " ".join(cell.split()) or _column_name(index)
-        while name in headers:
-            name = f"{name} ({_column_name(index)})"
-        headers[name] = None
-    return tuple(headers)
-
-
-def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> HeaderLayout:
-    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
-    layout = HeaderLayout(row, _distinct_names(cells))
-    ranked: dict[str, list[tuple[int, int]]] = {}
-    labelled: list[tuple[int, str]] = []
-    for column, cell in enumerate(cells):
-        if not cell:
-            continue
-        # "options" would be the option S, were the vocabulary not looked up first.
-        if not is_spelled(cell) and (label := option_label(cell)):
-            labelled.append((column, label))
-        elif label := right_label(cell):
-            layout.rights.setdefault(label, column)
-        elif match := field_of(cell):
-            ranked.setdefault(match[0], []).append((match[1], column))
-    layout.options, layout.labels = _option_run(labelled)
-    layout.fields = {name: [c for _, c in sorted(indexes)] for name, indexes in ranked.items()}
-    if "id" not in layout.fields and cells and not cells[0]:
-        layout.fields["id"] = [0]
-    lacks_stem = "stem" not in layout.fields and not stem_is_named
-    if lacks_stem and "passage" in layout.fields and layout.options:
-        # A column called only 「材料」 or "text" next to options holds the stems.
-        layout.fields["stem"] = [layout.fields["passage"].pop()]
-        if not layout.fields["passage"]:
-            del layout.fields["passage"]
-    return layout
-
-
-def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, ...]]:
-    """The longest run of columns labelled A, B, C … or 1, 2, 3 … (or 0, 1, 2 …).
-
-    Columns in another order (D, C, B, A) are taken if that makes a longer run.
-    """
-    best: tuple[list[int], tuple[str, ...]] = ([], ())
-    labelled = labelled[:MAX_COLUMNS]
-    by_label = sorted(labelled, key=lambda pair: label_index(pair[1]))
-    for ordered in (labelled, by_label):
-        for start, (_, label) in enumerate(ordered):
-            if label_index(label) not in (0, -1):
-                continue
-            columns, labels, wanted = [], [], label_index(label)
-            for column, name in ordered[start:]:
-                if label_index(name) == wanted and alphabet_of([name]) is alphabet_of([label]):
-                    columns.append(column)
-                    labels.append(name)
-                    wanted += 1
-            if len(columns) > max(1, len(best[0])):
-                best = (columns, tuple(labels))
-    return best
+#: How many rows are looked through for the header, and behind it for what its columns hold.
+SEARCHED_ROWS = 40
 
 
 def find_layout(
     rows: Iterable[tuple[int, Sequence[str]]], columns: Columns | None, where: str
 ) -> HeaderLayout:
-    """The header row among a sheet's first rows, even below title rows.
+    """The header among a table's first rows, even below titles; or what a record's names say.
 
     Args:
-        rows: Row numbers and cells of the first rows.
+        rows: Row numbers and cells of the first rows, or 0 and the names of a record.
         columns: The caller's own mapping of field to header; it wins over the vocabulary.
-        where: How messages call the sheet.
+        where: How messages call the table.
 
     Raises:
         ColumnsError: If no row has a stem column; it shows what was found.
     """
-    searched = list(rows)[:_SEARCHED_ROWS]
-    if columns:
-        return _mapped_layout(searched, columns, where)
+    lines = [Line(*row) for row in rows][:SEARCHED_ROWS]
+    layout = first_header(lines, columns, where)
+    if layout is None:
+        raise unrecognised(lines, where)
+    return layout
+
+
+def first_header(lines: Sequence[Line], columns: Columns | None, where: str) -> HeaderLayout | None:
+    """The first header of a table; ``None`` if no row is one.
+
+    Args:
+        lines: The table's first rows.
+        columns: The caller's own columns. By their names, the row that has most of them is the
+            header; positions name no row.
+        where: How messages call the table.
+
+    Raises:
+        ColumnsError: If no row has a column that the caller names.
+    """
+    if columns and not are_positions(columns):
+        named = header_at(lines, _row_of_names(lines, columns), columns, where)
+        _refuse_question(named, where)
+        return named
     best: HeaderLayout | None = None
-    for number, cells in searched:
-        layout = recognise(number, cells)
-        if layout.score > (best.score if best else 0) and _is_header(layout, cells):
-            best = layout
-    if best is None:
-        shown = max((cells for _, cells in searched), key=lambda c: sum(map(bool, c)), default=[])
-        raise ColumnsError(
-            f"{where}: no column of questions was recognised. Expected a header such as 題目, "
-            f"問題, 題幹 or question; found {_shown(shown)}. Name it: "
-            f'columns={{"stem": "{next((c[:20] for c in shown if c), "…")}"}} '
-            f"(fields: {', '.join(FIELDS)}, option1, option2, …)"
-        )
+    after = 0  # the index behind the best header's rows
+    for index, line in enumerate(lines):
+        if index < after:
+            continue
+        layout = _header_of(lines, index)
+        if layout is None:
+            if best is not None and _reads_as_question(best, line.cells):
+                break  # the rows below the best header are its questions
+            continue
+        if best is None or layout.score > best.score:
+            best, after = layout, index + len(layout.rows)
+    if best is not None and columns:
+        return _with_positions(best, columns, lines, where)
     return best
 
 
-def _is_header(layout: HeaderLayout, cells: Sequence[str]) -> bool:
-    """Not a title, not a row of data: at least half of its cells are short names."""
-    filled = [cell for cell in cells if cell]
-    known = sum(map(len, layout.fields.values())) + len(layout.options)
-    alone = layout.fields.keys() <= {"stem"} and not layout.options
-    return known * 4 >= len(filled) and (not alone or len(filled) == 1)
-
-
-def _shown(cells: Sequence[str]) -> str:
-    names = [repr(cell[:30]) for cell in cells if cell][:30]
-    return ", ".join(names) if names else "no text in its first rows"
-
-
-def _mapped_layout(
-    rows: list[tuple[int, Sequence[str]]], columns: Columns, where: str
+def _with_positions(
+    layout: HeaderLayout, columns: Columns, lines: Sequence[Line], where: str
 ) -> HeaderLayout:
-    wanted: dict[str, list[str]] = {
-        name: [header] if isinstance(header, str) else list(header)
-        for name, header in columns.items()
-    }
-    unknown = [n for n in wanted if n not in FIELDS and not re.fullmatch(r"option\d{1,2}", n)]
-    if unknown:
+    """A header whose columns are named by positions."""
+    width = max((len(line.cells) for line in lines), default=0)
+    rows = layout.rows
+    mapped = mapped_layout(layout.row, joined_cells(rows), columns, where, width)
+    mapped.rows = rows
+    return mapped
+
+
+def header_at(
+    lines: Sequence[Line], index: int, columns: Columns | None, where: str
+) -> HeaderLayout:
+    """The header that begins with a row, whatever it looks like.
+
+    Raises:
+        ColumnsError: If none of its columns holds questions.
+    """
+    rows = [lines[index]] if index < len(lines) else [Line(0, ())]
+    lower = second_row(lines, index)
+    if lower is not None:
+        rows.append(lower)
+    cells = joined_cells({line.number: tuple(line.cells) for line in rows})
+    last = rows[-1].number
+    if columns:
+        width = max((len(line.cells) for line in lines), default=0) if last else 0
+        layout = mapped_layout(last, cells, columns, where, width)
+    else:
+        layout = recognise(last, cells)
+        if not layout.score:
+            raise unrecognised([Line(last, cells)], where)
+    layout.rows = {line.number: tuple(line.cells) for line in rows}
+    below = lines[index + len(rows) :]
+    return spread_options(layout, cells, below)
+
+
+def _refuse_question(layout: HeaderLayout, where: str) -> None:
+    """Refuse names that are the texts of a question, which would be lost as a header."""
+    cells = joined_cells(layout.rows)
+    column, key = layout.first("stem"), layout.first("answer")
+    stem = cells[column] if column is not None and column < len(cells) else ""
+    answer = cells[key] if key is not None and key < len(cells) else ""
+    texts = [cells[c] for c in layout.options if c < len(cells)]
+    keyed = layout.lonely or _is_label(answer) or answer in texts
+    if layout.row and SENTENCE.search(stem) and keyed:
         raise ColumnsError(
-            f"columns={dict(columns)!r}: unknown field {unknown[0]!r}; known: "
-            f"{', '.join(FIELDS)}, option1, option2, …"
+            f"{where}: row {layout.row}, which columns= names as a header, looks like a question "
+            f"({shown(cells)}). If the table has no header, give header=False and positions, as in "
+            'columns={"stem": 1, "options": [2, 3, 4, 5], "answer": 6}'
         )
-    folded = {fold_name(header) for headers in wanted.values() for header in headers}
-    best = max(rows, key=lambda row: len(folded & {fold_name(c) for c in row[1]}), default=(0, []))
-    number, cells = best
-    by_name = {normal_text(cell): index for index, cell in reversed(list(enumerate(cells))) if cell}
-    loose = {fold_name(cell): index for cell, index in by_name.items()}
 
-    def index_of(name: str, header: str) -> int:
-        named = re.fullmatch(r"column ([A-Z]{1,2})", header)
-        if named:
-            from openpyxl.utils import column_index_from_string
 
-            return column_index_from_string(named.group(1)) - 1
-        index = by_name.get(normal_text(header), loose.get(fold_name(header)))
-        if index is None:
-            raise ColumnsError(
-                f"{where}: no column {header!r} for {name!r}; found {_shown(cells)}. Correct "
-                f"columns={dict(columns)!r}"
+def _is_label(text: str) -> bool:
+    return len(text) < 5 and bool(option_label(text))
+
+
+def _row_of_names(lines: Sequence[Line], columns: Columns) -> int:
+    """The index of the row that has most of the caller's names, in it or in the row below."""
+    references = [
+        reference for references in names_of(columns).values() for reference in references
+    ]
+    folded = {fold_name(reference) for reference in references if isinstance(reference, str)}
+
+    def count(index: int) -> int:
+        lower = second_row(lines, index)
+        cells = [*lines[index].cells, *(lower.cells if lower else ())]
+        return len(folded & {fold_name(cell) for cell in cells})
+
+    return max(range(len(lines)), key=count, default=0)
+
+
+def _header_of(lines: Sequence[Line], index: int) -> HeaderLayout | None:
+    """The header that begins with a row, if it does."""
+    line = lines[index]
+    layout = recognise(line.number, line.cells)
+    if not layout.score or (layout.lonely and line.number):
+        return None
+    below = lines[index + 1 :]
+    if lower := second_row(lines, index):
+        joined = joined_layout(layout, line, lower)
+        if joined is not None:
+            layout, below = joined, below[1:]
+    cells = joined_cells(layout.rows)
+    if not _is_clear(layout, cells, below):
+        return None
+    return spread_options(layout, cells, below)
+
+
+def _is_clear(layout: HeaderLayout, cells: Sequence[str], below: Sequence[Line]) -> bool:
+    """Whether a row with a stem's column is a header: neither a title nor a row of data."""
+    filled = sum(map(bool, cells))
+    named = {name for name, columns in layout.fields.items() if cells[columns[0]]}
+    alphabet = alphabet_of(layout.labels)
+    if named == {"stem"} and alphabet is not None and alphabet.are_words:
+        # 「常見問題」 with the options 甲, 乙, 丙 is a question as well.
+        return names_stem(cells[layout.fields["stem"][0]])
+    if layout.has_options or "answer" in layout.fields or layout.rights:
+        return True
+    if named == {"stem"} and filled == 1:
+        return True
+    known = sum(map(len, layout.fields.values()))
+    if named != {"stem"} and known * 4 >= filled:
+        return True
+    # Among many unknown columns, a stem's name is believed if its column holds the options too.
+    stem = layout.fields["stem"][0]
+    texts = [line.cells[stem] for line in below if stem < len(line.cells) and line.cells[stem]]
+    held = sum(find_embedded(text) is not None for text in texts)
+    return is_spelled(cells[stem]) and held * 2 > len(texts)
+
+
+def _reads_as_question(layout: HeaderLayout, cells: Sequence[str]) -> bool:
+    """Whether a row holds a stem, and a number, options or a key beside it or in it."""
+
+    def texts(columns: Iterable[int]) -> list[str]:
+        return [cells[column] for column in columns if column < len(cells) and cells[column]]
+
+    stems = layout.fields["stem"]
+    others = [c for c in layout.columns_of_questions() if c not in stems]
+    if texts(stems) and any(text.isdecimal() for text in texts(layout.fields.get("id", ()))):
+        return True
+    if others:
+        return bool(texts(stems) and texts(others))
+    return any(find_embedded(text) is not None for text in texts(stems))
+
+
+def unrecognised(lines: Sequence[Line], where: str) -> ColumnsError:
+    """The error that no row is a header, with advice that makes no question one."""
+    fields = f"(fields: {', '.join(FIELDS)}, option1, option2, …)"
+    for line in lines:
+        layout = recognise(line.number, line.cells)
+        if layout.score and not layout.lonely:
+            stem = layout.header("stem")
+            return ColumnsError(
+                f"{where}: {stem!r} names a column of questions, but beside it neither options nor "
+                f"a key were recognised; found {shown(line.cells)}. Name them: "
+                f'columns={{"stem": "{stem[:20]}", "option1": …, "answer": …}} {fields}'
             )
-        return index
-
-    mapped = {name: [index_of(name, h) for h in headers] for name, headers in wanted.items()}
-    taken = {index for indexes in mapped.values() for index in indexes}
-    rest = ["" if i in taken else cell for i, cell in enumerate(cells)]
-    layout = recognise(number, rest, stem_is_named="stem" in mapped)
-    if layout.fields.get("id") == [0] and 0 in taken:
-        del layout.fields["id"]
-    layout.headers = recognise(number, cells).headers
-    numbered = sorted((int(n[6:]), p[0]) for n, p in mapped.items() if n[6:].isdigit())
-    if numbered or len(mapped.get("options", ())) > 1:
-        layout.options = [p for _, p in numbered] or mapped.pop("options")
-        names = [option_label(cells[p]) if p < len(cells) else "" for p in layout.options]
-        whole = all(names) and len(set(names)) == len(names)
-        layout.labels = tuple(names) if whole else ()
-    layout.fields |= {name: indexes for name, indexes in mapped.items() if name in FIELDS}
-    if "stem" not in layout.fields:
-        raise ColumnsError(
-            f"{where}: columns={dict(columns)!r} names no stem, and none was recognised among "
-            f"{_shown(cells)}; add columns={{'stem': …}}"
-        )
-    return layout
+    cells = max((line.cells for line in lines), key=lambda c: sum(map(bool, c)), default=())
+    names = (cell for cell in cells if cell and not SENTENCE.search(cell) and not _is_label(cell))
+    name = next(names, "…")[:20]
+    return ColumnsError(
+        f"{where}: no column of questions was recognised. Expected a header such as 題目, "
+        f"問題, 題幹 or question; found {shown(cells)}. Name it: "
+        f'columns={{"stem": "{name}"}} {fields}'
+    )

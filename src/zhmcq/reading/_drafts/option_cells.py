@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
-from zhmcq.zh._fold import tidy
+from zhmcq.zh._fold import normal_text, tidy
 from zhmcq.zh._labels import (
     CLOSING_BRACKET,
+    DIGITS,
     LABEL_MARK,
+    LETTERS,
     OPENING_BRACKET,
+    alphabet_of,
     label_index,
     label_pattern,
     plain_label,
@@ -17,6 +21,7 @@ from zhmcq.zh._labels import (
 
 __all__ = [
     "is_image_only",
+    "labels_begin_again",
     "misprinted_prefix",
     "prefix_label",
     "prefix_of",
@@ -45,6 +50,8 @@ _IMAGE = re.compile(
 )
 
 
+# What relates one label to the next one: 「(A)→(B)」, 「A＋B」. A minus before a digit is a sign.
+_LINK = r"(?:[→⇒↔⇌=＝+＋–—×÷/<>＜＞≥≤~～-]|與|与|和|及|且|或)"
 _ENGLISH = re.compile(rf"\s*(?:{label_pattern('spaced')})\s+[A-Za-z]")
 
 
@@ -66,7 +73,43 @@ def strip_prefixes(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     if all(match.lastgroup == "spaced" for match in matches) and not _plainly_labels(options):
         return list(options), ()
     stripped = _without(options, matches)
-    return (stripped, tuple(labels)) if stripped else (list(options), ())
+    if not stripped or _are_pairs(labels, matches, stripped):
+        return list(options), ()
+    return stripped, tuple(labels)
+
+
+def labels_begin_again(options: Sequence[str]) -> bool:
+    """Whether the labels of the options start over: A B C A B C D is two questions."""
+    matches = _prefixes(options)
+    labels = [prefix_label(match) for match in matches]
+    alphabet = alphabet_of(labels)
+    if alphabet not in (LETTERS, DIGITS) or {m.lastgroup for m in matches} & {"spaced", "bare"}:
+        return False
+    indexes = [label_index(label) for label in labels]
+    starts = [start for start, index in enumerate(indexes) if index == 0]
+    if len(starts) < 2 or starts[0] or _are_pairs(labels, matches, _without(options, matches)):
+        return False
+    runs = [indexes[a:b] for a, b in itertools.pairwise([*starts, len(indexes)])]
+    return all(len(run) > 1 and run == list(range(len(run))) for run in runs)
+
+
+def _are_pairs(
+    labels: Sequence[str], matches: Sequence[re.Match[str]], stripped: Sequence[str]
+) -> bool:
+    """Whether options such as 「A、B」 and 「(A)→(B)」 are made of labels, which must stay."""
+    alphabet = alphabet_of(labels)
+    texts = [text for text in stripped if text]
+    if alphabet is None or not texts:
+        return False
+    letters = f"[{alphabet.characters}]"
+    if all(re.match(rf"{_LINK}\s*{OPENING_BRACKET}?\s*{letters}(?![a-z])", text) for text in texts):
+        return True
+    texts = [normal_text(text) for text in texts]
+    listed = all(match.group().rstrip()[-1:] in "、:：" for match in matches)
+    several = rf"{letters}(?:[、:,\s]*{letters}){{0,9}}"
+    bracketed = rf"(?:[、,\s]*[(\[]\s*{letters}\s*[)\]]){{1,9}}"
+    pattern = f"{several}|{bracketed}" if listed else bracketed
+    return all(re.fullmatch(pattern, text) for text in texts)
 
 
 def misprinted_prefix(options: Sequence[str]) -> int | None:

@@ -1,132 +1,113 @@
-"""Rows of a table under a recognised header → drafts."""
+"""Rows of a table whose columns are known → drafts."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Generator, Iterable, Iterator
-from itertools import chain, islice
 from typing import Any
 
-from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.questions import Origin, RowProblem, SourceId
-from zhmcq.reading._drafts.draft import (
-    Draft,
-    DraftItem,
-    Heading,
-    ReadRequest,
-    labels_marked_right,
-)
+from zhmcq.questions import Origin
+from zhmcq.reading._drafts.draft import Draft, Heading, is_index, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
-from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
-from zhmcq.reading._formats.table import CellRow, Sheet, SourceRow, tracked
+from zhmcq.reading._drafts.ids import given_id
+from zhmcq.reading._drafts.layout import HeaderLayout
+from zhmcq.reading._drafts.sections import is_section
+from zhmcq.reading._drafts.vocabulary import names_index
+from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name
+from zhmcq.zh._truth import truth_of
 
-__all__ = ["RowReader", "sheet_drafts"]
-
-_HEADER_ROWS = 40
+__all__ = ["RowReader"]
 
 _SAME_AS_ABOVE = re.compile(r"(?:同|接|承)(?:上|前)(?:文|题|一题|篇|列|行)?|sameasabove|ditto|″|〃")
-_RULE = re.compile(r":?[-=]{2,}:?")
+_ASKS = re.compile(r"[?？]|下列|何者|[(（]\s*[)）]|_{2,}")
+# An id that stands alone says that a question is missing; 「第一部分」 is none.
+_NUMBERED = re.compile(r"^\W*\d+\W*$")
+_CORRECTION = re.compile(r"更正|修正|correctedanswer")
+_UNCORRECTED = frozenset({"", "无", "无更正", "未更正", "不更正", "无修正", "否", "none", "no"})
+# How WPS writes a picture inside a cell.
+_CELL_PICTURE = "DISPIMG("
+# What a header gets that is there already.
+_SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
-_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "group")
-
-
-def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[DraftItem, None, None]:
-    """The drafts of a workbook's or text file's rows, sheet after sheet.
-
-    Sheets that are empty or have no recognisable header give a problem instead.
-
-    Raises:
-        ColumnsError: If no sheet has a recognisable header.
-        ReadError: If a sheet named in the request is missing, or nothing holds any text.
-    """
-    failures: list[ColumnsError] = []
-    names: list[str] = []
-    readable = 0
-    for sheet in sheets:
-        names.append(sheet.name)
-        if request.sheets is not None and sheet.name not in request.sheets:
-            continue
-        where = f"{request.name}, sheet {sheet.name!r}" if sheet.name else request.name
-        rows = tracked(sheet.rows, sheet.expected, f"Reading {request.path.name}")
-        first = list(islice(rows, _HEADER_ROWS))
-        if not first:
-            yield _sheet_problem(sheet, request, "empty_sheet", "holds nothing")
-            continue
-        try:
-            layout = find_layout([(row.number, row.texts) for row in first], request.columns, where)
-        except ColumnsError as error:
-            failures.append(error)
-            yield _sheet_problem(sheet, request, "sheet_not_read", f"was not read: {error}")
-            continue
-        readable += 1
-        reader = RowReader(layout, request.name, sheet.name)
-        yield reader.heading
-        yield from reader.drafts(chain(first, rows), keep_cells=request.keep_cells)
-    missing = [name for name in request.sheets or () if name not in names]
-    if missing:
-        raise ReadError(f"{request.name}: no sheet {missing[0]!r}; its sheets: {', '.join(names)}")
-    if not readable and failures:
-        raise failures[0]
-    if not readable:
-        raise ReadError(f"{request.name}: expected a header row and questions, found no text in it")
-
-
-def _sheet_problem(sheet: Sheet, request: ReadRequest, code: str, message: str) -> RowProblem:
-    text = f"sheet {sheet.name!r} {message}"
-    return RowProblem(0, "", code, text, "warning", request.name, sheet.name)
+_TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "picture")
 
 
 class RowReader:
-    """Reads the rows of one sheet.
+    """Reads the rows of one table.
 
     Args:
-        layout: What its header row says.
+        layout: What its header says.
         file: The file's name as it was given.
         sheet: The sheet's name.
+        kind: The kind of its questions, where no column says otherwise.
+        subject: Their subject, where there is no column of subjects.
     """
 
-    def __init__(self, layout: HeaderLayout, file: str, sheet: str) -> None:
+    def __init__(
+        self, layout: HeaderLayout, file: str, sheet: str, kind: str = "", subject: str = ""
+    ) -> None:
         self.layout = layout
         self.file = file
         self.sheet = sheet
-        options = layout.headers[layout.options[0]] if layout.options else ""
-        self.heading = Heading(layout.as_columns(), options, layout.headers)
-        self._indexes = {header: index for index, header in enumerate(layout.headers)}
-        self._header_texts = [fold_name(header) for header in layout.headers]
-        self._above: tuple[int, str] = (0, "")
-
-    def is_header(self, row: CellRow) -> bool:
-        """Whether a row repeats the header, as printed banks do, or is a line under it."""
-        if all(_RULE.fullmatch(text) for text in row.texts if text):
-            return True
-        stem = self.layout.first("stem")
-        column = stem if stem is not None else 0
-        return (
-            fold_name(row.text(column)) == self._header_texts[column]
-            and sum(map(bool, row.texts)) > 1
-            and all(
-                fold_name(text) == self._header_texts[index]
-                for index, text in enumerate(row.texts[: len(self._header_texts)])
-                if text
-            )
+        self.kind = kind
+        self.subject = subject
+        options = layout.options or layout.wrong or layout.fields.get("options", [])
+        self.heading = Heading(
+            layout.as_columns(),
+            layout.headers[options[0]] if options else "",
+            layout.headers,
+            tuple(Origin(file, sheet, row) for row in layout.rows),
         )
+        self._indexes = {header: index for index, header in enumerate(layout.headers)}
+        self._header_rows = [
+            (cells, [fold_name(cell) for cell in cells]) for cells in layout.rows.values()
+        ]
+        keys = [layout.headers[column] for column in layout.fields.get("answer", ())]
+        self._index_keys = bool(keys) and all(map(names_index, keys))
+        self._questions = layout.columns_of_questions()
+        self._again = _columns_again(layout)
+        self._above: tuple[int, str] = (0, "")
+        self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
-    def drafts(self, rows: Iterable[CellRow], *, keep_cells: bool) -> Iterator[Draft]:
-        """The drafts of the rows below the header; headers and empty rows are left out.
-
-        Args:
-            rows: The rows of the sheet.
-            keep_cells: Whether each draft carries its row's cells.
-        """
-        for row in rows:
-            if row.number <= self.layout.row or self.is_header(row) or not any(row.texts):
+    def repeats_header(self, row: CellRow) -> bool:
+        """Whether a row is the header, or one of its rows, again, as printed banks have it."""
+        for raw, folded in self._header_rows:
+            pairs = list(zip(row.texts, raw, strict=False))
+            # Texts that are much longer need not be folded.
+            if any(len(text) > 2 * len(name) + 4 for text, name in pairs):
                 continue
-            draft = self.draft(row)
-            if keep_cells:
-                draft.cells = self.cells(row)
-            yield draft
+            same = [
+                fold_name(text) == name
+                for text, name in zip(row.texts, folded, strict=False)
+                if text
+            ]
+            if len(same) > 1 and all(same) and not any(row.texts[len(raw) :]):
+                return True
+        return False
+
+    def is_title(self, row: CellRow) -> bool:
+        """Whether a row between the questions is a title or note: it has no cell of a question."""
+        filled = [(index, text) for index, text in enumerate(row.texts) if text]
+        if len(filled) == 1 and filled[0][0] in self._questions:
+            return len(self._questions) > 1 and is_section(filled[0][1])
+        others = self.layout.fields
+        needed = {*self._questions, *others.get("passage", ())}
+        numbered = any(
+            index in others.get("id", ()) and _NUMBERED.search(text) for index, text in filled
+        )
+        return not numbered and not any(index in needed for index, _ in filled)
+
+    def reads_as_question(self, row: CellRow) -> bool:
+        """Whether a row above the header may be a question: it holds parts of one, or asks."""
+        stems, answers = (self.layout.fields.get(name, ()) for name in ("stem", "answer"))
+        options = [*self.layout.options, *self.layout.wrong]
+        filled = sum(bool(row.text(column)) for column in options)
+        if sum(map(bool, row.texts)) > 2 and any(map(_ASKS.search, row.texts)):
+            return True
+        if not any(row.text(column) for column in stems):
+            return False
+        return filled > 1 or (not options and any(0 < len(row.text(c)) < 3 for c in answers))
 
     def draft(self, row: CellRow) -> Draft:
         """The row's parts."""
@@ -137,16 +118,25 @@ class RowReader:
             labels=layout.labels,
             heading=self.heading,
             has_key_field=bool(layout.fields.get("answer") or layout.rights),
-            source_id=self._source_id(row),
         )
+        self._take_id(row, draft)
         for name in _TEXT_FIELDS:
             if name in layout.fields:
                 setattr(draft, name, self._text(row, name))
+        draft.group = self._group(row)
+        draft.kind = draft.kind or self.kind
+        if "subject" not in layout.fields:
+            draft.subject = self.subject
         if not self.sheet and any(row.texts[len(layout.headers) :]):
             draft.notes.append(("", "extra_cells"))
         self._take_passage(row, draft)
         self._take_options(row, draft)
-        draft.answer = self._answer(row)
+        if not layout.wrong:
+            draft.answer = self._answer(row)
+            draft.key_is_index = self._index_keys and is_index(draft.answer)
+        self._note_pictures(row, draft)
+        if any(map(row.text, self._again)):
+            draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
         return draft
 
     def cells(self, row: CellRow) -> SourceRow:
@@ -158,16 +148,25 @@ class RowReader:
     def _text(self, row: CellRow, name: str) -> str:
         return next((t for c in self.layout.fields.get(name, ()) if (t := row.text(c))), "")
 
-    def _source_id(self, row: CellRow) -> SourceId:
+    def _take_id(self, row: CellRow, draft: Draft) -> None:
         column = self.layout.first("id")
-        if column is None:
-            return None
-        shown = _shown(row.text(column), row.value(column))
-        return shown if shown != "" else None
+        if column is None or not row.text(column):
+            return
+        shown = row.text(column)
+        draft.source_id, rounded = given_id(row.value(column), shown)
+        if isinstance(draft.source_id, int):
+            row.texts[column] = str(draft.source_id)
+        if rounded:
+            draft.notes.append((self.layout.headers[column], "rounded_id"))
+
+    def _group(self, row: CellRow) -> str:
+        """The group; a column 題組 may only say whether there is one, which names none."""
+        texts = (row.text(column) for column in self.layout.fields.get("group", ()))
+        return next((t for t in texts if t and not _is_yes_or_no(t)), "")
 
     def _answer(self, row: CellRow) -> Any:
         for column in self.layout.fields.get("answer", ()):
-            if row.text(column):
+            if row.text(column) and not self._says_uncorrected(column, row.text(column)):
                 value = row.value(column)
                 plain = isinstance(value, bool | int | float) and column not in row.notes
                 if isinstance(value, int | float) and not isinstance(value, bool):
@@ -176,6 +175,12 @@ class RowReader:
                 return value if plain else row.text(column)
         return labels_marked_right(
             {label: row.text(column) for label, column in self.layout.rights.items()}
+        )
+
+    def _says_uncorrected(self, column: int, text: str) -> bool:
+        """Whether a column of corrected keys (更正答案) says that the first key stays."""
+        return fold_name(text) in _UNCORRECTED and bool(
+            _CORRECTION.search(fold_name(self.layout.headers[column]))
         )
 
     def _take_passage(self, row: CellRow, draft: Draft) -> None:
@@ -188,25 +193,69 @@ class RowReader:
             code = "same_as_above" if near else "same_as_nothing"
             draft.notes.append((self.layout.headers[column], code))
             draft.passage = above if near else draft.passage
+        elif not draft.passage:
+            self._carry_passage(draft, column)
+        if draft.passage:
+            self._passage = (draft.group, draft.passage)
         self._above = (row.number, draft.passage)
         self._note(row, draft, column)
 
+    def _carry_passage(self, draft: Draft, column: int) -> None:
+        """Take the passage of the row above, where the group says that it is this one's as well."""
+        group, passage = self._passage
+        if not passage:
+            return
+        same = draft.group != "" and draft.group == group
+        draft.passage = passage if same else ""
+        code = "passage_carried" if same else "empty_passage"
+        draft.notes.append((self.layout.headers[column], code))
+
     def _take_options(self, row: CellRow, draft: Draft) -> None:
         layout = self.layout
-        if layout.options:
+        if layout.wrong:
+            self._take_right_and_wrong(row, draft)
+        elif layout.options:
             draft.options = [row.text(column) for column in layout.options]
             for column in layout.options:
                 self._note(row, draft, column)
             self._note_dates(row, draft)
         elif "options" in layout.fields and (text := self._text(row, "options")):
             draft.options, draft.labels = options_of_text(text)
+            draft.options_in_text = not draft.labels
         stem = layout.first("stem")
         if stem is not None:
             self._note(row, draft, stem)
 
+    def _take_right_and_wrong(self, row: CellRow, draft: Draft) -> None:
+        """The right answer and then the wrong ones; all wrong ones may share one cell."""
+        columns = self.layout.wrong
+        right = self._text(row, "answer")
+        wrong = [text for column in columns if (text := row.text(column))]
+        if len(columns) == 1 and wrong:
+            wrong = options_of_text(wrong[0])[0]
+        for column in (*self.layout.fields["answer"], *columns):
+            self._note(row, draft, column)
+        if wrong and not right:
+            draft.notes.append((self.layout.header("answer"), "no_right_option"))
+        draft.options = [right, *wrong]
+        draft.answer = [True, *[False] * len(wrong)] if right else None
+
     def _note(self, row: CellRow, draft: Draft, column: int) -> None:
-        if row.notes and column in row.notes:
+        if row.notes and row.notes.get(column, "picture") not in ("picture", "image_options"):
             draft.notes.append((self.layout.headers[column], row.notes[column]))
+
+    def _note_pictures(self, row: CellRow, draft: Draft) -> None:
+        """A picture in place of an option is an error; elsewhere it is said to be there."""
+        options = (*self.layout.options, *self.layout.wrong)
+        for column, code in sorted(row.notes.items()) if row.notes else ():
+            if code in ("picture", "image_options"):
+                instead = code == "image_options" and column in options
+                headers = self.layout.headers
+                header = headers[column] if column < len(headers) else ""
+                draft.notes.append((header, code if instead else "picture"))
+        for name in ("passage", "stem"):
+            if _CELL_PICTURE in getattr(draft, name):
+                draft.notes.append((self.layout.header(name), "picture"))
 
     def _note_dates(self, row: CellRow, draft: Draft) -> None:
         values = [(c, row.value(c)) for c in self.layout.options if row.text(c)]
@@ -215,6 +264,28 @@ class RowReader:
             draft.notes += [(self.layout.headers[c], "date_option") for c in dates]
         if len(values) > 1 and all(_is_day(value) for _, value in values):
             draft.notes.append((self.layout.headers[values[0][0]], "date_serial"))
+
+
+def _is_yes_or_no(text: str) -> bool:
+    """Whether a text is a word for true or false; a letter such as F may name a group."""
+    return truth_of(text) is not None and not (len(text) == 1 and text.isascii())
+
+
+def _columns_again(layout: HeaderLayout) -> list[int]:
+    """Columns of options whose headers are those of the options before them: A B C A B C D.
+
+    Behind a second column of stems they belong to a table beside this one.
+    """
+    names = {layout.headers[column] for column in layout.options}
+    stems = {layout.headers[column] for column in layout.fields.get("stem", ())}
+    again: list[int] = []
+    for column, header in enumerate(layout.headers):
+        first = _SECOND_NAME.sub("", header)
+        if first != header and first in stems:
+            break
+        if column not in layout.options and first in names:
+            again.append(column)
+    return again
 
 
 def _is_day(value: Any) -> bool:

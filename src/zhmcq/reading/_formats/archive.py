@@ -1,15 +1,17 @@
-"""A zipped workbook before its parts are parsed: its sizes, and where its pictures lie."""
+"""A zipped workbook: its sizes before its parts are parsed, and where its pictures lie."""
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
 
 from zhmcq.errors import ReadError
+from zhmcq.reading._formats.table import CellRow, MergedRange
 from zhmcq.reading._formats.workbook_parts import Relation
 
-__all__ = ["Drawings", "check_archive"]
+__all__ = ["Drawings", "PicturedRows", "check_archive"]
 
 # Real sheets of plain rows compress 5 to 40 times, sheets of blank formatted cells up to about
 # 150 times; deflate's limit is 1,032. Small members are let through whatever their ratio.
@@ -103,3 +105,51 @@ class Drawings:
                 return stream.read(LARGEST_DRAWING)
         except KeyError:
             return b""
+
+
+class PicturedRows:
+    """Notes the pictures of a sheet with its rows, which are given in their order.
+
+    Args:
+        cells: Row (from 1) → columns (from 0) in which a picture lies.
+        merges: The sheet's merged ranges of several rows.
+    """
+
+    def __init__(self, cells: Mapping[int, set[int]], merges: Iterable[MergedRange]) -> None:
+        self._cells = cells
+        self._rows = sorted(cells)
+        self._starts: dict[int, set[tuple[int, int]]] = {}
+        self._open: dict[int, int] = {}
+        if not cells:
+            return
+        ranges: dict[int, list[MergedRange]] = {}
+        for merge in sorted(merges):
+            ranges.setdefault(merge.column - 1, []).append(merge)
+        for row, columns in cells.items():
+            for column in columns & ranges.keys():
+                of_column = ranges[column]
+                nearest = bisect_right(of_column, row, key=lambda merge: merge.first_row) - 1
+                if nearest >= 0 and row <= of_column[nearest].last_row:
+                    _, first, last = of_column[nearest]
+                    self._starts.setdefault(first, set()).add((column, last))
+
+    def note(self, row: CellRow, following: int) -> None:
+        """Note the pictures that belong to a row.
+
+        Args:
+            row: The row; a picture is ``image_options`` in an empty cell and ``picture`` elsewhere.
+            following: The number of the next row that holds anything.
+        """
+        if not self._rows:
+            return
+        columns = set(self._cells.get(row.number, ()))
+        self._open = {column: last for column, last in self._open.items() if last >= row.number}
+        self._open |= dict(self._starts.pop(row.number, ()))
+        for column in columns | self._open.keys():
+            row.notes.setdefault(column, "picture" if row.text(column) else "image_options")
+        below = self._rows[
+            bisect_right(self._rows, row.number) : bisect_left(self._rows, following)
+        ]
+        for number in below:
+            for column in self._cells[number]:
+                row.notes.setdefault(column, "picture")

@@ -68,11 +68,13 @@ class Sheet:
         name: The sheet's name; ``""`` in a text file.
         rows: The rows that hold anything, in order; each is read when it is taken.
         expected: About how many rows there are, for a progress bar; 0 where that is unknown.
+        named: Whether the first row is known to hold the names of the columns.
     """
 
     name: str
     rows: Iterator[CellRow]
     expected: int = 0
+    named: bool = False
 
 
 class MergedRange(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from zhmcq.errors import ReadError
-from zhmcq.reading._formats.archive import Drawings, check_archive
+from zhmcq.reading._formats.archive import Drawings, PicturedRows, check_archive
 from zhmcq.reading._formats.sheet_xml import SheetRows, merged_ranges
-from zhmcq.reading._formats.table import CellRow, MergedColumns, Sheet, TextBudget
+from zhmcq.reading._formats.table import MAX_ROWS, CellRow, MergedColumns, Sheet, TextBudget
 from zhmcq.reading._formats.workbook_parts import WorkbookParts, open_workbook, relations
 
 __all__ = ["xlsx_sheets"]
@@ -33,6 +33,9 @@ def library_errors(name: str, wanted: str) -> Iterator[None]:
 
 def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """The sheets of a workbook, in order.
+
+    A picture is noted with the row in which its upper left corner lies, with each row of a merged
+    cell that it lies over, and with the row above where its own row holds nothing else.
 
     Merged cells that span rows give their value to each row that holds anything else. Formulas
     give the value that was stored with them.
@@ -62,7 +65,8 @@ def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             with library_errors(where, "a worksheet"):
                 with archive.open(part) as stream:
                     merges, expected = merged_ranges(stream, where)
-                pictures = drawings.pictured_cells(relations(archive, part, where).values())
+                cells = drawings.pictured_cells(relations(archive, part, where).values())
+            pictures = PicturedRows(cells, merges)
             rows = _sheet_rows(archive, part, book, where)
             yield Sheet(title, _rows(rows, MergedColumns(merges), pictures, budget), expected)
 
@@ -89,14 +93,15 @@ def _sheet_rows(
 
 
 def _rows(
-    rows: Iterable[CellRow],
-    merged: MergedColumns,
-    pictures: Mapping[int, set[int]],
-    budget: TextBudget,
+    rows: Iterable[CellRow], merged: MergedColumns, pictures: PicturedRows, budget: TextBudget
 ) -> Iterator[CellRow]:
+    above: CellRow | None = None
     for row in rows:
         merged.fill(row)
-        for column in pictures.get(row.number, ()):
-            if not row.text(column):
-                row.notes[column] = "image_options"
-        yield budget.spend(row)
+        if above is not None:
+            pictures.note(above, row.number)
+            yield budget.spend(above)
+        above = row
+    if above is not None:
+        pictures.note(above, MAX_ROWS + 1)
+        yield budget.spend(above)

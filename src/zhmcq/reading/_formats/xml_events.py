@@ -83,8 +83,8 @@ class XmlEvents:
             self._parser.Parse(chunk, last)
         except expat.ExpatError as error:
             raise ReadError(
-                f"{self._where}: its XML is damaged ({error}); open it in a spreadsheet program "
-                "and save it again"
+                f"{self._where}: its XML is damaged ({error}); open it in the program it came "
+                "from and save it again"
             ) from error
 
     def _element(self, name: str, attributes: dict[str, str]) -> None:

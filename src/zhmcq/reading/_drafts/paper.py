@@ -1,0 +1,128 @@
+"""The lines of an exam paper, and which of them may begin questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zhmcq.reading._drafts.labelled_options import (
+    labels_of_line,
+)
+from zhmcq.reading._drafts.paper_lines import (
+    Start,
+    final_truth,
+    start_of,
+)
+from zhmcq.reading._formats.plain_text import Line, Mark
+from zhmcq.zh._truth import truth_of
+
+__all__ = ["Paper"]
+
+# Where questions are numbered so, ``1.`` may be the label of an option.
+_WITH_DIGITS = ("word", "named", "bracketed")
+_STYLES = ("marked", "word", "named", "bracketed", "numeral", "bare")
+_STAR = re.compile(r"[*＊√✓✔☑]\s{0,3}(?=[(（]?\s?[A-HＡ-Ｈa-h]\s?[)）.．、])")
+
+
+def _without_star(line: Line) -> Line:
+    """An option's line ``*B. text`` as a marked line ``B. text``."""
+    match = _STAR.match(line.text)
+    if match is None:
+        return line
+    text = line.text[match.end() :]
+    return replace(line, text=text, marks=(Mark(0, len(text), "marked with a sign before it"),))
+
+
+class Paper:
+    """The lines of a text, and which of them may begin questions.
+
+    Args:
+        lines: The lines that hold anything.
+
+    Attributes:
+        lines: The lines; signs that mark options as right are taken off.
+        style: How its questions are numbered; ``""`` where nothing looks like a question.
+        starts: For each line, the start that it may be.
+        fruitful: For each line, whether it begins a question and options come before the next.
+        last_sure: For each number, the last line that surely begins with it.
+        digits: Whether ``1.`` may be the label of an option.
+        labels: For each line, the labels in it, and whether it begins with one.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = [_without_star(line) for line in lines]
+        starts = [start_of(line.text) for line in self.lines]
+        styles = {start.style for start in starts if start}
+        # What stands before a question is no label of its options.
+        texts = [
+            line.text[start.end :] if start else line.text
+            for line, start in zip(self.lines, starts, strict=True)
+        ]
+        after = {digits: _labels(texts, digits=digits) for digits in _digits_of(styles)}
+        whole = {
+            digits: _labels([line.text for line in self.lines], digits=digits) for digits in after
+        }
+        self.style, best = "", 0
+        self.fruitful = [False] * len(self.lines)
+        for style in _STYLES:
+            if style in styles:
+                digits = style in _WITH_DIGITS
+                fruitful = _fruitful(self.lines, starts, after[digits], whole[digits], style)
+                if sum(fruitful) > best:
+                    self.style, best, self.fruitful = style, sum(fruitful), fruitful
+        self.starts = [s if s and s.style == self.style else None for s in starts]
+        self.last_sure = {s.number: i for i, s in enumerate(self.starts) if s and not s.weak}
+        self.digits = self.style in _WITH_DIGITS
+        self.labels = whole[self.digits]
+
+    def count(self) -> int:
+        """How many numbered questions with labelled options, or keys before them, there are."""
+        return sum(self.fruitful)
+
+
+def _digits_of(styles: set[str]) -> set[bool]:
+    """Whether ``1.`` may be an option's label, in the styles of numbers that occur."""
+    return {False} | {style in _WITH_DIGITS for style in styles}
+
+
+def _labels(texts: Sequence[str], *, digits: bool) -> list[tuple[frozenset[int], bool]]:
+    return [labels_of_line(text, digits=digits) for text in texts]
+
+
+def _fruitful(
+    lines: Sequence[Line],
+    starts: Sequence[Start | None],
+    labels: Sequence[tuple[frozenset[int], bool]],
+    whole: Sequence[tuple[frozenset[int], bool]],
+    style: str,
+) -> list[bool]:
+    """For each line, whether it is a start of this style that labels A and B follow, or a key.
+
+    Args:
+        lines: The lines.
+        starts: The starts that they may be.
+        labels: The labels in each after its number.
+        whole: All labels in each.
+        style: The style.
+    """
+    result = [False] * len(starts)
+    seen: set[int] = set()
+    for index in range(len(starts) - 1, -1, -1):
+        start = starts[index]
+        if start is None or start.style != style:
+            seen |= whole[index][0]
+            continue
+        options = {0, 1} <= (seen | labels[index][0])
+        statement = _is_statement(start) or final_truth(lines[index].text) is not None
+        result[index] = options or statement
+        if start.weak or (start.key and not result[index]):
+            seen |= whole[index][0]  # 「(A) 3.5」 is an option, so what follows it is one as well.
+        else:
+            seen = set()
+    return result
+
+
+def _is_statement(start: Start) -> bool:
+    """Whether brackets for a key come before the number, empty or with a sign for true or false."""
+    return start.key is not None and (not start.key or truth_of(start.key) is not None)
