@@ -17,7 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from zhmcq.errors import ManifestError
 
-__all__ = ["BaseIdentity", "Manifest", "PromptRecord"]
+__all__ = [
+    "LARGEST_WEIGHT",
+    "BaseIdentity",
+    "Calibration",
+    "Manifest",
+    "PromptRecord",
+    "SeenQuestions",
+]
 
 MANIFEST_NAME = "zhmcq_manifest.json"
 CARD_NAME = "README.md"

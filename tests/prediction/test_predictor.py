@@ -171,8 +171,11 @@ def test_the_arguments_of_reading_go_to_the_reader_of_a_path(
     predictor.predict("a.xlsx", columns={"stem": "題目"}, answer_base=0, sheets=["一"])
     predictor.predict(Path("b.xlsx"))
     assert calls == [
-        ("a.xlsx", {"columns": {"stem": "題目"}, "answer_base": 0, "sheets": ["一"]}),
-        (Path("b.xlsx"), {"columns": None, "answer_base": None, "sheets": None}),
+        (
+            "a.xlsx",
+            {"columns": {"stem": "題目"}, "answer_base": 0, "sheets": ["一"], "header": None},
+        ),
+        (Path("b.xlsx"), {"columns": None, "answer_base": None, "sheets": None, "header": None}),
     ]
 
 

@@ -19,9 +19,9 @@ def fingerprints(questions: Iterable[Question]) -> list[str]:
     It is made of passage, stem and options, in any order of the options, after folding width,
     script, case, whitespace and punctuation.
     """
-    found = []
+    marks = []
     for question in questions:
         passage, stem, *options = fold_texts([question.passage, question.stem, *question.options])
         text = "\n".join([passage, stem, *sorted(options)])
-        found.append(hashlib.sha256(text.encode("utf-8")).hexdigest()[:LENGTH])
-    return found
+        marks.append(hashlib.sha256(text.encode("utf-8")).hexdigest()[:LENGTH])
+    return marks

@@ -123,6 +123,6 @@ def fit_calibration(questions: Sequence[ScoredQuestion]) -> Calibration | None:
     of_lengths = any(len(set(question.lengths)) > 1 for question in questions)
     bounds = [(0.0, LARGEST_WEIGHT), (0.0, LARGEST_WEIGHT if of_lengths else 0.0)]
     start = np.array([1.0, 1.0 if of_lengths else 0.0])
-    found = minimize(table.loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    of_sum, of_mean = (float(weight) for weight in found.x)
+    result = minimize(table.loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    of_sum, of_mean = (float(weight) for weight in result.x)
     return Calibration(weight_of_sum=of_sum, weight_of_mean=of_mean, questions=len(questions))

@@ -150,8 +150,8 @@ def _refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
 def _refuse_shared(
     questions: Sequence[Question], marks: Sequence[str], others: Iterable[str]
 ) -> None:
-    asked = set(others)
-    shared = [q.id for q, mark in zip(questions, marks, strict=True) if mark in asked]
+    answered = set(others)
+    shared = [q.id for q, mark in zip(questions, marks, strict=True) if mark in answered]
     if shared:
         raise PredictionError(
             f"{len(shared)} calibration questions are among those to be answered "
