@@ -63,6 +63,7 @@ _LABEL_BREAKS = re.compile(r"[\s()\[\]、,;/&]+|[和與与及]|\.$")
 _LONGEST_LIST = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
+_SEPARATORS = tuple(";,、|/&")  # in half width
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
 
@@ -102,9 +103,10 @@ def cut_run(
 ) -> Embedded:
     """The question whose options begin with a run of labels, between two places of a text."""
     edges = [*(marker.start for marker in run[1:]), end]
+    parts = [text[marker.end : edge] for marker, edge in zip(run, edges, strict=True)]
     options = tuple(
-        "\n".join(line.strip() for line in tidy(text[marker.end : edge]).split("\n"))
-        for marker, edge in zip(run, edges, strict=True)
+        "\n".join(line.strip() for line in tidy(part).split("\n"))
+        for part in _without_separators(parts)
     )
     following = [m for m in markers if run[-1].end <= m.start < end]
     missing = label_at(len(run), LETTERS) if run[0].alphabet is LETTERS else ""
@@ -112,6 +114,27 @@ def cut_run(
     damaged = bool(glued) or any(m.sign == run[-1].sign and m.index >= len(run) for m in following)
     labels = tuple(marker.label for marker in run)
     return Embedded(tidy(text[start : run[0].start]), options, labels, damaged)
+
+
+def _without_separators(parts: Sequence[str]) -> list[str]:
+    """Labelled options without what only parts them: ``A. 6; B. 12; C. 24``.
+
+    It is one mark after all options but the last, on the line of the next label. After all of them,
+    a semicolon in half width may be code: ``A. int a; B. int b;``.
+    """
+    texts = [part.rstrip() for part in parts]
+    marks = {normal_text(text[-1:]) for text in texts[:-1]}
+    mark = marks.pop() if len(marks) == 1 else ""
+    one_line = not any("\n" in part[len(text) :] for part, text in zip(parts, texts, strict=True))
+    if not mark or mark not in _SEPARATORS or not one_line:
+        return list(parts)
+    if texts[-1].endswith(";") or any(_ENTITY.search(text[-10:]) for text in texts):
+        return list(parts)
+    last = texts[-1]
+    if normal_text(last[-1:]) == mark:
+        last = last[:-1]
+    shorter = [*(text[:-1] for text in texts[:-1]), last]
+    return shorter if all(map(str.strip, shorter)) else list(parts)
 
 
 def take_embedded(draft: Draft) -> None:
@@ -258,7 +281,8 @@ def find_numbered(text: str, answer: Any, *, has_key_field: bool) -> Embedded | 
         if indexes != list(range(len(marks))) or not _LEAST <= len(marks) <= _MOST:
             continue
         ends = [*(mark.start() for mark in marks[1:]), len(text)]
-        options = tuple(tidy(text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
+        parts = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+        options = tuple(map(tidy, _without_separators(parts)))
         stem = tidy(text[: marks[0].start()])
         if not stem or not all(options) or any(map(ASKS.search, options)):
             continue

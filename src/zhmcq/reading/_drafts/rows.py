@@ -67,6 +67,7 @@ class RowReader:
         self._index_keys = bool(keys) and all(map(names_index, keys))
         self._questions = layout.columns_of_questions()
         self._again = _columns_again(layout)
+        self._stem_names = self._names_from_stem()
         self._above: tuple[int, str] = (0, "")
         self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
@@ -85,6 +86,33 @@ class RowReader:
             if len(same) > 1 and all(same) and not any(row.texts[len(raw) :]):
                 return True
         return False
+
+    def _names_from_stem(self) -> list[str]:
+        """The header's cells from that of the stems on, as far as no cell is empty."""
+        stem = self.layout.first("stem")
+        cells = next(reversed(self.layout.rows.values()), ())
+        names: list[str] = []
+        for cell in cells[stem:] if stem is not None else ():
+            if not cell:
+                break
+            names.append(cell.strip())
+        return names
+
+    def _holds_header(self, row: CellRow) -> bool:
+        """Whether the header begins again inside a row, which lost its end or has another table.
+
+        In a table without keys it may be glued to the end of a stem, and take all other cells.
+        """
+        names, stem, texts = self._stem_names, self.layout.first("stem"), row.texts
+        if stem is None or len(names) < 3:
+            return False
+        rest = texts[stem + 1 : stem + len(names)]
+        if rest == names[1:] and "answer" not in self.layout.fields:
+            return texts[stem].endswith(names[0]) and texts[stem] != names[0]
+        return any(
+            text == names[0] and column != stem and texts[column + 1 : column + 3] == names[1:3]
+            for column, text in enumerate(texts)
+        )
 
     def is_title(self, row: CellRow) -> bool:
         """Whether a row between the questions is a title or note: it has no cell of a question."""
@@ -127,7 +155,9 @@ class RowReader:
         draft.kind = draft.kind or self.kind
         if "subject" not in layout.fields:
             draft.subject = self.subject
-        if not self.sheet and any(row.texts[len(layout.headers) :]):
+        if self._holds_header(row):
+            draft.notes.append((layout.header("stem"), "header_in_row"))
+        elif not self.sheet and any(row.texts[len(layout.headers) :]):
             draft.notes.append(("", "extra_cells"))
         self._take_passage(row, draft)
         self._take_options(row, draft)

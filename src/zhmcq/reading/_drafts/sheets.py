@@ -274,7 +274,7 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
-        if columns := layout.columns_beside():
+        if columns := layout.beside:
             names = [layout.headers[column] for column in columns]
             yield self._of_table(
                 reader,
