@@ -248,3 +248,22 @@ def test_stem_and_options_are_parts_of_the_text(text: str) -> None:
     assert list(found.labels) == list("ABCDEFGH"[: len(found.labels)]) or found.labels[0] in "甲乙"
     parts = [line.strip() for option in found.options for line in option.split("\n")]
     assert all(part in text for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "options", "answer"),
+    [
+        ("包括()&甲&乙&丙", "甲&丙", ("甲", "乙", "丙"), (0, 2)),
+        ("何者最大？|甲 | 乙 | 丙", "乙", ("甲", "乙", "丙"), (1,)),
+        ("何者最大？#甲#乙", "乙", ("甲", "乙"), (1,)),
+        ("R&D 是研究&發展嗎", "研究", None, None),
+        ("何者最大？&甲&甲&乙", "乙", None, None),
+        ("何者最大？&甲&乙&丙", "丁", None, None),
+    ],
+)
+def test_options_joined_by_one_sign_are_taken_where_the_key_repeats_them(
+    tmp_path: Path, text: str, key: str, options: tuple[str, ...] | None, answer: Any
+) -> None:
+    bank = read_json(tmp_path, [{"question": text, "answer": key}])
+    assert [(q.options, q.answer) for q in bank] == ([(options, answer)] if options else [])
+    assert bool(codes(bank)) == (options is None)

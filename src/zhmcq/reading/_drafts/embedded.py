@@ -63,6 +63,7 @@ _LABEL_BREAKS = re.compile(r"[\s()\[\]、,;/&]+|[和與与及]|\.$")
 _LONGEST_LIST = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
+_JOINTS = ("&", "|", "###", "#", "$")
 _SEPARATORS = tuple(";,、|/&")  # in half width
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
@@ -174,6 +175,8 @@ def _take_options(draft: Draft) -> None:
     if len(filled) >= 2 or (not filled and not draft.stem):
         return
     embedded = find_embedded(filled[0] if filled else draft.stem)
+    if embedded is None and _take_joined(draft, filled):
+        return
     if embedded is None and not filled:
         _take_numbered(draft)
     if embedded is None:
@@ -191,6 +194,24 @@ def _take_options(draft: Draft) -> None:
         draft.notes.append(("", "damaged_options"))
     if not filled:
         draft.stem = embedded.stem
+
+
+def _take_joined(draft: Draft, filled: Sequence[str]) -> bool:
+    """Take options that one sign joins, ``甲&乙&丙``, where the key proves it by repeating some."""
+    text, key = filled[0] if filled else draft.stem, draft.answer
+    if not isinstance(key, str) or not key.strip() or len(text) > _LONGEST_LIST:
+        return False
+    for sign in _JOINTS:
+        parts = [tidy(part) for part in text.split(sign)]
+        stem, options = ("", parts) if filled else (parts[0], parts[1:])
+        keys = [tidy(part) for part in key.split(sign)]
+        whole = all(parts) and 2 < len(parts) and len(set(options)) == len(options)
+        if whole and set(keys) <= set(options):
+            draft.options, draft.labels, draft.answer = options, (), keys
+            draft.stem = stem or draft.stem
+            draft.options_in_text = True
+            return True
+    return False
 
 
 def _is_no_choice(draft: Draft, embedded: Embedded) -> bool:
