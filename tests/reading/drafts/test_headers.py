@@ -28,7 +28,8 @@ def wide(text: str) -> str:
     ("header", "field"),
     [
         ("正确答案 Answer", "answer"), ("題目/Question", "stem"), ("Category\n類別", "subject"),
-        ("學生答案/Student answer", None), ("類別/備註", None), ("TIMU", "stem"), ("daan", "answer"),
+        ("學生答案/Student answer", None), ("類別/備註", None),
+        ("TIMU", "stem"), ("daan", "answer"),
         ("ID", "id"), ("題號", "id"), ("题号", "id"), ("序號", "id"),
         ("number", "id"), ("原題號", "id"),
         ("文章", "passage"), ("題組題幹", "passage"), ("passage", "passage"),

@@ -277,3 +277,30 @@ def test_a_sheet_without_a_header_is_reported_with_the_way_to_read_it(
         (Origin(str(path), "乙", 1), (0,)),
         (Origin(str(path), "乙", 2), (1,)),
     ]
+
+
+def test_a_header_below_pages_of_notes_is_found(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "說明,,,\n" * 98 + "題目,A,B,答案\n何者？,甲,乙,B\n")
+    assert [(q.stem, q.answer) for q in bank] == [("何者？", (1,))]
+    assert said(bank) == [(row, "skipped_row") for row in range(1, 99)]
+
+
+@pytest.mark.parametrize("header", ["題目,A,B,答案\n", "題目,選項,,答案\n,A,B,\n"])
+def test_a_header_with_nothing_below_it_is_said_to_be_alone(tmp_path: Path, header: str) -> None:
+    bank = read_csv(tmp_path, header)
+    assert [(p.code, p.severity) for p in bank.problems] == [("empty_sheet", "warning")]
+    assert not read_csv(tmp_path, f"{header}何者？,甲,乙,B\n").problems
+
+
+@pytest.mark.parametrize(
+    ("row", "is_question"),
+    [
+        ("合計,2,3,", False), ("總計：,,,5", False), ("平均,50%,30%,", False),
+        ("Total,2,3,", False),
+        ("平均,2,3,A", True), ("平均數是？,2,3,A", True), ("合計,甲,乙,", True),
+    ],
+)  # fmt: skip
+def test_a_row_of_totals_is_no_question(tmp_path: Path, row: str, is_question: bool) -> None:
+    bank = read_csv(tmp_path, f"題目,A,B,答案\n何者？,甲,乙,B\n{row}\n")
+    assert len(bank) == 1 + is_question
+    assert is_question or said(bank) == [(3, "skipped_row")]

@@ -205,7 +205,7 @@ def _take_joined(draft: Draft, filled: Sequence[str]) -> bool:
         parts = [tidy(part) for part in text.split(sign)]
         stem, options = ("", parts) if filled else (parts[0], parts[1:])
         keys = [tidy(part) for part in key.split(sign)]
-        whole = all(parts) and 2 < len(parts) and len(set(options)) == len(options)
+        whole = all(parts) and len(parts) > 2 and len(set(options)) == len(options)
         if whole and set(keys) <= set(options):
             draft.options, draft.labels, draft.answer = options, (), keys
             draft.stem = stem or draft.stem

@@ -10,11 +10,12 @@ from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, Heading, is_index, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.ids import given_id
+from zhmcq.reading._drafts.key_text import plain_key
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
 from zhmcq.reading._drafts.vocabulary import names_index
 from zhmcq.reading._formats.table import CellRow, SourceRow
-from zhmcq.zh._fold import fold_name
+from zhmcq.zh._fold import fold_name, normal_text
 from zhmcq.zh._truth import truth_of
 
 __all__ = ["RowReader"]
@@ -30,6 +31,13 @@ _CELL_PICTURE = "DISPIMG("
 # What a header gets that is there already.
 _SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
+_TOTAL = re.compile(
+    r"(?:合計|合计|總計|总计|共計|共计|小計|小计|總和|总和|加總|加总|平均數?|平均数|平均值|總分|总分|總數|总数|題數|题数|"
+    r"人數|人数|(?:sub|grand )?total|sum|averages?|mean|count)\s*:?",
+    re.IGNORECASE,
+)
+_NAN = ("NaN", "nan")  # an empty cell, as pandas writes it
+_FIGURE = re.compile(r"[-+]?[\d.,]{1,20}\s*[%％題题分人個个]?")
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "picture")
 
 
@@ -65,6 +73,7 @@ class RowReader:
         ]
         keys = [layout.headers[column] for column in layout.fields.get("answer", ())]
         self._index_keys = bool(keys) and all(map(names_index, keys))
+        self._same_keys = _columns_of_one_name(layout, "answer")
         self._questions = layout.columns_of_questions()
         self._again = _columns_again(layout)
         self._stem_names = self._names_from_stem()
@@ -117,6 +126,8 @@ class RowReader:
     def is_title(self, row: CellRow) -> bool:
         """Whether a row between the questions is a title or note: it has no cell of a question."""
         filled = [(index, text) for index, text in enumerate(row.texts) if text]
+        if self._is_total(filled):
+            return True
         if len(filled) == 1 and filled[0][0] in self._questions:
             return len(self._questions) > 1 and is_section(filled[0][1])
         others = self.layout.fields
@@ -125,6 +136,15 @@ class RowReader:
             index in others.get("id", ()) and _NUMBERED.search(text) for index, text in filled
         )
         return not numbered and not any(index in needed for index, _ in filled)
+
+    def _is_total(self, filled: list[tuple[int, str]]) -> bool:
+        """Whether a row sums up the others: 合計 in front of numbers alone, without a key."""
+        texts = [text for _, text in filled]
+        if not texts or len(texts[0]) > 12 or not _TOTAL.fullmatch(normal_text(texts[0])):
+            return False
+        keys = self.layout.fields.get("answer", ())
+        is_keyed = any(index in keys and not _FIGURE.fullmatch(text) for index, text in filled)
+        return not is_keyed and all(map(_FIGURE.fullmatch, texts[1:]))
 
     def reads_as_question(self, row: CellRow) -> bool:
         """Whether a row above the header may be a question: it holds parts of one, or asks."""
@@ -164,6 +184,8 @@ class RowReader:
         if not layout.wrong:
             draft.answer = self._answer(row)
             draft.key_is_index = self._index_keys and is_index(draft.answer)
+            if self._same_keys and self._keys_differ(row):
+                draft.notes.append((layout.headers[self._same_keys[0]], "contradicting_keys"))
         self._note_pictures(row, draft)
         if any(map(row.text, self._again)):
             draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
@@ -183,6 +205,8 @@ class RowReader:
         if column is None or not row.text(column):
             return
         shown = row.text(column)
+        if shown in _NAN:
+            return
         draft.source_id, rounded = given_id(row.value(column), shown)
         if isinstance(draft.source_id, int):
             row.texts[column] = str(draft.source_id)
@@ -206,6 +230,11 @@ class RowReader:
         return labels_marked_right(
             {label: row.text(column) for label, column in self.layout.rights.items()}
         )
+
+    def _keys_differ(self, row: CellRow) -> bool:
+        """Whether two columns of one name hold different labels."""
+        keys = {normal_text(text).upper() for c in self._same_keys if (text := row.text(c))}
+        return len(keys) > 1 and all(map(plain_key, keys))
 
     def _says_uncorrected(self, column: int, text: str) -> bool:
         """Whether a column of corrected keys (更正答案) says that the first key stays."""
@@ -245,7 +274,7 @@ class RowReader:
         if layout.wrong:
             self._take_right_and_wrong(row, draft)
         elif layout.options:
-            draft.options = [row.text(column) for column in layout.options]
+            draft.options = _without_nan([row.text(column) for column in layout.options])
             for column in layout.options:
                 self._note(row, draft, column)
             self._note_dates(row, draft)
@@ -299,6 +328,20 @@ class RowReader:
 def _is_yes_or_no(text: str) -> bool:
     """Whether a text is a word for true or false; a letter such as F may name a group."""
     return truth_of(text) is not None and not (len(text) == 1 and text.isascii())
+
+
+def _without_nan(options: list[str]) -> list[str]:
+    """Options without what pandas writes for empty cells; one NaN alone may be an option."""
+    several = sum(option in _NAN for option in options) > 1
+    return ["" if option in _NAN else option for option in options] if several else options
+
+
+def _columns_of_one_name(layout: HeaderLayout, name: str) -> list[int]:
+    """The columns of a field that have the name of its first column; none if that is alone."""
+    columns = sorted(layout.fields.get(name, ()))
+    names = [_SECOND_NAME.sub("", layout.headers[column]) for column in columns]
+    same = [column for column, header in zip(columns, names, strict=True) if header == names[0]]
+    return same if len(same) > 1 else []
 
 
 def _columns_again(layout: HeaderLayout) -> list[int]:
