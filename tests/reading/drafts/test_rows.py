@@ -132,3 +132,9 @@ def test_two_columns_of_keys_with_one_name_must_not_differ(tmp_path: Path) -> No
     )
     assert [(q.stem, q.answer) for q in bank] == [("二？", (1,)), ("三？", (0,)), ("四？", (0,))]
     assert [(p.row, p.code) for p in bank.problems] == [(2, "contradicting_keys")]
+
+
+def test_options_behind_a_missing_label_are_not_lost(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,A,B,D,E,答案\n一？,甲,乙,丁,戊,A\n二？,甲,乙,,,A\n")
+    assert [(q.stem, q.options) for q in bank] == [("二？", ("甲", "乙"))]
+    assert [(p.row, p.code, p.column) for p in bank.problems] == [(2, "damaged_options", "D")]

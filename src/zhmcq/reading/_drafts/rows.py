@@ -13,9 +13,10 @@ from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.key_text import plain_key
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
-from zhmcq.reading._drafts.vocabulary import names_index
+from zhmcq.reading._drafts.vocabulary import is_spelled, names_index, option_label
 from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name, normal_text
+from zhmcq.zh._labels import alphabet_of
 from zhmcq.zh._truth import truth_of
 
 __all__ = ["RowReader"]
@@ -75,7 +76,7 @@ class RowReader:
         self._index_keys = bool(keys) and all(map(names_index, keys))
         self._same_keys = _columns_of_one_name(layout, "answer")
         self._questions = layout.columns_of_questions()
-        self._again = _columns_again(layout)
+        self._again = [*_columns_again(layout), *_columns_behind_gap(layout)]
         self._stem_names = self._names_from_stem()
         self._above: tuple[int, str] = (0, "")
         self._passage: tuple[str, str] = ("", "")  # the last one, with its group
@@ -359,6 +360,21 @@ def _columns_again(layout: HeaderLayout) -> list[int]:
         if column not in layout.options and first in names:
             again.append(column)
     return again
+
+
+def _columns_behind_gap(layout: HeaderLayout) -> list[int]:
+    """Columns of options behind a label that is missing: D and E of A, B, D, E."""
+    alphabet = alphabet_of(layout.labels) if layout.labels else None
+    if alphabet is None or alphabet.are_words:
+        return []
+    behind: list[int] = []
+    for column, header in enumerate(layout.headers):
+        label = "" if column in layout.options or is_spelled(header) else option_label(header)
+        if label and alphabet_of([label]) is alphabet and label not in layout.labels:
+            behind.append(column)
+    first = min(behind, default=0)
+    near = not behind or first - max(layout.options) == 1
+    return [column for column in behind if column not in layout.beside] if near else []
 
 
 def _is_day(value: Any) -> bool:
