@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.embedded import find_embedded, find_numbered
+from zhmcq.reading._drafts.embedded import find_embedded, find_numbered, options_of_text
 
 
 def codes(bank: QuestionBank) -> list[str]:
@@ -268,3 +268,24 @@ def test_options_joined_by_one_sign_are_taken_where_the_key_repeats_them(
     bank = read_json(tmp_path, [{"question": text, "answer": key}])
     assert [(q.options, q.answer) for q in bank] == ([(options, answer)] if options else [])
     assert bool(codes(bank)) == (options is None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "labels"),
+    [
+        ("a) 甲 b) 乙 c) 丙", ["甲", "乙", "丙"], ("A", "B", "C")),
+        ("1.甲 2.乙 3.丙", ["甲", "乙", "丙"], ("1", "2", "3")),
+        ("1.甲；2.乙；3.丙", ["甲", "乙", "丙"], ("1", "2", "3")),
+        ('{"A": "甲", "B": "乙"}', ["甲", "乙"], ("A", "B")),
+        ("True/False", ["True", "False"], ()),
+        ("對、錯", ["對", "錯"], ()),
+        ("1.5 公斤 2.5 公斤", ["1.5 公斤 2.5 公斤"], ()),
+        ("甲 1. 乙 2. 丙", ["甲 1. 乙 2. 丙"], ()),
+        ('{"x": "甲", "y": "乙"}', ['{"x": "甲", "y": "乙"}'], ()),
+        ("{甲}", ["{甲}"], ()),
+    ],
+)
+def test_options_that_share_a_cell_are_told_apart(
+    cell: str, options: list[str], labels: tuple[str, ...]
+) -> None:
+    assert options_of_text(cell) == (options, labels)

@@ -304,3 +304,15 @@ def test_a_row_of_totals_is_no_question(tmp_path: Path, row: str, is_question: b
     bank = read_csv(tmp_path, f"題目,A,B,答案\n何者？,甲,乙,B\n{row}\n")
     assert len(bank) == 1 + is_question
     assert is_question or said(bank) == [(3, "skipped_row")]
+
+
+def test_the_corrected_key_of_a_header_over_two_rows_is_taken(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題號,題目,選項,,,答案,\n,,1,2,3,初版,更正\n1,一？,甲,乙,丙,1,2\n2,二？,甲,乙,丙,3,\n",
+    )
+    assert [(q.options, q.answer) for q in bank] == [
+        (("甲", "乙", "丙"), (1,)),
+        (("甲", "乙", "丙"), (2,)),
+    ]
+    assert not bank.problems

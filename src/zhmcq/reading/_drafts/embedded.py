@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -64,6 +65,14 @@ _LONGEST_LIST = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
 _JOINTS = ("&", "|", "###", "#", "$")
+_CELL_JOINTS = (*_JOINTS, "、", ",", "，", "/", "／")
+# Labels that a cell of options may have, though a stem has them for other things.
+_CELL_SIGNS = (
+    re.compile(r"(?:^|(?<=[\s;；,，、|]))[(（]?(?P<label>[1-9])\s?[.．、)）](?!\d)"),
+    re.compile(r"(?:^|(?<=[\s;；,，、|]))[(（]?(?P<label>[a-h])\s?[.．、)）]"),
+)
+_EITHER = re.compile(r"[/／,，、]|\s+")
+_LONGEST_PAIR = 20
 _SEPARATORS = tuple(";,、|/&")  # in half width
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
@@ -201,7 +210,7 @@ def _take_joined(draft: Draft, filled: Sequence[str]) -> bool:
     text, key = filled[0] if filled else draft.stem, draft.answer
     if not isinstance(key, str) or not key.strip() or len(text) > _LONGEST_LIST:
         return False
-    for sign in _JOINTS:
+    for sign in _CELL_JOINTS if filled else _JOINTS:
         parts = [tidy(part) for part in text.split(sign)]
         stem, options = ("", parts) if filled else (parts[0], parts[1:])
         keys = [tidy(part) for part in key.split(sign)]
@@ -258,15 +267,55 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     """Options that share one cell: ``A. 甲 B. 乙``, lines, or parts between bars."""
     if text.startswith("[") and text.endswith("]") and (parts := _listed(text)):
         return parts, ()
+    if text.startswith("{") and text.endswith("}") and (pairs := _named(text)):
+        return list(pairs.values()), tuple(pairs)
     inside = find_embedded(text)
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
+    if (numbered := _numbered_cell(text)) is not None:
+        return list(numbered.options), numbered.labels
     # The semicolon of &nbsp; parts nothing; html is read later.
     for separator in _LINE_SPLITS[:1] if _ENTITY.search(text) else _LINE_SPLITS:
         parts = [tidied for part in separator.split(text) if (tidied := tidy(part))]
         if len(parts) >= 2:
             return parts, ()
+    judged = [tidy(part) for part in _EITHER.split(text)] if len(text) < _LONGEST_PAIR else []
+    if len(judged) == 2 and {truth_of(part) for part in judged} == {True, False}:
+        return judged, ()
     return [text] if text else [], ()
+
+
+def _numbered_cell(text: str) -> Embedded | None:
+    """The options of a cell that begins with ``1.`` or ``a)`` and goes on with the next ones."""
+    for sign in _CELL_SIGNS:
+        marks: list[re.Match[str]] = []
+        for mark in sign.finditer(text):
+            if label_index(normal_text(mark.group("label")).upper()) == len(marks):
+                marks.append(mark)
+        if len(marks) < 2 or marks[0].start():
+            continue
+        ends = [*(mark.start() for mark in marks[1:]), len(text)]
+        parts = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+        options = tuple(map(tidy, _without_separators(parts)))
+        if all(options):
+            labels = tuple(normal_text(mark.group("label")).upper() for mark in marks)
+            return Embedded("", options, labels)
+    return None
+
+
+def _named(text: str) -> dict[str, str]:
+    """The texts of an object in json by their labels in order, such as ``{"A": "甲", "B": "乙"}``."""
+    if len(text) > _LONGEST_LIST:
+        return {}
+    try:
+        named = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    whole = all(isinstance(value, str) and value for value in named.values())
+    labels = [label_index(name) for name in named]
+    if not whole or len(named) < 2 or labels != list(range(len(labels))):
+        return {}
+    return {name.upper(): tidy(value) for name, value in named.items()}
 
 
 def _listed(text: str) -> list[str]:
