@@ -304,18 +304,17 @@ def _numbered_cell(text: str) -> Embedded | None:
 
 
 def _named(text: str) -> dict[str, str]:
-    """The texts of an object in json by their labels in order, such as ``{"A": "甲", "B": "乙"}``."""
+    """The texts of an object in json, ``{"A": "甲", "B": "乙"}``, by their labels in order."""
     if len(text) > _LONGEST_LIST:
         return {}
     try:
-        named = json.loads(text)
+        pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):
         return {}
-    whole = all(isinstance(value, str) and value for value in named.values())
-    labels = [label_index(name) for name in named]
-    if not whole or len(named) < 2 or labels != list(range(len(labels))):
+    whole = all(isinstance(value, str) and value for _, value in pairs)
+    if not whole or len(pairs) < 2 or [label_index(n) for n, _ in pairs] != list(range(len(pairs))):
         return {}
-    return {name.upper(): tidy(value) for name, value in named.items()}
+    return {name.upper(): tidy(value) for name, value in pairs}
 
 
 def _listed(text: str) -> list[str]:

@@ -44,7 +44,8 @@ _SPELLINGS = {
     "answer": (
         # A key that was corrected after the examination replaces the first one. What is called
         # correct comes next: beside it, an "answer" may be a student's.
-        "最终答案 finalanswer 更正答案 更正后答案 修正答案 修正后答案 correctedanswer 更正 答案更正 答案修正 "
+        "最终答案 finalanswer 更正答案 更正后答案 修正答案 修正后答案 correctedanswer "
+        "更正 答案更正 答案修正 "
         "正确答案 correctanswer correctanswers 标准答案 correctoption rightanswer correctchoice "
         "answer 答案 正解 正确选项 参考答案 解答 正答 答 标准解答 "
         "answerkey key answers correct label gold goldanswer target answeridx answerindex cop ans "
