@@ -238,7 +238,11 @@ class _Attempt:
         if carried:
             return stripped, labels or carried
         moved = reordered_labels(options)
-        if moved and (not labels or labels[0] == "A"):
+        if moved and labels and labels[0] != "A":
+            # Under 選項1, 選項2 … a letter can only mean these; a number means the headers.
+            letters = any(char.isascii() and char.isalpha() for char in str(self.draft.answer))
+            return self._reordered(options, (), moved) if letters else (options, labels)
+        if moved:
             return self._reordered(options, labels, moved)
         return self._misprint(options), labels
 

@@ -114,3 +114,10 @@ def test_labels_in_another_order_are_what_a_key_means_where_no_header_differs(
         (("甲", "丙", "乙", "丁"), ("A", "C", "B", "D"), (2,), "B"),
     ]
     assert [(p.code, p.severity) for p in bank.problems] == [("label_misprint", "warning")] * 2
+
+
+def test_a_letter_under_numbered_headers_is_the_label_in_the_cell(write_xlsx: WriteXlsx) -> None:
+    texts = ["(A) 甲", "(C) 丙", "(B) 乙"]
+    rows = [["一？", *texts, "B"], ["二？", *texts, 2], ["三？", *texts, 3]]
+    bank = read_bank(write_xlsx([["題目", "選項1", "選項2", "選項3", "答案"], *rows]))
+    assert [q.options[q.answer[0]] for q in bank if q.answer] == ["乙", "(C) 丙", "(B) 乙"]
