@@ -11,6 +11,7 @@ from zhmcq.reading._drafts.headers import HeaderLayout
 from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.json_options import (
     ListedOptions,
+    TextNames,
     are_option_objects,
     chosen_labels,
     options_of,
@@ -28,13 +29,16 @@ _NAMES_MARKS = re.compile(r"label|correct|right|answer|target|gold|正确|答案
 _BETWEEN_IDS = re.compile(r"[\s,;|、，；]+")
 
 
-def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
+def fill_draft(
+    draft: Draft, values: Sequence[Any], layout: HeaderLayout, known: TextNames | None = None
+) -> None:
     """Give a draft what a record holds.
 
     Args:
         draft: A draft with an origin and a heading.
         values: The record's values.
         layout: What its names say.
+        known: Where other questions of the file keep the texts of their options.
     """
     for name in _TEXT_FIELDS:
         for column in layout.fields.get(name, ()):
@@ -49,7 +53,7 @@ def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> Non
         if values[column] not in (None, "", [])
     ]
     draft.has_key_field = bool(layout.fields.get("answer") or layout.rights)
-    options, keys = _options(values, layout, keys)
+    options, keys = _options(values, layout, keys, known)
     draft.options, draft.labels = options.texts, options.labels
     given = next((values[c] for c in layout.fields.get("options", ()) if values[c]), None)
     draft.options_in_text = isinstance(given, str) and not options.labels
@@ -71,17 +75,18 @@ _Keys = list[tuple[str, Any]]
 
 
 def _options(
-    values: Sequence[Any], layout: HeaderLayout, keys: _Keys
+    values: Sequence[Any], layout: HeaderLayout, keys: _Keys, known: TextNames | None
 ) -> tuple[ListedOptions, _Keys]:
     """The options of a record, and the keys that are none of them."""
     if layout.options:
         columns = [values[column] for column in layout.options]
         if any(isinstance(value, dict) for value in columns):
-            return options_of(dict(zip(layout.labels, columns, strict=True))), keys
+            named = dict(zip(layout.labels, columns, strict=True))
+            return options_of(named, known=known), keys
         names = {layout.headers[c]: index for index, c in enumerate(layout.options)}
         return ListedOptions([text_of(v) for v in columns], layout.labels, ids=names), keys
     for column in layout.fields.get("options", ()):
-        options = options_of(values[column])
+        options = options_of(values[column], known=known)
         if options.texts:
             return options, keys
     if layout.wrong and keys:
@@ -89,9 +94,11 @@ def _options(
     for index, (_, value) in enumerate(keys):
         rest = keys[:index] + keys[index + 1 :]
         if _are_answers_to_choose(value, rest):
-            return options_of(value), rest
+            return options_of(value, known=known), rest
     matching = [value for value in values if isinstance(value, list) and are_option_objects(value)]
-    return (options_of(matching[0]) if len(matching) == 1 else ListedOptions([])), keys
+    if len(matching) != 1:
+        return ListedOptions([]), keys
+    return options_of(matching[0], known=known), keys
 
 
 def _are_answers_to_choose(value: Any, others: _Keys) -> bool:

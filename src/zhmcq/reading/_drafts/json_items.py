@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ from zhmcq.reading._formats.table import tracked
 
 __all__ = ["record_drafts"]
 
+_FIRST = 50  # items that are looked at before the first is read
+
 
 def record_drafts(
     contents: JsonDocument | JsonLines, request: ReadRequest
@@ -37,7 +40,10 @@ def record_drafts(
     failure: ReadError | None = None
     heading: Heading | None = None
     warned = False
-    for number, item in _numbered_items(contents, request):
+    items = _numbered_items(contents, request)
+    first = list(itertools.islice(items, _FIRST))
+    reader.learn([item for _, item in first])
+    for number, item in itertools.chain(first, items):
         if isinstance(item, RowProblem):
             yield item
             continue

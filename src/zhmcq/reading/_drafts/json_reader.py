@@ -11,6 +11,7 @@ from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Columns, Draft, Heading, named_headers
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
 from zhmcq.reading._drafts.json_fields import fill_draft
+from zhmcq.reading._drafts.json_options import TextNames, learn_text_names
 from zhmcq.reading._drafts.json_records import (
     Likeness,
     common_fields,
@@ -53,7 +54,12 @@ class ItemReader:
         self.failure: ColumnsError | None = None
         self.joined = ""
         self._passages = frozenset(map(fold_name, named_headers(columns, "passage")))
+        self._text_names: TextNames = {}
         self._layouts: dict[tuple[str, ...], tuple[HeaderLayout, Heading]] = {}
+
+    def learn(self, items: Sequence[Any]) -> None:
+        """Look at the first items, to know which field of their options is the text."""
+        learn_text_names(list(items), self._text_names)
 
     def drafts(self, item: Any, number: int) -> list[Draft]:
         """The questions of one item; several where it has sub-questions.
@@ -140,7 +146,7 @@ class ItemReader:
             self.failure = self.failure or error
             return [Draft(origin, "", notes=[("", "no_question")])]
         draft = Draft(origin, "", heading=heading)
-        fill_draft(draft, list(record.values()), layout)
+        fill_draft(draft, list(record.values()), layout, self._text_names)
         if layout.wrong and draft.options and not self.joined:
             self.joined = layout.headers[layout.wrong[0]]
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:
