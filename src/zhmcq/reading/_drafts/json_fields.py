@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zhmcq.questions import default_labels
 from zhmcq.reading._drafts.draft import Draft, is_index, labels_marked_right
 from zhmcq.reading._drafts.headers import HeaderLayout
 from zhmcq.reading._drafts.ids import given_id
@@ -18,14 +19,22 @@ from zhmcq.reading._drafts.json_options import (
     picture_text,
     text_of,
 )
-from zhmcq.reading._drafts.vocabulary import names_index, option_label
-from zhmcq.zh._fold import fold_name
+from zhmcq.reading._drafts.vocabulary import FIELDS, names_index, option_label
+from zhmcq.zh._fold import fold_name, tidy
 
 __all__ = ["fill_draft"]
 
 _TEXT_FIELDS = ("stem", "passage", "kind", "subject", "explanation", "source", "group")
 _SAYS_RIGHT = re.compile(r"correct|right|正确|index|idx")
 _NAMES_MARKS = re.compile(r"label|correct|right|answer|target|gold|正确|答案")
+# Names of keys that were corrected after an examination, of those that may be a student's beside a
+# correct one, and of those that may be no keys.
+_CORRECTED = frozenset(FIELDS["answer"][: FIELDS["answer"].index("正确答案")])
+_WORDS_OF_ANSWERS = "answer answers 答案 ans 答 解答 作答"
+_ANSWERS = frozenset(_WORDS_OF_ANSWERS.split())
+_WORDS_OF_VAGUE_KEYS = "key label target gold correct"
+_VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
+_LETTERS = 26
 _BETWEEN_IDS = re.compile(r"[\s,;|、，；]+")
 
 
@@ -130,15 +139,10 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
     """The first key that there is, as far as it can be understood without the file's others."""
     if not keys:
         return
-    name, answer = keys[0]
-    if isinstance(answer, dict):
-        chosen = chosen_labels(answer)
-        answer = _named_option(answer, options) if chosen is None else chosen
-    elif isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
-        answer = [_named_option(part, options) for part in answer]
-    if _are_marks(answer, len(options.texts)):
-        answer = [bool(part) for part in answer]
-    draft.answer = answer
+    name, value = keys[0]
+    draft.answer = answer = _plain_answer(value, options)
+    if len(keys) > 1 and not options.shuffled and _take_other_keys(draft, keys, options):
+        return
     if names_index(name) and is_index(answer):
         draft.key_is_index = True
         if options.shuffled:
@@ -153,6 +157,63 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
         _reject_key(draft, name)
         return
     draft.answer = [index in indexes for index in range(len(draft.options))]
+
+
+def _plain_answer(answer: Any, options: ListedOptions) -> Any:
+    """A key without objects: what names an option, or marks."""
+    if isinstance(answer, dict):
+        chosen = chosen_labels(answer)
+        answer = _named_option(answer, options) if chosen is None else chosen
+    elif isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
+        answer = [_named_option(part, options) for part in answer]
+    if _are_marks(answer, len(options.texts)):
+        answer = [bool(part) for part in answer]
+    return answer
+
+
+def _take_other_keys(draft: Draft, keys: _Keys, options: ListedOptions) -> bool:
+    """Hold several keys of one record against one another; whether nothing else is to be done.
+
+    An index counts from 0 or from 1, as the whole file tells; it becomes the key, and what a text
+    or a label says is what it must not contradict. An answer beside a correct one may be somebody's
+    own, and one that was corrected replaces the others.
+    """
+    first = fold_name(keys[0][0])
+    if first in _CORRECTED:
+        return False
+    plain: list[list[bool]] = []
+    indexes: list[Any] = []
+    for name, value in keys:
+        folded = fold_name(name)
+        if folded in _VAGUE_KEYS or (_SAYS_RIGHT.search(first) and folded in _ANSWERS):
+            continue
+        if names_index(name) and is_index(value):
+            indexes.append(value)
+        elif right := _plainly_right(value, options):
+            plain.append(right)
+    if any(right != plain[0] for right in plain):
+        _reject_key(draft, keys[0][0])
+        return True
+    if not plain or not indexes:
+        return False
+    draft.answer, draft.key_is_index, draft.right = indexes[0], True, plain[0]
+    return True
+
+
+def _plainly_right(value: Any, options: ListedOptions) -> list[bool] | None:
+    """The options that a key names by their whole texts or by letters; ``None`` if it doesn't."""
+    parts = value if isinstance(value, list) else [value]
+    texts = options.texts
+    if not texts or not parts or not all(isinstance(part, str) and part for part in parts):
+        return None
+    named = [tidy(part) for part in parts]
+    labels = options.labels or default_labels(min(len(texts), _LETTERS))
+    for names, others in ((list(texts), labels), (list(labels), texts)):
+        if all(names.count(part) == 1 and part not in others for part in named):
+            if any(part.isdecimal() for part in named):
+                return None
+            return [name in named for name in names]
+    return None
 
 
 def _reject_key(draft: Draft, name: str) -> None:

@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _MAX_DEPTH = 6
+_LETTERS = 26
+_LETTERED = re.compile(r"[(（]?(?P<label>[A-Za-z])(?:[)）、．]|[.:：](?!\w))\s*(?=\S)")
 _MARKS = {"0": False, "1": True}
 # What a field of any other name may say of an option.
 _VERDICTS = {"correct": True, "incorrect": False, "right": True, "wrong": False}
@@ -174,7 +176,19 @@ def options_of(value: Any, depth: int = 0, known: TextNames | None = None) -> Li
             return ListedOptions(labels, (), [bool(mark_of(right)) for _, right in value])
     if value and all(isinstance(option, dict) for option in value):
         return _options_of_objects(value, known)
-    return ListedOptions([text_of(option) for option in value])
+    return _labelled_otherwise([text_of(option) for option in value])
+
+
+def _labelled_otherwise(texts: list[str]) -> ListedOptions:
+    """Texts, without labels of theirs that are in another order: ``["B. 春天", "A. 夏天"]``."""
+    matches = [_LETTERED.match(text) for text in texts]
+    labels = tuple(match.group("label").upper() for match in matches if match)
+    run = default_labels(len(texts)) if len(texts) <= _LETTERS else ()
+    if len(labels) < max(len(texts), 2) or labels == run or sorted(labels) != list(run):
+        return ListedOptions(texts)
+    return ListedOptions(
+        [text[m.end() :] for text, m in zip(texts, matches, strict=True) if m], labels
+    )
 
 
 def _options_of_object(
@@ -211,7 +225,7 @@ def _listed_within(value: Mapping[Any, Any]) -> Any:
 
     ``None`` where the object has labels as names, or several lists.
     """
-    if any(option_label(str(name)) for name in value):
+    if any(option_label(str(n)) and not isinstance(o, list | dict) for n, o in value.items()):
         return None
     lists = [
         part

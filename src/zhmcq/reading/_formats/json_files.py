@@ -109,7 +109,7 @@ def repeated_message(where: str, names: list[str]) -> str:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ReadError(f"{where}: expected json, but {detail}") from error
@@ -131,5 +131,13 @@ def _same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
+def _constant(name: str) -> float | None:
+    """What json has not, but Python writes: infinite numbers, and NaN, which is a missing value."""
+    return None if name == "NaN" else float(name)
+
+
 def _integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
