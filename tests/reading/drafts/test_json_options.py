@@ -245,11 +245,11 @@ def shown(tmp_path: Path, *records: dict[str, Any]) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_which_field_is_the_text_is_told_by_all_options(tmp_path: Path, first: int) -> None:
-    plain = {"question": "何者為檔案？", "answer": ["B"]}
+    plain: dict[str, Any] = {"question": "何者為檔案？", "answer": ["B"]}
     plain["options"] = [{"label": "/boot", "value": "A"}, {"label": "/etc", "value": "B"}]
-    digits = {"question": "何者為偶數？", "answer": ["A"]}
+    digits: dict[str, Any] = {"question": "何者為偶數？", "answer": ["A"]}
     digits["options"] = [{"label": "2", "value": "A"}, {"label": "1", "value": "B"}]
-    run = {"question": "何者為奇數？", "answer": ["A"]}
+    run: dict[str, Any] = {"question": "何者為奇數？", "answer": ["A"]}
     run["options"] = [{"label": "A", "value": 1}, {"label": "B", "value": 2}]
     records = [digits, run, plain] if first else [plain, digits, run]
     expected = [(("2", "1"), (0,)), (("A", "B"), (0,)), (("/boot", "/etc"), (1,))]

@@ -22,9 +22,9 @@ from zhmcq.reading._drafts.json_options import (
 from zhmcq.reading._drafts.vocabulary import FIELDS, names_index, option_label
 from zhmcq.zh._fold import fold_name, tidy
 
-__all__ = ["fill_draft"]
+__all__ = ["fill_draft", "unread_stems"]
 
-_TEXT_FIELDS = ("stem", "passage", "kind", "subject", "explanation", "source", "group")
+_TEXT_FIELDS = frozenset(("passage", "kind", "subject", "explanation", "source", "group"))
 _SAYS_RIGHT = re.compile(r"correct|right|正确|index|idx")
 _NAMES_MARKS = re.compile(r"label|correct|right|answer|target|gold|正确|答案")
 # Names of keys that were corrected after an examination, of those that may be a student's beside a
@@ -34,6 +34,9 @@ _WORDS_OF_ANSWERS = "answer answers 答案 ans 答 解答 作答"
 _ANSWERS = frozenset(_WORDS_OF_ANSWERS.split())
 _WORDS_OF_VAGUE_KEYS = "key label target gold correct"
 _VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
+_VAGUE_STEMS = frozenset(("title", "content", "内容", "description"))
+_ASKS = re.compile(r"[?？]|何|哪|下列|_{2,}|[(（]\s*[)）]|是否|多少|什[麼么]")
+_LONG_TEXT = 30
 _LETTERS = 26
 _BETWEEN_IDS = re.compile(r"[\s,;|、，；]+")
 
@@ -49,12 +52,12 @@ def fill_draft(
         layout: What its names say.
         known: Where other questions of the file keep the texts of their options.
     """
-    for name in _TEXT_FIELDS:
-        for column in layout.fields.get(name, ()):
-            if text := text_of(values[column]):
-                setattr(draft, name, text)
-                break
-    draft.picture = picture_text([values[column] for column in layout.fields.get("picture", ())])
+    draft.stem = _stem_of(values, layout)
+    for name, columns in layout.fields.items():
+        if name in _TEXT_FIELDS:
+            setattr(draft, name, next(filter(None, (text_of(values[c]) for c in columns)), ""))
+    if pictures := layout.fields.get("picture"):
+        draft.picture = picture_text([values[column] for column in pictures])
     _take_id(draft, values, layout)
     keys = [
         (layout.headers[column], values[column])
@@ -78,6 +81,43 @@ def fill_draft(
     right = options.right
     _take_marks(draft, _listed_marks(draft, values, layout) if right is None else right)
     _drop_last_empty(draft)
+
+
+def _stem_of(values: Sequence[Any], layout: HeaderLayout) -> str:
+    """The question's text; of a title and a content, the one that asks."""
+    columns = layout.fields.get("stem", ())
+    if len(columns) == 1:
+        return text_of(values[columns[0]])
+    given = [(column, text) for column in columns if (text := text_of(values[column]))]
+    if not given:
+        return ""
+    vague = [(c, text) for c, text in given if fold_name(layout.headers[c]) in _VAGUE_STEMS]
+    if len(vague) == len(given) > 1 and not _ASKS.search(given[0][1]):
+        return next((text for _, text in vague if _ASKS.search(text)), given[0][1])
+    return given[0][1]
+
+
+def unread_stems(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> list[str]:
+    """Names of fields that might have been the stem, whose texts are in no part of a draft.
+
+    The title of a question is no loss, unless it is as long as a text that a question is about.
+
+    Args:
+        draft: What became of the record.
+        values: The record's values.
+        layout: What its names say.
+    """
+    columns = layout.fields.get("stem", ())
+    if len(columns) < 2:
+        return []
+    given = [(column, text_of(values[column])) for column in columns]
+    used = next((layout.headers[c] for c, text in given if text == draft.stem), "")
+    least = 2 if fold_name(used) in _VAGUE_STEMS else _LONG_TEXT
+    return [
+        layout.headers[column]
+        for column, text in given
+        if len(text) >= least and text not in draft.stem and text not in draft.passage
+    ]
 
 
 _Keys = list[tuple[str, Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from zhmcq.errors import ColumnsError, ReadError
@@ -40,6 +40,7 @@ def record_drafts(
     failure: ReadError | None = None
     heading: Heading | None = None
     warned = False
+    said: set[str] = set()
     items = _numbered_items(contents, request)
     first = list(itertools.islice(items, _FIRST))
     reader.learn([item for _, item in first])
@@ -62,6 +63,7 @@ def record_drafts(
                 heading = draft.heading
                 yield heading
             yield draft
+        yield from _unread(reader.unread, request.name, number, said)
         if reader.joined and not warned:
             warned = True
             yield _key_always_first(request.name, reader.joined)
@@ -89,12 +91,20 @@ def _said(result: FoundItems, file: str, row: int, said: set[str]) -> Iterator[R
         what = f"the list {name!r}" if name else "a list"
         said_of = f"none of its {count} records was recognised as a question"
         messages.append((name, f"{what} was skipped: {said_of}"))
-    for name in result.unread:
-        what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
-        messages.append((name, f'{what}: columns={{"passage": "{name[:40]}"}}'))
     for name, message in messages:
         if name not in said and len(said) < 1000:
             said.add(name)
+            yield RowProblem(row, name, "skipped_row", message, "warning", file)
+    yield from _unread(result.unread, file, row, said)
+
+
+def _unread(names: Iterable[str], file: str, row: int, said: set[str]) -> Iterator[RowProblem]:
+    """Texts beside questions that became no part of them; each name once."""
+    for name in names:
+        if name not in said and len(said) < 1000:
+            said.add(name)
+            what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
+            message = f'{what}: columns={{"passage": "{name[:40]}"}}'
             yield RowProblem(row, name, "skipped_row", message, "warning", file)
 
 

@@ -31,6 +31,7 @@ __all__ = [
 
 _MAX_DEPTH = 6
 _LETTERS = 26
+_MOST_OPTIONS = 100
 _LETTERED = re.compile(r"[(（]?(?P<label>[A-Za-z])(?:[)）、．]|[.:：](?!\w))\s*(?=\S)")
 _MARKS = {"0": False, "1": True}
 # What a field of any other name may say of an option.
@@ -142,8 +143,8 @@ def learn_text_names(value: Any, known: TextNames, most: int = 500) -> None:
             waiting += [inner for inner in part.values() if isinstance(inner, dict | list)]
         elif isinstance(part, list):
             waiting += [inner for inner in part[:most] if isinstance(inner, dict | list)]
-            if len(part) > 1 and all(isinstance(option, dict) for option in part):
-                most -= 1
+            most -= 1
+            if 1 < len(part) <= _MOST_OPTIONS and all(isinstance(o, dict) for o in part):
                 objects = [{str(name): v for name, v in option.items()} for option in part]
                 names = _names_of(objects)
                 if name := _plain_text_name(objects, names):
