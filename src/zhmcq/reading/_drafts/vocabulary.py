@@ -64,7 +64,7 @@ _SPELLINGS = {
     "group": "group 题组 题组编号 题组代号 groupid passageid 文章编号",
     "picture": (
         "picture pictures image images img imgurl imgsrc imageurl imagesrc imagepath imagefile "
-        "pictureurl figure figures photo photourl 图片 图档 附图 图 图片网址 图片链接 插图"
+        "pictureurl media figure figures photo photourl 图片 图档 附图 图 图片网址 图片链接 插图"
     ),
 }
 FIELDS = {name: tuple(spellings.split()) for name, spellings in _SPELLINGS.items()}
