@@ -24,6 +24,7 @@ __all__ = [
     "passage_range",
     "section_kind",
     "start_of",
+    "start_without_number",
     "titles_options",
     "without_stem_title",
 ]
@@ -100,6 +101,15 @@ def start_of(text: str) -> Start | None:
     weak = text[end : end + 1].isdecimal() and text[end - 1] in ".．:："
     end += len(text) - end - len(text[end:].lstrip(" \t\u3000"))
     return Start(number, _STYLES[name], end, key, weak)
+
+
+_TITLED = re.compile(r"[【\[]?(?:題目|题目|問題|问题|題幹|题干)(?:[】\]]\s?[:：]?|[:：])\s*(?=\S)")
+
+
+def start_without_number(text: str, number: int) -> Start | None:
+    """A line 「題目：…」 as the start of a question with this number; None for other lines."""
+    match = _TITLED.match(text)
+    return Start(number, "titled", match.end()) if match else None
 
 
 def _number(text: str) -> int:
@@ -320,7 +330,7 @@ def note_of(text: str) -> Note | None:
 
 
 _FURNITURE = re.compile(
-    r"[-—–－=_＿*~～.．·…\s]{2,}|[-—–\s]*\d{1,4}[-—–\s]*|"
+    r"[-—–－=_＿*~～.．·…\s|:]{2,}|[-—–\s]*\d{1,4}[-—–\s]*|"
     r"(?:第\s{0,3}\d{1,3}\s{0,3}[頁页](?:[,，/ 共].{0,20})?|"
     r".{0,30}第\s{0,3}\d{1,3}\s{0,3}[頁页](?:[,，/ ].{0,20})?)|"
     r"Page\s+\d{1,3}.{0,20}|.{0,20}(?:背面|後面|后面|下頁|下页)[尚還还]?有.{0,20}|"

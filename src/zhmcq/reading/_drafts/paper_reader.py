@@ -27,6 +27,7 @@ from zhmcq.reading._drafts.paper_lines import (
     start_of,
     titles_options,
 )
+from zhmcq.reading._drafts.stem_fronts import cut_front
 from zhmcq.reading._formats.plain_text import Line
 
 __all__ = ["PaperItem", "PaperReader", "Passage"]
@@ -76,6 +77,7 @@ class PaperItem:
         closed: Whether its key has closed it.
         in_list: The last number of a list inside it; 0 outside lists.
         doubtful: Whether a number of that list may be the next question's.
+        after_options: The lines after the last option that were let go of.
         blank: Its parts without the empty brackets before its stem.
     """
 
@@ -95,12 +97,14 @@ class PaperItem:
     closed: bool = False
     in_list: int = 0
     doubtful: bool = False
+    after_options: list[Line] = field(default_factory=list)
     blank: LabelledOptions | None = None
 
     def keep_waiting(self, count: int) -> None:
         """Take the first of the lines that wait after an option; the others are let go of."""
         self.used_lines += [line for line, _ in self.waiting[:count]]
         self.body += [plain for _, plain in self.waiting[:count]]
+        self.after_options = [line for line, _ in self.waiting[count:]]
         self.waiting = []
 
     def take_key(self, line: Line, key: KeyLine) -> None:
@@ -156,6 +160,7 @@ class PaperReader:
         self._in_keys = False
         self._section = 0
         self._kind = ""
+        self._kind_level = 0
         self._fresh = True
 
     def used_lines(self) -> Iterator[Line]:
@@ -178,12 +183,15 @@ class PaperReader:
     def _take(self, index: int) -> int:
         """Place a line; how many lines were placed."""
         line = self.paper.lines[index]
+        if index in self.paper.heads:
+            return 1
         if taken := self._take_keys(index):
             return taken
         start = self.paper.starts[index]
-        kind = section_kind(line.text) if not (start and self.paper.fruitful[index]) else None
+        numbered = start and (self.paper.fruitful[index] or cut_front(line.text[start.end :])[1])
+        kind = section_kind(line.text) if not numbered else None
         if kind is not None:
-            self._begin_section(kind)
+            self._begin_section(kind, line.heading)
             if (group := passage_range(line.text)) is not None:
                 self._begin_passage(line, group)
         elif start and self._begins(index, start):
@@ -193,6 +201,8 @@ class PaperReader:
             self._begin_passage(line, group)
         elif is_furniture(line.text):
             pass
+        elif line.heading and not self._says_of_question(line.text):
+            self._begin_heading(line.heading)
         else:
             self._continue(index)
         return 1
@@ -320,8 +330,20 @@ class PaperReader:
         labels, _ = labels_of_line(text, digits=self.paper.digits)
         item.has_options = {0, 1} <= labels
 
-    def _begin_section(self, kind: str) -> None:
+    def _says_of_question(self, text: str) -> bool:
+        """Whether a heading stands inside a question: 「### 選項」, 「### 解析」."""
+        inside = self._item is not None
+        return inside and bool(titles_options(text) or key_line(text) or note_of(text))
+
+    def _begin_heading(self, level: int) -> None:
+        """A heading that names no kind; those of a section above it hold."""
+        if not self._in_keys:
+            kind = self._kind if level > self._kind_level else ""
+            self._begin_section(kind, self._kind_level if kind else level)
+
+    def _begin_section(self, kind: str, level: int) -> None:
         self._close()
+        self._kind_level = level
         self._passage = None
         self._in_passage = False
         self._kind = kind
