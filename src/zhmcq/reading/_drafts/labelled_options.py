@@ -44,6 +44,7 @@ _SETS = {
 }
 _NO_LABELS: tuple[frozenset[int], bool] = (frozenset(), False)
 _LONGEST_BULLET = 12
+_BESIDE = re.compile(r"\t|[ \u3000]{3,}[(（]?[A-HＡ-Ｈ1-8][)）.．、]\s{0,3}\S")
 #: What joins labels in a text that names options: 「(A)與(B)皆是」.
 _JOINING = frozenset("與和及、,，皆都均或而且跟同為是的之以並兩二三/+&＆→>＞<＜=＝。.；;)）」』")
 _NAMING = frozenset("與和及、,，或只僅有若選同如且非除指圖項點線角")
@@ -129,8 +130,9 @@ def labelled_options(
         tidy(text[: marks[0].start]).rstrip("*- \n"),
         options,
         tuple(mark.label for mark in marks),
-        # A tab inside an option parts it from another cell, which is no option.
-        chosen.damaged or again or any("\t" in option for option in options),
+        # A tab inside an option parts it from another cell, which is no option; as wide blanks
+        # part it from another column of the page.
+        chosen.damaged or again or any(_BESIDE.search(option) for option in options),
         _styles(lines, offsets, text, spans),
     )
 

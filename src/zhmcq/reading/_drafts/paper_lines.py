@@ -239,12 +239,20 @@ _INLINE = re.compile(
     rf"[(（【\[]?\s{{0,3}}{_KEY_WORD}\s{{0,3}}[:：】\])）]{{1,2}}\s{{0,20}}", re.IGNORECASE
 )
 _INLINE_KEY = re.compile(
-    rf"(?P<key>[(（]?[{KEY_CHARACTERS}OXTF]{{1,14}}[)）]?)\s{{0,3}}[)）\]】]?[。.]?"
+    rf"(?P<key>[(（]?[{KEY_CHARACTERS}OXTF]{{1,14}}[)）]?|正[確确]|[錯错][誤误]|True|False)"
+    r"\s{0,3}[)）\]】]?[。.]?",
+    re.IGNORECASE,
 )
 _INLINE_TAIL = 60
 _EXPLAINS = re.compile(
     r"(?:^|[\s。；;，,)）】\]]|(?=[【\[]))[【\[(（]?\s{0,3}(?:解析|詳解|详解|解說|解说|說明|说明|理由)\s{0,3}[】\])）]?\s{0,3}"
     r"(?:[:：]|(?<=[】\])）]))\s*"
+)
+
+
+# 「A,C (少選不得分)」 says how the key is marked; 「B（更正為C）」 says something of the key.
+_KEY_POINTS = re.compile(
+    rf"(?P<key>[{KEY_CHARACTERS}]{{1,20}}?)\s*[(（][^()（）A-Za-z]{{0,20}}分[^()（）A-Za-z]{{0,10}}[)）]"
 )
 
 
@@ -256,6 +264,8 @@ def key_line(text: str) -> KeyLine | None:
     key = match["key"].strip()
     if explained := _EXPLAINS.search(key):
         return KeyLine(key[: explained.start()].strip(), key[explained.end() :].strip())
+    if points := _KEY_POINTS.fullmatch(key):
+        return KeyLine(points["key"], "")
     return KeyLine(key, "")
 
 

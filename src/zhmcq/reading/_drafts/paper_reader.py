@@ -34,8 +34,12 @@ __all__ = ["PaperItem", "PaperReader", "Passage"]
 
 # A line this wide was broken at the margin, and the next one goes on with it.
 _WRAPPED = 56
+# A title, the head of a table and a rule may stand between the word for keys and the first.
+_KEYS_WITHIN = 8
 # How far the numbers of questions may be apart where it is doubtful whether they are numbers.
 _NEAR = 3
+_LONGEST_TITLE = 20
+_SENTENCE = re.compile(r"[?？。：:，,；;]")
 _LIST_BEGINS = re.compile(r"1\s*[.．、]")
 
 
@@ -162,6 +166,7 @@ class PaperReader:
         self._kind = ""
         self._kind_level = 0
         self._fresh = True
+        self._notes_end = 0
 
     def used_lines(self) -> Iterator[Line]:
         """The lines that belong to something."""
@@ -190,6 +195,8 @@ class PaperReader:
         start = self.paper.starts[index]
         numbered = start and (self.paper.fruitful[index] or cut_front(line.text[start.end :])[1])
         kind = section_kind(line.text) if not numbered else None
+        if kind is None and self._is_title(line):
+            kind = ""
         if kind is not None:
             self._begin_section(kind, line.heading)
             if (group := passage_range(line.text)) is not None:
@@ -206,6 +213,35 @@ class PaperReader:
         else:
             self._continue(index)
         return 1
+
+    def _is_title(self, line: Line) -> bool:
+        """Whether a line such as 「二、數學」 is a title between questions, not part of one."""
+        item = self._item
+        between = item is None or (item.has_options and not item.explained)
+        if self.paper.style in ("", "numeral") or not between or self._in_keys:
+            return False
+        start = start_of(line.text) if len(line.text) <= _LONGEST_TITLE else None
+        titled = start is not None and start.style == "numeral" and start.key is None
+        return titled and not _SENTENCE.search(line.text)
+
+    def _barren(self, index: int) -> bool:
+        """Whether a list of notes begins above the first question: no number of it is fruitful."""
+        if self.items or self._kind:
+            return False
+        if index < self._notes_end:
+            return True
+        last = 0
+        for following in range(index, len(self.paper.lines)):
+            start = self.paper.starts[following]
+            if start is None:
+                continue
+            if start.number <= last:
+                self._notes_end = following
+                return True
+            if self.paper.fruitful[following]:
+                return False
+            last = start.number
+        return False
 
     def _take_keys(self, index: int) -> int:
         line = self.paper.lines[index]
@@ -248,7 +284,13 @@ class PaperReader:
 
     def _lists_keys(self, index: int) -> bool:
         """Whether keys stand in the lines after a title."""
-        for line in self.paper.lines[index : index + 3]:
+        seen = 0
+        for line in self.paper.lines[index : index + _KEYS_WITHIN]:
+            if line.heading or is_furniture(line.text) or opens_key_list(line.text):
+                continue
+            seen += 1
+            if seen > _KEYS_WITHIN // 2:
+                return False
             if keys_of_line(line.text, inside=True):
                 return True
             start = start_of(line.text)
@@ -273,7 +315,7 @@ class PaperReader:
                 fruitful and start.number > self._passage.range.low
             )
         if item is None:
-            return fruitful or (self._fresh and not start.weak)
+            return fruitful or (self._fresh and not start.weak and not self._barren(index))
         expected = start.number == item.start.number + 1
         near = item.start.number < start.number <= item.start.number + _NEAR
         surely_later = self.paper.last_sure.get(start.number, -1) > index
