@@ -36,9 +36,7 @@ _LEADING_KEY = re.compile(
 )
 _STEM_KEY = re.compile(r"[(（]\s{0,10}(?P<key>[A-HＡ-Ｈ]{1,8})\s{0,10}[)）]")
 _LETTER_KEY = re.compile(r"[(（]?\s*[A-HＡ-Ｈa-h]{1,8}\s*[)）]?")
-_FINAL_LABEL = re.compile(
-    r"(?P<text>.*\S)\s+[(（]?(?P<key>[A-HＡ-Ｈ]{1,8})[)）]?", re.DOTALL
-)
+_LONGEST_KEY = 10
 _NOT_LETTER = re.compile(r"[^A-Z]")
 _EMPTY_BRACKETS = "（　）"
 _MARKED_SHARE = 0.9
@@ -204,12 +202,16 @@ class _Drafts:
         choices = [(item, part) for item, part in zip(items, parts, strict=True) if part.options]
         cuts = []
         for item, part in choices:
-            match = _FINAL_LABEL.fullmatch(part.options[-1])
+            text, _, last = (
+                part.options[-1].replace("\u3000", " ").replace("\n", " ").rpartition(" ")
+            )
             waits = item.after_options[:1]
-            if match is None and waits and _LETTER_KEY.fullmatch(waits[0].text):
+            if len(last) <= _LONGEST_KEY and _LETTER_KEY.fullmatch(last) and text.strip():
+                cuts.append((part.options[-1][: len(text)].rstrip(), last))
+            elif waits and _LETTER_KEY.fullmatch(waits[0].text):
                 cuts.append((part.options[-1], waits[0].text))
             else:
-                cuts.append((match["text"], match["key"]) if match else ("", ""))
+                cuts.append(("", ""))
         fits = [
             bool(text) and isinstance(key_of_labels(key, part.labels), list)
             for (text, key), (_, part) in zip(cuts, choices, strict=True)

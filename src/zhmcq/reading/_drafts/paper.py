@@ -13,6 +13,7 @@ from zhmcq.reading._drafts.paper_lines import (
     Start,
     final_truth,
     inline_key,
+    is_truth_option,
     key_line,
     start_of,
     start_without_number,
@@ -187,7 +188,9 @@ def _fruitful(
 
 
 def _gives_truth(text: str) -> bool:
-    """Whether a line gives a key of a statement: 「答案：對」."""
+    """Whether a line gives a key of a statement, 「答案：對」, or is one of its two options."""
+    if is_truth_option(text):
+        return True
     key = key_line(text)
     return key is not None and truth_of(key.key) is not None
 

@@ -19,6 +19,7 @@ __all__ = [
     "inline_key",
     "is_furniture",
     "is_key_alone",
+    "is_truth_option",
     "key_line",
     "note_of",
     "passage_range",
@@ -136,7 +137,7 @@ _KIND_WORD = re.compile(
 _SECTION = re.compile(
     r"\s*(?:[(（]?(?:[一二三四五六七八九十]{1,3}|[壹贰叁肆伍陆]|[IVX]{1,4}|[ⅠⅡⅢⅣⅤ])[)）]?"
     r"\s{0,3}[、.．:： ]|"
-    r"第\s{0,3}[一二三四五六七八九十0-9壹贰]{1,3}\s{0,3}(?:大题|部分|部份|单元|节|篇|章)|"
+    r"第\s{0,3}[一二三四五六七八九十0-9壹贰]{1,3}\s{0,3}(?:大题|部分|部份|单元|节|篇|章|讲|课)|"
     r"[【\[〔〈《◎※●■]|"
     r"(?:Part|Section)\s+\w{1,4}\b)"
 )
@@ -369,6 +370,17 @@ def without_stem_title(text: str) -> str:
     """A stem without the word for it: 「題目：」, ``Q:``."""
     match = _STEM_TITLE.match(text)
     return text[match.end() :] if match else text
+
+
+_TRUTH_OPTION = re.compile(
+    r"(?:true|false|[TF])\s?[.．、:：)]\s{0,3}(?:正[確确]|[錯错][誤误]|[對对錯错是否]|true|false)",
+    re.IGNORECASE,
+)
+
+
+def is_truth_option(text: str) -> bool:
+    """Whether a line is one of the two options of a statement: ``true. 正確``."""
+    return bool(_TRUTH_OPTION.fullmatch(text))
 
 
 def is_key_alone(text: str) -> bool:

@@ -20,6 +20,7 @@ from zhmcq.reading._drafts.paper_lines import (
     inline_key,
     is_furniture,
     is_key_alone,
+    is_truth_option,
     key_line,
     note_of,
     passage_range,
@@ -413,6 +414,9 @@ class PaperReader:
                 self._passage.texts.append(line.text)
         elif titles_options(line.text):
             item.used_lines.append(line)
+        elif is_truth_option(line.text) and not item.has_options:
+            item.used_lines.append(line)
+            item.kind = item.kind or "判断题"
         elif (
             item.key == ""
             and item.used_lines[-1] is self.paper.lines[index - 1]

@@ -16,7 +16,9 @@ _LEAST = 3
 _SHORTEST = 8
 _LONGEST = 120
 #: What a title of a paper has not: the end of a sentence, something to fill in, program code.
-_NO_TITLE = re.compile(r"[?？。，,；;：:]$|[?？!！]|_{2,}|[(（]\s*[)）]|下列|何者|[<>{}=\\]|故選|故选")
+_NO_TITLE = re.compile(
+    r"[?？。，,；;：:]$|[?？!！]|_{2,}|[(（]\s*[)）]|下列|何者|[<>{}=\\]|故選|故选"
+)
 _HAN = re.compile("[\u3400-\u9fff]")
 
 

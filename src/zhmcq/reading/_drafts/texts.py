@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
 from zhmcq.reading._drafts.draft import Draft, DraftItem, ReadRequest
-from zhmcq.reading._drafts.gift import gift_answers, gift_drafts
+from zhmcq.reading._drafts.gift import gift_answers, gift_drafts, with_gift_signs
 from zhmcq.reading._drafts.numbered import asks, numbered_drafts
 from zhmcq.reading._drafts.paper import Paper
 from zhmcq.reading._drafts.paper_lines import start_of
@@ -31,7 +31,7 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
     paper = Paper([] if text.is_gift else text.lines)
     form = _form(text, paper)
     if form == "gift":
-        yield from gift_drafts(text.lines, name)
+        yield from gift_drafts(with_gift_signs(text.lines), name)
     elif form == "aiken":
         yield from aiken_drafts(text.lines, name, text.unit)
     elif form == "numbered":
@@ -48,7 +48,7 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
 
 def _form(text: PlainText, paper: Paper) -> str:
     # Mathematics has braces too, but fewer of them look like answers.
-    if text.is_gift or gift_answers(text.lines) > paper.count():
+    if text.is_gift or gift_answers(with_gift_signs(text.lines)) > paper.count():
         return "gift"
     if _looks_like_aiken(text.lines, numbered=paper.count() > 0):
         return "aiken"
