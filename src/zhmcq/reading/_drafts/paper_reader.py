@@ -135,6 +135,12 @@ class PaperItem:
             return
         self.used_lines.append(line)
 
+    def takes_truth_option(self, text: str) -> bool:
+        """Whether a line is an option of this statement, which then is said to be one."""
+        taken = not self.has_options and is_truth_option(text)
+        self.kind = self.kind or ("判断题" if taken else "")
+        return taken
+
     def without_key(self, text: str) -> str:
         """A line without the key and the explanation at its end, which go to the question."""
         cut = inline_key(text)
@@ -226,19 +232,21 @@ class PaperReader:
         return titled and not _SENTENCE.search(line.text)
 
     def _barren(self, index: int) -> bool:
-        """Whether a list of notes begins above the first question: no number of it is fruitful."""
+        """Whether a list of notes begins above the first title: no number of it is fruitful."""
         if self.items or self._kind:
             return False
         if index < self._notes_end:
             return True
-        last = 0
+        last, titled = 0, False
         for following in range(index, len(self.paper.lines)):
             start = self.paper.starts[following]
             if start is None:
+                line = self.paper.lines[following]
+                titled = titled or bool(line.heading) or section_kind(line.text) is not None
                 continue
             if start.number <= last:
-                self._notes_end = following
-                return True
+                self._notes_end = following if titled else 0
+                return titled
             if self.paper.fruitful[following]:
                 return False
             last = start.number
@@ -412,11 +420,8 @@ class PaperReader:
             if self._in_passage and self._passage:
                 self._passage.lines.append(line)
                 self._passage.texts.append(line.text)
-        elif titles_options(line.text):
+        elif titles_options(line.text) or item.takes_truth_option(line.text):
             item.used_lines.append(line)
-        elif is_truth_option(line.text) and not item.has_options:
-            item.used_lines.append(line)
-            item.kind = item.kind or "判断题"
         elif (
             item.key == ""
             and item.used_lines[-1] is self.paper.lines[index - 1]

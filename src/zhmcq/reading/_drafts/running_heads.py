@@ -50,7 +50,7 @@ def running_heads(
             continue
         if key_line(text) or note_of(text) or opens_key_list(text) or passage_range(text):
             continue
-        contexts = {_context(index, lines, starts, labels) for index in indexes}
+        contexts = {_context(index, lines, labels) for index in indexes}
         if len(contexts) > 1 or indexes[0] == 0:
             heads.update(indexes)
     return heads
@@ -59,7 +59,6 @@ def running_heads(
 def _context(
     index: int,
     lines: Sequence[Line],
-    starts: Sequence[Start | None],
     labels: Sequence[tuple[frozenset[int], bool]],
 ) -> str:
     """What the line before one is: an option, a key, the end of a sentence, or part of a stem."""
