@@ -523,6 +523,15 @@ def test_keys_after_the_last_options_are_read_where_nearly_all_have_one(tmp_path
 def test_a_letter_at_the_end_of_one_option_is_no_key(tmp_path: Path) -> None:
     bank = read(tmp_path, "1. 何者？\n(A)鈣\n(B)維生素 A\n2. 何者？\n(A)鐵\n(B)鈉\n")
     assert [(q.options[-1], q.answer) for q in bank] == [("維生素 A", None), ("鈉", None)]
+    bank = read(tmp_path, "1. 何者？\n(A)血型 B\n(B)血型 A\n2. 何者？\n(A)血型 A\n(B)血型 B\n")
+    assert [(q.options[-1], q.answer) for q in bank] == [("血型 A", None), ("血型 B", None)]
+
+
+def test_ticked_boxes_of_markdown_are_keys_by_format(tmp_path: Path) -> None:
+    text = "## 1. 何者？\n- [ ] A. 甲\n- [x] B. 乙\n## 2. 何者呢？\n- [x] A. 丙\n- [ ] B. 丁\n"
+    bank = read(tmp_path, text, "paper.md")
+    assert shown(bank) == [("何者？", ("甲", "乙"), "B"), ("何者呢？", ("丙", "丁"), "A")]
+    assert codes(bank) == [(1, "key_by_format")]
 
 
 def test_statements_with_a_word_for_the_stem_need_no_numbers(tmp_path: Path) -> None:
@@ -604,3 +613,16 @@ def test_wide_blanks_take_time_in_proportion(tmp_path: Path) -> None:
         tmp_path, f"1. 何者？\n(A)甲{blanks}丁\n(B)乙{blanks}丙\n2. 何者？\n(A)甲 (B)乙 A\n"
     )
     assert len(bank) == 2
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "題號\t答案\t題號\t答案\n1\tA\t2\tB\n",
+        "題號\t答案\t配分\n1\tA\t2 分\n2\tB\t3 分\n",
+        "| 題號 | 答案 | 考點 |\n| 1 | A | 三民主義 |\n| 2 | B | 第 2 冊 |\n",
+    ],
+)
+def test_a_table_of_keys_may_have_other_columns(tmp_path: Path, table: str) -> None:
+    bank = read(tmp_path, f"1. 何者？\n(A)甲 (B)乙\n2. 何者呢？\n(A)甲 (B)乙\n參考答案\n{table}")
+    assert [q.answer_label for q in bank] == ["A", "B"]

@@ -49,6 +49,9 @@ _OTHER = re.compile(
 _ROW_WORDS = re.compile(r"題號|题号|題目|题目|答案|解答|no\.?|answer|key|#", re.IGNORECASE)
 
 
+_SECOND = re.compile(r"(?:^|[|\t])[^|\t\d]{0,9}\d{1,6}[^|\t\d]{0,9}[|\t]")
+
+
 @dataclass(slots=True)
 class KeyList:
     """The keys that stand together in a text.
@@ -98,7 +101,7 @@ def keys_of_line(text: str, *, inside: bool) -> list[tuple[int, str]]:
     start = lead.end() if lead else 0
     if section := _SECTION.match(text, start):
         start = section.end()
-    if inside and (row := _ROW.fullmatch(text)) and not re.search(r"[|\t]\s*\d", row["rest"]):
+    if inside and (row := _ROW.fullmatch(text)) and not _SECOND.search(row["rest"]):
         return [(int(row["number"]), row["key"])]
     keys: list[tuple[int, str]] = []
     while start < len(text):

@@ -200,14 +200,14 @@ class _Drafts:
         if any(item.key for item in items) or self._reader.key_list.keys:
             return
         choices = [(item, part) for item, part in zip(items, parts, strict=True) if part.options]
+        ends = [_final_label(option) for _, part in choices for option in part.options[:-1]]
+        if any(ends):
+            return  # 「維生素 A」 and 「維生素 B」 are options.
         cuts = []
         for item, part in choices:
-            text, _, last = (
-                part.options[-1].replace("\u3000", " ").replace("\n", " ").rpartition(" ")
-            )
             waits = item.after_options[:1]
-            if len(last) <= _LONGEST_KEY and _LETTER_KEY.fullmatch(last) and text.strip():
-                cuts.append((part.options[-1][: len(text)].rstrip(), last))
+            if cut := _final_label(part.options[-1]):
+                cuts.append(cut)
             elif waits and _LETTER_KEY.fullmatch(waits[0].text):
                 cuts.append((part.options[-1], waits[0].text))
             else:
@@ -375,6 +375,14 @@ class _Drafts:
             )  # fmt: skip
             return True
         return False
+
+
+def _final_label(option: str) -> tuple[str, str] | None:
+    """An option without the letter after it, and that letter: 「丁 A」."""
+    text, _, last = option.replace("\u3000", " ").replace("\n", " ").rpartition(" ")
+    if len(last) > _LONGEST_KEY or not text.strip() or not _LETTER_KEY.fullmatch(last):
+        return None
+    return option[: len(text)].rstrip(), last
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:

@@ -30,6 +30,7 @@ _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[\[{\"\]]|$))")
 _XML = re.compile(r"\s*(?:<\?xml\b|<quiz\b|<!DOCTYPE\b)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"(?:>\s?)*(?:#{1,6}\s+|[-*+]\s+(?!\s*$))?")
 _HEADING = re.compile(r"(?P<level>#{1,6})\s")
+_BOX = re.compile(r"[-*+]\s+\[(?P<tick>[ xX])\]\s+")
 _ESCAPED = re.compile(r"\\([_*#~<>\[\]()+.!-])")
 _TAG = re.compile(r"</?(?:details|summary|p|br|b|strong|u|div|span)\b[^<>]{0,200}>", re.IGNORECASE)
 _DELIMITERS = "\t|,;，"
@@ -182,6 +183,10 @@ def _without_markdown(line: Line) -> Line:
     text = _TAG.sub("", line.text.replace("</summary>", "："))
     level = len(match["level"]) if (match := _HEADING.match(text)) else 0
     line = replace(line, heading=level)
+    if box := _BOX.match(text):
+        text = text[box.end() :].strip()
+        ticked = (Mark(0, len(text), "ticked"),) if box["tick"].strip() else ()
+        return replace(line, text=text, marks=ticked)
     text = _ESCAPED.sub(r"\1", _MARKDOWN.sub("", text, count=1))
     if "**" not in text:
         return replace(line, text=text)
