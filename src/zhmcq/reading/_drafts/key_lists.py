@@ -49,7 +49,7 @@ _OTHER = re.compile(
 _ROW_WORDS = re.compile(r"題號|题号|題目|题目|答案|解答|no\.?|answer|key|#", re.IGNORECASE)
 
 
-_SECOND = re.compile(r"(?:^|[|\t])[^|\t\d]{0,9}\d{1,6}[^|\t\d]{0,9}[|\t]")
+_SECOND = re.compile(r"(?:^|[|\t])\s{0,9}\d{1,6}\s{0,9}[|\t]")
 
 
 @dataclass(slots=True)
