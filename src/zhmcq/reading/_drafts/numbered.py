@@ -14,13 +14,14 @@ from zhmcq.reading._drafts.labelled_options import (
     labelled_options,
 )
 from zhmcq.reading._drafts.paper import Paper
+from zhmcq.reading._drafts.paper_items import PaperItem
 from zhmcq.reading._drafts.paper_lines import (
     KEY_CHARACTERS,
     answer_and_reason,
     final_truth,
     without_stem_title,
 )
-from zhmcq.reading._drafts.paper_reader import PaperItem, PaperReader
+from zhmcq.reading._drafts.paper_reader import PaperReader
 from zhmcq.reading._drafts.stem_fronts import cut_front
 from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line
@@ -29,7 +30,7 @@ from zhmcq.zh._kinds import kind_of
 from zhmcq.zh._labels import LETTERS
 from zhmcq.zh._truth import truth_of
 
-__all__ = ["asks", "numbered_drafts"]
+__all__ = ["numbered_drafts"]
 
 _LEADING_KEY = re.compile(
     rf"[(（\[【]\s{{0,20}}(?P<key>[{KEY_CHARACTERS}]{{0,12}})\s{{0,20}}[)）\]】]\s*"
@@ -41,33 +42,6 @@ _NOT_LETTER = re.compile(r"[^A-Z]")
 _EMPTY_BRACKETS = "（　）"
 _MARKED_SHARE = 0.9
 _PICTURE = re.compile(r"!\[[^\]]{0,200}\]\([^)]{0,2000}\)")
-
-
-_ASKS = re.compile(
-    r"[?？]|_{2,}|＿|[(（][\s\u3000.．。]{0,12}[)）]|下列|何[者種种項项為为時时處处人事以]|哪|什[麼么]|甚[麼么]|多少|幾|几[个種种]|誰|谁|如何|"
-    r"為何|为何|是否|正[確确]|[錯错][誤误]|不包括|不包含|[選选]出|[應应][為为]|計算|计算|求[出證证]?|[是為为][:：。]?$|"
-    r"\b(?:which|what|who|when|where|why|how|choose|select|find|calculate|solve)\b|!\[",
-    re.IGNORECASE | re.MULTILINE,
-)
-_ASKING_SHARE = 0.2
-_ALIKE_SHARE = 0.8
-
-
-def asks(items: Sequence[DraftItem]) -> bool:
-    """Whether drafts of numbered lines are questions, and no minutes, laws, recipes or contents.
-
-    Questions have keys or places for them, or words and signs that ask, or all the same number of
-    options; a list with points below some of its items has none of these.
-    """
-    drafts = [item for item in items if isinstance(item, Draft)]
-    if any(draft.has_key_field for draft in drafts):
-        return True
-    counts = Counter(len(draft.options) for draft in drafts if draft.options)
-    count, usual = counts.most_common(1)[0] if counts else (0, 0)
-    if count > 2 and usual > 2 and usual >= _ALIKE_SHARE * len(drafts):
-        return True
-    asking = sum(bool(_ASKS.search(draft.stem) or draft.passage) for draft in drafts)
-    return asking > _ASKING_SHARE * len(drafts)
 
 
 def numbered_drafts(paper: Paper, file: str, unit: str) -> list[DraftItem]:

@@ -6,9 +6,10 @@ from collections.abc import Generator, Sequence
 
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
+from zhmcq.reading._drafts.asking import asks
 from zhmcq.reading._drafts.draft import Draft, DraftItem, ReadRequest
 from zhmcq.reading._drafts.gift import gift_answers, gift_drafts, with_gift_signs
-from zhmcq.reading._drafts.numbered import asks, numbered_drafts
+from zhmcq.reading._drafts.numbered import numbered_drafts
 from zhmcq.reading._drafts.paper import Paper
 from zhmcq.reading._drafts.paper_lines import start_of
 from zhmcq.reading._drafts.sheets import sheet_drafts
