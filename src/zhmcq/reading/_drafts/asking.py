@@ -33,5 +33,6 @@ def asks(items: Sequence[DraftItem]) -> bool:
     count, usual = counts.most_common(1)[0] if counts else (0, 0)
     if count > 2 and usual > 2 and usual >= _ALIKE_SHARE * len(drafts):
         return True
-    asking = sum(bool(_ASKS.search(draft.stem) or draft.passage) for draft in drafts)
-    return asking > _ASKING_SHARE * len(drafts)
+    choices = [draft for draft in drafts if draft.options] or drafts
+    asking = sum(bool(_ASKS.search(draft.stem) or draft.passage) for draft in choices)
+    return asking > _ASKING_SHARE * len(choices)
