@@ -38,7 +38,7 @@ class HeaderLayout:
         lonely: Columns whose cell is a label or number that belongs to no run of options: a row of
             data has such cells, a header has none.
         rows: The cells of the rows that are the header, by row number.
-        beside: Columns of tables that stand beside this one.
+        other_tables: Columns of tables that stand beside this one.
     """
 
     row: int
@@ -51,7 +51,7 @@ class HeaderLayout:
     given: list[int] = field(default_factory=list)
     lonely: list[int] = field(default_factory=list)
     rows: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    beside: list[int] = field(default_factory=list)
+    other_tables: list[int] = field(default_factory=list)
 
     def first(self, name: str) -> int | None:
         """The preferred column of a field."""
@@ -119,7 +119,7 @@ def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) ->
         return layout
     alone = _recognised(row, cells[:start], stem_is_named=stem_is_named)
     alone.headers, alone.rows = layout.headers, layout.rows
-    alone.beside = [column for column in range(start, len(cells)) if cells[column]]
+    alone.other_tables = [column for column in range(start, len(cells)) if cells[column]]
     return alone
 
 

@@ -45,12 +45,12 @@ def _without_star(line: Line) -> Line:
 
 def _with_labels(lines: Sequence[Line]) -> list[Line]:
     """Labels that stand in lines of their own, A, B and so on, are put before their texts."""
-    found = {
+    labels = {
         index: label_index(plain_label(match["label"]))
         for index, line in enumerate(lines)
         if len(line.text) <= 3 and (match := _LABEL_LINE.fullmatch(line.text))
     }
-    if not found:
+    if not labels:
         return list(lines)
     joined: list[Line] = []
     last, expected, skip = -_LABELS_APART, 0, False
@@ -58,11 +58,11 @@ def _with_labels(lines: Sequence[Line]) -> list[Line]:
         if skip:
             skip = False
             continue
-        label = found.get(index)
+        label = labels.get(index)
         near = range(index + 2, index + 2 + _LABELS_APART)
-        begins = label == 0 and any(found.get(i) == 1 for i in near)
+        begins = label == 0 and any(labels.get(i) == 1 for i in near)
         goes_on = label == expected > 0 and index - last <= _LABELS_APART
-        if (begins or goes_on) and index + 1 < len(lines) and index + 1 not in found:
+        if (begins or goes_on) and index + 1 < len(lines) and index + 1 not in labels:
             following = lines[index + 1]
             if start_of(following.text) is None or not goes_on:
                 front = line.text + (" " if line.text[-1:] in ")）.．、" else ". ")

@@ -374,7 +374,7 @@ def _columns_behind_gap(layout: HeaderLayout) -> list[int]:
             behind.append(column)
     first = min(behind, default=0)
     near = not behind or first - max(layout.options) == 1
-    return [column for column in behind if column not in layout.beside] if near else []
+    return [column for column in behind if column not in layout.other_tables] if near else []
 
 
 def _is_day(value: Any) -> bool:

@@ -38,13 +38,13 @@ def running_heads(
         starts: The start of a question that each may be.
         labels: The labels in each, and whether it begins with one.
     """
-    places: dict[str, list[int]] = {}
+    by_text: dict[str, list[int]] = {}
     for index, line in enumerate(lines):
         plain = not starts[index] and not labels[index][1] and not line.in_table
         if plain and _SHORTEST <= len(line.text) <= _LONGEST and not _NO_TITLE.search(line.text):
-            places.setdefault(fold_name(line.text), []).append(index)
+            by_text.setdefault(fold_name(line.text), []).append(index)
     heads: set[int] = set()
-    for indexes in places.values():
+    for indexes in by_text.values():
         text = lines[indexes[0]].text
         if len(indexes) < _LEAST or not _HAN.search(text):
             continue

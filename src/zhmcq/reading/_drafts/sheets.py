@@ -286,7 +286,7 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
-        if columns := layout.beside:
+        if columns := layout.other_tables:
             names = [layout.headers[column] for column in columns]
             yield self._of_table(
                 reader,

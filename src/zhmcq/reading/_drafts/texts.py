@@ -6,12 +6,12 @@ from collections.abc import Generator, Sequence
 
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
-from zhmcq.reading._drafts.asking import asks
 from zhmcq.reading._drafts.draft import Draft, DraftItem, ReadRequest
 from zhmcq.reading._drafts.gift import gift_answers, gift_drafts, with_gift_signs
 from zhmcq.reading._drafts.numbered import numbered_drafts
 from zhmcq.reading._drafts.paper import Paper
 from zhmcq.reading._drafts.paper_lines import start_of
+from zhmcq.reading._drafts.questions_or_prose import are_questions
 from zhmcq.reading._drafts.sheets import sheet_drafts
 from zhmcq.reading._drafts.text_problems import skipped_lines
 from zhmcq.reading._formats.plain_text import Line, PlainText
@@ -37,7 +37,7 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
         yield from aiken_drafts(text.lines, name, text.unit)
     elif form == "numbered":
         numbered = numbered_drafts(paper, name, text.unit)
-        if not asks(numbered):
+        if not are_questions(numbered):
             raise _numbered_text(numbered, text, name)
         yield from numbered
     else:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from zhmcq.reading._drafts.draft import Draft, DraftItem
 
-__all__ = ["asks"]
+__all__ = ["are_questions"]
 
 _ASKS = re.compile(
     r"[?？]|_{2,}|＿|[(（][\s\u3000.．。]{0,12}[)）]|下列|何[者種种項项為为時时處处人事以]|哪|什[麼么]|甚[麼么]|多少|幾|几[个種种]|誰|谁|如何|"
@@ -20,7 +20,7 @@ _ASKING_SHARE = 0.2
 _ALIKE_SHARE = 0.8
 
 
-def asks(items: Sequence[DraftItem]) -> bool:
+def are_questions(items: Sequence[DraftItem]) -> bool:
     """Whether drafts of numbered lines are questions, and no minutes, laws, recipes or contents.
 
     Questions have keys or places for them, or words and signs that ask, or all the same number of
