@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,6 +60,7 @@ def joined_parts(banks: Sequence[QuestionBank]) -> JoinedParts:
     return joined
 
 
+@lru_cache(maxsize=16)
 def file_prefix(file: str) -> str:
     """What stands before an id to say which file it is of: its name without folder and suffix."""
     return PurePath(file.strip("<>")).stem

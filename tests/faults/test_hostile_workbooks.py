@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from zhmcq.errors import ReadError
@@ -322,3 +324,52 @@ def test_empty_rows_and_columns_of_an_ods_to_the_end_of_the_sheet_cost_nothing(
 ) -> None:
     row = ods_row([""], repeated=1_048_574, columns=16_384)
     assert len(read_bank(ods(tmp_path / "bank.ods", row))) == 1
+
+
+ENTITIES = (
+    '<!DOCTYPE styleSheet [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
+    '<!ENTITY c SYSTEM "file:///etc/hostname">]>'
+)
+COPY = (
+    "import sys; from pathlib import Path; import openpyxl\n"
+    "from zhmcq.reports._copies import copied_workbook\n"
+    "print(openpyxl.LXML, copied_workbook(Path(sys.argv[1])) is not None)\n"
+)
+
+
+@pytest.mark.parametrize("has_lxml", [True, False])
+@pytest.mark.parametrize(
+    ("before", "inside", "copied"),
+    [
+        ("", "", True),
+        (ENTITIES, "<x>&b;&c;</x>", False),
+        ("<!DOCTYPE styleSheet>", "", False),
+        ("", "<x>" * 300 + "</x>" * 300, False),
+        ("", "<x>", False),
+    ],
+    ids=["honest", "entities", "document type", "deep", "damaged"],
+)
+def test_a_workbook_with_a_hostile_part_is_not_copied_whatever_parses_it(
+    tmp_path: Path, before: str, inside: str, copied: bool, has_lxml: bool
+) -> None:
+    if has_lxml:
+        pytest.importorskip("lxml")
+    openpyxl.Workbook().save(tmp_path / "honest.xlsx")
+    path = tmp_path / "bank.xlsx"
+    with (
+        zipfile.ZipFile(tmp_path / "honest.xlsx") as honest,
+        zipfile.ZipFile(path, "w") as archive,
+    ):
+        for name in honest.namelist():
+            part = honest.read(name).decode()
+            if name == "xl/styles.xml":
+                part = before + part.replace("</styleSheet>", inside + "</styleSheet>")
+            archive.writestr(name, part)
+    done = subprocess.run(
+        [sys.executable, "-c", COPY, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OPENPYXL_LXML": str(has_lxml)},
+    )
+    assert done.stdout.split() == [str(has_lxml), str(copied)]

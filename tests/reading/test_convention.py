@@ -128,3 +128,17 @@ def test_keys_before_page_text_show_how_the_file_writes_its_keys(tmp_path: Path)
     bank = read_csv(tmp_path, "\n".join(["題目,A,B,C,答案", *rows, "幾個？,3,1,2,2"]))
     assert [q.answer_label for q in bank] == ["1", "2", "3", "2"]
     assert codes(bank) == ["key_with_text"] * 3
+
+
+def test_a_few_numbers_among_letters_are_an_error_of_their_rows_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    rows = ["A", "B", "C", "2", "D", "②", "1,3"]
+    lines = [f'第 {n} 題？,甲,乙,丙,丁,"{key}"' for n, key in enumerate(rows)]
+    path.write_text("題目,A,B,C,D,答案\n" + "\n".join(lines), encoding="utf-8")
+    bank = read_bank(path)
+    assert [q.answer for q in bank] == [(0,), (1,), (2,), (3,), (1,)]
+    assert [(p.row, p.code) for p in bank.problems] == [
+        (5, "ambiguous_answer"),
+        (8, "ambiguous_answer"),
+    ]
+    assert [q.answer for q in read_bank(path, answer_base=1)][3] == (1,)

@@ -677,3 +677,15 @@ def test_joined_ids_are_unique_and_the_first_keeps_its_own(ids: list[str], cut: 
     assert [q.id for q in joined][: len(parts[0])] == [q.id for q in parts[0]]
     assert len({q.id for q in joined}) == len(joined) == sum(map(len, parts))
     assert [q.id for q in (parts[0] + parts[1]) + parts[2]] == [q.id for q in joined]
+
+
+def test_an_array_without_dimensions_is_refused_as_what_it_is() -> None:
+    with pytest.raises(ReadError, match="ndarray"):
+        read_bank(np.array(3))
+
+
+def test_an_archive_of_nothing_is_refused_as_one() -> None:
+    content = io.BytesIO()
+    zipfile.ZipFile(content, "w").close()
+    with pytest.raises(ReadError, match="a zip with nothing in it"):
+        read_bank(content)

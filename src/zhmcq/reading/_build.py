@@ -16,6 +16,7 @@ from zhmcq.reading._drafts.option_cells import (
     labels_begin_again,
     misprinted_prefix,
     prefix_of,
+    reordered_labels,
     strip_prefixes,
     without_prefixes,
 )
@@ -211,10 +212,7 @@ class _Attempt:
             if labels_begin_again(options):
                 message = "the options' labels begin again (A, B … A, B …): these are two questions"
                 self._reject("options", "damaged_options", message)
-            stripped, carried = strip_prefixes(options)
-            if not carried:
-                stripped = self._misprint(options)
-            return draft.stem, stripped, labels or carried
+            return draft.stem, *self._without_labels(options, labels)
         if len(filled) == 1:
             self._reject("options", "one_option", f"only one option: {filled[0][:40]!r}")
         head, _ = key_and_page_text(draft.answer)
@@ -231,6 +229,34 @@ class _Attempt:
             self._reject("answer", "fill_in", f"no options, and the key is a text: {given[:40]!r}")
         self._reject("options", "no_options", "there are no options, in columns or in the stem")
         raise AssertionError
+
+    def _without_labels(
+        self, options: list[str], labels: tuple[str, ...]
+    ) -> tuple[list[str], tuple[str, ...]]:
+        """The options without the labels in front of them, and their labels."""
+        stripped, carried = strip_prefixes(options)
+        if carried:
+            return stripped, labels or carried
+        moved = reordered_labels(options)
+        if moved and labels and labels[0] != "A":
+            # Under 選項1, 選項2 … a letter can only mean these; a number means the headers.
+            letters = any(char.isascii() and char.isalpha() for char in str(self.draft.answer))
+            return self._reordered(options, (), moved) if letters else (options, labels)
+        if moved:
+            return self._reordered(options, labels, moved)
+        return self._misprint(options), labels
+
+    def _reordered(
+        self, options: list[str], labels: tuple[str, ...], moved: tuple[str, ...]
+    ) -> tuple[list[str], tuple[str, ...]]:
+        """Labels in another order than the options: a key means them, unless headers differ."""
+        message = f"the options bear their labels in the order {', '.join(moved)}"
+        if not labels:
+            self._warn("options", "label_misprint", f"{message}; the key is read by them")
+            return without_prefixes(options), moved
+        self._doubtful += [index for index, label in enumerate(moved) if label != labels[index]]
+        self._warn("options", "label_misprint", message)
+        return options, labels
 
     def _misprint(self, options: list[str]) -> list[str]:
         """One label prefix that breaks the sequence: the key must not depend on it."""

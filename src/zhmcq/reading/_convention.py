@@ -35,6 +35,8 @@ class Convention:
         joined: Whether the keys prove that ``134`` is three labels.
         stem_keys: Whether the brackets inside stems are keys, by where they are.
         index_base: The number of the first option in fields that are named as indexes.
+        base_is_known: Whether the file shows ``base``; if not, most of its keys are letters, and
+            a number among them may be one option or the next.
     """
 
     base: int = 1
@@ -43,6 +45,7 @@ class Convention:
     joined: bool = False
     stem_keys: StemKeys = field(default_factory=dict)
     index_base: int = 0
+    base_is_known: bool = True
 
 
 def last_filled(options: Sequence[str]) -> int:
@@ -154,10 +157,11 @@ class KeyTally:
         """
         letters = "letter" if self.letters else ""
         labels = "number" if self.numbers > self.letters else letters or self.stem_keys.labels()
-        base = self.base(where) if answer_base is None else answer_base
+        known = answer_base is not None or self._shows_base() or self.letters <= self.numbers
+        base = answer_base if answer_base is not None else self.base(where) if known else 1
         index_base = self.index_base(where) if answer_base is None else answer_base
         return Convention(
-            base, self.style, labels, self.joined, self.stem_keys.readings(), index_base
+            base, self.style, labels, self.joined, self.stem_keys.readings(), index_base, known
         )
 
     def index_base(self, where: str) -> int:
@@ -178,11 +182,16 @@ class KeyTally:
             )
         return 0
 
+    def _shows_base(self) -> bool:
+        """Whether the keys or the headers prove where numbers begin, or none are labels."""
+        shown = self.zero or self.highest or self.numbered_from
+        return bool(shown) or not self.numbers or self.style == "text"
+
     def base(self, where: str) -> int:
         """The number of the first option, where the data or the headers prove it."""
         if self.numbered_from == {"0"} or (self.zero and not self.highest):
             return 0
-        if self.highest or self.numbered_from or not self.numbers or self.style == "text":
+        if self._shows_base():
             return 1
         raise ReadError(
             f"{where}: the keys are numbers, but neither 0 nor the number of the last option "

@@ -45,6 +45,7 @@ _TEXT_SEPARATORS = (re.compile(r"[;；|\n]|###"), re.compile(r"[;；|\n,，、/]
 _WORDS = tuple("".join(a.characters for a in ALPHABETS if a.are_words))
 # What is copied along with a key is a few lines.
 _PAGE_LINES = 50
+_NUMBERS = re.compile(r"[\d\s,;/&()\[\].]+")
 _LETTERS = re.compile(r"[A-Za-z]{2,26}")
 
 
@@ -222,6 +223,13 @@ def _read_negative(answer: Any, known: _Options, convention: Convention) -> Key:
 def _read_text(text: str, known: _Options, convention: Convention, *, several: bool) -> Key:
     several |= convention.joined
     by_label = _read_labels(text, known, several=several)
+    plain = not _ENCLOSED.search(text) and _NUMBERS.fullmatch(normal_text(text))
+    if by_label and plain and not convention.base_is_known:
+        message = (
+            f"the key {text[:40]!r} may count from 0 or from 1: most keys are letters, and those "
+            "that are numbers do not show it; write a letter, or say answer_base=1 or answer_base=0"
+        )
+        return Key(None, "ambiguous_answer", message)
     # 甲 and 一 are labels in few files and words in many: they never win over a text.
     # Nor does a letter in a file that writes its labels as numbers, or the other way round.
     kind = "number" if re.search(r"\d", text) else "letter"

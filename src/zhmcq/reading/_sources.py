@@ -140,7 +140,7 @@ class _Parts:
             raise SourceError(f"{TAKEN}; found {_described(source)}")
         if isinstance(source, Set):
             raise SourceError(f"{TAKEN}; found a set, which has no order: give a list")
-        items = list(source)
+        items = _listed(source)
         if not items:
             raise ReadError(
                 f"expected questions, or what they can be read from; found an empty "
@@ -268,6 +268,14 @@ class _Parts:
     def _record(self, record: Mapping[Any, Any]) -> UnreadSource:
         name = self._name(f"<{type(record).__name__}>")
         return UnreadSource(name, _always(lambda: JsonDocument(plain_value(record, name))))
+
+
+def _listed(source: Iterable[Any]) -> list[Any]:
+    try:
+        items = iter(source)
+    except TypeError as error:  # an array without dimensions says that it can be gone through
+        raise SourceError(f"{TAKEN}; found {_described(source)}") from error
+    return list(items)
 
 
 def _always(contents: Opener) -> Callable[[], AbstractContextManager[Opener]]:

@@ -41,6 +41,7 @@ def copied_workbook(path: Path) -> Any:
             check_archive(archive, str(path))
             if _tags(archive) > MAX_TAGS:
                 return None
+            _refuse_entities(archive, str(path))
             parts = open_workbook(archive, str(path))
             if _covered(archive, parts, str(path)) > MAX_COVERED:
                 return None
@@ -95,6 +96,18 @@ def _tags(archive: zipfile.ZipFile) -> int:
             while count <= MAX_TAGS and (chunk := stream.read(CHUNK)):
                 count += chunk.count(b"<")
     return count
+
+
+def _refuse_entities(archive: zipfile.ZipFile, name: str) -> None:
+    """Refuse parts that declare document types or entities, or nest too deeply.
+
+    openpyxl parses with lxml where that is installed, which takes both, instead of defusedxml.
+    """
+    for member in archive.infolist():
+        if member.filename.lower().endswith((".xml", ".rels")):
+            with archive.open(member) as stream:
+                where = f"{name}, part {member.filename}"
+                XmlEvents(stream, where, lambda _name, _attributes: None, lambda _: None).read_all()
 
 
 def _covered(archive: zipfile.ZipFile, parts: WorkbookParts, name: str) -> int:

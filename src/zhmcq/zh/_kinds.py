@@ -99,6 +99,8 @@ def kind_of(word: str) -> str:
     ``hotspot``, ``upload`` and ``survey`` never are. ``fill_in``, ``cloze``, ``numerical`` and
     ``open`` (計算題, 翻譯) are where the item has options of its own and a key that names one.
     """
+    if not word:
+        return ""
     name = fold_name(word)
     if not _CHOICE.search(name):
         kind = next((kind for kind, pattern in _NO_CHOICE if pattern.search(name)), "")

@@ -20,12 +20,12 @@ __all__ = [
 # Simplified, as the folds leave them. What a reply says at length is no key, and what a key may
 # abbreviate (right, 非) or draw (✓) a reply does not say, or its fold makes √ and × of it.
 _TRUE_ANYWHERE = ("是", "对", "正确", "真", "√", "○", "O", "V", "True", "Yes", "T", "Y")
-_TRUE_KEYS = ("right", "correct", "属实", "〇", "◯", "✓", "✔", "☑")
+_TRUE_KEYS = ("right", "correct", "属实", "〇", "◯", "✓", "✔", "☑", "✅")
 _FALSE_ANYWHERE = (
     *("否", "错", "错误", "有误", "不是", "不对", "不正确", "假"),
     *("×", "X", "False", "No", "F", "N"),
 )
-_FALSE_KEYS = ("wrong", "incorrect", "非", "✗", "✘", "╳", "✕", "✖")
+_FALSE_KEYS = ("wrong", "incorrect", "非", "✗", "✘", "╳", "✕", "✖", "❌")
 
 #: What a reply says for yes, folded character by character.
 TRUE_WORDS = (

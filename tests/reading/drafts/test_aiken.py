@@ -115,3 +115,18 @@ def test_a_bank_that_is_written_in_aiken_is_read_back(
     path.write_text(text, encoding="utf-8")
     found = [item for item in stream_bank(path) if isinstance(item, Question)]
     assert [(q.stem, q.options, q.answer) for q in found] == expected
+
+
+def test_an_explanation_after_the_key_belongs_to_its_question(tmp_path: Path) -> None:
+    path = tmp_path / "bank.txt"
+    path.write_text(
+        "何者？\nA. 甲\nB. 乙\n答案：A\n解析：因為\n是甲\n\n"
+        "何者呢？\nA. 丙\nB. 丁\n答案：B\n解析：無\n"
+        "何者啊？\nA. 戊\nB. 己\n答案：B\n",
+        encoding="utf-8",
+    )
+    assert [(q.stem, q.explanation) for q in read_bank(path)] == [
+        ("何者？", "因為\n是甲"),
+        ("何者呢？", "無"),
+        ("何者啊？", ""),
+    ]

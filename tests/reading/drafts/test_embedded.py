@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import WriteXlsx
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.embedded import find_embedded, find_numbered
+from zhmcq.reading._drafts.embedded import find_embedded, find_numbered, options_of_text
 
 
 def codes(bank: QuestionBank) -> list[str]:
@@ -37,6 +37,15 @@ def test_a_missing_label_inside_a_text_is_reported(tmp_path: Path) -> None:
         ("已知A、B、C三點，何者對？ A. 甲 B. 乙 C. 丙", ("甲", "乙", "丙")),
         ("問？(A)x(B)y(C)z(D)w", ("x", "y", "z", "w")),
         ("問？\nＡ．1.5\nＢ．2.5", ("1.5", "2.5")),
+        ("問？(A) .5 (B) .6 (C) .75", (".5", ".6", ".75")),
+        ("問？A. 6;B. 12;C. 24", ("6", "12", "24")),
+        ("問？(A)6；(B)12； (C)24。", ("6", "12", "24。")),
+        ("問？(A)6；(B)12；(C)24；", ("6", "12", "24")),
+        ("問？A. 6, B. 7, C. 8", ("6", "7", "8")),
+        ("問？A. 甲；乙 B. 丙；丁 C. 戊", ("甲；乙", "丙；丁", "戊")),
+        ("問？A. int a; B. int b; C. int c;", ("int a;", "int b;", "int c;")),
+        ("問？A. int a;\nB. int b;\nC. 無", ("int a;", "int b;", "無")),
+        ("問？A. 1&lt; B. 2&lt; C. 3", ("1&lt;", "2&lt;", "3")),
         ("維他命A、B何者重要？", None),
         ("U.S.A. is a country.", None),
     ],
@@ -240,3 +249,44 @@ def test_stem_and_options_are_parts_of_the_text(text: str) -> None:
     assert list(found.labels) == list("ABCDEFGH"[: len(found.labels)]) or found.labels[0] in "甲乙"
     parts = [line.strip() for option in found.options for line in option.split("\n")]
     assert all(part in text for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "options", "answer"),
+    [
+        ("包括()&甲&乙&丙", "甲&丙", ("甲", "乙", "丙"), (0, 2)),
+        ("何者最大？|甲 | 乙 | 丙", "乙", ("甲", "乙", "丙"), (1,)),
+        ("何者最大？#甲#乙", "乙", ("甲", "乙"), (1,)),
+        ("R&D 是研究&發展嗎", "研究", None, None),
+        ("何者最大？&甲&甲&乙", "乙", None, None),
+        ("何者最大？&甲&乙&丙", "丁", None, None),
+    ],
+)
+def test_options_joined_by_one_sign_are_taken_where_the_key_repeats_them(
+    tmp_path: Path, text: str, key: str, options: tuple[str, ...] | None, answer: Any
+) -> None:
+    bank = read_json(tmp_path, [{"question": text, "answer": key}])
+    assert [(q.options, q.answer) for q in bank] == ([(options, answer)] if options else [])
+    assert bool(codes(bank)) == (options is None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "labels"),
+    [
+        ("a) 甲 b) 乙 c) 丙", ["甲", "乙", "丙"], ("A", "B", "C")),
+        ("1.甲 2.乙 3.丙", ["甲", "乙", "丙"], ("1", "2", "3")),
+        ("1.甲；2.乙；3.丙", ["甲", "乙", "丙"], ("1", "2", "3")),
+        ('{"A": "甲", "B": "乙"}', ["甲", "乙"], ("A", "B")),
+        ('{"A": "甲", "A": "乙"}', ['{"A": "甲", "A": "乙"}'], ()),
+        ("True/False", ["True", "False"], ()),
+        ("對、錯", ["對", "錯"], ()),
+        ("1.5 公斤 2.5 公斤", ["1.5 公斤 2.5 公斤"], ()),
+        ("甲 1. 乙 2. 丙", ["甲 1. 乙 2. 丙"], ()),
+        ('{"x": "甲", "y": "乙"}', ['{"x": "甲", "y": "乙"}'], ()),
+        ("{甲}", ["{甲}"], ()),
+    ],
+)
+def test_options_that_share_a_cell_are_told_apart(
+    cell: str, options: list[str], labels: tuple[str, ...]
+) -> None:
+    assert options_of_text(cell) == (options, labels)

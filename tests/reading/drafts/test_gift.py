@@ -145,3 +145,9 @@ def test_a_bank_that_is_written_in_gift_is_read_back(
     path.write_text("\n\n".join(blocks), encoding="utf-8")
     found = [item for item in stream_bank(path) if isinstance(item, Question)]
     assert [(q.stem, q.options, q.answer) for q in found] == expected
+
+
+def test_braces_and_signs_in_full_width_are_those_of_gift(tmp_path: Path) -> None:
+    path = tmp_path / "bank.txt"
+    path.write_text('::一:: 首都？｛＝臺北 ～高雄｝\n\n::二:: 對嗎？{T}";\n', encoding="utf-8")
+    assert [(q.stem, q.answer) for q in read_bank(path)] == [("首都？", (0,)), ("對嗎？", (0,))]

@@ -27,6 +27,9 @@ def wide(text: str) -> str:
 @pytest.mark.parametrize(
     ("header", "field"),
     [
+        ("正确答案 Answer", "answer"), ("題目/Question", "stem"), ("Category\n類別", "subject"),
+        ("學生答案/Student answer", None), ("類別/備註", None),
+        ("TIMU", "stem"), ("daan", "answer"),
         ("ID", "id"), ("題號", "id"), ("题号", "id"), ("序號", "id"),
         ("number", "id"), ("原題號", "id"),
         ("文章", "passage"), ("題組題幹", "passage"), ("passage", "passage"),
@@ -56,6 +59,8 @@ def test_headers_met_in_the_wild_are_recognised(header: str, field: str | None) 
         ("選項1", "1"), ("选项Ａ", "A"), ("option3", "3"), ("\xa0option3", "3"), ("optionA", "A"),
         ("A", "A"), ("選項一", "一"), ("A项", "A"), ("D项目", "D"), ("选择B", "B"), ("(C)", "C"),
         ("选 项 ４", "4"), ("opt_b", "B"), ("選項甲", "甲"), ("備註", ""), ("選項", ""),
+        ("選項A/Option A", "A"), ("選項B Option B", "B"), ("選項1\nChoice 1", "1"), ("A/B", ""),
+        ("選項A/Option B", ""),
     ],
 )  # fmt: skip
 def test_option_headers_name_their_label(header: str, label: str) -> None:

@@ -225,3 +225,47 @@ def test_a_list_whose_backslashes_were_lost_is_reported(tmp_path: Path) -> None:
     )
     assert [q.options for q in bank] == [(r"\alpha", r"\beta")]
     assert [(p.row, p.code) for p in bank.problems] == [(1, "one_option")]
+
+
+def of_records(*records: dict[str, Any]) -> QuestionBank:
+    return read_bank(list(records))
+
+
+@pytest.mark.parametrize("name", ["Body", "Name", "text", "q"])
+def test_the_text_beside_options_and_a_key_is_the_question(name: str) -> None:
+    record = {"Id": 7, name: "何時？", "Options": ["春天", "夏天"], "Answer": "B"}
+    assert [(q.stem, q.passage, q.answer) for q in of_records(record)] == [("何時？", "", (1,))]
+
+
+def test_a_section_that_has_a_name_and_options_is_no_question() -> None:
+    questions = [{"question": "何時？", "options": ["春天", "夏天"], "answer": "B"}]
+    section = {"id": 3, "name": "測驗", "options": ["shuffle", "timed"], "questions": questions}
+    assert [(q.stem, q.passage) for q in of_records(section)] == [("何時？", "")]
+
+
+def test_the_text_of_a_question_may_have_pictures_beside_it() -> None:
+    query = {"text": "何時？", "media": [{"type": "image", "url": "http://x/y.png"}]}
+    bank = of_records({"query": query, "options": ["春天", "夏天"], "answer": "B"})
+    assert [(q.stem, q.answer) for q in bank] == [("何時？\n![](http://x/y.png)", (1,))]
+    assert [(p.column, p.code) for p in bank.problems] == [("media", "picture")]
+
+
+def test_of_a_title_and_a_content_the_one_that_asks_is_the_stem() -> None:
+    record = {"title": "地理", "content": "何地？", "options": ["東", "西"], "answer": "A"}
+    bank = of_records(record, record | {"content": "何處？"})
+    assert [q.stem for q in bank] == ["何地？", "何處？"]
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [(1, "title", "skipped_row")]
+
+
+def test_a_long_text_beside_the_question_is_said_to_be_skipped() -> None:
+    record = {"question": "何時？", "options": ["春天", "夏天"], "answer": "A"}
+    bank = of_records(
+        record | {"content": "文章" * 20}, record | {"question": "何地？", "title": "一"}
+    )
+    assert [(p.row, p.column, p.code) for p in bank.problems] == [(1, "content", "skipped_row")]
+
+
+def test_what_an_object_about_a_user_calls_an_answer_is_no_key() -> None:
+    record = {"question": "何時？", "options": ["春天", "夏天"], "user": {"answer": "B"}}
+    assert [q.answer for q in of_records(record | {"correct": "A"})] == [(0,)]
+    assert [q.answer for q in of_records(record)] == [None]

@@ -236,3 +236,68 @@ def test_labels_that_begin_again_are_the_options_of_two_questions(tmp_path: Path
     )
     assert [q.stem for q in bank] == ["五？", "六？"]
     assert [(p.row, p.code) for p in bank.problems] == [(n, "damaged_options") for n in range(1, 5)]
+
+
+def shown(tmp_path: Path, *records: dict[str, Any]) -> list[tuple[Any, Any]]:
+    bank = read_json(tmp_path, *records)
+    return [(question.options, question.answer) for question in bank]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_which_field_is_the_text_is_told_by_all_options(tmp_path: Path, first: int) -> None:
+    plain: dict[str, Any] = {"question": "何者為檔案？", "answer": ["B"]}
+    plain["options"] = [{"label": "/boot", "value": "A"}, {"label": "/etc", "value": "B"}]
+    digits: dict[str, Any] = {"question": "何者為偶數？", "answer": ["A"]}
+    digits["options"] = [{"label": "2", "value": "A"}, {"label": "1", "value": "B"}]
+    run: dict[str, Any] = {"question": "何者為奇數？", "answer": ["A"]}
+    run["options"] = [{"label": "A", "value": 1}, {"label": "B", "value": 2}]
+    records = [digits, run, plain] if first else [plain, digits, run]
+    expected = [(("2", "1"), (0,)), (("A", "B"), (0,)), (("/boot", "/etc"), (1,))]
+    assert shown(tmp_path, *records) == (expected if first else [expected[2], *expected[:2]])
+
+
+def test_letters_are_no_texts_beside_a_field_of_another_name(tmp_path: Path) -> None:
+    options = [{"value": "A", "desc": "台北"}, {"value": "B", "desc": "高雄"}]
+    assert question(tmp_path, options=options, answer="B") == (("台北", "高雄"), (1,))
+
+
+def test_options_in_an_object_that_says_how_they_are_shown(tmp_path: Path) -> None:
+    answers = {
+        "11": {"id": 11, "answer": "<p>春天</p>", "fraction": "0.0"},
+        "12": {"id": 12, "answer": "<p>夏天</p>", "fraction": "1.0"},
+    }
+    options = {"single": 1, "answers": answers}
+    assert question(tmp_path, options=options) == (("春天", "夏天"), (1,))
+
+
+def test_options_that_bear_labels_in_another_order(tmp_path: Path) -> None:
+    options = ["B. 春天", "A. 夏天"]
+    assert question(tmp_path, options=options, answer="B") == (("春天", "夏天"), (0,))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"answer": "春天", "answer_idx": "B"},
+        {"answer": "A", "answerText": "夏天", "correctIndex": 1},
+        {"answer": "春天", "answerIndex": 1},
+    ],
+)
+def test_keys_of_one_record_that_disagree_are_an_error(
+    tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    other = {"question": "何地？", "options": ["東", "西"], "answer": "東", "answerIndex": 0}
+    bank = read_json(tmp_path, {"question": "何時？", "options": ["春天", "夏天"], **keys}, other)
+    assert [q.stem for q in bank] == ["何地？"]
+    assert [(p.row, p.code) for p in bank.problems] == [(1, "ambiguous_answer")]
+
+
+def test_keys_of_one_record_may_agree_in_two_ways(tmp_path: Path) -> None:
+    first = {"question": "何時？", "options": ["春天", "夏天"], "answer": "夏天", "answerIndex": 2}
+    second = {"question": "何地？", "options": ["東", "西"], "answer": "A", "answerIndex": 1}
+    assert shown(tmp_path, first, second) == [(("春天", "夏天"), (1,)), (("東", "西"), (0,))]
+
+
+def test_nan_is_no_text(tmp_path: Path) -> None:
+    options = ["春天", "夏天", float("nan")]
+    assert question(tmp_path, options=options, answer="B") == (("春天", "夏天"), (1,))

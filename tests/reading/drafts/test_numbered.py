@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zhmcq.errors import ReadError
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank, stream_bank
 
@@ -439,3 +440,189 @@ def test_a_paper_that_is_written_is_read_back(
         for q in found
         if len(set(q.options)) == len(q.options)
     ] == different
+
+
+HEAD = "某某高中 第一次段考 國文科試題"
+
+
+def test_the_running_head_of_a_page_is_skipped_wherever_the_page_break_is(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        f"{HEAD}\n1. 何者正確？\n(A)甲\n(B)乙\n{HEAD}\n(C)丙\n答案：A\n2. 何者為非，\n{HEAD}\n"
+        f"請選出？\n(A)甲\n(B)乙\n(C)丙\n{HEAD}\n答案：B\n",
+    )
+    assert shown(bank) == [
+        ("何者正確？", ("甲", "乙", "丙"), "A"),
+        ("何者為非，\n請選出？", ("甲", "乙", "丙"), "B"),
+    ]
+    assert codes(bank) == [(n, "skipped_row") for n in (1, 5, 9, 14)]
+
+
+def test_a_sentence_that_many_stems_share_is_no_running_head(tmp_path: Path) -> None:
+    text = "".join(
+        f"{n}. 關於{n}，\n請選出敘述正確的選項\n(A)x (B)y\n答案：A\n" for n in range(1, 5)
+    )
+    assert [q.stem for q in read(tmp_path, text)] == [
+        f"關於{n}，\n請選出敘述正確的選項" for n in range(1, 5)
+    ]
+
+
+def test_labels_in_lines_of_their_own_stand_before_their_texts(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "【第 1 題】\n1.單選題 (1分)\n核心是（）。\nA\n合作\nB\n對抗\n正確答案： B\n"
+        "【第 2 題】\n2.多選題 (2分)\n哪些是？\nA\n甲\nB\n乙\nC\n丙\n正確答案： A,C (少選不得分)\n",
+    )
+    assert shown(bank) == [
+        ("核心是（）。", ("合作", "對抗"), "B"),
+        ("哪些是？", ("甲", "乙", "丙"), "AC"),
+    ]
+    assert [q.kind for q in bank] == ["single", "multiple"]
+
+
+@pytest.mark.parametrize(
+    ("front", "kind"),
+    [
+        ("【單選題】", "single"),
+        ("(多选题, 1.0 分) (1分) ", "multiple"),
+        ("[複選題]（2分）", "multiple"),
+        ("(2分)", "single"),
+    ],
+)
+def test_kind_and_points_before_a_stem_are_no_part_of_it(
+    tmp_path: Path, front: str, kind: str
+) -> None:
+    bank = read(tmp_path, f"1. {front}何者？\nA. 甲\nB. 乙\n答案：A\n")
+    assert [(q.stem, q.kind) for q in bank] == [("何者？", kind)]
+
+
+def test_a_kind_before_a_stem_begins_no_section(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "1.（判断题）地球是圆的。\n答案：对\n2.【单选题】何者？\nA. 甲\nB. 乙\n答案：B\n",
+    )
+    assert [(q.stem, q.kind, q.answer_label) for q in bank] == [
+        ("地球是圆的。", "true_false", "对"),
+        ("何者？", "single", "B"),
+    ]
+
+
+def test_keys_after_the_last_options_are_read_where_nearly_all_have_one(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "1 何者為非？(A)甲(B)乙(C)丙 A\n2 何者為是？(A)甲(B)乙(C)丙\nC\n"
+        "3 何者？(A)甲(B)乙(C)丁\u3000B\n",
+    )
+    assert [(q.options[-1], q.answer_label) for q in bank] == [
+        ("丙", "A"),
+        ("丙", "C"),
+        ("丁", "B"),
+    ]
+
+
+def test_a_letter_at_the_end_of_one_option_is_no_key(tmp_path: Path) -> None:
+    bank = read(tmp_path, "1. 何者？\n(A)鈣\n(B)維生素 A\n2. 何者？\n(A)鐵\n(B)鈉\n")
+    assert [(q.options[-1], q.answer) for q in bank] == [("維生素 A", None), ("鈉", None)]
+    bank = read(tmp_path, "1. 何者？\n(A)血型 B\n(B)血型 A\n2. 何者？\n(A)血型 A\n(B)血型 B\n")
+    assert [(q.options[-1], q.answer) for q in bank] == [("血型 A", None), ("血型 B", None)]
+
+
+def test_ticked_boxes_of_markdown_are_keys_by_format(tmp_path: Path) -> None:
+    text = "## 1. 何者？\n- [ ] A. 甲\n- [x] B. 乙\n## 2. 何者呢？\n- [x] A. 丙\n- [ ] B. 丁\n"
+    bank = read(tmp_path, text, "paper.md")
+    assert shown(bank) == [("何者？", ("甲", "乙"), "B"), ("何者呢？", ("丙", "丁"), "A")]
+    assert codes(bank) == [(1, "key_by_format")]
+
+
+def test_statements_with_a_word_for_the_stem_need_no_numbers(tmp_path: Path) -> None:
+    bank = read(tmp_path, "题目：水是湿的。  答案：正确\n题目：火是冷的。  答案：错误\n")
+    assert [(q.stem, q.answer) for q in bank] == [("水是湿的。", (0,)), ("火是冷的。", (1,))]
+    assert [q.source_id for q in bank] == [None, None]
+
+
+def test_the_two_options_of_a_statement_are_no_part_of_its_stem(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "1. 水是湿的。( )\n  true. 正确\n  false. 错误\n参考答案：✔\n"
+        "3. 火是冷的。\n  true. 正确\n  false. 错误\n参考答案：❌\n",
+    )
+    assert [(q.stem, q.kind, q.answer) for q in bank] == [
+        ("水是湿的。( )", "true_false", (0,)),
+        ("火是冷的。", "true_false", (1,)),
+    ]
+
+
+def test_headings_of_markdown_divide_a_paper_with_tables_of_keys(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "# 模擬考\n> 1. 請依題號作答。\n> 2. 不可看書。\n\n## 國語科\n### (一) 字形\n"
+        "1. 何者為鳥？\n   (A) 鴨\n   (B) 魚\n### (二) 閱讀\n"
+        "2. \\_\\_ 何者為魚？\n   (A) 鴨\n   (B) 魚\n"
+        "## 數學科\n1. 何者為偶數？\n   (A) 1\n   (B) 2\n---\n"
+        "## 參考答案 (Answers)\n### 國語科答案\n"
+        "| 題號 | 答案 | 考點 |\n|:---:|:---:|:---|\n| 1 | A | 鳥類 (A 級) |\n| 2 | B | 魚類 |\n"
+        "### 數學科答案\n| 題號 | 答案 | 考點 |\n|:---:|:---:|:---|\n| 1 | B | 偶數 |\n",
+        "paper.md",
+    )
+    assert shown(bank) == [
+        ("何者為鳥？", ("鴨", "魚"), "A"),
+        ("__ 何者為魚？", ("鴨", "魚"), "B"),
+        ("何者為偶數？", ("1", "2"), "B"),
+    ]
+    assert {p.code for p in bank.problems} == {"skipped_row"}
+
+
+def test_keys_of_a_section_may_stand_in_the_line_with_its_kind(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "一、是非題\n( )1. 水是濕的。\n二、選擇題\n( )1. 何者？(A)甲 (B)乙\n"
+        "解答\n是非題：1.×\n選擇題：1.B\n",
+    )
+    assert [q.answer for q in bank] == [(1,), (1,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "第1條\n下列：\n1. 公司法\n (A) 股東會\n (B) 董事會\n2. 證券法\n (A) 上市\n (B) 上櫃\n",
+        "炒蛋\n1. 準備番茄。\n2. 切塊。\n3. 下鍋：\nA. 大火 3 分鐘\nB. 小火 5 分鐘\n4. 起鍋。\n",
+        "目錄\n1. 緒論 .... 1\n2. 文獻 .... 5\n A. 國內 .... 6\n B. 國外 .... 9\n",
+        "紀錄\n1. 主席致詞。\n2. 報告事項：\n(A) 經費。\n(B) 人事異動。\n3. 散會。\n",
+    ],
+    ids=["law", "recipe", "contents", "minutes"],
+)
+def test_a_text_with_numbered_points_that_ask_nothing_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ReadError, match="they don't look like questions"):
+        read(tmp_path, text)
+
+
+def test_columns_side_by_side_and_missing_labels_are_errors(tmp_path: Path) -> None:
+    bank = read(
+        tmp_path,
+        "1. 何者是水果？      3. 何者是狗？\n(A) 蘋果            (A) 柴犬\n"
+        "(B) 石頭            (B) 樹\n"
+        "2. 何者是花？\n(A) 玫瑰\n(C) 石頭\n(D) 桌子\n4. 何者？\n(A) 甲\n(B) 乙\n",
+    )
+    assert shown(bank) == [("何者？", ("甲", "乙"), "")]
+    assert codes(bank)[:2] == [(1, "damaged_options"), (4, "damaged_options")]
+
+
+def test_wide_blanks_take_time_in_proportion(tmp_path: Path) -> None:
+    blanks = " \u3000" * 100_000
+    bank = read(
+        tmp_path, f"1. 何者？\n(A)甲{blanks}丁\n(B)乙{blanks}丙\n2. 何者？\n(A)甲 (B)乙 A\n"
+    )
+    assert len(bank) == 2
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "題號\t答案\t題號\t答案\n1\tA\t2\tB\n",
+        "題號\t答案\t配分\n1\tA\t2 分\n2\tB\t3 分\n",
+        "| 題號 | 答案 | 考點 |\n| 1 | A | 三民主義 |\n| 2 | B | 第 2 冊 |\n",
+    ],
+)
+def test_a_table_of_keys_may_have_other_columns(tmp_path: Path, table: str) -> None:
+    bank = read(tmp_path, f"1. 何者？\n(A)甲 (B)乙\n2. 何者呢？\n(A)甲 (B)乙\n參考答案\n{table}")
+    assert [q.answer_label for q in bank] == ["A", "B"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,8 @@ def kinds(write_xlsx: WriteXlsx, *rows: list[Any]) -> QuestionBank:
         (["甲、一", "乙、二"], ["一", "二"]),
         (["A.1.5", "B.2.5"], ["1.5", "2.5"]),
         (["(A)-5", "(B)-6"], ["-5", "-6"]),
+        (["(A) .5", "(B) .6"], [".5", ".6"]),
+        (["A .5", "B .6"], [".5", ".6"]),
         (["A. B", "B. A", "C. O", "D. AB"], ["B", "A", "O", "AB"]),
     ],
 )
@@ -82,3 +86,38 @@ def test_options_that_are_pictures_are_reported(write_xlsx: WriteXlsx) -> None:
 )
 def test_labels_of_options_may_begin_again(options: list[str], again: bool) -> None:
     assert labels_begin_again(options) is again
+
+
+def test_a_key_that_labels_in_another_order_leave_open_is_an_error(write_xlsx: WriteXlsx) -> None:
+    texts = ["(B) 甲", "(A) 乙", "(C) 丙"]
+    bank = kinds(
+        write_xlsx,
+        *(["", f"{key}是？", *texts, key] for key in "ABC"),
+    )
+    assert [(q.stem, q.answer) for q in bank] == [("C是？", (2,))]
+    assert [(p.row, p.code) for p in bank.problems if p.severity == "error"] == [
+        (2, "label_misprint"),
+        (3, "label_misprint"),
+    ]
+
+
+def test_labels_in_another_order_are_what_a_key_means_where_no_header_differs(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bank.json"
+    options = ["(A) 甲", "(C) 丙", "B．乙", "(D) 丁"]
+    records = [{"question": f"問{key}？", "options": options, "answer": key} for key in "AB"]
+    path.write_text(json.dumps(records), encoding="utf-8")
+    bank = read_bank(path)
+    assert [(q.options, q.labels, q.answer, q.answer_label) for q in bank] == [
+        (("甲", "丙", "乙", "丁"), ("A", "C", "B", "D"), (0,), "A"),
+        (("甲", "丙", "乙", "丁"), ("A", "C", "B", "D"), (2,), "B"),
+    ]
+    assert bank.problems == []
+
+
+def test_a_letter_under_numbered_headers_is_the_label_in_the_cell(write_xlsx: WriteXlsx) -> None:
+    texts = ["(A) 甲", "(C) 丙", "(B) 乙"]
+    rows = [["一？", *texts, "B"], ["二？", *texts, 2], ["三？", *texts, 3]]
+    bank = read_bank(write_xlsx([["題目", "選項1", "選項2", "選項3", "答案"], *rows]))
+    assert [q.options[q.answer[0]] for q in bank if q.answer] == ["乙", "(C) 丙", "(B) 乙"]

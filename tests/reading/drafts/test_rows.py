@@ -111,3 +111,30 @@ def test_a_picture_inside_a_cell_of_wps_is_reported(tmp_path: Path) -> None:
     stem = '"=DISPIMG(""ID_7F"",1)"'
     bank = read_csv(tmp_path, f"文章,題目,A,B,答案\n某文。,{stem},甲,乙,A\n無,二？,甲,乙,B\n")
     assert [(p.row, p.column, p.code) for p in bank.problems] == [(2, "題目", "picture")]
+
+
+def test_what_pandas_writes_for_empty_cells_is_no_text(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題號,題目,A,B,C,D,答案\nNaN,何者？,甲,乙,NaN,nan,B\n2,typeof 什麼？,1,NaN,0,{},B\n",
+    )
+    assert [(q.id, q.options) for q in bank] == [
+        ("row2", ("甲", "乙")),
+        ("2", ("1", "NaN", "0", "{}")),
+    ]
+    assert not bank.problems
+
+
+def test_two_columns_of_keys_with_one_name_must_not_differ(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題目,A,B,答案,答案\n一？,甲,乙,A,B\n二？,甲,乙,B,b\n三？,甲,乙,,A\n四？,甲,乙,A,甲\n",
+    )
+    assert [(q.stem, q.answer) for q in bank] == [("二？", (1,)), ("三？", (0,)), ("四？", (0,))]
+    assert [(p.row, p.code) for p in bank.problems] == [(2, "contradicting_keys")]
+
+
+def test_options_behind_a_missing_label_are_not_lost(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,A,B,D,E,答案\n一？,甲,乙,丁,戊,A\n二？,甲,乙,,,A\n")
+    assert [(q.stem, q.options) for q in bank] == [("二？", ("甲", "乙"))]
+    assert [(p.row, p.code, p.column) for p in bank.problems] == [(2, "damaged_options", "D")]

@@ -53,5 +53,6 @@ def test_another_name_of_a_sheet_is_a_subject(name: str) -> None:
 def test_any_title_is_read(title: str) -> None:
     assert is_section(title) in (True, False)
     assert kind_of_title(title) in {
-        "", "choice", "single", "multiple", "true_false", "essay", "fill_in", "matching", "ordering"
+        "", "choice", "single", "multiple", "true_false", "essay", "open", "fill_in", "cloze",
+        "numerical", "matching", "ordering", "hotspot", "upload", "survey",
     }  # fmt: skip

@@ -188,6 +188,39 @@ def test_a_table_beside_the_first_is_reported(tmp_path: Path) -> None:
     assert [q.stem for q in beside] == ["何處？"]
 
 
+def test_a_table_beside_the_first_lends_it_no_cell(write_xlsx: WriteXlsx) -> None:
+    header = ["題目", "A", "B", "答案", "", "題號", "問題", "選項1", "選項2", "正解"]
+    row = ["哪裡最冷？", "甲地", "乙地", "", "", 1, "哪裡最熱？", "丙地", "丁地", "2"]
+    bank = read_bank(write_xlsx([header, row]))
+    assert [(q.stem, q.options, q.answer) for q in bank] == [("哪裡最冷？", ("甲地", "乙地"), None)]
+    assert said(bank) == [(1, "table_beside"), (2, "no_key")]
+
+
+def test_a_question_in_two_languages_is_no_table_beside_another(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目(中文),題目(英文),A,B,答案\n何者？,Which?,甲,乙,B\n")
+    assert [(q.stem, q.answer) for q in bank] == [("何者？", (1,))]
+    assert not bank.problems
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "stems"),
+    [
+        ("題目,A,B,C,D", "甲？,一,二,三,四\n小明在,題目,A,B,C,D\n", ["甲？"]),
+        ("題目,A,B,C,D", "甲？,一,二,三,四\n小明在題目,A,B,C,D\n", ["甲？"]),
+        ("題號,題目,A,B,C,答案", "1,甲？,一,二,三,A\n2,乙？題號,題目,A,B,C,答案\n", ["甲？"]),
+        ("題目,A,B,答案,,,,", "甲？,一,二,A,,,,\n乙？,三,四,B,題目,A,B,答案\n", ["甲？"]),
+        ("題目,A,B,C,答案", "選項是A,A,B,C,A\n題目,A,B,D,B\n", ["選項是A", "題目"]),
+    ],
+)
+def test_a_header_inside_a_row_is_no_text_of_a_question(
+    tmp_path: Path, header: str, rows: str, stems: list[str]
+) -> None:
+    bank = read_csv(tmp_path, f"{header}\n{rows}")
+    assert [question.stem for question in bank] == stems
+    expected = [] if len(stems) > 1 else [(3, "header_in_row")]
+    assert [(p.row, p.code) for p in bank.problems if p.severity == "error"] == expected
+
+
 def test_a_first_section_without_keys_is_not_taken_for_titles(tmp_path: Path) -> None:
     bank = read_csv(
         tmp_path,
@@ -244,3 +277,42 @@ def test_a_sheet_without_a_header_is_reported_with_the_way_to_read_it(
         (Origin(str(path), "乙", 1), (0,)),
         (Origin(str(path), "乙", 2), (1,)),
     ]
+
+
+def test_a_header_below_pages_of_notes_is_found(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "說明,,,\n" * 98 + "題目,A,B,答案\n何者？,甲,乙,B\n")
+    assert [(q.stem, q.answer) for q in bank] == [("何者？", (1,))]
+    assert said(bank) == [(row, "skipped_row") for row in range(1, 99)]
+
+
+@pytest.mark.parametrize("header", ["題目,A,B,答案\n", "題目,選項,,答案\n,A,B,\n"])
+def test_a_header_with_nothing_below_it_is_said_to_be_alone(tmp_path: Path, header: str) -> None:
+    bank = read_csv(tmp_path, header)
+    assert [(p.code, p.severity) for p in bank.problems] == [("empty_sheet", "warning")]
+    assert not read_csv(tmp_path, f"{header}何者？,甲,乙,B\n").problems
+
+
+@pytest.mark.parametrize(
+    ("row", "is_question"),
+    [
+        ("合計,2,3,", False), ("總計：,,,5", False), ("平均,50%,30%,", False),
+        ("Total,2,3,", False),
+        ("平均,2,3,A", True), ("平均數是？,2,3,A", True), ("合計,甲,乙,", True),
+    ],
+)  # fmt: skip
+def test_a_row_of_totals_is_no_question(tmp_path: Path, row: str, is_question: bool) -> None:
+    bank = read_csv(tmp_path, f"題目,A,B,答案\n何者？,甲,乙,B\n{row}\n")
+    assert len(bank) == 1 + is_question
+    assert is_question or said(bank) == [(3, "skipped_row")]
+
+
+def test_the_corrected_key_of_a_header_over_two_rows_is_taken(tmp_path: Path) -> None:
+    bank = read_csv(
+        tmp_path,
+        "題號,題目,選項,,,答案,\n,,1,2,3,初版,更正\n1,一？,甲,乙,丙,1,2\n2,二？,甲,乙,丙,3,\n",
+    )
+    assert [(q.options, q.answer) for q in bank] == [
+        (("甲", "乙", "丙"), (1,)),
+        (("甲", "乙", "丙"), (2,)),
+    ]
+    assert not bank.problems

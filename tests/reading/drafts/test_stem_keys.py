@@ -281,3 +281,11 @@ def test_keys_in_stems_read_back(
     assert [(q.stem, q.answer) for q in bank] == [
         (stem, tuple(sorted(key))) for stem, key in zip(stems, keys, strict=True)
     ]
+
+
+def test_a_label_that_begins_a_list_in_the_stem_is_no_key() -> None:
+    assert find_stem_key("(A)甲 (B)乙 (C)丙，何者為是？") is None
+    assert find_stem_key("(1) 先加水 (2) 再加熱，何者先做？") is None
+    key = find_stem_key("(B) 甲與(C)乙何者為是？")
+    assert key is not None
+    assert (key.text, key.stem) == ("B", "甲與(C)乙何者為是？")

@@ -11,6 +11,7 @@ from zhmcq.reading._drafts.draft import Draft, DraftItem
 from zhmcq.reading._drafts.label_keys import key_of_labels
 from zhmcq.reading._drafts.paper_lines import (
     is_furniture,
+    note_of,
     section_kind,
     titles_options,
     without_stem_title,
@@ -44,6 +45,7 @@ class _Block:
         waiting: Lines after the last option, which go on with it or begin the next question.
         damaged: Whether a label is out of its order.
         first: Whether no question came before.
+        noted: Whether a note about the question before stands above it, and no empty line since.
     """
 
     stem: list[Line] = field(default_factory=list)
@@ -51,6 +53,7 @@ class _Block:
     waiting: list[Line] = field(default_factory=list)
     damaged: bool = False
     first: bool = False
+    noted: bool = False
 
     def settle(self) -> None:
         """The lines that wait belong to the last option."""
@@ -97,12 +100,16 @@ class _Reader:
 
     def drafts(self, lines: Sequence[Line]) -> Iterator[Draft]:
         block = _Block(first=True)
+        last: Draft | None = None
         for line in lines:
             if answer := ANSWER_LINE.fullmatch(line.text):
                 block.settle()
                 if block.stem or block.options:
-                    yield self._draft(block, line, answer["key"])
+                    last = self._draft(block, line, answer["key"])
+                    yield last
                     block = _Block()
+                continue
+            if last and not block.options and self._explains(last, block, line):
                 continue
             option = OPTION_LINE.fullmatch(line.text)
             if option and _index(option) == 0 and block.options and block.waiting:
@@ -113,6 +120,25 @@ class _Reader:
             block.add(line, -1 if option is None else _index(option))
         if block.options:
             yield self._draft(block, None, None)
+
+    def _explains(self, last: Draft, block: _Block, line: Line) -> bool:
+        """Whether a line says something about the question before it, after its key.
+
+        Where it goes on for several lines, an empty one ends it.
+        """
+        if block.noted and line.gap:
+            self.used_lines += block.stem
+            lines = [last.explanation, *(below.text for below in block.stem)]
+            last.explanation = "\n".join(text for text in lines if text)
+            block.stem, block.noted = [], False
+        note = note_of(line.text) if not block.stem else None
+        if note is None:
+            return False
+        block.noted = True
+        if note.field == "explanation":
+            self.used_lines.append(line)
+            last.explanation = "\n".join(text for text in (last.explanation, note.text) if text)
+        return True
 
     def _draft(self, block: _Block, answer: Line | None, key: str | None) -> Draft:
         self.used_lines += block.stem

@@ -82,6 +82,13 @@ NOTES = {
         "error",
         "holds more cells than there are headers; a cell with a comma in it lacks its quotes",
     ),
+    "header_in_row": (
+        "error",
+        (
+            "is there again among this row's cells: a line break is missing before that header, or "
+            "it begins a table beside this one, which is not read; move it to a row of its own"
+        ),
+    ),
     "image_options": (
         "error",
         "holds a picture, or a label without a text; a text model can't see pictures",

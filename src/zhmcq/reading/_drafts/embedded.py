@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,16 @@ _LABEL_BREAKS = re.compile(r"[\s()\[\]、,;/&]+|[和與与及]|\.$")
 _LONGEST_LIST = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]{2,8});")
+_JOINTS = ("&", "|", "###", "#", "$")
+_CELL_JOINTS = (*_JOINTS, "、", ",", "，", "/", "／")
+# Labels that a cell of options may have, though a stem has them for other things.
+_CELL_SIGNS = (
+    re.compile(r"(?:^|(?<=[\s;；,，、|]))[(（]?(?P<label>[1-9])\s?[.．、)）](?!\d)"),
+    re.compile(r"(?:^|(?<=[\s;；,，、|]))[(（]?(?P<label>[a-h])\s?[.．、)）]"),
+)
+_EITHER = re.compile(r"[/／,，、]|\s+")
+_LONGEST_PAIR = 20
+_SEPARATORS = tuple(";,、|/&")  # in half width
 _LINE_SPLITS = (re.compile(r"\n|###|\|"), re.compile(r"[;；]"))
 
 
@@ -102,9 +113,10 @@ def cut_run(
 ) -> Embedded:
     """The question whose options begin with a run of labels, between two places of a text."""
     edges = [*(marker.start for marker in run[1:]), end]
+    parts = [text[marker.end : edge] for marker, edge in zip(run, edges, strict=True)]
     options = tuple(
-        "\n".join(line.strip() for line in tidy(text[marker.end : edge]).split("\n"))
-        for marker, edge in zip(run, edges, strict=True)
+        "\n".join(line.strip() for line in tidy(part).split("\n"))
+        for part in _without_separators(parts)
     )
     following = [m for m in markers if run[-1].end <= m.start < end]
     missing = label_at(len(run), LETTERS) if run[0].alphabet is LETTERS else ""
@@ -112,6 +124,27 @@ def cut_run(
     damaged = bool(glued) or any(m.sign == run[-1].sign and m.index >= len(run) for m in following)
     labels = tuple(marker.label for marker in run)
     return Embedded(tidy(text[start : run[0].start]), options, labels, damaged)
+
+
+def _without_separators(parts: Sequence[str]) -> list[str]:
+    """Labelled options without what only parts them: ``A. 6; B. 12; C. 24``.
+
+    It is one mark after all options but the last, on the line of the next label. After all of them,
+    a semicolon in half width may be code: ``A. int a; B. int b;``.
+    """
+    texts = [part.rstrip() for part in parts]
+    marks = {normal_text(text[-1:]) for text in texts[:-1]}
+    mark = marks.pop() if len(marks) == 1 else ""
+    one_line = not any("\n" in part[len(text) :] for part, text in zip(parts, texts, strict=True))
+    if not mark or mark not in _SEPARATORS or not one_line:
+        return list(parts)
+    if texts[-1].endswith(";") or any(_ENTITY.search(text[-10:]) for text in texts):
+        return list(parts)
+    last = texts[-1]
+    if normal_text(last[-1:]) == mark:
+        last = last[:-1]
+    shorter = [*(text[:-1] for text in texts[:-1]), last]
+    return shorter if all(map(str.strip, shorter)) else list(parts)
 
 
 def take_embedded(draft: Draft) -> None:
@@ -151,6 +184,8 @@ def _take_options(draft: Draft) -> None:
     if len(filled) >= 2 or (not filled and not draft.stem):
         return
     embedded = find_embedded(filled[0] if filled else draft.stem)
+    if embedded is None and _take_joined(draft, filled):
+        return
     if embedded is None and not filled:
         _take_numbered(draft)
     if embedded is None:
@@ -168,6 +203,24 @@ def _take_options(draft: Draft) -> None:
         draft.notes.append(("", "damaged_options"))
     if not filled:
         draft.stem = embedded.stem
+
+
+def _take_joined(draft: Draft, filled: Sequence[str]) -> bool:
+    """Take options that one sign joins, ``甲&乙&丙``, where the key proves it by repeating some."""
+    text, key = filled[0] if filled else draft.stem, draft.answer
+    if not isinstance(key, str) or not key.strip() or len(text) > _LONGEST_LIST:
+        return False
+    for sign in _CELL_JOINTS if filled else _JOINTS:
+        parts = [tidy(part) for part in text.split(sign)]
+        stem, options = ("", parts) if filled else (parts[0], parts[1:])
+        keys = [tidy(part) for part in key.split(sign)]
+        whole = all(parts) and len(parts) > 2 and len(set(options)) == len(options)
+        if whole and set(keys) <= set(options):
+            draft.options, draft.labels, draft.answer = options, (), keys
+            draft.stem = stem or draft.stem
+            draft.options_in_text = True
+            return True
+    return False
 
 
 def _is_no_choice(draft: Draft, embedded: Embedded) -> bool:
@@ -214,15 +267,54 @@ def options_of_text(text: str) -> tuple[list[str], tuple[str, ...]]:
     """Options that share one cell: ``A. 甲 B. 乙``, lines, or parts between bars."""
     if text.startswith("[") and text.endswith("]") and (parts := _listed(text)):
         return parts, ()
+    if text.startswith("{") and text.endswith("}") and (pairs := _named(text)):
+        return list(pairs.values()), tuple(pairs)
     inside = find_embedded(text)
     if inside and not inside.stem and not inside.damaged:
         return list(inside.options), inside.labels
+    if (numbered := _numbered_cell(text)) is not None:
+        return list(numbered.options), numbered.labels
     # The semicolon of &nbsp; parts nothing; html is read later.
     for separator in _LINE_SPLITS[:1] if _ENTITY.search(text) else _LINE_SPLITS:
         parts = [tidied for part in separator.split(text) if (tidied := tidy(part))]
         if len(parts) >= 2:
             return parts, ()
+    judged = [tidy(part) for part in _EITHER.split(text)] if len(text) < _LONGEST_PAIR else []
+    if len(judged) == 2 and {truth_of(part) for part in judged} == {True, False}:
+        return judged, ()
     return [text] if text else [], ()
+
+
+def _numbered_cell(text: str) -> Embedded | None:
+    """The options of a cell that begins with ``1.`` or ``a)`` and goes on with the next ones."""
+    for sign in _CELL_SIGNS:
+        marks: list[re.Match[str]] = []
+        for mark in sign.finditer(text):
+            if label_index(normal_text(mark.group("label")).upper()) == len(marks):
+                marks.append(mark)
+        if len(marks) < 2 or marks[0].start():
+            continue
+        ends = [*(mark.start() for mark in marks[1:]), len(text)]
+        parts = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+        options = tuple(map(tidy, _without_separators(parts)))
+        if all(options):
+            labels = tuple(normal_text(mark.group("label")).upper() for mark in marks)
+            return Embedded("", options, labels)
+    return None
+
+
+def _named(text: str) -> dict[str, str]:
+    """The texts of an object in json, ``{"A": "甲", "B": "乙"}``, by their labels in order."""
+    if len(text) > _LONGEST_LIST:
+        return {}
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return {}
+    whole = all(isinstance(value, str) and value for _, value in pairs)
+    if not whole or len(pairs) < 2 or [label_index(n) for n, _ in pairs] != list(range(len(pairs))):
+        return {}
+    return {name.upper(): tidy(value) for name, value in pairs}
 
 
 def _listed(text: str) -> list[str]:
@@ -258,7 +350,8 @@ def find_numbered(text: str, answer: Any, *, has_key_field: bool) -> Embedded | 
         if indexes != list(range(len(marks))) or not _LEAST <= len(marks) <= _MOST:
             continue
         ends = [*(mark.start() for mark in marks[1:]), len(text)]
-        options = tuple(tidy(text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
+        parts = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+        options = tuple(map(tidy, _without_separators(parts)))
         stem = tidy(text[: marks[0].start()])
         if not stem or not all(options) or any(map(ASKS.search, options)):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, DraftItem
@@ -13,7 +13,7 @@ from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._drafts.weights import right_by_weight
 from zhmcq.reading._formats.plain_text import Line
 
-__all__ = ["gift_answers", "gift_drafts"]
+__all__ = ["gift_answers", "gift_drafts", "with_gift_signs"]
 
 # An escaped sign is no sign. Each pattern looks at a character once.
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -28,11 +28,27 @@ _CATEGORY = re.compile(r"\$CATEGORY:\s*(?P<category>.*)")
 _GENERAL = "####"
 _LONGEST_TITLE = 80
 _BLANK = "____"
+# Left behind after the braces by the program that wrote them.
+_STRAY = " \t\n\"';,"
+_FULL_WIDTH = re.compile("｛\\s{0,9}[＝=～~]")
+_SIGNS = str.maketrans("｛｝＝～＃％", "{}=~#%")
 
 # In mathematics a brace follows a command, an index or another brace.
 _PLAIN_BEFORE = r"(?:^|(?<=[^\\^_}\w])|(?<=[\u3400-\u9fff]))"
 _SURE = re.compile(rf"{_PLAIN_BEFORE}\{{\s*(?:[=~]|T(?:RUE)?\s*[#}}]|F(?:ALSE)?\s*[#}}]|#\s*[\d-])")
 _TITLED = re.compile(r"::[^:].*?::|\$CATEGORY:")
+
+
+def with_gift_signs(lines: Sequence[Line]) -> Sequence[Line]:
+    """Lines whose braces and signs are those of GIFT, where they were typed in full width."""
+    if not any(_FULL_WIDTH.search(line.text) for line in lines):
+        return lines
+    return [
+        replace(line, text=line.text.translate(_SIGNS))
+        if line.text[:1] in "＝～｝" or "｛" in line.text
+        else line
+        for line in lines
+    ]
 
 
 def gift_answers(lines: Sequence[Line]) -> int:
@@ -137,7 +153,9 @@ def _draft(block: _Block, file: str, subject: str) -> Draft:
         return draft
     start, end = (m.start() for m in _BRACE.finditer(text) if len(m.group()) == 1)
     before, inside, after = text[:start], text[start + 1 : end], text[end + 1 :]
-    draft.stem = _plain(f"{before.rstrip()} {_BLANK} {after.lstrip()}" if after.strip() else before)
+    draft.stem = _plain(
+        f"{before.rstrip()} {_BLANK} {after.lstrip()}" if after.strip(_STRAY) else before
+    )
     inside, _, general = inside.partition(_GENERAL)
     draft.explanation = _plain(general)
     _take_answers(draft, inside.strip())

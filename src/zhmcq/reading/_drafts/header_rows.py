@@ -139,7 +139,10 @@ def second_row(lines: Sequence[Line], index: int) -> Line | None:
     known = {*layout.columns_of_questions(), *(c for cs in layout.fields.values() for c in cs)}
     if all(column in known for column, cell in enumerate(lower.cells) if cell):
         fits = all(
-            not high or fold_name(high) == fold_name(low) or _spans_options(high, low)
+            not high
+            or fold_name(high) == fold_name(low)
+            or _spans_options(high, low)
+            or (_names(high) == "answer" and _names(low) == "answer")
             for high, low in pairs
         )
         added = sum(not high or _spans_options(high, low) for high, low in pairs)

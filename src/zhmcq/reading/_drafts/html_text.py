@@ -87,7 +87,7 @@ def plain_text(text: str, *, marks: bool = False) -> str:
     tokens = _tokens(text)
     if len(tokens) == 1:
         return _decoded(text, _PLAIN_ENTITY)
-    return _Page(tokens, marks=marks, parenthesised="<rp" in text.lower()).text()
+    return _Page(tokens, marks=marks, parenthesised="<rp" in text.lower()).joined()
 
 
 def is_wrapped(text: str) -> bool:
@@ -222,7 +222,7 @@ class _Page:
     _pre: int = 0
     _cells: int = 0
 
-    def text(self) -> str:
+    def joined(self) -> str:
         """The whole text."""
         names = {token.name for token in self.tokens if isinstance(token, _Tag)}
         blocks = bool(names & _BLOCKS)

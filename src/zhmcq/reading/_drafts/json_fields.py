@@ -6,42 +6,58 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zhmcq.questions import default_labels
 from zhmcq.reading._drafts.draft import Draft, is_index, labels_marked_right
 from zhmcq.reading._drafts.headers import HeaderLayout
 from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.json_options import (
     ListedOptions,
+    TextNames,
     are_option_objects,
     chosen_labels,
     options_of,
     picture_text,
     text_of,
 )
-from zhmcq.reading._drafts.vocabulary import names_index, option_label
-from zhmcq.zh._fold import fold_name
+from zhmcq.reading._drafts.vocabulary import FIELDS, names_index, option_label
+from zhmcq.zh._fold import fold_name, tidy
 
-__all__ = ["fill_draft"]
+__all__ = ["fill_draft", "unread_stems"]
 
-_TEXT_FIELDS = ("stem", "passage", "kind", "subject", "explanation", "source", "group")
+_TEXT_FIELDS = frozenset(("passage", "kind", "subject", "explanation", "source", "group"))
 _SAYS_RIGHT = re.compile(r"correct|right|正确|index|idx")
 _NAMES_MARKS = re.compile(r"label|correct|right|answer|target|gold|正确|答案")
+# Names of keys that were corrected after an examination, of those that may be a student's beside a
+# correct one, and of those that may be no keys.
+_CORRECTED = frozenset(FIELDS["answer"][: FIELDS["answer"].index("正确答案")])
+_WORDS_OF_ANSWERS = "answer answers 答案 ans 答 解答 作答"
+_ANSWERS = frozenset(_WORDS_OF_ANSWERS.split())
+_WORDS_OF_VAGUE_KEYS = "key label target gold correct"
+_VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
+_VAGUE_STEMS = frozenset(("title", "content", "内容", "description"))
+_ASKS = re.compile(r"[?？]|何|哪|下列|_{2,}|[(（]\s*[)）]|是否|多少|什[麼么]")
+_LONG_TEXT = 30
+_LETTERS = 26
 _BETWEEN_IDS = re.compile(r"[\s,;|、，；]+")
 
 
-def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> None:
+def fill_draft(
+    draft: Draft, values: Sequence[Any], layout: HeaderLayout, known: TextNames | None = None
+) -> None:
     """Give a draft what a record holds.
 
     Args:
         draft: A draft with an origin and a heading.
         values: The record's values.
         layout: What its names say.
+        known: Where other questions of the file keep the texts of their options.
     """
-    for name in _TEXT_FIELDS:
-        for column in layout.fields.get(name, ()):
-            if text := text_of(values[column]):
-                setattr(draft, name, text)
-                break
-    draft.picture = picture_text([values[column] for column in layout.fields.get("picture", ())])
+    draft.stem = _stem_of(values, layout)
+    for name, columns in layout.fields.items():
+        if name in _TEXT_FIELDS:
+            setattr(draft, name, next(filter(None, (text_of(values[c]) for c in columns)), ""))
+    if pictures := layout.fields.get("picture"):
+        draft.picture = picture_text([values[column] for column in pictures])
     _take_id(draft, values, layout)
     keys = [
         (layout.headers[column], values[column])
@@ -49,7 +65,7 @@ def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> Non
         if values[column] not in (None, "", [])
     ]
     draft.has_key_field = bool(layout.fields.get("answer") or layout.rights)
-    options, keys = _options(values, layout, keys)
+    options, keys = _options(values, layout, keys, known)
     draft.options, draft.labels = options.texts, options.labels
     given = next((values[c] for c in layout.fields.get("options", ()) if values[c]), None)
     draft.options_in_text = isinstance(given, str) and not options.labels
@@ -67,21 +83,59 @@ def fill_draft(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> Non
     _drop_last_empty(draft)
 
 
+def _stem_of(values: Sequence[Any], layout: HeaderLayout) -> str:
+    """The question's text; of a title and a content, the one that asks."""
+    columns = layout.fields.get("stem", ())
+    if len(columns) == 1:
+        return text_of(values[columns[0]])
+    given = [(column, text) for column in columns if (text := text_of(values[column]))]
+    if not given:
+        return ""
+    vague = [(c, text) for c, text in given if fold_name(layout.headers[c]) in _VAGUE_STEMS]
+    if len(vague) == len(given) > 1 and not _ASKS.search(given[0][1]):
+        return next((text for _, text in vague if _ASKS.search(text)), given[0][1])
+    return given[0][1]
+
+
+def unread_stems(draft: Draft, values: Sequence[Any], layout: HeaderLayout) -> list[str]:
+    """Names of fields that might have been the stem, whose texts are in no part of a draft.
+
+    The title of a question is no loss, unless it is as long as a text that a question is about.
+
+    Args:
+        draft: What became of the record.
+        values: The record's values.
+        layout: What its names say.
+    """
+    columns = layout.fields.get("stem", ())
+    if len(columns) < 2:
+        return []
+    given = [(column, text_of(values[column])) for column in columns]
+    used = next((layout.headers[c] for c, text in given if text == draft.stem), "")
+    least = 2 if fold_name(used) in _VAGUE_STEMS else _LONG_TEXT
+    return [
+        layout.headers[column]
+        for column, text in given
+        if len(text) >= least and text not in draft.stem and text not in draft.passage
+    ]
+
+
 _Keys = list[tuple[str, Any]]
 
 
 def _options(
-    values: Sequence[Any], layout: HeaderLayout, keys: _Keys
+    values: Sequence[Any], layout: HeaderLayout, keys: _Keys, known: TextNames | None
 ) -> tuple[ListedOptions, _Keys]:
     """The options of a record, and the keys that are none of them."""
     if layout.options:
         columns = [values[column] for column in layout.options]
         if any(isinstance(value, dict) for value in columns):
-            return options_of(dict(zip(layout.labels, columns, strict=True))), keys
+            named = dict(zip(layout.labels, columns, strict=True))
+            return options_of(named, known=known), keys
         names = {layout.headers[c]: index for index, c in enumerate(layout.options)}
         return ListedOptions([text_of(v) for v in columns], layout.labels, ids=names), keys
     for column in layout.fields.get("options", ()):
-        options = options_of(values[column])
+        options = options_of(values[column], known=known)
         if options.texts:
             return options, keys
     if layout.wrong and keys:
@@ -89,9 +143,11 @@ def _options(
     for index, (_, value) in enumerate(keys):
         rest = keys[:index] + keys[index + 1 :]
         if _are_answers_to_choose(value, rest):
-            return options_of(value), rest
+            return options_of(value, known=known), rest
     matching = [value for value in values if isinstance(value, list) and are_option_objects(value)]
-    return (options_of(matching[0]) if len(matching) == 1 else ListedOptions([])), keys
+    if len(matching) != 1:
+        return ListedOptions([]), keys
+    return options_of(matching[0], known=known), keys
 
 
 def _are_answers_to_choose(value: Any, others: _Keys) -> bool:
@@ -123,15 +179,10 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
     """The first key that there is, as far as it can be understood without the file's others."""
     if not keys:
         return
-    name, answer = keys[0]
-    if isinstance(answer, dict):
-        chosen = chosen_labels(answer)
-        answer = _named_option(answer, options) if chosen is None else chosen
-    elif isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
-        answer = [_named_option(part, options) for part in answer]
-    if _are_marks(answer, len(options.texts)):
-        answer = [bool(part) for part in answer]
-    draft.answer = answer
+    name, value = keys[0]
+    draft.answer = answer = _plain_answer(value, options)
+    if len(keys) > 1 and not options.shuffled and _take_other_keys(draft, keys, options):
+        return
     if names_index(name) and is_index(answer):
         draft.key_is_index = True
         if options.shuffled:
@@ -146,6 +197,63 @@ def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
         _reject_key(draft, name)
         return
     draft.answer = [index in indexes for index in range(len(draft.options))]
+
+
+def _plain_answer(answer: Any, options: ListedOptions) -> Any:
+    """A key without objects: what names an option, or marks."""
+    if isinstance(answer, dict):
+        chosen = chosen_labels(answer)
+        answer = _named_option(answer, options) if chosen is None else chosen
+    elif isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
+        answer = [_named_option(part, options) for part in answer]
+    if _are_marks(answer, len(options.texts)):
+        answer = [bool(part) for part in answer]
+    return answer
+
+
+def _take_other_keys(draft: Draft, keys: _Keys, options: ListedOptions) -> bool:
+    """Hold several keys of one record against one another; whether nothing else is to be done.
+
+    An index counts from 0 or from 1, as the whole file tells; it becomes the key, and what a text
+    or a label says is what it must not contradict. An answer beside a correct one may be somebody's
+    own, and one that was corrected replaces the others.
+    """
+    first = fold_name(keys[0][0])
+    if first in _CORRECTED:
+        return False
+    plain: list[list[bool]] = []
+    indexes: list[Any] = []
+    for name, value in keys:
+        folded = fold_name(name)
+        if folded in _VAGUE_KEYS or (_SAYS_RIGHT.search(first) and folded in _ANSWERS):
+            continue
+        if names_index(name) and is_index(value):
+            indexes.append(value)
+        elif right := _plainly_right(value, options):
+            plain.append(right)
+    if any(right != plain[0] for right in plain):
+        _reject_key(draft, keys[0][0])
+        return True
+    if not plain or not indexes:
+        return False
+    draft.answer, draft.key_is_index, draft.right = indexes[0], True, plain[0]
+    return True
+
+
+def _plainly_right(value: Any, options: ListedOptions) -> list[bool] | None:
+    """The options that a key names by their whole texts or by letters; ``None`` if it doesn't."""
+    parts = value if isinstance(value, list) else [value]
+    texts = options.texts
+    if not texts or not parts or not all(isinstance(part, str) and part for part in parts):
+        return None
+    named = [tidy(part) for part in parts]
+    labels = options.labels or default_labels(min(len(texts), _LETTERS))
+    for names, others in ((list(texts), labels), (list(labels), texts)):
+        if all(names.count(part) == 1 and part not in others for part in named):
+            if any(part.isdecimal() for part in named):
+                return None
+            return [name in named for name in names]
+    return None
 
 
 def _reject_key(draft: Draft, name: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import itertools
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from zhmcq.errors import ColumnsError, ReadError
@@ -21,6 +22,8 @@ from zhmcq.reading._formats.table import tracked
 
 __all__ = ["record_drafts"]
 
+_FIRST = 50  # items that are looked at before the first is read
+
 
 def record_drafts(
     contents: JsonDocument | JsonLines, request: ReadRequest
@@ -37,7 +40,11 @@ def record_drafts(
     failure: ReadError | None = None
     heading: Heading | None = None
     warned = False
-    for number, item in _numbered_items(contents, request):
+    said: set[str] = set()
+    items = _numbered_items(contents, request)
+    first = list(itertools.islice(items, _FIRST))
+    reader.learn([item for _, item in first])
+    for number, item in itertools.chain(first, items):
         if isinstance(item, RowProblem):
             yield item
             continue
@@ -56,6 +63,7 @@ def record_drafts(
                 heading = draft.heading
                 yield heading
             yield draft
+        yield from _unread(reader.unread, request.name, number, said)
         if reader.joined and not warned:
             warned = True
             yield _key_always_first(request.name, reader.joined)
@@ -83,12 +91,20 @@ def _said(result: FoundItems, file: str, row: int, said: set[str]) -> Iterator[R
         what = f"the list {name!r}" if name else "a list"
         said_of = f"none of its {count} records was recognised as a question"
         messages.append((name, f"{what} was skipped: {said_of}"))
-    for name in result.unread:
-        what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
-        messages.append((name, f'{what}: columns={{"passage": "{name[:40]}"}}'))
     for name, message in messages:
         if name not in said and len(said) < 1000:
             said.add(name)
+            yield RowProblem(row, name, "skipped_row", message, "warning", file)
+    yield from _unread(result.unread, file, row, said)
+
+
+def _unread(names: Iterable[str], file: str, row: int, said: set[str]) -> Iterator[RowProblem]:
+    """Texts beside questions that became no part of them; each name once."""
+    for name in names:
+        if name not in said and len(said) < 1000:
+            said.add(name)
+            what = f"the text {name!r} beside questions was skipped; if they are about it, name it"
+            message = f'{what}: columns={{"passage": "{name[:40]}"}}'
             yield RowProblem(row, name, "skipped_row", message, "warning", file)
 
 

@@ -18,9 +18,11 @@ from zhmcq.zh._truth import truth_of
 
 __all__ = [
     "ListedOptions",
+    "TextNames",
     "are_option_objects",
     "chosen_labels",
     "has_mark",
+    "learn_text_names",
     "mark_of",
     "options_of",
     "picture_text",
@@ -28,6 +30,9 @@ __all__ = [
 ]
 
 _MAX_DEPTH = 6
+_LETTERS = 26
+_MOST_OPTIONS = 100
+_LETTERED = re.compile(r"[(（]?(?P<label>[A-Za-z])(?:[)）、．]|[.:：](?!\w))\s*(?=\S)")
 _MARKS = {"0": False, "1": True}
 # What a field of any other name may say of an option.
 _VERDICTS = {"correct": True, "incorrect": False, "right": True, "wrong": False}
@@ -39,6 +44,9 @@ _WORDS_OF_TEXTS = (
     "option body html title choice answer 选项 选项内容 内容 文字 description statement"
 )
 _TEXTS = _WORDS_OF_TEXTS.split()
+# Where there are labels in these, they may be labels indeed.
+_WORDS_OF_VAGUE_TEXTS = "value option choice answer title"
+_VAGUE_TEXTS = frozenset(_WORDS_OF_VAGUE_TEXTS.split())
 # What holds a text only where nothing else does: mostly these are labels.
 _PERHAPS_TEXTS = ("label", "name", "key")
 _WORDS_OF_LABELS = (
@@ -115,12 +123,46 @@ class ListedOptions(NamedTuple):
     shuffled: bool = False
 
 
-def options_of(value: Any, depth: int = 0) -> ListedOptions:
-    """The options that a field of a record holds, whatever its shape."""
+#: For a set of names that the objects of options have: which of them is that of the texts. In
+#: ``{"label": "4", "value": "A"}`` either may be it, and only the other questions tell.
+TextNames = dict[frozenset[str], str]
+
+
+def learn_text_names(value: Any, known: TextNames, most: int = 500) -> None:
+    """Learn from the lists of objects in a value where they keep their texts.
+
+    Args:
+        value: Records, at any depth.
+        known: What is known, which is added to.
+        most: How many lists are looked at.
+    """
+    waiting = [value]
+    while waiting and most > 0:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [inner for inner in part.values() if isinstance(inner, dict | list)]
+        elif isinstance(part, list):
+            waiting += [inner for inner in part[:most] if isinstance(inner, dict | list)]
+            most -= 1
+            if 1 < len(part) <= _MOST_OPTIONS and all(isinstance(o, dict) for o in part):
+                objects = [{str(name): v for name, v in option.items()} for option in part]
+                names = _names_of(objects)
+                if name := _plain_text_name(objects, names):
+                    known.setdefault(frozenset(names), name)
+
+
+def options_of(value: Any, depth: int = 0, known: TextNames | None = None) -> ListedOptions:
+    """The options that a field of a record holds, whatever its shape.
+
+    Args:
+        value: What the field holds.
+        depth: How many objects it is inside of.
+        known: Where other questions of the file keep the texts of their options.
+    """
     if isinstance(value, str):
         return ListedOptions(*options_of_text(value))
     if isinstance(value, dict):
-        return _options_of_object(value, depth)
+        return _options_of_object(value, depth, known)
     if not isinstance(value, list):
         return ListedOptions([])
     if value and all(isinstance(option, list) and len(option) == 2 for option in value):
@@ -134,20 +176,36 @@ def options_of(value: Any, depth: int = 0) -> ListedOptions:
         if all(isinstance(right, int | float) and right in (0, 1) for _, right in value):
             return ListedOptions(labels, (), [bool(mark_of(right)) for _, right in value])
     if value and all(isinstance(option, dict) for option in value):
-        return _options_of_objects(value)
-    return ListedOptions([text_of(option) for option in value])
+        return _options_of_objects(value, known)
+    return _labelled_otherwise([text_of(option) for option in value])
 
 
-def _options_of_object(value: Mapping[Any, Any], depth: int) -> ListedOptions:
+def _labelled_otherwise(texts: list[str]) -> ListedOptions:
+    """Texts, without labels of theirs that are in another order: ``["B. 春天", "A. 夏天"]``."""
+    matches = [_LETTERED.match(text) for text in texts]
+    labels = tuple(match.group("label").upper() for match in matches if match)
+    run = default_labels(len(texts)) if len(texts) <= _LETTERS else ()
+    if len(labels) < max(len(texts), 2) or labels == run or sorted(labels) != list(run):
+        return ListedOptions(texts)
+    return ListedOptions(
+        [text[m.end() :] for text, m in zip(texts, matches, strict=True) if m], labels
+    )
+
+
+def _options_of_object(
+    value: Mapping[Any, Any], depth: int, known: TextNames | None
+) -> ListedOptions:
     texts, labels = value.get("text"), value.get("label")
     if isinstance(texts, list):
         named = isinstance(labels, list) and len(labels) == len(texts)
         names = tuple(map(text_of, labels or ())) if named else ()
         return ListedOptions([text_of(t) for t in texts], names)
     if len(value) == 1 and isinstance(inner := next(iter(value.values())), list | dict):
-        return options_of(inner, depth + 1) if depth < _MAX_DEPTH else ListedOptions([])
+        return options_of(inner, depth + 1, known) if depth < _MAX_DEPTH else ListedOptions([])
     if value and all(isinstance(option, dict) for option in value.values()):
-        return _options_of_objects([{"id": n, "key": n, **o} for n, o in value.items()])
+        return _options_of_objects([{"id": n, "key": n, **o} for n, o in value.items()], known)
+    if depth < _MAX_DEPTH and (inner := _listed_within(value)) is not None:
+        return options_of(inner, depth + 1, known)
     options = [option_label(str(name)) for name in value]
     whole = all(options) and len(set(options)) == len(options)
     ids = {str(name): index for index, name in enumerate(value)}
@@ -161,6 +219,22 @@ def _options_of_object(value: Mapping[Any, Any], depth: int) -> ListedOptions:
         )
     texts = [text_of(text) for text in value.values()]
     return ListedOptions(texts, tuple(options) if whole else (), ids=ids)
+
+
+def _listed_within(value: Mapping[Any, Any]) -> Any:
+    """The options in an object that also says how they are shown: ``{"single": 1, "answers": …}``.
+
+    ``None`` where the object has labels as names, or several lists.
+    """
+    if any(option_label(str(n)) and not isinstance(o, list | dict) for n, o in value.items()):
+        return None
+    lists = [
+        part
+        for part in value.values()
+        if (isinstance(part, list) and len(part) > 1)
+        or (isinstance(part, dict) and part and all(isinstance(o, dict) for o in part.values()))
+    ]
+    return lists[0] if len(lists) == 1 else None
 
 
 def _distinct(labels: Sequence[str]) -> tuple[str, ...]:
@@ -220,7 +294,9 @@ def chosen_labels(answer: Mapping[Any, Any]) -> list[str] | None:
     return [labels[name] for name, mark in marks.items() if mark]
 
 
-def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
+def _options_of_objects(
+    given: Sequence[Mapping[str, Any]], known: TextNames | None = None
+) -> ListedOptions:
     if plain := _plain_objects(given):
         return plain
     objects = [{str(name): value for name, value in option.items()} for option in given]
@@ -228,13 +304,8 @@ def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
         single = [option_label(next(iter(option))) for option in objects]
         texts = [text_of(next(iter(option.values()))) for option in objects]
         return ListedOptions(texts, _distinct(single), damaged=_begin_again(single))
-    names: dict[str, str] = {}  # as they are folded → as they are
-    for option in objects:
-        for name in option:
-            names.setdefault(fold_name(name), name)
-    for folded, name in list(names.items()):  # optionTag is a tag
-        names.setdefault(_OF_OPTION.sub("", folded), name)
-    text_name = _text_name(objects, names)
+    names = _names_of(objects)
+    text_name = _text_name(objects, names, known)
     texts = [text_of(option.get(text_name)) if text_name else "" for option in objects]
     for index, option in enumerate(objects):
         links = [
@@ -249,6 +320,17 @@ def _options_of_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions:
         labels = ()  # the key needs no numbers, and these may be ids
     ids = _ids_of(objects, names, text_name, labels)
     return ListedOptions(texts, labels, right, ids, damaged, _is_shuffled(objects, names))
+
+
+def _names_of(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The names that objects have: as they are folded → as they are."""
+    names: dict[str, str] = {}
+    for option in objects:
+        for name in option:
+            names.setdefault(fold_name(name), name)
+    for folded, name in list(names.items()):  # optionTag is a tag
+        names.setdefault(_OF_OPTION.sub("", folded), name)
+    return names
 
 
 def _plain_objects(given: Sequence[Mapping[str, Any]]) -> ListedOptions | None:
@@ -292,28 +374,72 @@ def _are_texts(values: Sequence[Any]) -> bool:
     return sum(value not in (None, "") for value in values) * 2 >= len(values)
 
 
-def _text_name(objects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str | None:
-    """The name of the options' texts: a usual one, else the only one that can be it."""
-    usual = [names[folded] for folded in _TEXTS if folded in names]
-    usual = [name for name in usual if _are_texts(_values(objects, name))]
-    if usual and not _are_labels(_values(objects, usual[0])):
+def _text_name(
+    objects: Sequence[Mapping[str, Any]], names: Mapping[str, str], known: TextNames | None
+) -> str | None:
+    """The name of the options' texts: a usual one, else the only one that can be it.
+
+    Where every field holds what may be labels, it is the one of the file's other questions, else
+    one that doesn't run from A, or from 1.
+    """
+    if plain := _plain_text_name(objects, names):
+        if known is not None:
+            known.setdefault(frozenset(names), plain)
+        return plain
+    other = known.get(frozenset(names)) if known else None
+    if other and _are_texts(_values(objects, other)):
+        return other
+    usual = [name for name in _in_order(names, _TEXTS) if _are_texts(_values(objects, name))]
+    free = _free_names(objects, names)
+    if not usual:
+        return free[0] if len(free) == 1 else None
+    vague = fold_name(usual[0]) in _VAGUE_TEXTS
+    rank = _rank_as_labels(_values(objects, usual[0]))
+    if not vague or not rank:
         return usual[0]
-    others = [names[folded] for folded in (*_TEXTS, *_PERHAPS_TEXTS) if folded in names]
-    for name in others:
+    if len(free) == 1 and rank > 1 and len(set(_values(objects, free[0]))) == len(objects):
+        return free[0]
+    others = [
+        name
+        for name in _in_order(names, (*_TEXTS, *_PERHAPS_TEXTS))
+        if _are_texts(_values(objects, name)) and _rank_as_labels(_values(objects, name)) < rank
+    ]
+    return others[0] if others else usual[0]
+
+
+def _plain_text_name(objects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str | None:
+    """A usual name of texts, where these are more than labels."""
+    for name in _in_order(names, (*_TEXTS, *_PERHAPS_TEXTS)):
         values = _values(objects, name)
         if _are_texts(values) and not _are_labels(values):
             return name
-    if usual:
-        return usual[0]
-    free = []
+    return None
+
+
+def _in_order(names: Mapping[str, str], folded: Iterable[str]) -> list[str]:
+    return [names[name] for name in folded if name in names]
+
+
+def _rank_as_labels(values: Sequence[Any]) -> int:
+    """How much like labels values are: 2 for A, B, C, 1 for 1, 2, 3, 0 for what is no run."""
+    labels = [option_label(text_of(value)) for value in values]
+    if not all(labels) or not _is_run(labels):
+        return 0
+    return 2 if _are_letters(labels) else 1
+
+
+def _free_names(objects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
+    """Names that are not known, of what may be texts."""
+    free: dict[str, None] = {}
     for folded, name in names.items():
         values = _values(objects, name)
         known = folded in _IDS or folded in _LABELS or folded in _ORDERS or folded in _PICTURES
+        known = known or folded in _TEXTS
         texts = all(isinstance(value, str) and value for value in values)
         marks = all(mark_of(value) is not None for value in values)
         if texts and not known and not marks and not _NOTES.search(folded):
-            free.append(name)
-    return free[0] if len(free) == 1 else None
+            free[name] = None
+    return list(free)
 
 
 def _are_labels(values: Sequence[Any]) -> bool:

@@ -10,7 +10,8 @@ from zhmcq.errors import ColumnsError
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Columns, Draft, Heading, named_headers
 from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
-from zhmcq.reading._drafts.json_fields import fill_draft
+from zhmcq.reading._drafts.json_fields import fill_draft, unread_stems
+from zhmcq.reading._drafts.json_options import TextNames, learn_text_names
 from zhmcq.reading._drafts.json_records import (
     Likeness,
     common_fields,
@@ -45,6 +46,7 @@ class ItemReader:
     Attributes:
         failure: Why the first record that was not recognised is no question.
         joined: The name of the first field of wrong answers that options were made of.
+        unread: Names of texts of the last item that became no part of a question.
     """
 
     def __init__(self, columns: Columns | None, file: str) -> None:
@@ -52,8 +54,14 @@ class ItemReader:
         self.file = file
         self.failure: ColumnsError | None = None
         self.joined = ""
+        self.unread: dict[str, None] = {}
         self._passages = frozenset(map(fold_name, named_headers(columns, "passage")))
+        self._text_names: TextNames = {}
         self._layouts: dict[tuple[str, ...], tuple[HeaderLayout, Heading]] = {}
+
+    def learn(self, items: Sequence[Any]) -> None:
+        """Look at the first items, to know which field of their options is the text."""
+        learn_text_names(list(items), self._text_names)
 
     def drafts(self, item: Any, number: int) -> list[Draft]:
         """The questions of one item; several where it has sub-questions.
@@ -61,6 +69,7 @@ class ItemReader:
         A part of it that is no question gives a draft with a note.
         """
         drafts = []
+        self.unread = {}
         for part in item if isinstance(item, SeveralItems) else (item,):
             for record in self._records(part, {}, 0):
                 drafts += self._of_record(record, number)
@@ -96,7 +105,11 @@ class ItemReader:
         if several := _several_questions(item):
             return [], several, {**inherited, **common_fields(item, named=False)}
         flat = flattened(item)
-        children = [name for name, value in flat.items() if _holds_children(name, value)]
+        children = [
+            name
+            for name, value in flat.items()
+            if isinstance(value, dict | list) and _holds_children(name, value)
+        ]
         if not children:
             return [_merged(inherited, flat)], [], {}
         lists = [flat[name] for name in children]
@@ -130,7 +143,7 @@ class ItemReader:
         if record is None:
             return [Draft(origin, "", notes=[("", "nested_questions")])]
         try:
-            if set(record) == {"?"}:
+            if len(record) == 1 and "?" in record:
                 kind = type(record["?"]).__name__
                 raise ColumnsError(
                     f"{origin}: no column of questions: expected an object, found {kind}"
@@ -140,7 +153,9 @@ class ItemReader:
             self.failure = self.failure or error
             return [Draft(origin, "", notes=[("", "no_question")])]
         draft = Draft(origin, "", heading=heading)
-        fill_draft(draft, list(record.values()), layout)
+        values = list(record.values())
+        fill_draft(draft, values, layout, self._text_names)
+        self.unread |= dict.fromkeys(unread_stems(draft, values, layout))
         if layout.wrong and draft.options and not self.joined:
             self.joined = layout.headers[layout.wrong[0]]
         if not draft.options and isinstance(draft.answer, list) and len(draft.answer) > 1:

@@ -8,7 +8,13 @@ from enum import IntEnum
 from typing import Any
 
 from zhmcq.reading._drafts.headers import HeaderLayout, recognise
-from zhmcq.reading._drafts.json_options import are_option_objects, has_mark, text_of
+from zhmcq.reading._drafts.json_options import (
+    are_option_objects,
+    has_mark,
+    options_of,
+    text_of,
+)
+from zhmcq.reading._drafts.vocabulary import is_given_answer
 from zhmcq.zh._fold import fold_name
 from zhmcq.zh._kinds import kind_of
 
@@ -29,10 +35,13 @@ __all__ = [
 # Names that a question's text may have, and the text of an option or a comment as well.
 _WORDS_OF_VAGUE_STEMS = "description title content 内容 sentence prompt query text"
 _VAGUE_STEMS = frozenset(_WORDS_OF_VAGUE_STEMS.split())
+# Names of a question's text only where no other field can be it, beside options.
+_OTHER_STEMS = ("body", "text", "name", "q", "statement", "header")
+_OF_QUESTIONS = ("answer", "kind", "explanation")
 # Names of keys that are names of labels as well.
 _WORDS_OF_VAGUE_KEYS = "label key correct target ans gold"
 _VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
-_TITLES = frozenset(("title", "questiontitle"))
+_TITLES = frozenset(("title", "questiontitle", "name", "header"))
 _WORDS_OF_TEXT_NAMES = "text html content value format lang language type markdown images image"
 _TEXT_NAMES = frozenset(_WORDS_OF_TEXT_NAMES.split())
 _WORDS_OF_SECTION_NAMES = (
@@ -56,7 +65,17 @@ class Likeness(IntEnum):
 
 @functools.lru_cache(maxsize=1024)
 def _recognised(names: tuple[str, ...]) -> HeaderLayout:
-    return recognise(0, names)
+    layout = recognise(0, names)
+    fields = layout.fields
+    if "stem" not in fields and "options" in fields and any(map(fields.get, _OF_QUESTIONS)):
+        folded = list(map(fold_name, names))
+        column = next((folded.index(name) for name in _OTHER_STEMS if name in folded), None)
+        if column is not None:
+            if "passage" in fields:
+                fields["passage"] = [c for c in fields["passage"] if c != column]
+            fields["stem"] = [column]
+            layout.fields = {name: columns for name, columns in fields.items() if columns}
+    return layout
 
 
 # An object with very many names is looked at from several sides, and then let go of.
@@ -65,12 +84,19 @@ _recognised_long = functools.lru_cache(maxsize=2)(_recognised.__wrapped__)
 
 def layout_of(record: Iterable[Any]) -> HeaderLayout:
     """What the names of a record say; cached, since a file has few sets of names."""
-    names = tuple(map(str, record))
-    return _recognised(names) if sum(map(len, names)) < 1000 else _recognised_long(names)
+    names: tuple[str, ...] = tuple(record)
+    try:
+        size = len("".join(names))
+    except TypeError:
+        names = tuple(map(str, names))
+        size = len("".join(names))
+    return _recognised(names) if size < 1000 else _recognised_long(names)
 
 
 def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     """A record with what its objects hold added to its fields; choices stay as they are."""
+    if not _holds_objects(item):
+        return dict(item)
     flat: dict[str, Any] = {}
     nested: list[Mapping[Any, Any]] = []
     for name, value in item.items():
@@ -78,8 +104,11 @@ def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and ("stem" in known or not known):
             if "stem" in known and _is_text_object(value):
                 flat[str(name)] = text_of(value)
+            elif "stem" in known and _is_text_with_more(value):
+                flat[str(name)] = text_of(value)
+                nested.append({n: v for n, v in value.items() if n not in _TEXT_NAMES})
             else:
-                nested.append(value)
+                nested.append(_with_names_of_given(str(name), value))
         else:
             flat[str(name)] = value
     for inner in nested:
@@ -93,11 +122,31 @@ def flattened(item: Mapping[Any, Any]) -> dict[str, Any]:
     return flat
 
 
+def _holds_objects(record: Mapping[Any, Any]) -> bool:
+    return dict in map(type, record.values())  # json has no others; any() takes twice the time
+
+
+def _with_names_of_given(name: str, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """An object in which an answer of a user's is called so: it is no key."""
+    given = [inner for inner in value if is_given_answer(f"{name} {inner}")]
+    if not given:
+        return value
+    return {(f"{name} {inner}" if inner in given else inner): v for inner, v in value.items()}
+
+
 def _is_text_object(value: Mapping[Any, Any]) -> bool:
     """Whether an object is a text and how it is written: ``{"text": …, "format": "html"}``."""
     return set(value) <= _TEXT_NAMES and any(
         isinstance(value.get(name), str) for name in ("text", "html", "content")
     )
+
+
+def _is_text_with_more(value: Mapping[Any, Any]) -> bool:
+    """Whether an object is a text and what is shown beside it: ``{"text": …, "media": […]}``."""
+    layout = layout_of(value)
+    if layout.options or any(name in layout.fields for name in ("options", "answer", "stem")):
+        return False
+    return bool(text_of(value)) and not any(map(_has_stem, value.values()))
 
 
 def is_title(name: str) -> bool:
@@ -108,17 +157,17 @@ def is_title(name: str) -> bool:
 def likeness(record: Mapping[Any, Any]) -> Likeness:
     """How sure it is that an object is a question, by its names and their values."""
     flat: Mapping[Any, Any] = record
-    if any(isinstance(value, dict) for value in record.values()):
+    if _holds_objects(record):
         if sum(map(_has_stem, record.values())) > 1:
             return Likeness.NONE  # several questions by their names
         flat = flattened(record)
     layout = layout_of(flat)
-    if "stem" not in layout.fields:
-        return Likeness.NONE
     pairs = list(flat.items())
-    stems = [pairs[c] for c in layout.fields["stem"] if _holds_text(pairs[c][1])]
+    stems = [pairs[c] for c in layout.fields.get("stem", ()) if _holds_text(pairs[c][1])]
     if not stems:
         return Likeness.NONE
+    if all(fold_name(str(name)) in _OTHER_STEMS for name, _ in stems):
+        return Likeness.SURE if _has_key_and_options(flat, layout) else Likeness.NONE
     if any(fold_name(str(name)) not in _VAGUE_STEMS for name, _ in stems):
         return Likeness.SURE
     if layout.options or layout.wrong or _offers_options(flat, layout):
@@ -143,6 +192,18 @@ def _offers_options(record: Mapping[Any, Any], layout: HeaderLayout) -> bool:
         if isinstance(value, str) and value and fold_name(str(name)) not in ("option", "choice"):
             return not has_mark(record)
     return any(isinstance(value, list) and are_option_objects(value) for _, value in pairs)
+
+
+def _has_key_and_options(record: Mapping[Any, Any], layout: HeaderLayout) -> bool:
+    """Whether a record has several options, and a key or marks of the right ones."""
+    values = list(record.values())
+    if layout.options:
+        return any(values[c] not in (None, "", []) for c in layout.fields.get("answer", ()))
+    for options in (options_of(values[column]) for column in layout.fields.get("options", ())):
+        if len(options.texts) > 1:
+            keys = [values[column] for column in layout.fields.get("answer", ())]
+            return options.right is not None or any(key not in (None, "", []) for key in keys)
+    return False
 
 
 def _has_stem(value: Any) -> bool:

@@ -20,12 +20,18 @@ _WORD = (
     r"answers?(?:\s+keys?)?)"
 )
 _TITLE = re.compile(
-    rf"\s*[【\[(（〔《◎※]?\s*{_WORD}\s*[】\])）〕》]?\s*[:：]?\s*|[題题][號号][\t |]+答案",
+    rf"\s*[【\[(（〔《◎※]?\s*{_WORD}\s*[】\])）〕》]?\s*(?:[(（][^()（）]{{1,40}}[)）]\s*)?"
+    r"[:：]?\s*|[\s|]*(?:[題题][號号]|No\.?|#)[\t |]+(?:答案|解答|Answer|Key)(?:[\t |].{0,60})?",
     re.IGNORECASE,
 )
 _LEAD = re.compile(rf"\s*[【\[(（〔]?\s*{_WORD}\s*[】\])）〕]?\s*[:：]?\s*", re.IGNORECASE)
 _SECTION = re.compile(
-    r"[(（]?[一二三四五六七八九十]{1,3}[)）]?[、.．:：\s]{0,3}(?:[^\d\s:：]{1,10}[:：]?)?\s{0,5}(?=[(（]?\d)"
+    r"(?:[(（]?[一二三四五六七八九十]{1,3}[)）]?[、.．:：\s]{0,3}(?:[^\d\s:：]{1,10}[:：]?)?|"
+    r"[^\d\s:：A-Za-z]{0,6}[題题]\s?[:：])\s{0,5}(?=[(（]?\d)"
+)
+# A row of a table of keys: number, key, and what else it says.
+_ROW = re.compile(
+    rf"[\s|]*(?P<number>{_NUMBER})\s*[|\t]\s*[(（]?(?P<key>{_KEY})[)）]?\s*[|\t](?P<rest>.*)"
 )
 _PAIR = re.compile(
     rf"[(（]?(?P<number>{_NUMBER})[)）]?\s{{0,3}}(?:[.．、:：)\-]\s{{0,3}}|\s|(?=[(（A-Za-z○×]))"
@@ -41,6 +47,9 @@ _OTHER = re.compile(
     rf"(?P<number>{_NUMBER})\s{{0,3}}[.．、:：]\s{{0,3}}(?P<bare>[^\s.．、]{{1,40}})(?P<bracketed>)(?:\s+|$)"
 )
 _ROW_WORDS = re.compile(r"題號|题号|題目|题目|答案|解答|no\.?|answer|key|#", re.IGNORECASE)
+
+
+_SECOND = re.compile(r"(?:^|[|\t])\s{0,9}\d{1,6}\s{0,9}[|\t]")
 
 
 @dataclass(slots=True)
@@ -92,6 +101,8 @@ def keys_of_line(text: str, *, inside: bool) -> list[tuple[int, str]]:
     start = lead.end() if lead else 0
     if section := _SECTION.match(text, start):
         start = section.end()
+    if inside and (row := _ROW.fullmatch(text)) and not _SECOND.search(row["rest"]):
+        return [(int(row["number"]), row["key"])]
     keys: list[tuple[int, str]] = []
     while start < len(text):
         span = _SPAN.match(text, start)

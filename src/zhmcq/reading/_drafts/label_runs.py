@@ -25,7 +25,8 @@ __all__ = ["ASKS", "ASKS_CHOICE", "Marker", "begins_again", "best_run", "is_aski
 _BRACKETED = stem_label_pattern("bracketed", 8)
 _MARKED = stem_label_pattern("marked", 8)
 _MARKER = re.compile(
-    rf"{OPENING_BRACKET}\s*(?P<bracketed>{_BRACKETED})\s*{CLOSING_BRACKET}\s*{LABEL_MARK}?|"
+    rf"{OPENING_BRACKET}\s*(?P<bracketed>{_BRACKETED})\s*{CLOSING_BRACKET}"
+    rf"(?:\s+(?=[.．][0-9])|\s*{LABEL_MARK}?)|"
     rf"(?<![A-Za-z0-9$\\{{}}^_'’<>=+*/|&Ａ-Ｚ-])(?P<marked>{_MARKED})\s{{0,4}}{LABEL_MARK}(?![A-Za-z]\.)|"
     rf"(?<=[0-9])(?P<after_number>{_MARKED})[．、]|"
     rf"(?:^|\n)[ \t\u3000\xa0]*(?P<alone>{_MARKED})[ \t\u3000\xa0]+(?=\S)",

@@ -44,6 +44,7 @@ _SETS = {
 }
 _NO_LABELS: tuple[frozenset[int], bool] = (frozenset(), False)
 _LONGEST_BULLET = 12
+_BESIDE = re.compile(r"\t|(?<![ \u3000])[ \u3000]{3,}[(（]?[A-HＡ-Ｈ1-8][)）.．、]\s{0,3}\S")
 #: What joins labels in a text that names options: 「(A)與(B)皆是」.
 _JOINING = frozenset("與和及、,，皆都均或而且跟同為是的之以並兩二三/+&＆→>＞<＜=＝。.；;)）」』")
 _NAMING = frozenset("與和及、,，或只僅有若選同如且非除指圖項點線角")
@@ -114,10 +115,12 @@ def labelled_options(
         pieces.append(line.text)
         length += len(line.text) + 1
     text = "\n".join(pieces)
-    runs = _runs(_marks(text, digits=digits), text)
+    marks = list(_marks(text, digits=digits))
+    runs = _runs(marks, text)
     chosen = _choose(runs, key)
     if chosen is None:
-        return LabelledOptions(tidy(text))
+        lettered = sum(m.at_line and m.series.startswith(LETTERS.name) for m in marks)
+        return LabelledOptions(tidy(text), damaged=lettered > 1)  # (A), then (C) and (D)
     marks = chosen.marks
     edges = [*(mark.start for mark in marks[1:]), len(text)]
     spans = [(mark.end, edge) for mark, edge in zip(marks, edges, strict=True)]
@@ -129,8 +132,9 @@ def labelled_options(
         tidy(text[: marks[0].start]).rstrip("*- \n"),
         options,
         tuple(mark.label for mark in marks),
-        # A tab inside an option parts it from another cell, which is no option.
-        chosen.damaged or again or any("\t" in option for option in options),
+        # A tab inside an option parts it from another cell, which is no option; as wide blanks
+        # part it from another column of the page.
+        chosen.damaged or again or any(_BESIDE.search(option) for option in options),
         _styles(lines, offsets, text, spans),
     )
 

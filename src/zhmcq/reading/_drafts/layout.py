@@ -38,6 +38,7 @@ class HeaderLayout:
         lonely: Columns whose cell is a label or number that belongs to no run of options: a row of
             data has such cells, a header has none.
         rows: The cells of the rows that are the header, by row number.
+        other_tables: Columns of tables that stand beside this one.
     """
 
     row: int
@@ -50,6 +51,7 @@ class HeaderLayout:
     given: list[int] = field(default_factory=list)
     lonely: list[int] = field(default_factory=list)
     rows: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    other_tables: list[int] = field(default_factory=list)
 
     def first(self, name: str) -> int | None:
         """The preferred column of a field."""
@@ -80,16 +82,6 @@ class HeaderLayout:
         options = 2 * min(len(self.options), 4) if len(self.options) > 1 else 0
         return len(self.fields) + options + len(self.wrong)
 
-    def columns_beside(self) -> list[int]:
-        """Columns of a table beside this one, which begins with the same name of stems again."""
-        names = [cells for cells in self.rows.values() if cells][-1:]
-        stems = self.fields.get("stem", [])
-        if not names or len(stems) < 2:
-            return []
-        first, *others = (c for c in sorted(stems) if c < len(names[0]))
-        same = [c for c in others if fold_name(names[0][c]) == fold_name(names[0][first])]
-        return list(range(min(same), len(names[0]))) if same else []
-
     def columns_of_questions(self) -> list[int]:
         """The columns that make a row a question: stem, options and key."""
         names = ("stem", "options", "answer")
@@ -117,7 +109,49 @@ def distinct_names(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def recognise(row: int, cells: Sequence[str], *, stem_is_named: bool = False) -> HeaderLayout:
-    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already."""
+    """Read one row of cells as headers; ``stem_is_named``: the stem's column is known already.
+
+    Where a second whole table stands beside the first, only the first is taken.
+    """
+    layout = _recognised(row, cells, stem_is_named=stem_is_named)
+    start = _second_table(layout) if row > 0 else None  # the names of a record are one item's
+    if start is None:
+        return layout
+    alone = _recognised(row, cells[:start], stem_is_named=stem_is_named)
+    alone.headers, alone.rows = layout.headers, layout.rows
+    alone.other_tables = [column for column in range(start, len(cells)) if cells[column]]
+    return alone
+
+
+def _second_table(layout: HeaderLayout) -> int | None:
+    """The column where a second table begins beside the first; ``None`` without one.
+
+    Both have a column of stems and, after it, columns of options or a key. A second column of stems
+    alone may be the question in another language, and two names of it a title and a question.
+    """
+    cells = next(reversed(layout.rows.values()))
+    stems = sorted(layout.fields.get("stem", ()))
+    ids = layout.fields.get("id", ())
+    for stem in stems[1:]:
+        left = [_part_of_question(name) for name in cells[stems[0] : stem]]
+        right = [_part_of_question(name) for name in cells[stem:]]
+        same = fold_name(cells[stem]) == fold_name(cells[stems[0]])
+        has_options = left.count("option") > 1 or "options" in left
+        again = "answer" in right or right.count("option") > 1
+        if (has_options and again) or (same and (has_options or "answer" in left)):
+            return stem - 1 if stem - 1 in ids and stem - 1 > stems[0] else stem
+    return None
+
+
+def _part_of_question(name: str) -> str:
+    """``"option"`` for the name of one option, else the field that a name means."""
+    if not name or is_spelled(name) or not option_label(name):
+        match = field_of(name) if name else None
+        return match[0] if match else ""
+    return "option"
+
+
+def _recognised(row: int, cells: Sequence[str], *, stem_is_named: bool) -> HeaderLayout:
     layout = HeaderLayout(row, distinct_names(cells), rows={row: tuple(cells)})
     ranked: dict[str, list[tuple[int, int]]] = {}
     labelled: list[tuple[int, str]] = []

@@ -61,7 +61,10 @@ def _holds_picture(text: str) -> bool:
 
 
 def _holds_one(text: str) -> bool:
-    return any(sign in text for sign in _PICTURE_SIGNS) and bool(_PICTURE.search(text))
+    for sign in _PICTURE_SIGNS:
+        if sign in text:
+            return bool(_PICTURE.search(text))
+    return False
 
 
 # Many questions share one long passage.
@@ -90,7 +93,8 @@ def _take_picture_field(draft: Draft) -> None:
 
 def _has_markup(draft: Draft) -> bool:
     texts = (draft.stem, draft.passage, draft.explanation, draft.subject, *draft.options)
-    if any("<" in text or "&" in text or "](" in text for text in texts):
+    text = "\n".join(texts)
+    if "<" in text or "&" in text or "](" in text:
         return True
     answers = draft.answer if isinstance(draft.answer, list) else (draft.answer,)
     return any(isinstance(text, str) and ("<" in text or "&" in text) for text in answers)

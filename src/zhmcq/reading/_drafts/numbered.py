@@ -14,13 +14,15 @@ from zhmcq.reading._drafts.labelled_options import (
     labelled_options,
 )
 from zhmcq.reading._drafts.paper import Paper
+from zhmcq.reading._drafts.paper_items import PaperItem
 from zhmcq.reading._drafts.paper_lines import (
     KEY_CHARACTERS,
     answer_and_reason,
     final_truth,
     without_stem_title,
 )
-from zhmcq.reading._drafts.paper_reader import PaperItem, PaperReader
+from zhmcq.reading._drafts.paper_reader import PaperReader
+from zhmcq.reading._drafts.stem_fronts import cut_front
 from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line
 from zhmcq.zh._fold import fold_name, half_width, normal_text
@@ -35,6 +37,7 @@ _LEADING_KEY = re.compile(
 )
 _STEM_KEY = re.compile(r"[(（]\s{0,10}(?P<key>[A-HＡ-Ｈ]{1,8})\s{0,10}[)）]")
 _LETTER_KEY = re.compile(r"[(（]?\s*[A-HＡ-Ｈa-h]{1,8}\s*[)）]?")
+_LONGEST_KEY = 10
 _NOT_LETTER = re.compile(r"[^A-Z]")
 _EMPTY_BRACKETS = "（　）"
 _MARKED_SHARE = 0.9
@@ -82,11 +85,15 @@ class _Drafts:
         expected = any(item.key is not None or item.start.key is not None for item in items)
         for item in items:
             item.key = item.key or item.start.key or None
-            parts.append(self._parts(item))
+            part = self._parts(item)
+            part.stem, kind = cut_front(part.stem)
+            item.kind = kind if kind_of(kind) else item.kind
+            parts.append(part)
         if self._keys_in_front:
             for index, item in enumerate(items):
                 parts[index] = item.blank or parts[index]
         self._take_final_truths(items, parts)
+        self._take_final_labels(items, parts)
         if not any(item.key for item in items) and not self._reader.key_list.keys:
             self._take_stem_keys(items, parts)
         self._refuse_joint_key(items, parts)
@@ -159,6 +166,37 @@ class _Drafts:
             stated = kind_of(item.kind) == "true_false"
             if cut and (stated or usual):
                 part.stem, item.key = cut
+
+    def _take_final_labels(
+        self, items: Sequence[PaperItem], parts: Sequence[LabelledOptions]
+    ) -> None:
+        """Keys after the last options: 「(D) 丁 A」, as a table's last column, if nearly all do."""
+        if any(item.key for item in items) or self._reader.key_list.keys:
+            return
+        choices = [(item, part) for item, part in zip(items, parts, strict=True) if part.options]
+        ends = [_final_label(option) for _, part in choices for option in part.options[:-1]]
+        if any(ends):
+            return  # 「維生素 A」 and 「維生素 B」 are options.
+        cuts = []
+        for item, part in choices:
+            waits = item.after_options[:1]
+            if cut := _final_label(part.options[-1]):
+                cuts.append(cut)
+            elif waits and _LETTER_KEY.fullmatch(waits[0].text):
+                cuts.append((part.options[-1], waits[0].text))
+            else:
+                cuts.append(("", ""))
+        fits = [
+            bool(text) and isinstance(key_of_labels(key, part.labels), list)
+            for (text, key), (_, part) in zip(cuts, choices, strict=True)
+        ]
+        if len(choices) < 2 or sum(fits) < _MARKED_SHARE * len(choices):
+            return
+        for (item, part), (text, key), fit in zip(choices, cuts, fits, strict=True):
+            if fit:
+                if text == part.options[-1]:
+                    item.used_lines.append(item.after_options[0])
+                part.options[-1], item.key = text, key
 
     def _refuse_joint_key(
         self, items: Sequence[PaperItem], parts: Sequence[LabelledOptions]
@@ -233,7 +271,7 @@ class _Drafts:
             explanation="\n".join(text for text in item.explanation if text),
             source=item.source,
             subject=item.subject,
-            source_id=item.start.number,
+            source_id=item.start.number if item.start.style != "titled" else None,
         )
         if passage is not None:
             draft.passage = "\n".join(passage.texts)
@@ -311,6 +349,14 @@ class _Drafts:
             )  # fmt: skip
             return True
         return False
+
+
+def _final_label(option: str) -> tuple[str, str] | None:
+    """An option without the letter after it, and that letter: 「丁 A」."""
+    text, _, last = option.replace("\u3000", " ").replace("\n", " ").rpartition(" ")
+    if len(last) > _LONGEST_KEY or not text.strip() or not _LETTER_KEY.fullmatch(last):
+        return None
+    return option[: len(text)].rstrip(), last
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:

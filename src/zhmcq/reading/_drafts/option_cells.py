@@ -25,18 +25,19 @@ __all__ = [
     "misprinted_prefix",
     "prefix_label",
     "prefix_of",
+    "reordered_labels",
     "strip_prefixes",
     "without_prefixes",
 ]
 
-# A number followed by a mark and another digit is a number: 1.5公厘, 3:8.
+# A number followed by a mark and another digit is a number: 1.5公厘, 3:8; so is .5 after a blank.
 _PREFIX = re.compile(
     rf"\s*(?:"
-    rf"{OPENING_BRACKET}\s*(?P<bracketed>{label_pattern('bracketed')})\s*{CLOSING_BRACKET}\s*"
-    rf"{LABEL_MARK}?|"
+    rf"{OPENING_BRACKET}\s*(?P<bracketed>{label_pattern('bracketed')})\s*{CLOSING_BRACKET}"
+    rf"(?:\s+(?=[.．][0-9])|\s*{LABEL_MARK}?)|"
     rf"(?P<bare>{label_pattern('bare')})\s*{LABEL_MARK}?|"
     rf"(?P<marked>{label_pattern('marked')})\s*(?:[.．、:：)）](?![0-9０-９])|[.．、](?=\s))|"
-    rf"(?P<letter_marked>{label_pattern('marked_number')})\s*[.．、:：)）](?=[0-9０-９])|"
+    rf"(?P<letter_marked>{label_pattern('marked_number')})(?:\s*[、:：)）]|[.．])(?=[0-9０-９])|"
     rf"(?P<spaced>{label_pattern('spaced')})(?=[\s\u3000]+\S)"
     rf")\s*"
 )
@@ -127,8 +128,23 @@ def misprinted_prefix(options: Sequence[str]) -> int | None:
     return None
 
 
+def reordered_labels(options: Sequence[str]) -> tuple[str, ...]:
+    """The letters that options bear in another order: ``(A) x``, ``(C) y``, ``(B) z``.
+
+    So they come from pages that were printed in two columns. Nothing where they are in order, or
+    not the first letters, each once.
+    """
+    matches = _prefixes(options)
+    labels = tuple(prefix_label(match) for match in matches)
+    indexes = [label_index(label) for label in labels]
+    marked = all(match.lastgroup in ("bracketed", "marked") for match in matches)
+    whole = alphabet_of(labels) is LETTERS and sorted(indexes) == list(range(len(indexes)))
+    moved = len(matches) == len(options) and whole and indexes != sorted(indexes)
+    return labels if moved and marked and _without(options, matches) else ()
+
+
 def without_prefixes(options: Sequence[str]) -> list[str]:
-    """The texts without what :func:`misprinted_prefix` looked at."""
+    """The texts without what the functions above looked at."""
     return _without(options, _prefixes(options)) or list(options)
 
 

@@ -19,11 +19,13 @@ __all__ = [
     "inline_key",
     "is_furniture",
     "is_key_alone",
+    "is_truth_option",
     "key_line",
     "note_of",
     "passage_range",
     "section_kind",
     "start_of",
+    "start_without_number",
     "titles_options",
     "without_stem_title",
 ]
@@ -102,6 +104,15 @@ def start_of(text: str) -> Start | None:
     return Start(number, _STYLES[name], end, key, weak)
 
 
+_TITLED = re.compile(r"[【\[]?(?:題目|题目|問題|问题|題幹|题干)(?:[】\]]\s?[:：]?|[:：])\s*(?=\S)")
+
+
+def start_without_number(text: str, number: int) -> Start | None:
+    """A line 「題目：…」 as the start of a question with this number; None for other lines."""
+    match = _TITLED.match(text)
+    return Start(number, "titled", match.end()) if match else None
+
+
 def _number(text: str) -> int:
     text = normal_text(text)
     if text.isascii():
@@ -126,7 +137,7 @@ _KIND_WORD = re.compile(
 _SECTION = re.compile(
     r"\s*(?:[(（]?(?:[一二三四五六七八九十]{1,3}|[壹贰叁肆伍陆]|[IVX]{1,4}|[ⅠⅡⅢⅣⅤ])[)）]?"
     r"\s{0,3}[、.．:： ]|"
-    r"第\s{0,3}[一二三四五六七八九十0-9壹贰]{1,3}\s{0,3}(?:大题|部分|部份|单元|节|篇|章)|"
+    r"第\s{0,3}[一二三四五六七八九十0-9壹贰]{1,3}\s{0,3}(?:大题|部分|部份|单元|节|篇|章|讲|课)|"
     r"[【\[〔〈《◎※●■]|"
     r"(?:Part|Section)\s+\w{1,4}\b)"
 )
@@ -229,12 +240,20 @@ _INLINE = re.compile(
     rf"[(（【\[]?\s{{0,3}}{_KEY_WORD}\s{{0,3}}[:：】\])）]{{1,2}}\s{{0,20}}", re.IGNORECASE
 )
 _INLINE_KEY = re.compile(
-    rf"(?P<key>[(（]?[{KEY_CHARACTERS}OXTF]{{1,14}}[)）]?)\s{{0,3}}[)）\]】]?[。.]?"
+    rf"(?P<key>[(（]?[{KEY_CHARACTERS}OXTF]{{1,14}}[)）]?|正[確确]|[錯错][誤误]|True|False)"
+    r"\s{0,3}[)）\]】]?[。.]?",
+    re.IGNORECASE,
 )
 _INLINE_TAIL = 60
 _EXPLAINS = re.compile(
     r"(?:^|[\s。；;，,)）】\]]|(?=[【\[]))[【\[(（]?\s{0,3}(?:解析|詳解|详解|解說|解说|說明|说明|理由)\s{0,3}[】\])）]?\s{0,3}"
     r"(?:[:：]|(?<=[】\])）]))\s*"
+)
+
+
+# 「A,C (少選不得分)」 says how the key is marked; 「B（更正為C）」 says something of the key.
+_KEY_POINTS = re.compile(
+    rf"(?P<key>[{KEY_CHARACTERS}]{{1,20}}?)\s*[(（][^()（）A-Za-z]{{0,20}}分[^()（）A-Za-z]{{0,10}}[)）]"
 )
 
 
@@ -246,6 +265,8 @@ def key_line(text: str) -> KeyLine | None:
     key = match["key"].strip()
     if explained := _EXPLAINS.search(key):
         return KeyLine(key[: explained.start()].strip(), key[explained.end() :].strip())
+    if points := _KEY_POINTS.fullmatch(key):
+        return KeyLine(points["key"], "")
     return KeyLine(key, "")
 
 
@@ -320,7 +341,7 @@ def note_of(text: str) -> Note | None:
 
 
 _FURNITURE = re.compile(
-    r"[-—–－=_＿*~～.．·…\s]{2,}|[-—–\s]*\d{1,4}[-—–\s]*|"
+    r"[-—–－=_＿*~～.．·…\s|:]{2,}|[-—–\s]*\d{1,4}[-—–\s]*|"
     r"(?:第\s{0,3}\d{1,3}\s{0,3}[頁页](?:[,，/ 共].{0,20})?|"
     r".{0,30}第\s{0,3}\d{1,3}\s{0,3}[頁页](?:[,，/ ].{0,20})?)|"
     r"Page\s+\d{1,3}.{0,20}|.{0,20}(?:背面|後面|后面|下頁|下页)[尚還还]?有.{0,20}|"
@@ -349,6 +370,17 @@ def without_stem_title(text: str) -> str:
     """A stem without the word for it: 「題目：」, ``Q:``."""
     match = _STEM_TITLE.match(text)
     return text[match.end() :] if match else text
+
+
+_TRUTH_OPTION = re.compile(
+    r"(?:true|false|[TF])\s?[.．、:：)]\s{0,3}(?:正[確确]|[錯错][誤误]|[對对錯错是否]|true|false)",
+    re.IGNORECASE,
+)
+
+
+def is_truth_option(text: str) -> bool:
+    """Whether a line is one of the two options of a statement: ``true. 正確``."""
+    return bool(_TRUTH_OPTION.fullmatch(text))
 
 
 def is_key_alone(text: str) -> bool:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from zhmcq.reading._drafts.key_lists import KeyList, keys_of_line, keys_of_rows, opens_key_list
 from zhmcq.reading._drafts.labelled_options import (
-    LabelledOptions,
     labels_of_line,
 )
 from zhmcq.reading._drafts.paper import Paper
+from zhmcq.reading._drafts.paper_items import PaperItem, Passage
 from zhmcq.reading._drafts.paper_lines import (
-    KeyLine,
-    Note,
     Range,
     Start,
-    inline_key,
     is_furniture,
     is_key_alone,
     key_line,
@@ -27,113 +24,19 @@ from zhmcq.reading._drafts.paper_lines import (
     start_of,
     titles_options,
 )
+from zhmcq.reading._drafts.stem_fronts import cut_front
 from zhmcq.reading._formats.plain_text import Line
 
-__all__ = ["PaperItem", "PaperReader", "Passage"]
+__all__ = ["PaperReader"]
 
 # A line this wide was broken at the margin, and the next one goes on with it.
 _WRAPPED = 56
+# A title, the head of a table and a rule may stand between the word for keys and the first.
+_KEYS_WITHIN = 8
 # How far the numbers of questions may be apart where it is doubtful whether they are numbers.
 _NEAR = 3
-_LIST_BEGINS = re.compile(r"1\s*[.．、]")
-
-
-@dataclass(slots=True)
-class Passage:
-    """A text for several questions.
-
-    Attributes:
-        range: The numbers of the questions.
-        title: The line that announces it.
-        lines: Its lines, that one included.
-        texts: The lines of the text itself.
-        used: Whether a question has it.
-    """
-
-    range: Range
-    title: str
-    lines: list[Line]
-    texts: list[str]
-    used: bool = False
-
-
-@dataclass(slots=True)
-class PaperItem:
-    """One question as its lines are met.
-
-    Attributes:
-        start: Its number.
-        section: Which counting of numbers it belongs to.
-        kind: The word for its kind in the title of its section.
-        passage: The text that it is about.
-        body: The lines of its stem and options, without its number and key.
-        waiting: Lines after an option, as they are and without a key at their ends.
-        used_lines: All its lines as they are.
-        key: The key as it is written; ``""`` where the place for it is empty.
-        explanation: Lines of the explanation.
-        has_options: Whether its options have begun.
-        explained: Whether its explanation has begun.
-        closed: Whether its key has closed it.
-        in_list: The last number of a list inside it; 0 outside lists.
-        doubtful: Whether a number of that list may be the next question's.
-        blank: Its parts without the empty brackets before its stem.
-    """
-
-    start: Start
-    section: int
-    kind: str
-    passage: Passage | None = None
-    body: list[Line] = field(default_factory=list)
-    waiting: list[tuple[Line, Line]] = field(default_factory=list)
-    used_lines: list[Line] = field(default_factory=list)
-    key: str | None = None
-    explanation: list[str] = field(default_factory=list)
-    source: str = ""
-    subject: str = ""
-    has_options: bool = False
-    explained: bool = False
-    closed: bool = False
-    in_list: int = 0
-    doubtful: bool = False
-    blank: LabelledOptions | None = None
-
-    def keep_waiting(self, count: int) -> None:
-        """Take the first of the lines that wait after an option; the others are let go of."""
-        self.used_lines += [line for line, _ in self.waiting[:count]]
-        self.body += [plain for _, plain in self.waiting[:count]]
-        self.waiting = []
-
-    def take_key(self, line: Line, key: KeyLine) -> None:
-        """Take the key that a line of its own gives."""
-        self.key = key.key
-        self.used_lines.append(line)
-        self.closed = self.has_options
-        if key.rest:
-            self.explanation.append(key.rest)
-            self.explained = True
-
-    def take_note(self, line: Line, note: Note) -> None:
-        """Take what a line says about the question, if a question has a field for it."""
-        if note.field == "explanation":
-            self.explanation.append(note.text)
-            self.explained = True
-            self.in_list = 1 if _LIST_BEGINS.match(note.text) else 0
-        elif note.field == "source" and not self.source:
-            self.source = note.text
-        elif note.field == "subject" and not self.subject:
-            self.subject = note.text
-        else:
-            return
-        self.used_lines.append(line)
-
-    def without_key(self, text: str) -> str:
-        """A line without the key and the explanation at its end, which go to the question."""
-        cut = inline_key(text)
-        if cut is None:
-            return text
-        text, (self.key, rest) = cut
-        self.explanation += [rest] if rest else []
-        return text
+_LONGEST_TITLE = 20
+_SENTENCE = re.compile(r"[?？。：:，,；;]")
 
 
 class PaperReader:
@@ -156,7 +59,9 @@ class PaperReader:
         self._in_keys = False
         self._section = 0
         self._kind = ""
+        self._kind_level = 0
         self._fresh = True
+        self._notes_end = 0
 
     def used_lines(self) -> Iterator[Line]:
         """The lines that belong to something."""
@@ -178,12 +83,17 @@ class PaperReader:
     def _take(self, index: int) -> int:
         """Place a line; how many lines were placed."""
         line = self.paper.lines[index]
+        if index in self.paper.heads:
+            return 1
         if taken := self._take_keys(index):
             return taken
         start = self.paper.starts[index]
-        kind = section_kind(line.text) if not (start and self.paper.fruitful[index]) else None
+        numbered = start and (self.paper.fruitful[index] or cut_front(line.text[start.end :])[1])
+        kind = section_kind(line.text) if not numbered else None
+        if kind is None and self._is_title(line):
+            kind = ""
         if kind is not None:
-            self._begin_section(kind)
+            self._begin_section(kind, line.heading)
             if (group := passage_range(line.text)) is not None:
                 self._begin_passage(line, group)
         elif start and self._begins(index, start):
@@ -193,9 +103,42 @@ class PaperReader:
             self._begin_passage(line, group)
         elif is_furniture(line.text):
             pass
+        elif line.heading and not self._says_of_question(line.text):
+            self._begin_heading(line.heading)
         else:
             self._continue(index)
         return 1
+
+    def _is_title(self, line: Line) -> bool:
+        """Whether a line such as 「二、數學」 is a title between questions, not part of one."""
+        item = self._item
+        between = item is None or (item.has_options and not item.explained)
+        if self.paper.style in ("", "numeral") or not between or self._in_keys:
+            return False
+        start = start_of(line.text) if len(line.text) <= _LONGEST_TITLE else None
+        titled = start is not None and start.style == "numeral" and start.key is None
+        return titled and not _SENTENCE.search(line.text)
+
+    def _barren(self, index: int) -> bool:
+        """Whether a list of notes begins above the first title: no number of it is fruitful."""
+        if self.items or self._kind:
+            return False
+        if index < self._notes_end:
+            return True
+        last, titled = 0, False
+        for following in range(index, len(self.paper.lines)):
+            start = self.paper.starts[following]
+            if start is None:
+                line = self.paper.lines[following]
+                titled = titled or bool(line.heading) or section_kind(line.text) is not None
+                continue
+            if start.number <= last:
+                self._notes_end = following if titled else 0
+                return titled
+            if self.paper.fruitful[following]:
+                return False
+            last = start.number
+        return False
 
     def _take_keys(self, index: int) -> int:
         line = self.paper.lines[index]
@@ -238,7 +181,13 @@ class PaperReader:
 
     def _lists_keys(self, index: int) -> bool:
         """Whether keys stand in the lines after a title."""
-        for line in self.paper.lines[index : index + 3]:
+        seen = 0
+        for line in self.paper.lines[index : index + _KEYS_WITHIN]:
+            if line.heading or is_furniture(line.text) or opens_key_list(line.text):
+                continue
+            seen += 1
+            if seen > _KEYS_WITHIN // 2:
+                return False
             if keys_of_line(line.text, inside=True):
                 return True
             start = start_of(line.text)
@@ -263,7 +212,7 @@ class PaperReader:
                 fruitful and start.number > self._passage.range.low
             )
         if item is None:
-            return fruitful or (self._fresh and not start.weak)
+            return fruitful or (self._fresh and not start.weak and not self._barren(index))
         expected = start.number == item.start.number + 1
         near = item.start.number < start.number <= item.start.number + _NEAR
         surely_later = self.paper.last_sure.get(start.number, -1) > index
@@ -320,8 +269,20 @@ class PaperReader:
         labels, _ = labels_of_line(text, digits=self.paper.digits)
         item.has_options = {0, 1} <= labels
 
-    def _begin_section(self, kind: str) -> None:
+    def _says_of_question(self, text: str) -> bool:
+        """Whether a heading stands inside a question: 「### 選項」, 「### 解析」."""
+        inside = self._item is not None
+        return inside and bool(titles_options(text) or key_line(text) or note_of(text))
+
+    def _begin_heading(self, level: int) -> None:
+        """A heading that names no kind; those of a section above it hold."""
+        if not self._in_keys:
+            kind = self._kind if level > self._kind_level else ""
+            self._begin_section(kind, self._kind_level if kind else level)
+
+    def _begin_section(self, kind: str, level: int) -> None:
         self._close()
+        self._kind_level = level
         self._passage = None
         self._in_passage = False
         self._kind = kind
@@ -347,7 +308,7 @@ class PaperReader:
             if self._in_passage and self._passage:
                 self._passage.lines.append(line)
                 self._passage.texts.append(line.text)
-        elif titles_options(line.text):
+        elif titles_options(line.text) or item.takes_truth_option(line.text):
             item.used_lines.append(line)
         elif (
             item.key == ""

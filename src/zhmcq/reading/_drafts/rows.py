@@ -10,11 +10,13 @@ from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, Heading, is_index, labels_marked_right
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.ids import given_id
+from zhmcq.reading._drafts.key_text import plain_key
 from zhmcq.reading._drafts.layout import HeaderLayout
 from zhmcq.reading._drafts.sections import is_section
-from zhmcq.reading._drafts.vocabulary import names_index
+from zhmcq.reading._drafts.vocabulary import is_spelled, names_index, option_label
 from zhmcq.reading._formats.table import CellRow, SourceRow
-from zhmcq.zh._fold import fold_name
+from zhmcq.zh._fold import fold_name, normal_text
+from zhmcq.zh._labels import alphabet_of
 from zhmcq.zh._truth import truth_of
 
 __all__ = ["RowReader"]
@@ -30,6 +32,13 @@ _CELL_PICTURE = "DISPIMG("
 # What a header gets that is there already.
 _SECOND_NAME = re.compile(r" \(column [A-Z]{1,2}\)$")
 _DAYS = range(36_526, 55_153)
+_TOTAL = re.compile(
+    r"(?:合計|合计|總計|总计|共計|共计|小計|小计|總和|总和|加總|加总|平均數?|平均数|平均值|總分|总分|總數|总数|題數|题数|"
+    r"人數|人数|(?:sub|grand )?total|sum|averages?|mean|count)\s*:?",
+    re.IGNORECASE,
+)
+_NAN = ("NaN", "nan")  # an empty cell, as pandas writes it
+_FIGURE = re.compile(r"[-+]?[\d.,]{1,20}\s*[%％題题分人個个]?")
 _TEXT_FIELDS = ("passage", "kind", "subject", "explanation", "source", "picture")
 
 
@@ -65,8 +74,10 @@ class RowReader:
         ]
         keys = [layout.headers[column] for column in layout.fields.get("answer", ())]
         self._index_keys = bool(keys) and all(map(names_index, keys))
+        self._same_keys = _columns_of_one_name(layout, "answer")
         self._questions = layout.columns_of_questions()
-        self._again = _columns_again(layout)
+        self._again = [*_columns_again(layout), *_columns_behind_gap(layout)]
+        self._stem_names = self._names_from_stem()
         self._above: tuple[int, str] = (0, "")
         self._passage: tuple[str, str] = ("", "")  # the last one, with its group
 
@@ -86,9 +97,38 @@ class RowReader:
                 return True
         return False
 
+    def _names_from_stem(self) -> list[str]:
+        """The header's cells from that of the stems on, as far as no cell is empty."""
+        stem = self.layout.first("stem")
+        cells = next(reversed(self.layout.rows.values()), ())
+        names: list[str] = []
+        for cell in cells[stem:] if stem is not None else ():
+            if not cell:
+                break
+            names.append(cell.strip())
+        return names
+
+    def _holds_header(self, row: CellRow) -> bool:
+        """Whether the header begins again inside a row, which lost its end or has another table.
+
+        In a table without keys it may be glued to the end of a stem, and take all other cells.
+        """
+        names, stem, texts = self._stem_names, self.layout.first("stem"), row.texts
+        if stem is None or len(names) < 3:
+            return False
+        rest = texts[stem + 1 : stem + len(names)]
+        if rest == names[1:] and "answer" not in self.layout.fields:
+            return texts[stem].endswith(names[0]) and texts[stem] != names[0]
+        return any(
+            text == names[0] and column != stem and texts[column + 1 : column + 3] == names[1:3]
+            for column, text in enumerate(texts)
+        )
+
     def is_title(self, row: CellRow) -> bool:
         """Whether a row between the questions is a title or note: it has no cell of a question."""
         filled = [(index, text) for index, text in enumerate(row.texts) if text]
+        if self._is_total(filled):
+            return True
         if len(filled) == 1 and filled[0][0] in self._questions:
             return len(self._questions) > 1 and is_section(filled[0][1])
         others = self.layout.fields
@@ -97,6 +137,15 @@ class RowReader:
             index in others.get("id", ()) and _NUMBERED.search(text) for index, text in filled
         )
         return not numbered and not any(index in needed for index, _ in filled)
+
+    def _is_total(self, filled: list[tuple[int, str]]) -> bool:
+        """Whether a row sums up the others: 合計 in front of numbers alone, without a key."""
+        texts = [text for _, text in filled]
+        if not texts or len(texts[0]) > 12 or not _TOTAL.fullmatch(normal_text(texts[0])):
+            return False
+        keys = self.layout.fields.get("answer", ())
+        is_keyed = any(index in keys and not _FIGURE.fullmatch(text) for index, text in filled)
+        return not is_keyed and all(map(_FIGURE.fullmatch, texts[1:]))
 
     def reads_as_question(self, row: CellRow) -> bool:
         """Whether a row above the header may be a question: it holds parts of one, or asks."""
@@ -127,13 +176,17 @@ class RowReader:
         draft.kind = draft.kind or self.kind
         if "subject" not in layout.fields:
             draft.subject = self.subject
-        if not self.sheet and any(row.texts[len(layout.headers) :]):
+        if self._holds_header(row):
+            draft.notes.append((layout.header("stem"), "header_in_row"))
+        elif not self.sheet and any(row.texts[len(layout.headers) :]):
             draft.notes.append(("", "extra_cells"))
         self._take_passage(row, draft)
         self._take_options(row, draft)
         if not layout.wrong:
             draft.answer = self._answer(row)
             draft.key_is_index = self._index_keys and is_index(draft.answer)
+            if self._same_keys and self._keys_differ(row):
+                draft.notes.append((layout.headers[self._same_keys[0]], "contradicting_keys"))
         self._note_pictures(row, draft)
         if any(map(row.text, self._again)):
             draft.notes.append((layout.headers[self._again[0]], "damaged_options"))
@@ -153,6 +206,8 @@ class RowReader:
         if column is None or not row.text(column):
             return
         shown = row.text(column)
+        if shown in _NAN:
+            return
         draft.source_id, rounded = given_id(row.value(column), shown)
         if isinstance(draft.source_id, int):
             row.texts[column] = str(draft.source_id)
@@ -176,6 +231,11 @@ class RowReader:
         return labels_marked_right(
             {label: row.text(column) for label, column in self.layout.rights.items()}
         )
+
+    def _keys_differ(self, row: CellRow) -> bool:
+        """Whether two columns of one name hold different labels."""
+        keys = {normal_text(text).upper() for c in self._same_keys if (text := row.text(c))}
+        return len(keys) > 1 and all(map(plain_key, keys))
 
     def _says_uncorrected(self, column: int, text: str) -> bool:
         """Whether a column of corrected keys (更正答案) says that the first key stays."""
@@ -215,7 +275,7 @@ class RowReader:
         if layout.wrong:
             self._take_right_and_wrong(row, draft)
         elif layout.options:
-            draft.options = [row.text(column) for column in layout.options]
+            draft.options = _without_nan([row.text(column) for column in layout.options])
             for column in layout.options:
                 self._note(row, draft, column)
             self._note_dates(row, draft)
@@ -271,6 +331,20 @@ def _is_yes_or_no(text: str) -> bool:
     return truth_of(text) is not None and not (len(text) == 1 and text.isascii())
 
 
+def _without_nan(options: list[str]) -> list[str]:
+    """Options without what pandas writes for empty cells; one NaN alone may be an option."""
+    several = sum(option in _NAN for option in options) > 1
+    return ["" if option in _NAN else option for option in options] if several else options
+
+
+def _columns_of_one_name(layout: HeaderLayout, name: str) -> list[int]:
+    """The columns of a field that have the name of its first column; none if that is alone."""
+    columns = sorted(layout.fields.get(name, ()))
+    names = [_SECOND_NAME.sub("", layout.headers[column]) for column in columns]
+    same = [column for column, header in zip(columns, names, strict=True) if header == names[0]]
+    return same if len(same) > 1 else []
+
+
 def _columns_again(layout: HeaderLayout) -> list[int]:
     """Columns of options whose headers are those of the options before them: A B C A B C D.
 
@@ -286,6 +360,21 @@ def _columns_again(layout: HeaderLayout) -> list[int]:
         if column not in layout.options and first in names:
             again.append(column)
     return again
+
+
+def _columns_behind_gap(layout: HeaderLayout) -> list[int]:
+    """Columns of options behind a label that is missing: D and E of A, B, D, E."""
+    alphabet = alphabet_of(layout.labels) if layout.labels else None
+    if alphabet is None or alphabet.are_words:
+        return []
+    behind: list[int] = []
+    for column, header in enumerate(layout.headers):
+        label = "" if column in layout.options or is_spelled(header) else option_label(header)
+        if label and alphabet_of([label]) is alphabet and label not in layout.labels:
+            behind.append(column)
+    first = min(behind, default=0)
+    near = not behind or first - max(layout.options) == 1
+    return [column for column in behind if column not in layout.other_tables] if near else []
 
 
 def _is_day(value: Any) -> bool:

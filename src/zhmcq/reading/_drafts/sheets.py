@@ -36,6 +36,8 @@ __all__ = ["sheet_drafts"]
 # From so many rows the columns of a table without a header are worked out. A later row that does
 # not fit has a problem like any other.
 _INFERRED_ROWS = 2000
+# So many rows are looked through where the first ones hold neither a header nor a question.
+_FAR_ROWS = 400
 _RULE = re.compile(r":?[-=_*~—─═]{2,}:?")
 _QUOTED = 60
 
@@ -133,6 +135,9 @@ def _first_layout(rows: _Rows, request: ReadRequest, where: str, sheet: Sheet) -
         lines = rows.ahead(_INFERRED_ROWS)
         return inferred_layout([line for line in lines if not _is_lone_title(line)], where)
     layout = first_header(lines, columns, where)
+    if layout is None and not sheet.named and not looks_like_questions(lines):
+        # Below pages of notes there may be one yet.
+        layout = first_header(rows.ahead(_FAR_ROWS)[SEARCHED_ROWS:], columns, where)
     if layout is not None:
         return layout
     if columns:
@@ -195,6 +200,7 @@ class _SheetReader:
         reader = self._reader(layout)
         yield from self._begin(reader)
         last, after_title = layout.row, False
+        yield from self._nothing_below(rows, reader)
         for row in rows:
             if row.number in reader.layout.rows:
                 continue
@@ -228,6 +234,12 @@ class _SheetReader:
                 if self._request.keep_cells:
                     draft.cells = reader.cells(row)
                 yield draft
+
+    def _nothing_below(self, rows: _Rows, reader: RowReader) -> Iterator[RowProblem]:
+        layout = reader.layout
+        ahead = rows.ahead(len(layout.rows) + 1)
+        if layout.row and not any(line.number > layout.row for line in ahead):
+            yield self._of_table(reader, "", "empty_sheet", "there is nothing below this header")
 
     def _later_header(self, row: CellRow, *, after_gap: bool) -> HeaderLayout | None:
         line = Line(row.number, row.texts)
@@ -274,7 +286,7 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
-        if columns := layout.columns_beside():
+        if columns := layout.other_tables:
             names = [layout.headers[column] for column in columns]
             yield self._of_table(
                 reader,

@@ -67,6 +67,7 @@ _BLANK = re.compile(
     rf"{_OPEN}(?P<left>{_PAD})(?P<key>{_KEY})(?P<right>{_PAD}){_CLOSE}|"
     rf"(?<!_)_{{1,20}}{_PAD}(?P<lined>[A-J]{{1,9}}){_PAD}_{{1,20}}(?!_)"
 )
+_BRACKETED = re.compile(r"[(（]\s{0,9}(?P<label>[A-J1-9])\s{0,9}[)）]")
 # 「最長的河是（B）。」: nothing else than a key has this position.
 _FILLED = re.compile(r"[是為为][(（【\[][^()（）]{1,40}[)）】\]](?:[。，,？?！!．.]|$)")
 # 「…丁河 答案：B」, 「…【答案】B\n【解析】…」 at the end of a text.
@@ -125,8 +126,10 @@ def find_stem_key(stem: str, *, before_options: bool = False) -> StemKey | None:
             is looked at.
     """
     leading = _LEADING.match(stem)
+    sure = bool(leading and (leading["before"] or leading["after"]))
+    if leading and not (sure or before_options) and _begins_list(leading):
+        return None
     if leading:
-        sure = bool(leading["before"] or leading["after"])
         return StemKey(leading["key"], stem[leading.end() :], leading.group(), "leading", sure)
     named = _LEADING_WORD.match(stem)
     if named:
@@ -140,6 +143,13 @@ def find_stem_key(stem: str, *, before_options: bool = False) -> StemKey | None:
     sure = bool(padded or _FILLED.search(stem, max(0, blank.start() - 1), blank.end() + 1))
     emptied = stem[: blank.start()] + EMPTY_BLANK + stem[blank.end() :]
     return StemKey(key, emptied, blank.group(), "blank", sure)
+
+
+def _begins_list(leading: re.Match[str]) -> bool:
+    """Whether a label in front is the first of a list: 「(A)甲 (B)乙，何者為是」."""
+    following = _BRACKETED.search(leading.string, leading.end())
+    pair = (leading["key"].strip().upper(), following["label"] if following else "")
+    return pair in (("A", "B"), ("1", "2"))
 
 
 def cut_trailing_key(text: str) -> tuple[str, str, str]:

@@ -6,11 +6,12 @@ from collections.abc import Generator, Sequence
 
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
-from zhmcq.reading._drafts.draft import DraftItem, ReadRequest
-from zhmcq.reading._drafts.gift import gift_answers, gift_drafts
+from zhmcq.reading._drafts.draft import Draft, DraftItem, ReadRequest
+from zhmcq.reading._drafts.gift import gift_answers, gift_drafts, with_gift_signs
 from zhmcq.reading._drafts.numbered import numbered_drafts
 from zhmcq.reading._drafts.paper import Paper
 from zhmcq.reading._drafts.paper_lines import start_of
+from zhmcq.reading._drafts.questions_or_prose import are_questions
 from zhmcq.reading._drafts.sheets import sheet_drafts
 from zhmcq.reading._drafts.text_problems import skipped_lines
 from zhmcq.reading._formats.plain_text import Line, PlainText
@@ -31,11 +32,14 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
     paper = Paper([] if text.is_gift else text.lines)
     form = _form(text, paper)
     if form == "gift":
-        yield from gift_drafts(text.lines, name)
+        yield from gift_drafts(with_gift_signs(text.lines), name)
     elif form == "aiken":
         yield from aiken_drafts(text.lines, name, text.unit)
     elif form == "numbered":
-        yield from numbered_drafts(paper, name, text.unit)
+        numbered = numbered_drafts(paper, name, text.unit)
+        if not are_questions(numbered):
+            raise _numbered_text(numbered, text, name)
+        yield from numbered
     else:
         items = None if text.mostly_tables else _of_tables(text, request)
         if items is None:
@@ -45,7 +49,7 @@ def text_drafts(text: PlainText, request: ReadRequest) -> Generator[DraftItem, N
 
 def _form(text: PlainText, paper: Paper) -> str:
     # Mathematics has braces too, but fewer of them look like answers.
-    if text.is_gift or gift_answers(text.lines) > paper.count():
+    if text.is_gift or gift_answers(with_gift_signs(text.lines)) > paper.count():
         return "gift"
     if _looks_like_aiken(text.lines, numbered=paper.count() > 0):
         return "aiken"
@@ -77,6 +81,15 @@ def _of_tables(text: PlainText, request: ReadRequest) -> list[DraftItem] | None:
     outside = [line for line in text.lines if not line.in_table]
     skipped = list(skipped_lines(outside, (), request.name, text.unit))
     return [*skipped, *items]
+
+
+def _numbered_text(items: Sequence[DraftItem], text: PlainText, name: str) -> ReadError:
+    row = next((item.origin.row for item in items if isinstance(item, Draft)), 0)
+    return ReadError(
+        f"{name}: this is a text with numbered points, the first at {text.unit} {row}, but they "
+        "don't look like questions: none has a key, and hardly any asks for something; if they "
+        "are questions, write their keys ('答案：B'), or brackets for them, to each"
+    )
 
 
 def _running_text(text: PlainText, name: str) -> ReadError:

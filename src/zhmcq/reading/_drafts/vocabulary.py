@@ -34,36 +34,37 @@ _SPELLINGS = {
     "stem": (
         "stem 题干 问题 题目 试题内容 题目内容 试题题目 试题 问题内容 题干内容 题目叙述 考题 "
         "题文 问句 question questions questiontext questionstem questiontitle problem query "
-        "qtext prompt sentence description title content 内容 题"
+        "qtext prompt sentence description title content 内容 题 timu tigan"
     ),
     "options": (
         "options choices choice option candidates 选项 选项内容 备选项 备选答案 候选项 "
-        "答案选项 endings alternatives answeroptions answerchoices optionlist choicelist "
+        "答案选项 xuanxiang endings alternatives answeroptions answerchoices optionlist choicelist "
         "possibleanswers sharedoptions 共用备选答案 共用选项 选项列表"
     ),
     "answer": (
         # A key that was corrected after the examination replaces the first one. What is called
         # correct comes next: beside it, an "answer" may be a student's.
         "最终答案 finalanswer 更正答案 更正后答案 修正答案 修正后答案 correctedanswer "
+        "更正 答案更正 答案修正 "
         "正确答案 correctanswer correctanswers 标准答案 correctoption rightanswer correctchoice "
         "answer 答案 正解 正确选项 参考答案 解答 正答 答 标准解答 "
         "answerkey key answers correct label gold goldanswer target answeridx answerindex cop ans "
-        "correctindex solutionkey"
+        "correctindex solutionkey daan 原答案 原始答案 公布答案 初版 初版答案 答案初版"
     ),
-    "kind": "题型 类型 题目类型 试题类型 questiontype qtype type kind 题类 答题类型",
+    "kind": "题型 类型 题目类型 试题类型 questiontype qtype type kind 题类 答题类型 tixing",
     "subject": (
         "subject 科目 学科 subjectname 类别 分类 category 领域 单元 章节 章 "
         "topic 主题 课程 course 节"
     ),
     "explanation": (
         "explanation 解析 analysis 详解 答案解析 试题解析 解题 说明 rationale exp 解释 题目解析 "
-        "解说 补充说明 答案说明 solution"
+        "解说 补充说明 答案说明 solution jiexi"
     ),
     "source": "source 资料来源 出处 来源 题目来源 试题来源 year 年度 年份 考试 exam 年",
     "group": "group 题组 题组编号 题组代号 groupid passageid 文章编号",
     "picture": (
         "picture pictures image images img imgurl imgsrc imageurl imagesrc imagepath imagefile "
-        "pictureurl figure figures photo photourl 图片 图档 附图 图 图片网址 图片链接 插图"
+        "pictureurl media figure figures photo photourl 图片 图档 附图 图 图片网址 图片链接 插图"
     ),
 }
 FIELDS = {name: tuple(spellings.split()) for name, spellings in _SPELLINGS.items()}
@@ -101,7 +102,7 @@ _ENDINGS = (
     ),
 )
 _OPTION = re.compile(
-    r"(?:选项|选择项|选择|备选项|备选|答案选项|候选|options?|opt|op|(?:mc)?(?:choices?|answers?)|ans|"
+    r"(?:选项|选择项|选择|xuanxiang|备选项|备选|答案选项|候选|options?|opt|op|(?:mc)?(?:choices?|answers?)|ans|"
     r"ending|sol)?"
     rf"(?P<label>{LABEL})"
     r"(?:项|项目|选项|选择|答案)?(?:内容|文字)?"
@@ -135,6 +136,12 @@ _PREFIX = re.compile(r"^(?:question|题目|试题)(?!title$)")
 # A key that counts from 0, as lists in programs do, and one that names an option by its id.
 _INDEX = re.compile(r"(?:index|indexes|indices|idxs?|索引|下标)$")
 _LONGEST_HEADER = 40
+# Where a name in another language begins: 「題目/Question」, 「正確答案 Answer」.
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_TWO_NAMES = re.compile(
+    r"[/／|｜\n]|(?<=[\u4e00-\u9fff])\s+(?=[A-Za-z])|(?<=[A-Za-z.])\s+(?=[\u4e00-\u9fff])|"
+    r"(?<=[A-Za-z1-9])\s+(?=[Oo]ption|[Cc]hoice)"
+)
 _LOOSE = 100  # the rank of a name that only ends as a spelling does
 
 
@@ -144,7 +151,19 @@ def option_label(header: str) -> str:
     Letters come back upper case, digits as digits whatever their width.
     """
     match = _OPTION.fullmatch(fold_name(header)) or _OPTION.fullmatch(_without_note(header))
-    return match.group("label").upper() if match else ""
+    if match:
+        return match.group("label").upper()
+    parts = _languages(header)
+    labels = {option_label(part) for part in parts} if max(map(len, parts), default=0) > 2 else ()
+    return labels.pop() if len(labels) == 1 else ""
+
+
+def _languages(header: str) -> list[str]:
+    """The names of a header in two languages (「題目/Question」); none of one in one language."""
+    if len(header) > _LONGEST_HEADER or not _CHINESE.search(header) or header.isalpha():
+        return []
+    parts = [part for part in _TWO_NAMES.split(_NOTE.sub("", header)) if part.strip()]
+    return parts if len(parts) == 2 else []
 
 
 def _without_note(header: str) -> str:
@@ -174,7 +193,11 @@ def field_of(header: str) -> tuple[str, int] | None:
     for wanted, ending in _ENDINGS:
         if ending.search(shorter) and not _ASKS.search(shorter):
             return None if wanted == "answer" and _SCORE.search(name) else (wanted, _LOOSE)
-    return None
+    named = [field_of(part) for part in _languages(header)]
+    fields = {match[0] if match else "" for match in named}
+    if len(fields) != 1 or "" in fields:
+        return None
+    return min(match for match in named if match)
 
 
 def is_given_answer(header: str) -> bool:

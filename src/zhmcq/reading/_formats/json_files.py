@@ -57,7 +57,7 @@ def json_document(path: Path, name: str) -> Any:
             f"{MAX_DOCUMENT:,}; save it as .jsonl, one question a line"
         )
     encoding = detect_encoding(path, name)
-    return _parsed(path.read_text(encoding=encoding), name)
+    return _parsed(path.read_text(encoding=encoding), name)[0]
 
 
 def json_lines(path: Path, name: str) -> Generator[tuple[int, Any], None, None]:
@@ -76,11 +76,11 @@ def json_lines(path: Path, name: str) -> Generator[tuple[int, Any], None, None]:
             if line.strip():
                 where = f"{name}, line {number}"
                 try:
-                    value = _parsed(line, where)
+                    value, repeats = _parsed(line, where)
                 except ReadError as error:
                     yield number, error
                     continue
-                names = repeated_names(value)
+                names = repeated_names(value) if repeats else []
                 yield number, RepeatedNameError(where, names) if names else value
 
 
@@ -107,28 +107,45 @@ def repeated_message(where: str, names: list[str]) -> str:
     )
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str, where: str) -> tuple[Any, bool]:
+    """A value, and whether a name is there twice in some object of it."""
+    objects = _Objects()
+    decoder = json.JSONDecoder(
+        object_pairs_hook=objects.made, parse_int=_integer, parse_constant=_constant
+    )
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return decoder.decode(text), objects.repeated
     except (ValueError, RecursionError) as error:
         detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ReadError(f"{where}: expected json, but {detail}") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; Python's own would keep the last value of a name and not say so."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        first: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in first and not _same(first[name], value):
-                values[name] = RepeatedName(name)
-            first.setdefault(name, value)
-    return values
+class _Objects:
+    """Makes objects, and remembers whether one had a name twice with different values."""
+
+    def __init__(self) -> None:
+        self.repeated = False
+
+    def made(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object; Python's own would keep the last value of a name and not say so."""
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            first: dict[str, Any] = {}
+            for name, value in pairs:
+                if name in first and not _same(first[name], value):
+                    values[name] = RepeatedName(name)
+                    self.repeated = True
+                first.setdefault(name, value)
+        return values
 
 
 def _same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
+
+
+def _constant(name: str) -> float | None:
+    """What json has not, but Python writes: infinite numbers, and NaN, which is a missing value."""
+    return None if name == "NaN" else float(name)
 
 
 def _integer(digits: str) -> int | str:

@@ -150,7 +150,7 @@ def _kind_of_content(path: Path, name: str) -> str:
     """A suffix for a file whose name has none that is known."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_archive(path, name)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return ".xls"
@@ -182,8 +182,9 @@ def _kind_of_archive(path: Path, name: str) -> str:
             return suffix
     if any(member.startswith("xl/") for member in names):
         return ".xlsx"
+    shown = ", ".join(sorted(names)[:5]) or "nothing in it"
     raise ReadError(
-        f"{name}: expected a question bank, found a zip with {', '.join(sorted(names)[:5])}: give "
+        f"{name}: expected a question bank, found a zip with {shown}: give "
         "a file in it, as in zipfile.ZipFile(…).open(name)"
     )
 

@@ -29,6 +29,9 @@ _SAMPLE = 2**16
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[\[{\"\]]|$))")
 _XML = re.compile(r"\s*(?:<\?xml\b|<quiz\b|<!DOCTYPE\b)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"(?:>\s?)*(?:#{1,6}\s+|[-*+]\s+(?!\s*$))?")
+_HEADING = re.compile(r"(?P<level>#{1,6})\s")
+_BOX = re.compile(r"[-*+]\s+\[(?P<tick>[ xX])\]\s+")
+_ESCAPED = re.compile(r"\\([_*#~<>\[\]()+.!-])")
 _TAG = re.compile(r"</?(?:details|summary|p|br|b|strong|u|div|span)\b[^<>]{0,200}>", re.IGNORECASE)
 _DELIMITERS = "\t|,;，"
 # What ends a sentence, and the labels and numbers of a paper: no cell of a header has them.
@@ -58,6 +61,7 @@ class Line:
         soft: Whether it goes on with the paragraph before it.
         in_table: Whether it stands in a table of a document.
         marks: Its formatted spans.
+        heading: The level of the heading that it is; 0 where it is none.
     """
 
     number: int
@@ -67,6 +71,7 @@ class Line:
     soft: bool = False
     in_table: bool = False
     marks: tuple[Mark, ...] = ()
+    heading: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,14 @@ def text_lines(path: Path, name: str) -> list[Line]:
 
 def _without_markdown(line: Line) -> Line:
     """A line without bullets, quotes and heading signs; bold text becomes a mark."""
-    text = _MARKDOWN.sub("", _TAG.sub("", line.text.replace("</summary>", "：")), count=1)
+    text = _TAG.sub("", line.text.replace("</summary>", "："))
+    level = len(match["level"]) if (match := _HEADING.match(text)) else 0
+    line = replace(line, heading=level)
+    if box := _BOX.match(text):
+        text = text[box.end() :].strip()
+        ticked = (Mark(0, len(text), "ticked"),) if box["tick"].strip() else ()
+        return replace(line, text=text, marks=ticked)
+    text = _ESCAPED.sub(r"\1", _MARKDOWN.sub("", text, count=1))
     if "**" not in text:
         return replace(line, text=text)
     marks, length = [], 0
