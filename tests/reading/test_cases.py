@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from zhmcq import Prediction, Predictions
+from zhmcq.errors import ColumnsError
 from zhmcq.questions import Question
 from zhmcq.reading import read_bank
 
 CASES = Path(__file__).parent / "cases"
 # Read with header=False, as the error says that they get without it.
 WITHOUT_HEADER = {"headerless"}
-# What the refusal must say, and what it must not: some advice would make a question a header.
-REFUSED: dict[str, tuple[str, str]] = {}
 # The key of each question in words, where the file gives the key by marking options.
 MARKED = {
     "2nd option": ("single", (1,)),
@@ -75,3 +75,34 @@ def test_a_case_has_an_error_for_each_row_that_is_no_question(name: str) -> None
     assert [p.row for p in errors] == [problem["row"] for problem in wanted]
     for problem, row in zip(errors, wanted, strict=True):
         assert problem.code in CODES.get(row["code"], {row["code"]})
+
+
+def test_questions_that_differ_in_case_or_script_are_not_one_with_two_keys() -> None:
+    bank = read_bank(input_of("two_keys_case"))
+    assert (len(bank), bank.problems) == (8, [])
+
+
+def test_every_row_is_handed_in_with_an_id(tmp_path: Path) -> None:
+    bank = read_bank(input_of("no_id_bad_row"))
+    items = tuple(Prediction(question.id, (0,), "A") for question in bank)
+    Predictions(bank, items).to_csv(tmp_path / "submission.csv")
+    lines = (tmp_path / "submission.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(",")[0] for line in lines[1:]] == ["row2", "row3", "row4"]
+
+
+def test_texts_that_are_no_tables_are_read_as_what_they_are() -> None:
+    aiken = read_bank(input_of("aiken"))
+    assert [(q.stem, q.options, q.answer_label) for q in aiken] == [
+        ("最長的河是？", ("甲河", "乙河", "丙河"), "B"),
+        ("最高的山是？", ("甲山", "乙山"), "A"),
+    ]
+    json_text = read_bank(input_of("json_in_txt"))
+    assert [(q.stem, q.options, q.answer_label) for q in json_text] == [
+        ("最長的河？", ("甲河", "乙河"), "A")
+    ]
+
+
+def test_a_table_without_a_header_is_refused_with_the_way_to_read_it() -> None:
+    with pytest.raises(ColumnsError, match="header=False reads it: column 1 as stem") as caught:
+        read_bank(input_of("headerless"))
+    assert "columns=" not in str(caught.value)
