@@ -174,9 +174,10 @@ def _accuracy(training: dict[str, Any]) -> str:
     if not count or share is None:
         return f"Not measured: there were no validation questions. Step {step} was saved."
     right = round(share * count)
-    low, high = (training["metrics"][f"accuracy_{end}"] for end in ("low", "high"))
+    ends = [training["metrics"].get(f"accuracy_{end}") for end in ("low", "high")]
+    interval = "; 95 % interval {:.1%} to {:.1%}".format(*ends) if None not in ends else ""
     return (
-        f"{share:.1%} of {count} validation questions ({right} right; 95 % interval {low:.1%} to "
-        f"{high:.1%}), exact, at step {step} of {steps}. The step was chosen by these same "
-        "questions, so the figure is a little too high."
+        f"{share:.1%} of {count} validation questions ({right} right{interval}), exact, at step "
+        f"{step} of {steps}. The step was chosen by these same questions, so the figure is a "
+        "little too high."
     )
