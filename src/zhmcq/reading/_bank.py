@@ -17,11 +17,11 @@ from zhmcq.reading._build import QuestionFactory
 from zhmcq.reading._convention import Convention, KeyTally, convention_of
 from zhmcq.reading._drafts.draft import Columns, Draft, DraftItem, Heading, ReadRequest
 from zhmcq.reading._drafts.embedded import take_embedded
-from zhmcq.reading._drafts.json_items import record_drafts
 from zhmcq.reading._drafts.markup import take_markup
-from zhmcq.reading._drafts.moodle import moodle_drafts
-from zhmcq.reading._drafts.sheets import sheet_drafts
-from zhmcq.reading._drafts.texts import text_drafts
+from zhmcq.reading._drafts.records.items import record_drafts
+from zhmcq.reading._drafts.tables.sheets import sheet_drafts
+from zhmcq.reading._drafts.texts.formats import text_drafts
+from zhmcq.reading._drafts.texts.moodle import moodle_drafts
 from zhmcq.reading._formats import Contents, PlainText, Sheets, XmlQuestions, open_file
 from zhmcq.reading._formats.table import tracked
 from zhmcq.reading._ids import UniqueIds

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zhmcq.reading._drafts.labelled_options import (
+from zhmcq.reading._drafts.texts.labelled_options import (
     labels_of_line,
 )
-from zhmcq.reading._drafts.paper_lines import (
+from zhmcq.reading._drafts.texts.paper_lines import (
     Start,
     final_truth,
     inline_key,
@@ -18,7 +18,7 @@ from zhmcq.reading._drafts.paper_lines import (
     start_of,
     start_without_number,
 )
-from zhmcq.reading._drafts.running_heads import running_heads
+from zhmcq.reading._drafts.texts.running_heads import running_heads
 from zhmcq.reading._formats.plain_text import Line, Mark
 from zhmcq.zh._labels import label_index, plain_label
 from zhmcq.zh._truth import truth_of

@@ -8,9 +8,8 @@ from typing import Any
 
 from zhmcq.questions import default_labels
 from zhmcq.reading._drafts.draft import Draft, is_index, labels_marked_right
-from zhmcq.reading._drafts.headers import HeaderLayout
 from zhmcq.reading._drafts.ids import given_id
-from zhmcq.reading._drafts.json_options import (
+from zhmcq.reading._drafts.records.options import (
     ListedOptions,
     TextNames,
     are_option_objects,
@@ -19,6 +18,7 @@ from zhmcq.reading._drafts.json_options import (
     picture_text,
     text_of,
 )
+from zhmcq.reading._drafts.tables.headers import HeaderLayout
 from zhmcq.reading._drafts.vocabulary import FIELDS, names_index, option_label
 from zhmcq.zh._fold import fold_name, tidy
 

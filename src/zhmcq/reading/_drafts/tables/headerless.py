@@ -8,9 +8,9 @@ from statistics import fmean
 
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.embedded import find_embedded
-from zhmcq.reading._drafts.header_rows import Line
 from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
-from zhmcq.reading._drafts.mapping import shown
+from zhmcq.reading._drafts.tables.header_rows import Line
+from zhmcq.reading._drafts.tables.mapping import shown
 from zhmcq.zh._fold import normal_text
 from zhmcq.zh._labels import LABEL, alphabet_of, label_index, plain_label
 from zhmcq.zh._truth import truth_of

@@ -9,9 +9,9 @@ from typing import Any
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Origin, RowProblem
 from zhmcq.reading._drafts.draft import Draft, DraftItem, Heading, ReadRequest, named_headers
-from zhmcq.reading._drafts.json_reader import ItemReader, SeveralItems
-from zhmcq.reading._drafts.json_records import Likeness, likeness
-from zhmcq.reading._drafts.json_tree import FoundItems, find_items
+from zhmcq.reading._drafts.records.reader import ItemReader, SeveralItems
+from zhmcq.reading._drafts.records.records import Likeness, likeness
+from zhmcq.reading._drafts.records.tree import FoundItems, find_items
 from zhmcq.reading._formats import JsonDocument, JsonLines
 from zhmcq.reading._formats.json_files import (
     RepeatedNameError,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from zhmcq.reading._drafts.labelled_options import LabelledOptions
-from zhmcq.reading._drafts.paper_lines import (
+from zhmcq.reading._drafts.texts.labelled_options import LabelledOptions
+from zhmcq.reading._drafts.texts.paper_lines import (
     KeyLine,
     Note,
     Range,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zhmcq.reading._drafts.sections import is_section, kind_of_title, subject_of_sheet
+from zhmcq.reading._drafts.tables.sections import is_section, kind_of_title, subject_of_sheet
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, DraftItem
-from zhmcq.reading._drafts.label_keys import key_of_labels
-from zhmcq.reading._drafts.paper_lines import (
+from zhmcq.reading._drafts.texts.label_keys import key_of_labels
+from zhmcq.reading._drafts.texts.paper_lines import (
     is_furniture,
     note_of,
     section_kind,
     titles_options,
     without_stem_title,
 )
-from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
+from zhmcq.reading._drafts.texts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line
 from zhmcq.zh._labels import LETTERS, label_index, plain_label
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import read_bank
-from zhmcq.reading._drafts.json_reader import ItemReader
-from zhmcq.reading._drafts.json_tree import find_items
+from zhmcq.reading._drafts.records.reader import ItemReader
+from zhmcq.reading._drafts.records.tree import find_items
 
 
 def two(stem: str, **more: Any) -> dict[str, Any]:

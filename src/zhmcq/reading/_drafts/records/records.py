@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
-from zhmcq.reading._drafts.headers import HeaderLayout, recognise
-from zhmcq.reading._drafts.json_options import (
+from zhmcq.reading._drafts.records.options import (
     are_option_objects,
     has_mark,
     options_of,
     text_of,
 )
+from zhmcq.reading._drafts.tables.headers import HeaderLayout, recognise
 from zhmcq.reading._drafts.vocabulary import is_given_answer
 from zhmcq.zh._fold import fold_name
 from zhmcq.zh._kinds import kind_of

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 
 from zhmcq.questions import Origin, RowProblem
 from zhmcq.reading._drafts.draft import Draft, DraftItem
-from zhmcq.reading._drafts.label_keys import key_of_labels
-from zhmcq.reading._drafts.labelled_options import (
+from zhmcq.reading._drafts.texts.label_keys import key_of_labels
+from zhmcq.reading._drafts.texts.labelled_options import (
     LabelledOptions,
     labelled_options,
 )
-from zhmcq.reading._drafts.paper import Paper
-from zhmcq.reading._drafts.paper_items import PaperItem
-from zhmcq.reading._drafts.paper_lines import (
+from zhmcq.reading._drafts.texts.paper import Paper
+from zhmcq.reading._drafts.texts.paper_items import PaperItem
+from zhmcq.reading._drafts.texts.paper_lines import (
     KEY_CHARACTERS,
     answer_and_reason,
     final_truth,
     without_stem_title,
 )
-from zhmcq.reading._drafts.paper_reader import PaperReader
-from zhmcq.reading._drafts.stem_fronts import cut_front
-from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
+from zhmcq.reading._drafts.texts.paper_reader import PaperReader
+from zhmcq.reading._drafts.texts.stem_fronts import cut_front
+from zhmcq.reading._drafts.texts.text_problems import in_order, skipped_lines
 from zhmcq.reading._formats.plain_text import Line
 from zhmcq.zh._fold import fold_name, half_width, normal_text
 from zhmcq.zh._kinds import kind_of

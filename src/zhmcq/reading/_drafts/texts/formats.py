@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from zhmcq.errors import ColumnsError, ReadError
-from zhmcq.reading._drafts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
 from zhmcq.reading._drafts.draft import Draft, DraftItem, ReadRequest
-from zhmcq.reading._drafts.gift import gift_answers, gift_drafts, with_gift_signs
-from zhmcq.reading._drafts.numbered import numbered_drafts
-from zhmcq.reading._drafts.paper import Paper
-from zhmcq.reading._drafts.paper_lines import start_of
-from zhmcq.reading._drafts.questions_or_prose import are_questions
-from zhmcq.reading._drafts.sheets import sheet_drafts
-from zhmcq.reading._drafts.text_problems import skipped_lines
+from zhmcq.reading._drafts.tables.sheets import sheet_drafts
+from zhmcq.reading._drafts.texts.aiken import ANSWER_LINE, OPTION_LINE, aiken_drafts
+from zhmcq.reading._drafts.texts.gift import gift_answers, gift_drafts, with_gift_signs
+from zhmcq.reading._drafts.texts.numbered import numbered_drafts
+from zhmcq.reading._drafts.texts.paper import Paper
+from zhmcq.reading._drafts.texts.paper_lines import start_of
+from zhmcq.reading._drafts.texts.questions_or_prose import are_questions
+from zhmcq.reading._drafts.texts.text_problems import skipped_lines
 from zhmcq.reading._formats.plain_text import Line, PlainText
 
 __all__ = ["text_drafts"]

@@ -6,13 +6,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from zhmcq.reading._drafts.key_lists import KeyList, keys_of_line, keys_of_rows, opens_key_list
-from zhmcq.reading._drafts.labelled_options import (
+from zhmcq.reading._drafts.texts.key_lists import (
+    KeyList,
+    keys_of_line,
+    keys_of_rows,
+    opens_key_list,
+)
+from zhmcq.reading._drafts.texts.labelled_options import (
     labels_of_line,
 )
-from zhmcq.reading._drafts.paper import Paper
-from zhmcq.reading._drafts.paper_items import PaperItem, Passage
-from zhmcq.reading._drafts.paper_lines import (
+from zhmcq.reading._drafts.texts.paper import Paper
+from zhmcq.reading._drafts.texts.paper_items import PaperItem, Passage
+from zhmcq.reading._drafts.texts.paper_lines import (
     Range,
     Start,
     is_furniture,
@@ -24,7 +29,7 @@ from zhmcq.reading._drafts.paper_lines import (
     start_of,
     titles_options,
 )
-from zhmcq.reading._drafts.stem_fronts import cut_front
+from zhmcq.reading._drafts.texts.stem_fronts import cut_front
 from zhmcq.reading._formats.plain_text import Line
 
 __all__ = ["PaperReader"]

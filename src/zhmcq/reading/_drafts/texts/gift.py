@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Draft, DraftItem
-from zhmcq.reading._drafts.text_problems import in_order, skipped_lines
+from zhmcq.reading._drafts.texts.text_problems import in_order, skipped_lines
 from zhmcq.reading._drafts.weights import right_by_weight
 from zhmcq.reading._formats.plain_text import Line
 

@@ -13,7 +13,7 @@ from zhmcq.questions import MAX_OPTIONS
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.layout import HeaderLayout, distinct_names, recognise
-from zhmcq.reading._drafts.mapping import are_positions, mapped_layout, names_of
+from zhmcq.reading._drafts.tables.mapping import are_positions, mapped_layout, names_of
 from zhmcq.reading._drafts.vocabulary import FIELDS, field_of, is_spelled, option_label
 from zhmcq.zh._fold import fold_name
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from zhmcq.reading._drafts.key_lists import opens_key_list
-from zhmcq.reading._drafts.paper_lines import Start, key_line, note_of, passage_range
+from zhmcq.reading._drafts.texts.key_lists import opens_key_list
+from zhmcq.reading._drafts.texts.paper_lines import Start, key_line, note_of, passage_range
 from zhmcq.reading._formats.plain_text import Line
 from zhmcq.zh._fold import fold_name
 

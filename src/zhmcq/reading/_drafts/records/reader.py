@@ -9,10 +9,10 @@ from typing import Any
 from zhmcq.errors import ColumnsError
 from zhmcq.questions import Origin
 from zhmcq.reading._drafts.draft import Columns, Draft, Heading, named_headers
-from zhmcq.reading._drafts.headers import HeaderLayout, find_layout
-from zhmcq.reading._drafts.json_fields import fill_draft, unread_stems
-from zhmcq.reading._drafts.json_options import TextNames, learn_text_names
-from zhmcq.reading._drafts.json_records import (
+from zhmcq.reading._drafts.markup import take_markup
+from zhmcq.reading._drafts.records.fields import fill_draft, unread_stems
+from zhmcq.reading._drafts.records.options import TextNames, learn_text_names
+from zhmcq.reading._drafts.records.records import (
     Likeness,
     common_fields,
     flattened,
@@ -21,9 +21,9 @@ from zhmcq.reading._drafts.json_records import (
     likeness,
     own_options,
 )
-from zhmcq.reading._drafts.json_tree import holds_question, named_parts
-from zhmcq.reading._drafts.markup import take_markup
+from zhmcq.reading._drafts.records.tree import holds_question, named_parts
 from zhmcq.reading._drafts.sub_questions import split_item
+from zhmcq.reading._drafts.tables.headers import HeaderLayout, find_layout
 from zhmcq.reading._drafts.vocabulary import FIELDS
 from zhmcq.zh._fold import fold_name
 

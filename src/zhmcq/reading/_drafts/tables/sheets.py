@@ -10,24 +10,24 @@ from itertools import islice
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import RowProblem, Severity
 from zhmcq.reading._drafts.draft import DraftItem, ReadRequest
-from zhmcq.reading._drafts.header_rows import Line, later_header, with_rows_below
-from zhmcq.reading._drafts.headerless import (
+from zhmcq.reading._drafts.layout import HeaderLayout
+from zhmcq.reading._drafts.tables.header_rows import Line, later_header, with_rows_below
+from zhmcq.reading._drafts.tables.headerless import (
     advice,
     inferred_layout,
     is_sentence,
     looks_like_questions,
     names_a_label,
 )
-from zhmcq.reading._drafts.headers import (
+from zhmcq.reading._drafts.tables.headers import (
     SEARCHED_ROWS,
     first_header,
     header_at,
     unrecognised,
 )
-from zhmcq.reading._drafts.layout import HeaderLayout
-from zhmcq.reading._drafts.mapping import are_positions, positioned_layout, shown
-from zhmcq.reading._drafts.rows import RowReader
-from zhmcq.reading._drafts.sections import is_section, kind_of_title, subject_of_sheet
+from zhmcq.reading._drafts.tables.mapping import are_positions, positioned_layout, shown
+from zhmcq.reading._drafts.tables.rows import RowReader
+from zhmcq.reading._drafts.tables.sections import is_section, kind_of_title, subject_of_sheet
 from zhmcq.reading._formats.table import CellRow, Sheet, tracked
 from zhmcq.zh._truth import truth_of
 

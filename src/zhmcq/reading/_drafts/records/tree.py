@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from zhmcq.reading._drafts.json_records import (
+from zhmcq.reading._drafts.records.records import (
     Likeness,
     common_fields,
     layout_of,

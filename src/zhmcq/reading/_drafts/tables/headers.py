@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from zhmcq.errors import ColumnsError
 from zhmcq.reading._drafts.draft import Columns
 from zhmcq.reading._drafts.embedded import find_embedded
-from zhmcq.reading._drafts.header_rows import (
+from zhmcq.reading._drafts.layout import HeaderLayout, recognise
+from zhmcq.reading._drafts.tables.header_rows import (
     SENTENCE,
     Line,
     joined_cells,
@@ -16,8 +17,7 @@ from zhmcq.reading._drafts.header_rows import (
     second_row,
     spread_options,
 )
-from zhmcq.reading._drafts.layout import HeaderLayout, recognise
-from zhmcq.reading._drafts.mapping import are_positions, mapped_layout, names_of, shown
+from zhmcq.reading._drafts.tables.mapping import are_positions, mapped_layout, names_of, shown
 from zhmcq.reading._drafts.vocabulary import FIELDS, is_spelled, option_label
 from zhmcq.zh._fold import fold_name
 from zhmcq.zh._labels import alphabet_of

@@ -12,7 +12,7 @@ from zhmcq.reading._drafts.embedded import options_of_text
 from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._drafts.key_text import plain_key
 from zhmcq.reading._drafts.layout import HeaderLayout
-from zhmcq.reading._drafts.sections import is_section
+from zhmcq.reading._drafts.tables.sections import is_section
 from zhmcq.reading._drafts.vocabulary import is_spelled, names_index, option_label
 from zhmcq.reading._formats.table import CellRow, SourceRow
 from zhmcq.zh._fold import fold_name, normal_text

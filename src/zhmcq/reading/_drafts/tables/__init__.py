@@ -1,0 +1,1 @@
+"""Tables → drafts: which row is a header, which column is which, what each row holds."""
