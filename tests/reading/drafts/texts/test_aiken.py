@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import read_bank, stream_bank
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 # Texts that look like nothing else in the form: no label, key or number at their beginnings.
 TEXTS = (
     st.text("山水火土木金日月星雲花草 魚鳥", min_size=1, max_size=12).map(str.strip).filter(bool)

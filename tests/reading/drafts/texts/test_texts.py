@@ -12,7 +12,7 @@ from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Question, QuestionBank, RowProblem
 from zhmcq.reading import read_bank, stream_bank
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 PAPER = "1. 哪個？\n(A)甲 (B)乙\n答案：B\n"
 
 
