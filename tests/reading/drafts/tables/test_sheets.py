@@ -199,7 +199,7 @@ def test_a_table_beside_the_first_lends_it_no_cell(write_xlsx: WriteXlsx) -> Non
 def test_a_question_in_two_languages_is_no_table_beside_another(tmp_path: Path) -> None:
     bank = read_csv(tmp_path, "題目(中文),題目(英文),A,B,答案\n何者？,Which?,甲,乙,B\n")
     assert [(q.stem, q.answer) for q in bank] == [("何者？", (1,))]
-    assert not bank.problems
+    assert said(bank) == [(1, "two_stems")]
 
 
 @pytest.mark.parametrize(
@@ -316,3 +316,11 @@ def test_the_corrected_key_of_a_header_over_two_rows_is_taken(tmp_path: Path) ->
         (("甲", "乙", "丙"), (2,)),
     ]
     assert not bank.problems
+
+
+def test_a_second_column_of_stems_is_said_to_be_left_aside(tmp_path: Path) -> None:
+    bank = read_csv(tmp_path, "題目,內容,A,B,答案\n誰？,某人走了。,甲,乙,A\n,何處？,丙,丁,B\n")
+    assert [q.stem for q in bank] == ["誰？", "何處？"]
+    assert said(bank) == [(1, "two_stems")]
+    other = read_bank(tmp_path / "bank.csv", columns={"stem": "內容"})
+    assert ([q.stem for q in other], other.problems) == (["某人走了。", "何處？"], [])

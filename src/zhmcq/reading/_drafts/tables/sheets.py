@@ -286,6 +286,15 @@ class _SheetReader:
                 f'the key, name it: columns={{"answer": "{header[:20]}"}}',
             )
 
+        if len(stems := layout.fields.get("stem", [])) > 1 and not self._request.columns:
+            names = [layout.headers[column] for column in stems]
+            yield self._of_table(
+                reader,
+                names[1],
+                "two_stems",
+                f"{names[0]!r} was taken for the stem, and {names[1]!r} only where that is empty; "
+                f'if it should be the other, say columns={{"stem": "{names[1][:20]}"}}',
+            )
         if columns := layout.other_tables:
             names = [layout.headers[column] for column in columns]
             yield self._of_table(
