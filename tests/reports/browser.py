@@ -21,7 +21,9 @@ KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "/"
 
 
 def chromium() -> str | None:
-    """The program, if it is there."""
+    """The program, if it is there and can be driven through pipes."""
+    if os.name != "posix":
+        return None
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -43,7 +45,7 @@ class Browser:
         self._in, theirs_out = os.pipe()
         # The protocol's pipes are the descriptors 3 and 4 of the browser. A pipe's end may have
         # one of these numbers already, so they are moved out of the way first.
-        move = f"exec 8<&{theirs_in} 9>&{theirs_out}; exec 3<&8 4>&9; exec \"$0\" \"$@\""
+        move = f'exec 8<&{theirs_in} 9>&{theirs_out}; exec 3<&8 4>&9; exec "$0" "$@"'
         self._process = subprocess.Popen(
             [
                 "bash", "-c", move, program, "--headless=new", "--no-sandbox", "--disable-gpu",

@@ -11,16 +11,27 @@ from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy
 from zhmcq.evaluation._outcomes import Outcome
 from zhmcq.evaluation._statistics import Interval
 from zhmcq.questions import Question
+from zhmcq.reports._charts import (
+    BinShare,
+    ChartSide,
+    PromiseMark,
+    RiskPoint,
+    Share,
+    position_chart,
+    reliability_chart,
+    risk_coverage_chart,
+)
 from zhmcq.reports._page import (
     WORDS,
     AnswerList,
+    Chart,
     FigureRow,
     GroupRow,
     GroupTable,
     ListedAnswer,
     ListedQuestion,
     Page,
-    Share,
+    PromiseFigures,
     refuse_other_language,
     write_page,
 )
@@ -31,6 +42,11 @@ if TYPE_CHECKING:
 
 __all__ = ["listed_outcomes", "write_answers_page", "write_comparison_page"]
 
+CHARTS = {
+    "reliability": reliability_chart,
+    "risk": risk_coverage_chart,
+    "position": position_chart,
+}
 GROUPS = ("by_subject", "by_kind", "by_sheet", "by_position")
 
 
@@ -60,10 +76,12 @@ def write_answers_page(
         sides=["answers"],
         questions=[(listed, [listed.answer]) for listed in answers.rows],
         summary={
-            code: _answers_summary(evaluation, given, len(answers.rows), code) for code in WORDS
+            code: _answers_summary(evaluation, given, len(answers.rows), words)
+            for code, words in WORDS.items()
         },
         figures=_figures([evaluation] if evaluation else [], len(answers.rows)),
         groups=_groups([evaluation] if evaluation else []),
+        charts=_charts({"answers": (evaluation, answers.promise)} if evaluation else {}),
         promises={"answers": answers.promise} if answers.promise else {},
         files=_names(answers),
         headers=answers.headers,
@@ -92,12 +110,12 @@ def write_comparison_page(
     refuse_inputs(path, _files(base) | _files(tuned))
     questions = _paired(base, tuned)
     evaluations = [comparison.base, comparison.tuned]
-    low, high = comparison.interval
     changes = [
         FigureRow("result.gained", [f"{len(comparison.gained):,}"]),
         FigureRow("result.lost", [f"{len(comparison.lost):,}"]),
         FigureRow(
-            "difference", [f"{comparison.difference:+.1%} ({_range((low, high), signed=True)})"]
+            "difference",
+            [f"{comparison.difference:+.1%} ({_range(comparison.interval, signed=True)})"],
         ),
         FigureRow("p_value", [f"{comparison.p_value:.2g}"]),
     ]
@@ -105,9 +123,15 @@ def write_comparison_page(
     page = Page(
         sides=["base", "tuned"],
         questions=questions,
-        summary={code: _comparison_summary(comparison, code) for code in WORDS},
+        summary={code: _comparison_summary(comparison, words) for code, words in WORDS.items()},
         figures=[*_figures(evaluations, len(questions)), *changes],
         groups=_groups(evaluations),
+        charts=_charts(
+            {
+                "base": (comparison.base, base.promise),
+                "tuned": (comparison.tuned, tuned.promise),
+            }
+        ),
         promises={side: promise for side, promise in promises.items() if promise},
         files=_names(base),
         headers=base.headers,
@@ -171,44 +195,32 @@ def _names(answers: AnswerList) -> list[str]:
 
 
 def _answers_summary(
-    evaluation: Evaluation | None, given: int, listed: int, code: Language
+    evaluation: Evaluation | None, given: int, listed: int, words: Mapping[str, str]
 ) -> str:
     if evaluation is None:
-        return {
-            "zh-Hant": f"{listed:,} 題，{given:,} 題有答案；沒有正確答案可對。",
-            "zh-Hans": f"{listed:,} 题，{given:,} 题有答案；没有正确答案可对。",
-            "en": f"{given:,} of {listed:,} questions answered; there are no keys to compare with.",
-        }[code]
-    interval = _range(evaluation.interval)
-    accuracy, count = f"{evaluation.accuracy:.1%}", f"{evaluation.count:,}"
-    text = {
-        "zh-Hant": f"{count} 題答對 {evaluation.correct:,} 題：正確率 {accuracy}（95% 信賴區間 {interval}）",
-        "zh-Hans": f"{count} 题答对 {evaluation.correct:,} 题：准确率 {accuracy}（95% 置信区间 {interval}）",
-        "en": f"{accuracy} right ({evaluation.correct:,} of {count}; 95 % interval {interval})",
-    }[code]
+        return words["summary.no_keys"].format(given=f"{given:,}", listed=f"{listed:,}")
+    text = words["summary.evaluated"].format(
+        accuracy=f"{evaluation.accuracy:.1%}",
+        correct=f"{evaluation.correct:,}",
+        count=f"{evaluation.count:,}",
+        interval=_range(evaluation.interval),
+    )
     if evaluation.accuracy_answered is None or evaluation.coverage == 1:
         return text
-    right, coverage = f"{evaluation.accuracy_answered:.1%}", f"{evaluation.coverage:.1%}"
-    return text + {
-        "zh-Hant": f"；作答 {coverage}，其中正確率 {right}",
-        "zh-Hans": f"；作答 {coverage}，其中准确率 {right}",
-        "en": f"; {right} of the {coverage} answered",
-    }[code]
+    return text + words["summary.answered"].format(
+        coverage=f"{evaluation.coverage:.1%}", accuracy=f"{evaluation.accuracy_answered:.1%}"
+    )
 
 
-def _comparison_summary(comparison: Comparison, code: Language) -> str:
-    change = f"{comparison.base.accuracy:.1%} → {comparison.tuned.accuracy:.1%}"
-    difference, p_value = f"{comparison.difference:+.1%}", f"{comparison.p_value:.2g}"
-    interval = _range(comparison.interval, signed=True)
-    count = f"{comparison.base.count:,}"
-    return {
-        "zh-Hant": f"正確率 {change}，共 {count} 題（{difference}；95% 信賴區間 {interval}；"
-        f"符號翻轉檢定 p = {p_value}）",
-        "zh-Hans": f"准确率 {change}，共 {count} 题（{difference}；95% 置信区间 {interval}；"
-        f"符号翻转检验 p = {p_value}）",
-        "en": f"{change} on {count} questions ({difference}; 95 % interval {interval}; "
-        f"sign-flip p = {p_value})",
-    }[code]
+def _comparison_summary(comparison: Comparison, words: Mapping[str, str]) -> str:
+    return words["summary.compared"].format(
+        base=f"{comparison.base.accuracy:.1%}",
+        tuned=f"{comparison.tuned.accuracy:.1%}",
+        count=f"{comparison.base.count:,}",
+        difference=f"{comparison.difference:+.1%}",
+        interval=_range(comparison.interval, signed=True),
+        p_value=f"{comparison.p_value:.2g}",
+    )
 
 
 def _figures(sides: Sequence[Evaluation], listed: int) -> list[FigureRow]:
@@ -261,7 +273,40 @@ def _group(name: str | int, by_side: Sequence[Mapping[str | int, GroupAccuracy]]
     accuracies = [groups.get(name) for groups in by_side]
     count = max(accuracy.questions for accuracy in accuracies if accuracy is not None)
     return GroupRow(
-        str(name), count, [None if accuracy is None else Share(*accuracy) for accuracy in accuracies]
+        str(name),
+        count,
+        [None if accuracy is None else Share(*accuracy) for accuracy in accuracies],
+    )
+
+
+def _charts(
+    sides: Mapping[str, tuple[Evaluation, PromiseFigures | None]],
+) -> list[Chart]:
+    """The curves of the sides that have them, in each language."""
+    drawn = [
+        _chart_side(name, evaluation, promise) for name, (evaluation, promise) in sides.items()
+    ]
+    if not drawn:
+        return []
+    charts = [
+        Chart(f"chart.{name}", {code: draw(drawn, language=code) for code in WORDS})
+        for name, draw in CHARTS.items()
+    ]
+    return [chart for chart in charts if all(chart.drawings.values())]
+
+
+def _chart_side(name: str, side: Evaluation, promise: PromiseFigures | None) -> ChartSide:
+    mark = None
+    if promise is not None and promise.threshold is not None:
+        mark = PromiseMark(promise.threshold, promise.max_error)
+    return ChartSide(
+        name={code: words[name] for code, words in WORDS.items()},
+        overall=Share(side.accuracy, side.count, side.interval),
+        reliability=[BinShare(*row) for row in side.reliability],
+        risk_coverage=[RiskPoint(*point) for point in side.risk_coverage],
+        by_position={position: Share(*group) for position, group in side.by_position.items()},
+        calibrated=side.calibrated,
+        promise=mark,
     )
 
 

@@ -23,6 +23,7 @@ from zhmcq.errors import SettingsError
 from zhmcq.questions import Question
 from zhmcq.reports._page._content import (
     AnswerList,
+    Chart,
     FigureRow,
     GroupRow,
     GroupTable,
@@ -30,16 +31,16 @@ from zhmcq.reports._page._content import (
     ListedQuestion,
     Page,
     PromiseFigures,
-    Share,
 )
 from zhmcq.reports._page._data import page_json
 from zhmcq.reports._page._words import LANGUAGES, WORDS
-from zhmcq.zh._language import Language, language_of
+from zhmcq.zh._language import language_of
 
 __all__ = [
     "LANGUAGES",
     "WORDS",
     "AnswerList",
+    "Chart",
     "FigureRow",
     "GroupRow",
     "GroupTable",
@@ -47,7 +48,6 @@ __all__ = [
     "ListedQuestion",
     "Page",
     "PromiseFigures",
-    "Share",
     "refuse_other_language",
     "write_page",
 ]
@@ -87,7 +87,7 @@ def write_page(path: str | Path, page: Page) -> None:
         promises=list(_promises(page.promises)),
         figures=page.figures,
         groups=page.groups,
-        charts=page.charts.values(),
+        charts=page.charts,
         style=style,
         script=script,
         data=page_json(page, content_language),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from zhmcq.questions import Question, RowProblem
+from zhmcq.reports._charts import Share
 from zhmcq.zh._language import Language
 
 __all__ = [
     "AnswerList",
+    "Chart",
     "FigureRow",
     "GroupRow",
     "GroupTable",
@@ -18,7 +20,6 @@ __all__ = [
     "ListedQuestion",
     "Page",
     "PromiseFigures",
-    "Share",
 ]
 
 
@@ -106,20 +107,6 @@ class FigureRow(NamedTuple):
     note: Sequence[str] = ()
 
 
-class Share(NamedTuple):
-    """An accuracy.
-
-    Attributes:
-        accuracy: The share of right answers, 0 to 1.
-        questions: Of how many questions.
-        interval: The lower and the upper end of its interval.
-    """
-
-    accuracy: float
-    questions: int
-    interval: tuple[float, float]
-
-
 class GroupRow(NamedTuple):
     """The accuracies on some of the questions.
 
@@ -146,6 +133,18 @@ class GroupTable(NamedTuple):
     rows: Sequence[GroupRow]
 
 
+class Chart(NamedTuple):
+    """A drawing.
+
+    Attributes:
+        word: What it shows, as a name of ``WORDS``.
+        drawings: For each language an SVG element, escaped and without style attributes.
+    """
+
+    word: str
+    drawings: Mapping[Language, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """All that the page shows.
@@ -157,7 +156,7 @@ class Page:
         summary: The result in one line, by language.
         figures: The table of figures.
         groups: The tables of accuracies by parts.
-        charts: Drawings as SVG elements, by their names and then by language.
+        charts: The drawings.
         promises: What each side promises, by its name.
         files: The names of the source's files.
         headers: The headers of the source.
@@ -169,7 +168,7 @@ class Page:
     summary: Mapping[Language, str]
     figures: Sequence[FigureRow] = ()
     groups: Sequence[GroupTable] = ()
-    charts: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
+    charts: Sequence[Chart] = ()
     promises: Mapping[str, PromiseFigures] = field(default_factory=dict)
     files: Sequence[str] = ()
     headers: Sequence[str] = ()

@@ -51,7 +51,11 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
         "已作答的 95% 置信区间",
         "95 % interval of the answered",
     ),
-    "invalid_rate": ("沒有答案（不含保留）", "没有答案（不含保留）", "Without an answer, withheld aside"),
+    "invalid_rate": (
+        "沒有答案（不含保留）",
+        "没有答案（不含保留）",
+        "Without an answer, withheld aside",
+    ),
     "partial_credit": ("多選題部分給分", "多选题部分给分", "Partial credit, several right options"),
     "calibration_error": ("校準誤差", "校准误差", "Calibration error"),
     "calibration_noise": ("其中偶然的部分", "其中偶然的部分", "The same by chance alone"),
@@ -62,6 +66,13 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "by_sheet": ("各工作表", "各工作表", "By sheet"),
     "by_position": ("正確答案的位置", "正确答案的位置", "By position of the key"),
     "not_named": ("（未註明）", "（未注明）", "(none)"),
+    "chart.reliability": ("信心與正確率", "置信度与准确率", "Confidence and accuracy"),
+    "chart.risk": ("作答比例與錯誤率", "作答比例与错误率", "Coverage and error"),
+    "chart.position": (
+        "依正確答案的位置",
+        "按正确答案的位置",
+        "Accuracy by position of the key",
+    ),
     # Filters and sorting
     "filters": ("篩選", "筛选", "Filters"),
     "search": ("搜尋", "搜索", "Search"),
@@ -82,7 +93,11 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "status": ("狀態", "状态", "Status"),
     "status.answered": ("作答", "作答", "answered"),
     "status.withheld": ("保留不答", "保留不答", "withheld"),
-    "status.unanswered": ("沒有答案（任何原因）", "没有答案（任何原因）", "no answer, for any reason"),
+    "status.unanswered": (
+        "沒有答案（任何原因）",
+        "没有答案（任何原因）",
+        "no answer, for any reason",
+    ),
     "status.none": ("未作答", "未作答", "no answer in the reply"),
     "status.ambiguous": ("多個答案不明", "多个答案不明", "ambiguous"),
     "status.out_of_range": ("超出選項", "超出选项", "out of range"),
@@ -107,17 +122,25 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
         "变化：正确答案的概率，微调后减微调前",
         "change: probability of the key, tuned less base",
     ),
-    "reset": ("清除篩選", "清除筛选", "Clear filters"),
-    "shown": ("{shown} 題，共 {total} 題", "{shown} 题，共 {total} 题", "{shown} of {total} questions"),
+    "clear": ("清除篩選", "清除筛选", "Clear filters"),
+    "shown": (
+        "{shown} 題，共 {total} 題",
+        "{shown} 题，共 {total} 题",
+        "{shown} of {total} questions",
+    ),
     "nothing": ("沒有符合的題目。", "没有符合的题目。", "No question matches."),
-    "page": ("第 {page} 頁，共 {pages} 頁", "第 {page} 页，共 {pages} 页", "Page {page} of {pages}"),
+    "page": (
+        "第 {page} 頁，共 {pages} 頁",
+        "第 {page} 页，共 {pages} 页",
+        "Page {page} of {pages}",
+    ),
     "pages": ("頁", "页", "Pages"),
     "previous": ("上一頁", "上一页", "Previous"),
     "next": ("下一頁", "下一页", "Next"),
     "keys": (
         "鍵盤：/ 搜尋，↓ ↑ 或 j k 移動，Enter 開合，Esc 關閉或清除搜尋。",
         "键盘：/ 搜索，↓ ↑ 或 j k 移动，Enter 开合，Esc 关闭或清除搜索。",
-        "Keys: / searches, ↓ ↑ or j k move, Enter opens and closes, Esc closes or clears the search.",
+        "Keys: / searches, ↓ ↑ or j k move, Enter opens and closes, Esc closes or clears search.",
     ),
     # A question
     "id": ("題號", "题号", "ID"),
@@ -137,18 +160,42 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "group": ("題組", "题组", "Group"),
     "source": ("出處", "出处", "Source"),
     "explanation": ("解說", "解析", "Explanation"),
-    # Promises; of the answers that were withheld
+    # The result in one line
+    "summary.compared": (
+        ("正確率 {base} → {tuned}，共 {count} 題"
+        "（{difference}；95% 信賴區間 {interval}；符號翻轉檢定 p = {p_value}）"),
+        ("准确率 {base} → {tuned}，共 {count} 题"
+        "（{difference}；95% 置信区间 {interval}；符号翻转检验 p = {p_value}）"),
+        ("{base} → {tuned} on {count} questions "
+        "({difference}; 95 % interval {interval}; sign-flip p = {p_value})"),
+    ),
+    "summary.evaluated": (
+        "{count} 題答對 {correct} 題：正確率 {accuracy}（95% 信賴區間 {interval}）",
+        "{count} 题答对 {correct} 题：准确率 {accuracy}（95% 置信区间 {interval}）",
+        "{accuracy} right ({correct} of {count}; 95 % interval {interval})",
+    ),
+    "summary.answered": (
+        "；作答 {coverage}，其中正確率 {accuracy}",
+        "；作答 {coverage}，其中准确率 {accuracy}",
+        "; {accuracy} of the {coverage} answered",
+    ),
+    "summary.no_keys": (
+        "{listed} 題，{given} 題有答案；沒有正確答案可對。",
+        "{listed} 题，{given} 题有答案；没有正确答案可对。",
+        "{given} of {listed} questions answered; there are no keys to compare with.",
+    ),
+    # Promises of the answers that were not withheld
     "promise": (
         "保證：給出的答案最多 {error} 是錯的（把握 {certainty}）；信心 {threshold} 以上才作答。",
         "保证：给出的答案最多 {error} 是错的（把握 {certainty}）；置信度 {threshold} 以上才作答。",
-        "Promise: at most {error} of the answers given are wrong ({certainty} sure); answers are "
-        "given from a confidence of {threshold} on.",
+        ("Promise: at most {error} of the answers given are wrong ({certainty} sure); "
+        "answers are given from a confidence of {threshold} on."),
     ),
     "promise.none": (
         "無法保證最多 {error} 錯誤（把握 {certainty}），所以全部保留不答。",
         "无法保证最多 {error} 错误（把握 {certainty}），所以全部保留不答。",
-        "No promise of at most {error} wrong answers ({certainty} sure) could be made, so that every "
-        "answer is withheld.",
+        ("No promise of at most {error} wrong answers ({certainty} sure) could be made, "
+        "so that every answer is withheld."),
     ),
 }  # fmt: skip
 

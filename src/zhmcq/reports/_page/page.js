@@ -144,10 +144,10 @@
 
   function mark(row, answer) {
     if (!answer) return make("span", "quiet", "—");
-    const label = labelOf(row, answer.answer) || "—";
-    if (!row.key) return make("span", "", label);
+    const label = labelOf(row, answer.answer);
+    if (!row.key) return make("span", "", label || "—");
     const right = isRight(row, answer);
-    return make("span", right ? "right" : "wrong", `${label} ${right ? "✓" : "✗"}`);
+    return make("span", right ? "right" : "wrong", `${label || word("status." + answer.status)} ${right ? "✓" : "✗"}`);
   }
   function bar(share, side) {
     const filled = make("span", "");
@@ -232,6 +232,9 @@
     return make("div", "body", parts);
   }
 
+  function remember(details) {
+    opened[details.open ? "add" : "delete"](rows[details.dataset.index]);
+  }
   function itemOf(row) {
     const details = make("details", "", [summaryOf(row)], { "data-index": String(row.index) });
     const fill = () => details.children.length > 1 || details.append(bodyOf(row));
@@ -240,13 +243,15 @@
       fill();
     }
     details.addEventListener("toggle", () => {
-      opened[details.open ? "add" : "delete"](row);
+      remember(details);
       if (details.open) fill();
     });
     return make("li", "", [details]);
   }
 
   function render() {
+    // Their own event comes later, when they may be gone.
+    for (const details of document.querySelectorAll("#list details")) remember(details);
     const shown = state.shown.slice(state.first, state.first + PAGE_SIZE);
     byId("list").replaceChildren(...shown.map(itemOf));
     const pages = Math.max(1, Math.ceil(state.shown.length / PAGE_SIZE));
@@ -364,7 +369,7 @@
   for (const name of [...Object.keys(SELECTS), "sort"]) byId(name).addEventListener("change", () => update());
   byId("unsure").addEventListener("input", () => update());
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("reset").addEventListener("click", () => {
+  byId("clear").addEventListener("click", () => {
     byId("filters").reset();
     state.result = "";
     update();
