@@ -61,7 +61,7 @@ class Browser:
         os.close(theirs_out)
         targets = self._call("Target.getTargets", session="")["targetInfos"]
         target = next(info["targetId"] for info in targets if info["type"] == "page")
-        attached = {"targetId": target, "flatten": True}
+        attached: dict[str, Any] = {"targetId": target, "flatten": True}
         self._session = self._call("Target.attachToTarget", session="", **attached)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
@@ -89,7 +89,12 @@ class Browser:
         self.wait("document.documentElement?.dataset.ready === 'true'")
 
     def size(self, width: int, height: int = 900) -> None:
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        metrics: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < 500,
+        }
         self._call("Emulation.setDeviceMetricsOverride", **metrics)
 
     def media(self, **features: str) -> None:
@@ -120,8 +125,10 @@ class Browser:
         """Press and release keys, one after the other."""
         for key in keys:
             code = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
-            text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
-            common = {"key": key, "windowsVirtualKeyCode": code}
+            text: dict[str, Any] = (
+                {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+            )
+            common: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code}
             self._call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
             self._call("Input.dispatchKeyEvent", type="keyUp", **common)
 
@@ -170,6 +177,8 @@ class Browser:
             self.complaints.append(str(parameters["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled" or method == "Log.entryAdded":
             self.complaints.append(str(parameters))
+        elif method == "Network.loadingFailed":
+            self.complaints.append(f"failed: {parameters.get('blockedReason')}")
         elif method == "Network.requestWillBeSent":
             url = parameters["request"]["url"]
             if url != getattr(self, "_page", ""):

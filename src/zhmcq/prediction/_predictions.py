@@ -398,8 +398,9 @@ class Predictions(Sequence[Prediction]):
         return AnswerList(
             rows=[ListedQuestion(item.id, source, _listed(item)) for source, item in self._rows()],
             headers=self.bank.table.headers,
-            promise=promise
-            and PromiseFigures(promise.max_error, promise.certainty, promise.threshold),
+            promise=None
+            if promise is None
+            else PromiseFigures(promise.max_error, promise.certainty, promise.threshold),
         )
 
     def to_json(self, path: str | Path) -> None:

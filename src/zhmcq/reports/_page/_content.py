@@ -112,12 +112,12 @@ class GroupRow(NamedTuple):
 
     Attributes:
         name: What they have in common; ``""`` where the source does not say.
-        count: How many there are.
+        questions: How many there are.
         shares: The accuracy of each side; ``None`` where it has none of them.
     """
 
     name: str
-    count: int
+    questions: int
     shares: Sequence[Share | None]
 
 
