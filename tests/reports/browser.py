@@ -27,6 +27,10 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+class NoBrowserError(Exception):
+    """The browser does not start, or ended."""
+
+
 class Browser:
     """One page of a browser.
 
@@ -149,7 +153,7 @@ class Browser:
                 answer: dict[str, Any] = message["result"]
                 return answer
             self._note(message)
-        raise AssertionError(f"the browser ended during {method}")
+        raise NoBrowserError(f"the browser ended during {method}")
 
     def _send(self, method: str, parameters: dict[str, Any], session: str) -> int:
         number = next(self._numbers)

@@ -41,7 +41,6 @@ class Comparison:
             (:func:`sign_flip_test`).
         gained: Outcomes of the second set where it alone is right.
         lost: Outcomes of the second set where the first alone is right.
-        answers: Both sets as the page lists them, with the questions that have no key.
     """
 
     base: Evaluation
@@ -51,7 +50,9 @@ class Comparison:
     p_value: float
     gained: tuple[Outcome, ...]
     lost: tuple[Outcome, ...]
-    answers: tuple[AnswerList, AnswerList] = field(repr=False, compare=False)
+    # As the page lists them: with what is known of answers beside their outcomes, and with the
+    # questions that have no key.
+    _answers: tuple[AnswerList, AnswerList] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -121,7 +122,7 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
         p_value=sign_flip_test(changes, clusters),
         gained=tuple(right for (_, right), up in zip(pairs, gained, strict=True) if up),
         lost=tuple(right for (_, right), down in zip(pairs, lost, strict=True) if down),
-        answers=(_listed(base, first), _listed(tuned, second)),
+        _answers=(_listed(base, first), _listed(tuned, second)),
     )
 
 

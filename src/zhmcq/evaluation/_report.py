@@ -106,7 +106,7 @@ def write_comparison_page(
         SettingsError: If the language is none of the page's.
     """
     refuse_other_language(language, "to_html")
-    base, tuned = comparison.answers
+    base, tuned = comparison._answers
     refuse_inputs(path, _files(base) | _files(tuned))
     questions = _paired(base, tuned)
     evaluations = [comparison.base, comparison.tuned]
