@@ -108,7 +108,7 @@ zhmcq.get_parser("json")
 
 def test_reading_checking_and_reports_load_neither_torch_nor_pandas() -> None:
     code = """
-import zhmcq.dataset, zhmcq.evaluation, zhmcq.reading, zhmcq.reports._html, zhmcq.reports._tables
+import zhmcq.dataset, zhmcq.evaluation, zhmcq.reading, zhmcq.reports._page, zhmcq.reports._tables
 from zhmcq import DatasetBuilder, compare
 """
     loaded = loaded_by(code).split()

@@ -14,8 +14,8 @@ from zhmcq import errors
 from zhmcq._visible import console_text, visible
 from zhmcq.checks import describe
 from zhmcq.prediction import Prediction
-from zhmcq.questions import QuestionBank, RowProblem
-from zhmcq.reports._html import ChangedAnswer, write_comparison
+from zhmcq.questions import Question, QuestionBank, RowProblem
+from zhmcq.reports._page import ListedAnswer, ListedQuestion, Page, write_page
 
 SOURCE = Path(__file__).parents[1] / "src" / "zhmcq"
 
@@ -57,11 +57,14 @@ def test_problems_predictions_and_summaries_hold_none_either() -> None:
 
 def test_a_page_shows_them_as_escapes(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    changed = ChangedAnswer("1", "哪個\u202e？<b>", "A", "\x1b")
-    write_comparison(path, summary="a\x00b", bars=[], figures=[], changes={"x": [changed]})
+    question = Question("1", "哪個\u202e？<b>", ("A", "\x1b"))
+    answer = ListedAnswer((0,), reply="\x07")
+    listed = ListedQuestion("1", question, answer)
+    write_page(path, Page(["answers"], [(listed, [answer])], {"en": "a\x00b"}))
     page = path.read_text(encoding="utf-8")
-    assert r"<td>哪個\u202e？&lt;b&gt;</td><td>A</td><td>\x1b</td>" in page
-    assert r"<strong>a\x00b</strong>" in page
+    assert r'"stem":"哪個\\u202e？\u003cb\u003e","options":["A","\\x1b"]' in page
+    assert r'"reply":"\\x07"' in page
+    assert r">a\x00b</p>" in page
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from zhmcq.evaluation._order_report import (
 )
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._promise import Promise, certify, option_sets, set_threshold
+from zhmcq.evaluation._risk_coverage import RiskCoveragePoint, risk_coverage_curve
 from zhmcq.evaluation._statistics import (
     accuracy_interval,
     paired_interval,
@@ -35,6 +36,7 @@ __all__ = [
     "PositionReport",
     "Promise",
     "ReliabilityBin",
+    "RiskCoveragePoint",
     "ScoredQuestion",
     "accuracy_interval",
     "certify",
@@ -45,6 +47,7 @@ __all__ = [
     "option_sets",
     "paired_interval",
     "probabilities",
+    "risk_coverage_curve",
     "set_threshold",
     "sign_flip_test",
     "wilson",

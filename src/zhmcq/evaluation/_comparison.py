@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation._evaluation import Evaluation, evaluate_outcomes
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
+from zhmcq.evaluation._report import listed_outcomes, write_comparison_page
 from zhmcq.evaluation._statistics import Interval, paired_interval, sign_flip_test
+from zhmcq.reports._page import AnswerList
+from zhmcq.zh._language import Language
 
 __all__ = ["Comparison", "HasOutcomes", "compare"]
 
@@ -47,6 +50,9 @@ class Comparison:
     p_value: float
     gained: tuple[Outcome, ...]
     lost: tuple[Outcome, ...]
+    # As the page lists them: with what is known of answers beside their outcomes, and with the
+    # questions that have no key.
+    _answers: tuple[AnswerList, AnswerList] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -56,54 +62,24 @@ class Comparison:
             f"sign-flip p = {self.p_value:.2g})"
         )
 
-    def to_html(self, path: str | Path) -> None:
-        """Write the comparison as one html page, with every question that changed.
+    def to_html(self, path: str | Path, *, language: Language | None = None) -> None:
+        """Write the comparison as one html page that lists every question.
+
+        The page needs no network. It filters questions by what became of them (gained, lost, right
+        or wrong both times), confidence, status, subject, kind and sheet, searches and sorts them,
+        and opens each with its passage, its options and both sides' probabilities.
 
         Args:
-            path: The file; an older one is replaced.
+            path: The file; an older one is replaced, but for one that the questions came from.
+            language: The language that the page starts in, ``"zh-Hant"``, ``"zh-Hans"`` or
+                ``"en"``; it has a switch. ``None`` for the language of the questions.
 
         Raises:
+            OutputExistsError: If the questions were read from that file.
             OutputError: If it cannot be written.
+            SettingsError: If the language is none of these.
         """
-        from zhmcq.reports._html import Bar, ChangedAnswer, FigureRow, write_comparison
-
-        sides = {"base": self.base, "tuned": self.tuned}
-
-        def changed(outcomes: Sequence[Outcome]) -> list[ChangedAnswer]:
-            return [ChangedAnswer(o.id, o.stem, o.key, o.label or "—") for o in outcomes]
-
-        base, tuned = self._figures(self.base), self._figures(self.tuned)
-        write_comparison(
-            path,
-            summary=str(self),
-            bars=[Bar(name, side.accuracy, side.interval) for name, side in sides.items()],
-            figures=[FigureRow(name, figure, tuned[name]) for name, figure in base.items()],
-            changes={
-                "Right only after tuning": changed(self.gained),
-                "Right only before tuning": changed(self.lost),
-            },
-        )
-
-    def _figures(self, side: Evaluation) -> dict[str, str]:
-        """The figures of one side as they are shown, by their names."""
-        error = side.calibration_error
-        uncalibrated = "" if side.calibrated else " (uncalibrated)"
-        figures = {
-            "Questions": f"{side.count:,}",
-            "Right": f"{side.correct:,}",
-            "Accuracy": f"{side.accuracy:.1%}",
-            "95 % interval": "{:.1%} – {:.1%}".format(*side.interval),
-            "Without an answer": f"{side.invalid_rate:.1%}",
-            "Calibration error": "—" if error is None else f"{error:.3f}{uncalibrated}",
-        }
-        subjects = self.base.by_subject
-        if len(subjects) > 1:
-            for subject, (_, count, _) in subjects.items():
-                # The second bank may have other subjects.
-                on_this_side = side.by_subject.get(subject)
-                share = "—" if on_this_side is None else f"{on_this_side.accuracy:.1%}"
-                figures[f"{subject or 'No subject'} ({count:,})"] = share
-        return figures
+        write_comparison_page(path, self, language)
 
 
 def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
@@ -146,7 +122,21 @@ def compare(base: HasOutcomes, tuned: HasOutcomes) -> Comparison:
         p_value=sign_flip_test(changes, clusters),
         gained=tuple(right for (_, right), up in zip(pairs, gained, strict=True) if up),
         lost=tuple(right for (_, right), down in zip(pairs, lost, strict=True) if down),
+        _answers=(_listed(base, first), _listed(tuned, second)),
     )
+
+
+@runtime_checkable
+class _ListsAnswers(Protocol):
+    """Answers that know more of themselves than outcomes do, such as ``Predictions``."""
+
+    def _answer_list(self) -> AnswerList: ...
+
+
+def _listed(side: HasOutcomes, outcomes: Mapping[str, Outcome]) -> AnswerList:
+    if isinstance(side, _ListsAnswers):
+        return side._answer_list()
+    return listed_outcomes(list(outcomes.values()))
 
 
 def _refuse_other_question(name: str, left: Outcome, right: Outcome) -> None:

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
+from zhmcq.evaluation._risk_coverage import (
+    RiskCoveragePoint,
+    refuse_other_outcomes,
+    risk_coverage_curve,
+)
 from zhmcq.evaluation._statistics import Interval, accuracy_interval
 
 __all__ = ["Evaluation", "GroupAccuracy", "ReliabilityBin", "evaluate_outcomes"]
@@ -92,6 +97,8 @@ class Evaluation:
         brier: Brier score of the confidences (Brier, 1950): the mean squared gap between the
             confidence and 1 for a right answer, 0 for a wrong one. ``None`` without any.
         reliability: For each bin of confidence that holds answers, how many of them are right.
+        risk_coverage: The error among the surest answers, for each confidence from which they may
+            be given (:func:`zhmcq.evaluation.risk_coverage_curve`).
         answers: How often each label was answered; ``""`` for no answer.
         keys: How often each label is the key.
     """
@@ -117,6 +124,7 @@ class Evaluation:
     calibration_noise: float | None
     brier: float | None
     reliability: tuple[ReliabilityBin, ...] = field(repr=False)
+    risk_coverage: tuple[RiskCoveragePoint, ...] = field(repr=False)
     answers: Mapping[str, int] = field(repr=False)
     keys: Mapping[str, int] = field(repr=False)
 
@@ -140,11 +148,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
     Raises:
         PredictionError: If there are none, or other things.
     """
-    if not isinstance(outcomes, Sequence) or not all(isinstance(o, Outcome) for o in outcomes):
-        raise PredictionError(
-            f"evaluate_outcomes({outcomes!r:.60}): expected a list of Outcome, such as "
-            "predictions.outcomes() gives"
-        )
+    refuse_other_outcomes(outcomes, "evaluate_outcomes")
     if not outcomes:
         raise PredictionError(
             "expected answered questions with keys to evaluate, found none: predict a bank whose "
@@ -183,6 +187,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         calibration_noise=scored.noise(),
         brier=scored.brier(),
         reliability=scored.table(),
+        risk_coverage=risk_coverage_curve(outcomes),
         answers=_counts([outcome.label for outcome in outcomes]),
         keys=_counts([outcome.key for outcome in outcomes]),
     )

@@ -21,12 +21,15 @@ from zhmcq.evaluation import (
     evaluate_outcomes,
 )
 from zhmcq.evaluation._order_report import AnswerInOrders, report_orders
+from zhmcq.evaluation._report import write_answers_page
 from zhmcq.manifest import SeenQuestions
 from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
+from zhmcq.reports._page import AnswerList, ListedAnswer, ListedQuestion, PromiseFigures
 from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
 from zhmcq.zh._fold import tidy
+from zhmcq.zh._language import Language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -368,6 +371,38 @@ class Predictions(Sequence[Prediction]):
             return headers
         return tuple(f"{name} (uncalibrated)" if name == "Confidence" else name for name in headers)
 
+    def to_html(self, path: str | Path, *, language: Language | None = None) -> None:
+        """Write every question with its answer as one html page, which needs no network.
+
+        The page filters questions by right and wrong, confidence, status, subject, kind and sheet,
+        searches and sorts them, and opens each with its passage, options and probabilities. Rows
+        of the input that could not be used are listed with the reason. Keys are not needed.
+
+        Args:
+            path: The file; an older one is replaced, but for one that the questions came from.
+            language: The language that the page starts in, ``"zh-Hant"``, ``"zh-Hans"`` or
+                ``"en"``; it has a switch. ``None`` for the language of the questions.
+
+        Raises:
+            OutputExistsError: If the questions were read from that file.
+            OutputError: If it cannot be written.
+            SettingsError: If the language is none of these.
+        """
+        has_keys = any(question.answer is not None for question in self.bank)
+        evaluation = self.evaluate() if has_keys else None
+        write_answers_page(path, self._answer_list(), evaluation, language)
+
+    def _answer_list(self) -> AnswerList:
+        """The answers and the rows without, as a report page lists them."""
+        promise = self.promise
+        return AnswerList(
+            rows=[ListedQuestion(item.id, source, _listed(item)) for source, item in self._rows()],
+            headers=self.bank.table.headers,
+            promise=None
+            if promise is None
+            else PromiseFigures(promise.max_error, promise.certainty, promise.threshold),
+        )
+
     def to_json(self, path: str | Path) -> None:
         """Write every prediction with all its fields.
 
@@ -445,6 +480,20 @@ class Predictions(Sequence[Prediction]):
             if position < len(pairs):
                 question, item = pairs[position]
                 yield question, item
+
+
+def _listed(item: Prediction) -> ListedAnswer:
+    return ListedAnswer(
+        answer=item.answer,
+        confidence=item.confidence,
+        calibrated=item.calibrated,
+        probabilities=item.probabilities,
+        status=item.status,
+        reason=item.reason,
+        reply=item.reply,
+        agreement=item.agreement,
+        option_set=item.option_set,
+    )
 
 
 def _json_fields(item: Prediction) -> dict[str, Any]:
