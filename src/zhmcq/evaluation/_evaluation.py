@@ -101,6 +101,7 @@ class Evaluation:
             be given (:func:`zhmcq.evaluation.risk_coverage_curve`).
         answers: How often each label was answered; ``""`` for no answer.
         keys: How often each label is the key.
+        outcomes: What became of each question, in their order.
     """
 
     count: int
@@ -127,6 +128,7 @@ class Evaluation:
     risk_coverage: tuple[RiskCoveragePoint, ...] = field(repr=False)
     answers: Mapping[str, int] = field(repr=False)
     keys: Mapping[str, int] = field(repr=False)
+    outcomes: tuple[Outcome, ...] = field(repr=False)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -190,6 +192,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         risk_coverage=risk_coverage_curve(outcomes),
         answers=_counts([outcome.label for outcome in outcomes]),
         keys=_counts([outcome.key for outcome in outcomes]),
+        outcomes=tuple(outcomes),
     )
 
 
