@@ -6,12 +6,16 @@ import random
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from zhmcq._frames import questions_frame
 from zhmcq._joining import joined_parts
 from zhmcq._types import all_of, is_whole, whole_numbers
 from zhmcq._visible import visible
 from zhmcq.errors import QuestionError, ZhmcqError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Kind",
@@ -418,6 +422,17 @@ class QuestionBank(Sequence[Question]):
                 )
         chosen = random.Random(seed).sample(range(len(self)), min(count, len(self)))
         return self.select(sorted(chosen))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas frame with one line for each question, in their order.
+
+        Returns:
+            Columns ``id``, ``passage``, ``stem``, ``labels`` and ``options`` (lists), ``key`` (in
+            labels; ``""`` without one), ``kind``, ``subject``, ``group``, ``explanation``,
+            ``source``, ``sheet`` and ``row`` (of the sheet; 0 for a question that was made in
+            code).
+        """
+        return questions_frame(self._questions)
 
     @property
     def answered(self) -> QuestionBank:
