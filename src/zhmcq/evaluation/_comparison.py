@@ -11,6 +11,7 @@ from zhmcq.errors import PredictionError
 from zhmcq.evaluation._evaluation import Evaluation, evaluate_outcomes
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._statistics import Interval, paired_interval, sign_flip_test
+from zhmcq.evaluation._views import comparison_html
 
 __all__ = ["Comparison", "HasOutcomes", "compare"]
 
@@ -55,6 +56,9 @@ class Comparison:
             f"({self.difference:+.1%}; 95 % interval {low:+.1%} to {high:+.1%}; "
             f"sign-flip p = {self.p_value:.2g})"
         )
+
+    def _repr_html_(self) -> str:  # what a notebook shows
+        return comparison_html(self)
 
     def to_html(self, path: str | Path) -> None:
         """Write the comparison as one html page, with every question that changed.

@@ -19,6 +19,7 @@ from zhmcq.evaluation._risk_coverage import (
     risk_coverage_curve,
 )
 from zhmcq.evaluation._statistics import Interval, accuracy_interval
+from zhmcq.evaluation._views import evaluation_html, evaluation_text
 
 __all__ = ["Evaluation", "GroupAccuracy", "ReliabilityBin", "evaluate_outcomes"]
 
@@ -139,6 +140,16 @@ class Evaluation:
         if self.accuracy_answered is not None and self.coverage < 1:
             text += f"; {self.accuracy_answered:.1%} of the {self.coverage:.1%} answered"
         return text
+
+    def text(self) -> str:
+        """The figures as a table for people to read, by sheet, subject, kind and position.
+
+        Of these, those that divide the questions into at least two parts.
+        """
+        return evaluation_text(self)
+
+    def _repr_html_(self) -> str:  # what a notebook shows
+        return evaluation_html(self)
 
 
 def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:

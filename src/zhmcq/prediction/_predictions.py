@@ -231,6 +231,11 @@ class Predictions(Sequence[Prediction]):
         uncalibrated = "" if self.calibrated else ", uncalibrated"
         return f"<Predictions: {answered} of {len(self)} questions answered{uncalibrated}>"
 
+    def _repr_html_(self) -> str:  # what a notebook shows
+        from zhmcq.prediction._notebook import predictions_html
+
+        return predictions_html(self)
+
     @property
     def calibrated(self) -> bool:
         """Whether the confidences are probabilities (:attr:`Prediction.calibrated`).
