@@ -6,7 +6,6 @@ left as they are written, and characters that would act are seen.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import islice
@@ -107,13 +106,12 @@ def bank_html(title: str, questions: Sequence[Question], problems: Sequence[RowP
         (q.id, q.subject, q.kind, q.passage, q.stem, options_text(q), q.answer_label)
         for q in questions
     )
-    firsts: dict[tuple[str, str], RowProblem] = {}
+    by_kind: dict[tuple[str, str], list[RowProblem]] = {}
     for problem in problems:
-        firsts.setdefault((problem.severity, problem.code), problem)
-    counts = Counter((problem.severity, problem.code) for problem in problems)
+        by_kind.setdefault((problem.severity, problem.code), []).append(problem)
     kinds = [
-        (severity, code, counts[severity, code], first.sheet, first.row, first.message)
-        for (severity, code), first in sorted(firsts.items(), key=lambda item: item[0])
+        (severity, code, len(those), those[0].sheet, those[0].row, those[0].message)
+        for (severity, code), those in sorted(by_kind.items(), key=lambda item: item[0])
     ]
     return html_view(
         title,

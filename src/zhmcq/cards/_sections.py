@@ -152,8 +152,9 @@ def _training(training: Mapping[str, Any], *, measured: bool, kind: str) -> str:
 
 
 def _number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _interval(ends: tuple[float, float]) -> str:
