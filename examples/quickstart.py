@@ -1,4 +1,4 @@
-r"""The complete path in one command: build, train, merge, check, answer, evaluate.
+r"""The complete path in one command: build, train, evaluate, merge, check, answer.
 
 Without arguments it makes the synthetic sample and uses the demo model (``zhmcq[demo]``). With
 your own files::
@@ -25,6 +25,7 @@ from rich.table import Table
 import zhmcq
 from make_sample import write_sample
 from zhmcq.questions import QuestionBank
+from zhmcq.training import TrainingResult
 
 console = Console(highlight=False)
 
@@ -80,18 +81,21 @@ def run(options: argparse.Namespace) -> None:
         base = zhmcq.MCQPredictor(base_model, prompt=options.prompt).predict(validation)
         console.print(f"with the prompt {options.prompt!r}, the base model is {base.evaluate()}")
     with step("training"):
-        adapter = fine_tune(options, base_model, train, validation)
+        result = fine_tune(options, base_model, train, validation)
+    with step("evaluation"):
+        tuned = zhmcq.MCQPredictor(base_model, adapter=result.adapter_dir).predict(validation)
+        comparison = zhmcq.compare(base, tuned)
+        comparison.to_html(out / "report.html")
+        result.add_evaluation(comparison, data=f"validation questions of {train_file.name}")
+        show_evaluation(comparison)
     with step("merge"):
+        adapter = result.adapter_dir
         merged = merge(adapter, validation, out / "merged", options.overwrite)
     with step("answers"):
         predictor = zhmcq.MCQPredictor(merged)
         questions = builder.read(predict_file)
         show_problems(questions)
         answer(predictor, questions[: options.limit], out)
-    with step("evaluation"):
-        comparison = zhmcq.compare(base, predictor.predict(validation))
-        comparison.to_html(out / "report.html")
-        show_evaluation(comparison)
     console.print(f"{time.perf_counter() - start:.0f} s in all{peak_memory()}")
     console.print(
         f"Written to {out}: data/, adapter/, merged/, predictions.xlsx, submission.csv, report.html"
@@ -119,8 +123,8 @@ def build_data_set(
 
 def fine_tune(
     options: argparse.Namespace, base_model: str, train: QuestionBank, validation: QuestionBank
-) -> Path:
-    """Train an adapter; its folder."""
+) -> TrainingResult:
+    """Train an adapter."""
     trainer = zhmcq.LoraTrainer(
         base_model,
         lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0),
@@ -141,7 +145,7 @@ def fine_tune(
         f"{result.steps} steps, {result.questions_per_second:.2f} questions/s; "
         f"{result.tokens_given:,} tokens given, {result.tokens_computed:,} computed"
     )
-    return result.adapter_dir
+    return result
 
 
 def merge(adapter: Path, validation: QuestionBank, folder: Path, overwrite: bool) -> Path:

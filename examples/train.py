@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 
 import zhmcq
+import zhmcq.training
 
 
 def main() -> int:
@@ -29,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--train", type=Path, required=True, help="a workbook of questions with keys")
+    add("--test", type=Path, help="questions with keys to measure the adapter on, for its card")
     add("--base-model", required=True, help="a folder, a .gguf file or a hub id")
     add("--output-dir", type=Path, default=Path("lora_finetuned_model"))
     add("--prompt", default="zh-exam", help="how questions are rendered")
@@ -66,6 +68,20 @@ def train(options: argparse.Namespace) -> None:
             f"{len(splits.valid)} validation questions right; the adapter is in "
             f"{result.adapter_dir}\n"
         )
+        if options.test:
+            measure(options, result, builder.read(options.test))
+
+
+def measure(
+    options: argparse.Namespace, result: zhmcq.training.TrainingResult, test: zhmcq.QuestionBank
+) -> None:
+    """Answer questions that had no part in the training; the figures go to the model card."""
+    predictor = zhmcq.MCQPredictor(
+        options.base_model, adapter=result.adapter_dir, device="cpu" if options.cpu else None
+    )
+    evaluation = predictor.predict(test).evaluate()
+    card = result.add_evaluation(evaluation, data=options.test.name)
+    sys.stdout.write(f"{evaluation}; added to {card}\n")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ __all__ = [
 MANIFEST_NAME = "zhmcq_manifest.json"
 CARD_NAME = "README.md"
 SEEN_NAME = "zhmcq_questions.json"
+EVALUATIONS_NAME = "zhmcq_evaluations.json"
+# Their contents may change after the folder is complete, so that the manifest has no hash of them.
+ADDED_LATER = frozenset({CARD_NAME, EVALUATIONS_NAME})
 # With it a difference of 0.1 nats between two candidates is certainty.
 LARGEST_WEIGHT = 100.0
 
@@ -148,8 +151,8 @@ class Manifest(BaseModel):
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
-        files: SHA-256 of each other file in the folder, but for an adapter's model card, which
-            may be edited.
+        files: SHA-256 of each other file in the folder, but for the model card, which may be
+            edited, and the evaluations, which may be added later.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -177,7 +180,8 @@ class Manifest(BaseModel):
 
         Written last, it says that the folder is whole.
         """
-        names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST_NAME)
+        left_out = {MANIFEST_NAME, *ADDED_LATER}
+        names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name not in left_out)
         files = {name: file_sha256(folder / name) for name in names}
         complete = self.model_copy(update={"files": files, "versions": versions()})
         text = json.dumps(complete.model_dump(), ensure_ascii=False, indent=2, sort_keys=True)
@@ -223,8 +227,7 @@ class Manifest(BaseModel):
             manifest = cls.read(folder, verify=False)
         except ManifestError:
             return set()
-        card = {CARD_NAME} if manifest.kind == "adapter" else set()
-        return {*manifest.files, *card, MANIFEST_NAME}
+        return {*manifest.files, *ADDED_LATER, MANIFEST_NAME}
 
     def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.

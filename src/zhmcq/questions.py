@@ -6,12 +6,17 @@ import random
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from zhmcq._frames import questions_frame
 from zhmcq._joining import joined_parts
+from zhmcq._notebook import bank_html
 from zhmcq._types import all_of, is_whole, whole_numbers
 from zhmcq._visible import visible
 from zhmcq.errors import QuestionError, ZhmcqError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Kind",
@@ -338,6 +343,9 @@ class QuestionBank(Sequence[Question]):
         errors = sum(problem.severity == "error" for problem in self.problems)
         return f"<QuestionBank: {len(self)} questions, {errors} rows left out>"
 
+    def _repr_html_(self) -> str:  # what a notebook shows
+        return bank_html(repr(self).strip("<>"), self._questions, self.problems)
+
     def __add__(self, other: QuestionBank | Question | Iterable[Question]) -> QuestionBank:
         return QuestionBank(*joined_parts([self, _addend(other)]))
 
@@ -418,6 +426,17 @@ class QuestionBank(Sequence[Question]):
                 )
         chosen = random.Random(seed).sample(range(len(self)), min(count, len(self)))
         return self.select(sorted(chosen))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas frame with one line for each question, in their order.
+
+        Returns:
+            Columns ``id``, ``passage``, ``stem``, ``labels`` and ``options`` (lists), ``key`` (in
+            labels; ``""`` without one), ``kind``, ``subject``, ``group``, ``explanation``,
+            ``source``, ``sheet`` and ``row`` (of the sheet; 0 for a question that was made in
+            code).
+        """
+        return questions_frame(self._questions)
 
     @property
     def answered(self) -> QuestionBank:

@@ -40,6 +40,10 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
         rows = list(csv.reader(file))
     assert [row[0] for row in rows] == ["ID", *(f"U{number:03}" for number in range(1, 9))]
     assert {row[1] for row in rows[1:]} <= {"1", "2", "3", "4"}
+    for card in ("adapter", "merged"):
+        text = (tmp_path / "out" / card / "README.md").read_text(encoding="utf-8")
+        assert "| validation questions of bank.xlsx | " in text
+        assert "model-index:" in text
     written = json.loads((tmp_path / "out" / "data" / "train.json").read_text(encoding="utf-8"))
     assert {"id", "input_text", "target_text"} <= set(written[0])
     assert run(monkeypatch, *arguments) == 1

@@ -96,10 +96,12 @@ def test_a_merged_model_is_replaced_but_not_with_a_strangers_file_in_it(folder: 
         zhmcq.Merger().merge(folder / "run", merged, base_model=folder / "base", overwrite=True)
 
     before = contents(folder / "merged")
+    (folder / "merged" / "README.md").write_text("an edited card", encoding="utf-8")
+    (folder / "merged" / "zhmcq_evaluations.json").write_text("[]", encoding="utf-8")
     merge()
     assert contents(folder / "merged") == before
-    (folder / "merged" / "README.md").write_text("my words on this model", encoding="utf-8")
-    refused(merge, folder, r"\(README\.md\)")
+    (folder / "merged" / "notes.txt").write_text("my words on this model", encoding="utf-8")
+    refused(merge, folder, r"\(notes\.txt\)")
 
 
 def test_training_into_the_folder_of_its_own_base_is_refused(folder: Path) -> None:

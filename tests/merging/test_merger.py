@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 import zhmcq
 from zhmcq import errors
+from zhmcq.cards import add_evaluation
 from zhmcq.manifest import Manifest
 from zhmcq.merging import _merger
 from zhmcq.merging._verify import Answers
@@ -75,6 +76,25 @@ def adapter(base: Path) -> Path:
 def quantised(base: Path) -> Path:
     """An adapter that was trained on a base model quantised when it was loaded."""
     return train(base, base.parent / "quantised", quantization=zhmcq.QuantizationSettings())
+
+
+def test_the_merged_model_has_a_card_with_the_evaluations_of_its_adapter(
+    base: Path, tmp_path: Path
+) -> None:
+    trained = train(base, tmp_path / "adapter")
+    evaluation = zhmcq.MCQPredictor(base, adapter=trained).predict(BANK).evaluate()
+    add_evaluation(trained, evaluation, data="四題")
+    merged = zhmcq.Merger().merge(trained, tmp_path / "merged", verify_with=BANK).output_dir
+    card = (merged / "README.md").read_text(encoding="utf-8")
+    assert "base model; 0 of 4 answers were changed by merging.\n" in card
+    assert f"| 四題 | {evaluation.correct} of 4 |" in card
+    assert "- Answers by the scores of the options of the adapter, before merging." in card
+    assert "**4 of these questions were trained on**" in card
+    add_evaluation(merged, evaluation, data="四題")
+    assert "before merging" not in (merged / "README.md").read_text(encoding="utf-8")
+    zhmcq.MCQPredictor(merged)
+    zhmcq.Merger().merge(trained, merged, overwrite=True)
+    assert "before merging" in (merged / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_base_stored_in_four_bits_is_merged_into_its_dequantised_weights(

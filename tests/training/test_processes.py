@@ -97,10 +97,12 @@ def test_the_example_trains_in_two_processes_and_one_of_them_tells(tmp_path: Pat
     bank, _ = write_sample(tmp_path / "bank.xlsx")
     base = tiny_llama(tmp_path / "base")
     arguments = ["--train", str(bank), "--base-model", str(base), "--cpu", "--epochs", "0.2"]
-    arguments += ["--output-dir", str(tmp_path / "run")]
+    arguments += ["--output-dir", str(tmp_path / "run"), "--test", str(bank)]
     done = launched(EXAMPLES / "train.py", *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("validation questions right; the adapter is in") == 1
+    assert done.stdout.count("; added to ") == 1
+    assert "| bank.xlsx | " in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
     manifest = Manifest.read(tmp_path / "run")
     assert manifest.training["processes"] == 2
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")

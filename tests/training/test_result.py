@@ -1,13 +1,15 @@
-"""The model card says what the adapter is, and no path of the machine it was made on."""
+"""The result of a run, and what it says of the questions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from outcomes import outcome
+
+from zhmcq.evaluation import evaluate_outcomes
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.training import PreflightReport, TokenLengths
-from zhmcq.training._result import model_card
+from zhmcq.training import PreflightReport, TokenLengths, TrainingResult
+from zhmcq.training._result import lengths_in_words
 
 REPORT = PreflightReport(
     questions=300,
@@ -20,71 +22,23 @@ REPORT = PreflightReport(
 )
 
 
-def card(name: str = "someone/a-model", **training: Any) -> str:
-    done = {
-        "steps": 40,
-        "best_step": 30,
-        "metrics": {
-            "accuracy": 0.8,
-            "accuracy_low": 0.7112,
-            "accuracy_high": 0.8666,
-            "loss": 0.6,
-        },
-        "questions": 300,
-        "validation_questions": 100,
-        "train_sha256": "aa11",
-        "valid_sha256": "bb22",
-        **training,
-    }
-    manifest = Manifest(
-        kind="adapter",
-        base=BaseIdentity(
-            name=name,
-            config={},
-            weights_sha256="dd44",
-            tokenizer_sha256="t",
-            chat_template_sha256="",
-        ),
-        prompt=PromptRecord(name="zh-exam", options={"labels": "甲乙"}, sha256="ee55"),
-        max_length=512,
-        settings={"lora": {"r": 8}},
-        training=done,
+def test_the_lengths_of_its_questions_are_said_for_the_card() -> None:
+    assert lengths_in_words(REPORT, 512) == (
+        "tokens of a prompt with its answer: median 210, 90 % up to 330, longest 512;\n"
+        "  7 questions with a passage shortened to fit 512"
     )
-    return model_card(manifest, REPORT)
 
 
-def test_it_has_accuracy_data_settings_and_use() -> None:
-    text = card()
-    assert text.startswith("---\nbase_model: someone/a-model\nlibrary_name: peft\n")
-    assert (
-        "80.0% of 100 validation questions (80 right; 95 % interval 71.1% to 86.7%), exact, at "
-        "step 30 of 40."
-    ) in text
-    assert "- 300 questions to train on, 100 for validation\n" in text
-    assert "median 210, 90 % up to 330, longest 512;\n  7 questions with a passage" in text
-    assert "shortened to fit 512\n" in text
-    assert "`aa11` (training),\n  `bb22` (validation)" in text
-    assert 'predictor = zhmcq.MCQPredictor("someone/a-model", adapter="THIS FOLDER")' in text
-    assert 'Trained with the prompt `zh-exam`, options `{"labels": "甲乙"}`' in text
-    assert "weights have the SHA-256 `dd44`" in text
-    assert '"r": 8' in text
-    assert "Made with zhmcq " in text
-
-
-def test_a_base_model_on_this_machine_is_named_without_its_path(tmp_path: Path) -> None:
-    text = card(str(tmp_path / "my-model"))
-    assert str(tmp_path) not in text
-    assert "base_model:" not in text
-    assert "# LoRA adapter for my-model\n" in text
-
-
-def test_without_validation_questions_it_claims_no_accuracy() -> None:
-    text = card(metrics={}, validation_questions=0, best_step=40)
-    assert "Not measured: there were no validation questions. Step 40 was saved." in text
-    assert "%)" not in text
-
-
-def test_characters_that_act_are_shown_as_escapes() -> None:
-    text = card("/models/a\x1b[31m\u202e")
-    assert text.startswith("---\nlibrary_name: peft\n")
-    assert "# LoRA adapter for a\\x1b[31m\\u202e\n" in text
+def test_an_evaluation_is_added_to_the_card_of_its_adapter(tmp_path: Path) -> None:
+    base = BaseIdentity(
+        name="a/b", config={}, weights_sha256="", tokenizer_sha256="", chat_template_sha256=""
+    )
+    prompt = PromptRecord(name="zh-exam", sha256="")
+    Manifest(kind="adapter", base=base, prompt=prompt, max_length=9).write(tmp_path)
+    result = TrainingResult(
+        tmp_path, None, 1, 1, [], questions_per_second=1.0, tokens_given=1, tokens_computed=1,
+        preflight=REPORT,
+    )  # fmt: skip
+    card = result.add_evaluation(evaluate_outcomes([outcome("1", True)]), data="期中考")
+    assert card == tmp_path / "README.md"
+    assert "| 期中考 | 1 of 1 | **100.0%** |" in card.read_text(encoding="utf-8")

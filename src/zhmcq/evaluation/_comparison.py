@@ -12,6 +12,7 @@ from zhmcq.evaluation._evaluation import Evaluation, evaluate_outcomes
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._report import listed_outcomes, write_comparison_page
 from zhmcq.evaluation._statistics import Interval, paired_interval, sign_flip_test
+from zhmcq.evaluation._views import comparison_html
 from zhmcq.reports._page import AnswerList
 from zhmcq.zh._language import Language
 
@@ -61,6 +62,9 @@ class Comparison:
             f"({self.difference:+.1%}; 95 % interval {low:+.1%} to {high:+.1%}; "
             f"sign-flip p = {self.p_value:.2g})"
         )
+
+    def _repr_html_(self) -> str:  # what a notebook shows
+        return comparison_html(self)
 
     def to_html(self, path: str | Path, *, language: Language | None = None) -> None:
         """Write the comparison as one html page that lists every question.

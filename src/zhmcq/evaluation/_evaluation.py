@@ -19,6 +19,7 @@ from zhmcq.evaluation._risk_coverage import (
     risk_coverage_curve,
 )
 from zhmcq.evaluation._statistics import Interval, accuracy_interval
+from zhmcq.evaluation._views import evaluation_html, evaluation_text
 
 __all__ = ["Evaluation", "GroupAccuracy", "ReliabilityBin", "evaluate_outcomes"]
 
@@ -101,6 +102,7 @@ class Evaluation:
             be given (:func:`zhmcq.evaluation.risk_coverage_curve`).
         answers: How often each label was answered; ``""`` for no answer.
         keys: How often each label is the key.
+        outcomes: What became of each question, in their order.
     """
 
     count: int
@@ -127,6 +129,7 @@ class Evaluation:
     risk_coverage: tuple[RiskCoveragePoint, ...] = field(repr=False)
     answers: Mapping[str, int] = field(repr=False)
     keys: Mapping[str, int] = field(repr=False)
+    outcomes: tuple[Outcome, ...] = field(repr=False)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -137,6 +140,16 @@ class Evaluation:
         if self.accuracy_answered is not None and self.coverage < 1:
             text += f"; {self.accuracy_answered:.1%} of the {self.coverage:.1%} answered"
         return text
+
+    def text(self) -> str:
+        """The figures as a table for people to read, by sheet, subject, kind and position.
+
+        Of these, those that divide the questions into at least two parts.
+        """
+        return evaluation_text(self)
+
+    def _repr_html_(self) -> str:  # what a notebook shows
+        return evaluation_html(self)
 
 
 def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
@@ -190,6 +203,7 @@ def evaluate_outcomes(outcomes: Sequence[Outcome]) -> Evaluation:
         risk_coverage=risk_coverage_curve(outcomes),
         answers=_counts([outcome.label for outcome in outcomes]),
         keys=_counts([outcome.key for outcome in outcomes]),
+        outcomes=tuple(outcomes),
     )
 
 

@@ -14,9 +14,18 @@ import torch
 from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
+from zhmcq.cards._card import MergeFacts, model_card
+from zhmcq.cards._records import read_records, write_records
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import MergeError, ModelError, SettingsError
-from zhmcq.manifest import BaseIdentity, Manifest, SeenQuestions, as_date
+from zhmcq.manifest import (
+    CARD_NAME,
+    EVALUATIONS_NAME,
+    BaseIdentity,
+    Manifest,
+    SeenQuestions,
+    as_date,
+)
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
@@ -157,6 +166,7 @@ class Merger:
         ours = Manifest.names_in(out) if overwrite else set()
         refuse_occupied(out, overwrite=overwrite, ours=ours)
         trained = read_adapter(adapter)
+        evaluations = read_records(trained.folder)
         base = str(base_model or trained.manifest.base.name)
         refuse_inputs(out, [trained.folder, base])
         source = self._source_of(base)
@@ -178,12 +188,19 @@ class Merger:
             tokenizer.save_pretrained(temporary)
             if (seen := SeenQuestions.read(trained.folder)) is not None:
                 seen.write(temporary)
-            trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
+            if evaluations:
+                write_records(temporary / EVALUATIONS_NAME, evaluations)
+            manifest = trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
             del merged
             free_memory()  # before the merged model is loaded
             after = self._reloaded(temporary, compared, trained, dtype)
             refuse_another_model(expected.logits, after.logits, dtype, trained.folder)
-        return _result(out, kind, len(questions), expected if before is None else before, after)
+            before = expected if before is None else before
+            result = _result(out, kind, len(questions), before, after)
+            facts = MergeFacts(kind, result.verified, result.answer_flips)
+            card = model_card(manifest, evaluations, merge=facts)
+            (temporary / CARD_NAME).write_text(card, encoding="utf-8")
+        return result
 
     def _reloaded(
         self,

@@ -234,6 +234,11 @@ class Predictions(Sequence[Prediction]):
         uncalibrated = "" if self.calibrated else ", uncalibrated"
         return f"<Predictions: {answered} of {len(self)} questions answered{uncalibrated}>"
 
+    def _repr_html_(self) -> str:  # what a notebook shows
+        from zhmcq.prediction._notebook import predictions_html
+
+        return predictions_html(self)
+
     @property
     def calibrated(self) -> bool:
         """Whether the confidences are probabilities (:attr:`Prediction.calibrated`).
@@ -419,33 +424,22 @@ class Predictions(Sequence[Prediction]):
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame with one line for each row of the input, in its order, usable or not.
 
-        Returns:
-            Columns ``id`` (the source's own), ``answer`` (a label; ``""`` without an answer),
-            ``key`` (likewise), ``confidence``, ``calibrated`` (whether that is a probability),
-            ``status`` and ``reason``; ``agreement`` where questions were answered in several
-            orders.
-        """
-        import pandas as pd  # here alone: importing it takes half a second
+        ``frame.explode(["labels", "options", "probabilities"])`` has one line for each option.
 
-        rows = [
-            {
-                "id": _written_id(item),
-                "answer": item.label,
-                "key": source.answer_label if isinstance(source, Question) else "",
-                "confidence": item.confidence,
-                "calibrated": item.calibrated,
-                "status": item.status,
-                "reason": item.reason,
-                "agreement": item.agreement,
-            }
-            for source, item in self._rows()
-        ]
-        names = ["id", "answer", "key", "confidence", "calibrated", "status", "reason"]
-        numbers = {"confidence": "float64"}
-        if self._has_agreement:
-            names.append("agreement")
-            numbers["agreement"] = "float64"
-        return pd.DataFrame(rows, columns=names).astype(numbers)
+        Returns:
+            Columns ``id`` (the source's own), ``passage``, ``stem``, ``labels`` and ``options``
+            (lists), ``answer`` (a label; ``""`` without an answer), ``key`` (likewise),
+            ``correct`` (``<NA>`` where there is no key; no answer is not correct),
+            ``confidence``, ``calibrated`` (whether that is a probability), ``probabilities`` (a
+            list with a number for each option, NaN for generated replies), ``status``,
+            ``reason``, ``kind``, ``subject`` and ``sheet``; ``agreement`` where questions were
+            answered in several orders. Of a row that is unusable, the texts and lists of the
+            question are empty.
+        """
+        from zhmcq.prediction._frames import answers_frame
+
+        rows = ((_written_id(item), source, item) for source, item in self._rows())
+        return answers_frame(rows, with_agreement=self._has_agreement)
 
     @property
     def _has_agreement(self) -> bool:

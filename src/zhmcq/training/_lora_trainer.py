@@ -13,6 +13,7 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list, gather_object
 
+from zhmcq.cards._card import model_card
 from zhmcq.checks import fingerprints
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError, TrainingError
@@ -45,7 +46,7 @@ from zhmcq.training._preflight import (
     check_questions,
     preflight_report,
 )
-from zhmcq.training._result import TrainingResult, model_card
+from zhmcq.training._result import TrainingResult, lengths_in_words
 from zhmcq.training._run import Run
 from zhmcq.training._run_folder import RunFolder
 from zhmcq.training._turns import one_training_at_a_time
@@ -319,7 +320,7 @@ class LoraTrainer:
                 tokenizer,
                 manifest,
                 run.seen,
-                model_card(manifest, report),
+                model_card(manifest, lengths=lengths_in_words(report, manifest.max_length)),
                 subtract_start=run.lora.changes_base,
             )
         loop.accelerator.wait_for_everyone()

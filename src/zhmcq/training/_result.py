@@ -1,22 +1,18 @@
-"""The result of a training run, and the model card of its adapter."""
+"""The result of a training run."""
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zhmcq._visible import visible
+from zhmcq.cards import add_evaluation
 from zhmcq.errors import OutputError
-from zhmcq.manifest import Manifest, versions
+from zhmcq.evaluation import Comparison, Evaluation
 from zhmcq.reports import plot_history
-from zhmcq.training._preflight import PreflightReport, TokenLengths
+from zhmcq.training._preflight import PreflightReport
 
-__all__ = ["TrainingResult", "model_card"]
-
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+__all__ = ["TrainingResult", "lengths_in_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,24 @@ class TrainingResult:
     tokens_given: int
     tokens_computed: int
     preflight: PreflightReport = field(repr=False)
+
+    def add_evaluation(self, result: Evaluation | Comparison, *, data: str) -> Path:
+        """Add what was measured to the adapter's model card: :func:`zhmcq.cards.add_evaluation`.
+
+        Args:
+            result: The evaluation of the adapter's answers, or a comparison with the base model.
+            data: What the questions are, as readers of the card will know them.
+
+        Returns:
+            The model card.
+
+        Raises:
+            PredictionError: If ``result`` is something else.
+            SettingsError: If ``data`` is no text, or an empty one.
+            ManifestError: If what the folder remembers cannot be read.
+            OutputError: If the card has no section for the figures, or cannot be written.
+        """
+        return add_evaluation(self.adapter_dir, result, data=data)
 
     def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
         """Upload the adapter's folder to the hub, without checkpoints and the run's record.
@@ -102,82 +116,16 @@ class TrainingResult:
         plot_history(self.history, path, best_step=self.best_step, title=title)
 
 
-def model_card(manifest: Manifest, report: PreflightReport) -> str:
-    """The model card of an adapter, made of what its manifest remembers.
-
-    Markdown for people and, in its head, metadata for the hub.
+def lengths_in_words(report: PreflightReport, max_length: int) -> str:
+    """How long the training questions were, for the adapter's model card.
 
     Args:
-        manifest: The adapter's manifest.
-        report: The report on the questions it was trained on.
+        report: The report on them.
+        max_length: The most tokens of a prompt with its answer.
     """
-    base = manifest.base.name
-    on_hub = HUB_ID.fullmatch(base) is not None and not Path(base).exists()
-    shown = base if on_hub else Path(base).name
-    head = ["library_name: peft", "tags: [zhmcq, lora, multiple-choice]", "language: [zh]"]
-    if on_hub:
-        head.insert(0, f"base_model: {base}")
-    training = manifest.training
-    options = json.dumps(manifest.prompt.options, ensure_ascii=False)
-    settings = json.dumps(manifest.settings, ensure_ascii=False, indent=2)
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
-    text = f"""---
-{chr(10).join(head)}
----
-
-# LoRA adapter for {shown}
-
-Answers Chinese multiple-choice questions. Trained with zhmcq.
-
-## Accuracy
-
-{_accuracy(training)}
-
-## Data
-
-- {training["questions"]} questions to train on, {training["validation_questions"]} for validation
-- tokens of a prompt with its answer: {_lengths(report.lengths)};
-  {report.shortened} questions with a passage shortened to fit {manifest.max_length}
-- SHA-256 of the encoded questions: `{training["train_sha256"]}` (training),
-  `{training["valid_sha256"]}` (validation)
-
-## Use
-
-```python
-import zhmcq
-
-predictor = zhmcq.MCQPredictor({json.dumps(shown)}, adapter="THIS FOLDER")
-predictions = predictor.predict("questions.xlsx")
-```
-
-Trained with the prompt `{manifest.prompt.name}`, options `{options}`, which this folder remembers.
-The base model's weights have the SHA-256 `{manifest.base.weights_sha256}`.
-
-## Settings
-
-```json
-{settings}
-```
-
-Made with {made_with}.
-"""
-    return visible(text)
-
-
-def _lengths(lengths: TokenLengths) -> str:
-    return f"median {lengths.median}, 90 % up to {lengths.p90}, longest {lengths.longest}"
-
-
-def _accuracy(training: dict[str, Any]) -> str:
-    count, share = training["validation_questions"], training["metrics"].get("accuracy")
-    step, steps = training["best_step"], training["steps"]
-    if not count or share is None:
-        return f"Not measured: there were no validation questions. Step {step} was saved."
-    right = round(share * count)
-    ends = [training["metrics"].get(f"accuracy_{end}") for end in ("low", "high")]
-    interval = "; 95 % interval {:.1%} to {:.1%}".format(*ends) if None not in ends else ""
+    lengths = report.lengths
     return (
-        f"{share:.1%} of {count} validation questions ({right} right{interval}), exact, at step "
-        f"{step} of {steps}. The step was chosen by these same questions, so the figure is a "
-        "little too high."
+        f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to {lengths.p90}, "
+        f"longest {lengths.longest};\n"
+        f"  {report.shortened} questions with a passage shortened to fit {max_length}"
     )

@@ -25,7 +25,7 @@ from zhmcq._files import (
 )
 from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
-from zhmcq.manifest import MANIFEST_NAME, BaseIdentity, Manifest, SeenQuestions, as_date
+from zhmcq.manifest import CARD_NAME, MANIFEST_NAME, BaseIdentity, Manifest, SeenQuestions, as_date
 from zhmcq.modeling._identity import differences
 from zhmcq.settings import DtypeName
 from zhmcq.training._best import best_fault
@@ -343,11 +343,9 @@ class RunFolder:
                     model.save_pretrained(temporary, save_embedding_layers=False, **convert)
                 _normalise_config(temporary / "adapter_config.json", manifest.base.name)
                 tokenizer.save_pretrained(temporary)
-                (temporary / "README.md").unlink(missing_ok=True)  # peft's
                 seen.write(temporary)
+                (temporary / CARD_NAME).write_text(card, encoding="utf-8")  # in place of peft's
                 manifest.write(temporary)
-                # After the manifest, which lists hashes of the files before it: users edit cards.
-                (temporary / "README.md").write_text(card, encoding="utf-8")
             for path in sorted(finished.iterdir(), key=lambda p: p.name == MANIFEST_NAME):
                 path.replace(self.path / path.name)
             finished.rmdir()

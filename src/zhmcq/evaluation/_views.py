@@ -1,0 +1,121 @@
+"""Figures for people to read: as text, and as html for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+from zhmcq._notebook import Cell, html_view, table
+from zhmcq._visible import visible
+from zhmcq.evaluation._statistics import Interval
+
+if TYPE_CHECKING:
+    from zhmcq.evaluation._comparison import Comparison
+    from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy
+    from zhmcq.evaluation._outcomes import Outcome
+
+__all__ = ["comparison_html", "evaluation_html", "evaluation_text"]
+
+NAMES = ("sheet", "subject", "kind", "position")
+FEW = 5  # questions that changed
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The accuracy, and a table for each way in which the questions fall into parts."""
+    lines = [str(evaluation)]
+    for name, groups in _groups(evaluation):
+        rows = [
+            (visible(part), f"{g.questions:,}", f"{g.accuracy:.1%}", _range(g.interval))
+            for part, g in groups.items()
+        ]
+        rows.insert(0, (f"by {name}", "questions", "right", "95 % interval"))
+        lines.append("")
+        lines += _aligned(rows)
+    return "\n".join(lines)
+
+
+def evaluation_html(evaluation: Evaluation) -> str:
+    """The figures of an evaluation, and its parts."""
+    figures = _figures(evaluation).items()
+    return html_view(
+        f"Evaluation: {evaluation}",
+        table(("figure", "value"), figures, total=len(figures)),
+        *(
+            table(
+                (name, "questions", "right", "95 % interval"),
+                ((part, g.questions, f"{g.accuracy:.1%}", _range(g.interval)) for part, g in rows),
+                total=len(rows),
+            )
+            for name, groups in _groups(evaluation)
+            for rows in (groups.items(),)
+        ),
+    )
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """Both sides' figures, and the first questions that changed."""
+    base, tuned = _figures(comparison.base), _figures(comparison.tuned)
+    low, high = comparison.interval
+    rows: list[Sequence[Cell]] = [(name, base[name], tuned[name]) for name in base]
+    rows.append(("difference", "", f"{comparison.difference:+.1%} ({low:+.1%} to {high:+.1%})"))
+    rows.append(("p-value", "", f"{comparison.p_value:.2g}"))
+    return html_view(
+        f"Comparison: {comparison}",
+        table(("figure", "base", "tuned"), rows, total=len(rows)),
+        _changed(comparison.gained, "Right only in the second"),
+        _changed(comparison.lost, "Right only in the first"),
+    )
+
+
+def _changed(outcomes: Sequence[Outcome], caption: str) -> str:
+    return table(
+        ("id", "stem", "key", "second answer"),
+        ((o.id, o.stem, o.key, o.label) for o in outcomes[:FEW]),
+        total=len(outcomes),
+        caption=f"{caption}: {len(outcomes):,}",
+    )
+
+
+def _figures(evaluation: Evaluation) -> dict[str, str]:
+    error = evaluation.calibration_error
+    uncalibrated = "" if evaluation.calibrated else " (uncalibrated)"
+    return {
+        "questions": f"{evaluation.count:,}",
+        "right": f"{evaluation.correct:,}",
+        "accuracy": f"{evaluation.accuracy:.1%}",
+        "95 % interval": _range(evaluation.interval),
+        "by chance": f"{evaluation.chance:.1%}",
+        "answered": f"{evaluation.coverage:.1%}",
+        "calibration error": "" if error is None else f"{error:.3f}{uncalibrated}",
+    }
+
+
+def _groups(evaluation: Evaluation) -> Iterator[tuple[str, Mapping[str, GroupAccuracy]]]:
+    """The ways in which the questions fall into two parts or more, each way once."""
+    earlier: list[Mapping[str | int, GroupAccuracy]] = []  # a sheet may be a subject
+    for name in NAMES:
+        groups: Mapping[str | int, GroupAccuracy] = getattr(evaluation, f"by_{name}")
+        if len(groups) > 1 and groups not in earlier:
+            earlier.append(groups)
+            yield name, {str(part) or "(none)": group for part, group in groups.items()}
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines: the first column to the left, the others to the right."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [
+            " " * (width - _width(cell)) + cell
+            for cell, width in zip(others, widths[1:], strict=True)
+        ]
+        yield "  ".join([first + " " * (widths[0] - _width(first)), *cells])
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval[0]:.1%} to {interval[1]:.1%}"
