@@ -91,7 +91,8 @@ class Faults:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    forward, backward = LlamaForCausalLM.forward, torch.Tensor.backward
+    forward: Any = LlamaForCausalLM.forward
+    backward: Any = torch.Tensor.backward
 
     @functools.wraps(forward)
     def counted_forward(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,7 +127,7 @@ def assert_same(predictions: Predictions, expected: Predictions) -> None:
         assert item.scores == pytest.approx(other.scores, abs=1e-5)
 
 
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "scores": {},
     "rows": {"mode": zhmcq.ScoreSettings(packing="flat")},
     "orders": {"orders": 3},
@@ -259,7 +260,7 @@ def test_another_error_of_torch_is_not_taken_for_it(
 
 
 def trainer(base: Path, **settings: Any) -> zhmcq.LoraTrainer:
-    given = {
+    given: dict[str, Any] = {
         "per_device_train_batch_size": 3,
         "gradient_accumulation_steps": 1,
         "per_device_eval_batch_size": 3,
@@ -321,6 +322,18 @@ def test_weights_and_metrics_are_the_same_whichever_pass_runs_out_of_memory(
         faults.at(number)
         assert_same_run(run.train(BANK, VALID, tmp_path / f"{number}"), expected)
         assert faults.raised == 1
+
+
+def test_with_the_optimizer_and_rate_of_the_recipe_the_weights_are_the_same(
+    base: Path, tmp_path: Path, faults: Faults
+) -> None:
+    recipe: dict[str, Any] = {"optim": "adamw_torch", "learning_rate": 1e-4, "max_grad_norm": 1.0}
+    run = trainer(base, max_steps=4, **recipe)
+    expected = run.train(BANK, None, tmp_path / "expected")
+    limit = faults.largest("learning") // 2
+    faults.reset(lambda kind, _, n: ERRORS[0] if kind == "learning" and n > limit else None)
+    assert_same_run(run.train(BANK, None, tmp_path / "lowered"), expected)
+    assert faults.raised > 0
 
 
 def test_a_step_draws_the_dropout_that_it_would_have_drawn_with_the_smaller_budget(

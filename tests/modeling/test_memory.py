@@ -99,7 +99,8 @@ class Memory:
 def test_the_budget_is_halved_until_the_pieces_fit_and_stays_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    memory, lowered = Memory(room=3), []
+    memory = Memory(room=3)
+    lowered: list[int] = []
     budget = Budget(16, lambda size: f"set it to {size}", "budget of a sum", lowered.append)
     with caplog.at_level(logging.INFO, "zhmcq"):
         first = list(in_pieces([1, 2, 3, 4, 5, 6], memory.work(), budget, CPU))

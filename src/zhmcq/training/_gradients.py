@@ -155,7 +155,7 @@ def sum_over_processes(model: Any) -> None:
     for bucket in _buckets(gradients):
         together = torch.cat([gradient.flatten() for gradient in bucket])
         torch.distributed.all_reduce(together)
-        parts = together.split([gradient.numel() for gradient in bucket])
+        parts = torch.split(together, [gradient.numel() for gradient in bucket])
         for gradient, part in zip(bucket, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
