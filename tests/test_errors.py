@@ -40,3 +40,4 @@ def test_errors_are_also_the_builtin_ones_that_callers_expect() -> None:
     assert issubclass(errors.SplitError, ValueError)
     assert issubclass(errors.UnknownNameError, LookupError)
     assert issubclass(errors.OutputExistsError, FileExistsError)
+    assert issubclass(errors.OutOfMemoryError, MemoryError)

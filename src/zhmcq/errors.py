@@ -21,6 +21,7 @@ Each message says what was expected, what was found and what to do about it::
     ├── CheckpointError         no checkpoint can be resumed as requested
     ├── MergeError              an adapter cannot be merged
     ├── PredictionError         questions cannot be answered as requested
+    ├── OutOfMemoryError        memory ran out, and nothing can be cut further
     └── OutputError             a result cannot be written
         └── OutputExistsError   something is there already and may not be overwritten
 
@@ -40,6 +41,7 @@ __all__ = [
     "ManifestError",
     "MergeError",
     "ModelError",
+    "OutOfMemoryError",
     "OutputError",
     "OutputExistsError",
     "PluginError",
@@ -144,6 +146,14 @@ class MergeError(ZhmcqError):
 
 class PredictionError(ZhmcqError):
     """Questions cannot be answered as requested."""
+
+
+class OutOfMemoryError(ZhmcqError, MemoryError):
+    """Memory ran out, of the device or of the machine, where nothing can be cut further.
+
+    A forward pass that does not fit is computed in smaller ones without an error. What remains is a
+    prompt with one answer that is too large alone, weights that do not fit, or an optimizer's.
+    """
 
 
 class OutputError(ZhmcqError):

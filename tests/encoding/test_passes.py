@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout
-from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._passes import PassPlan, pass_tokens
 from zhmcq.encoding._tree import PackedRow
 
 
@@ -82,3 +84,33 @@ def test_the_candidates_of_a_question_are_given_together_where_they_are_needed_t
             for index, count in ((0, 2), (1, 1), (2, 6)):
                 assert members.count(index) in (0, count)
         assert [[[len(row) for row in rows] for rows in passes] for passes in joint] == expected
+
+
+CUT_QUESTIONS = [WIDE, question("a", (30, 2), (31, 32, 2)), question("bb", (30, 2), (33, 2))]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("budget", [1, 7, 12, 20])
+def test_a_pass_is_cut_into_passes_that_fit_a_smaller_budget(layout: Layout, budget: int) -> None:
+    computed = [[0, 4], [1], [1, 0]]
+    for rows in PassPlan(layout, 1000).groups(CUT_QUESTIONS, computed):
+        passes = PassPlan(layout, budget).cut(rows, CUT_QUESTIONS)
+        assert branches_of(passes) == branches_of([rows])
+        for part in passes:
+            assert pass_tokens(part) <= budget or len(branches_of([part])) == 1
+            for row in part:
+                prompts = {CUT_QUESTIONS[branch.question].prompt for branch in row.branches}
+                assert tuple(row.ids[:3].tolist()) in prompts
+                assert len(prompts) == 1 or layout == "tree"
+        assert sum(row.given for part in passes for row in part) == sum(row.given for row in rows)
+
+
+def test_a_pass_that_fits_or_holds_one_sequence_is_not_cut() -> None:
+    (rows,) = PassPlan("flat", 1000).groups(CUT_QUESTIONS[1:])
+    assert PassPlan("flat", pass_tokens(rows)).cut(rows, CUT_QUESTIONS[1:]) == [rows]
+    assert PassPlan("flat", 1).cut(rows[:1], CUT_QUESTIONS[1:]) == [rows[:1]]
+
+
+def branches_of(passes: list[list[PackedRow]]) -> list[tuple[int, int]]:
+    branches = [branch for rows in passes for row in rows for branch in row.branches]
+    return sorted((branch.question, branch.candidate) for branch in branches)

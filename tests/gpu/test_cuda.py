@@ -117,6 +117,38 @@ def test_scores_in_bf16_are_near_those_in_fp32(tmp_path: Path) -> None:
         assert one.scores == pytest.approx(other.scores, abs=0.05)
 
 
+def test_scores_are_the_same_where_the_memory_of_the_card_runs_out(
+    cuda: torch.device, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"vocab_size": 32_000, "hidden_size": 128, "intermediate_size": 256}
+    layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(**sizes, **layers)).to(cuda).eval()
+    encoded = questions([20] * 200)
+
+    def scores(budget: int) -> tuple[list[Any], int]:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return ScoringEngine(model, "flat", budget).scores(
+            encoded
+        ), torch.cuda.max_memory_reserved()
+
+    expected, together = scores(1_000_000)
+    _, alone = scores(1)
+    assert alone < together / 2
+    share = (alone + together) / 2 / torch.cuda.mem_get_info(cuda)[1]
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(share, cuda)
+    try:
+        here, _ = scores(1_000_000)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, cuda)
+    assert caplog.text.count("memory ran out: the token budget") == 1
+    for row, other in zip(here, expected, strict=True):
+        assert row == pytest.approx(other, abs=1e-3)
+
+
 def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:
     before = torch.cuda.memory_allocated()
     base = tiny_llama(tmp_path / "base")

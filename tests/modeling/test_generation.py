@@ -8,6 +8,7 @@ import pytest
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling import ModelSource, load_model
 from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._replies import stream_choices, stream_replies
 from zhmcq.testing import tiny_llama
 
@@ -16,7 +17,7 @@ from zhmcq.testing import tiny_llama
 def generator(tmp_path_factory: pytest.TempPathFactory) -> TextGenerator:
     folder = tiny_llama(tmp_path_factory.mktemp("generation") / "base")
     model, tokenizer = load_model(ModelSource(str(folder)))
-    return TextGenerator(model, tokenizer, frozenset({2}), batch_size=2)
+    return TextGenerator(model, tokenizer, frozenset({2}), batch_size=Budget(2))
 
 
 def encoded(generator: TextGenerator, *prompts: str, end: int = 2) -> list[EncodedQuestion]:

@@ -33,6 +33,7 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError, SettingsError
 from zhmcq.modeling._generate_call import FiniteCheck, GenerateCall
 from zhmcq.modeling._generation import PromptIds, TextGenerator, end_ids
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._replies import Reply, stream_choices, stream_replies
 
 
@@ -72,7 +73,7 @@ QUESTIONS = [question(f"q{i}", prompt, CANDIDATES) for i, prompt in enumerate(PR
 
 def generator_of(model: Any, batch_size: int = 3, **fields: Any) -> TextGenerator:
     tokenizer: Any = IdsAsText()
-    return TextGenerator(model, tokenizer, frozenset({2}), batch_size, fields)
+    return TextGenerator(model, tokenizer, frozenset({2}), Budget(batch_size), fields)
 
 
 def in_order(batches: Iterator[list[Reply]]) -> list[Reply]:

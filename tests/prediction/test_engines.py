@@ -9,6 +9,7 @@ import pytest
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import PluginError
 from zhmcq.modeling._generation import TextGenerator
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.parsers import ParsedAnswer, get_parser
 from zhmcq.prediction._engines import GenerateEngine, PreparedQuestion, ScoreEngine
@@ -53,7 +54,7 @@ def test_scores_far_below_zero_still_have_a_confidence() -> None:
 
 def generate_engine(tokenizer: Any, **settings: Any) -> GenerateEngine:
     return GenerateEngine(
-        TextGenerator(None, tokenizer, frozenset({2}), 4),
+        TextGenerator(None, tokenizer, frozenset({2}), Budget(4)),
         Encoder(tokenizer, get_prompt("zh-exam")),
         get_parser("zh"),
         GenerateSettings(**settings),

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from zhmcq.errors import CheckpointError, OutputExistsError
-from zhmcq.training._checkpoints import HASHES, NEEDED, Checkpoints
+from zhmcq.training._checkpoints import HASHES, NEEDED, Budgets, Checkpoints
+
+BUDGETS = Budgets(512, 2048)
 
 
 def make(folder: Path, step: int, *, whole: bool = True) -> Path:
@@ -19,7 +21,7 @@ def make(folder: Path, step: int, *, whole: bool = True) -> Path:
     for name in NEEDED:
         (path / name).write_text(f"{name} of {step}", encoding="utf-8")
     if whole:
-        Checkpoints(folder).mark_complete(step)
+        Checkpoints(folder).mark_complete(step, BUDGETS)
     return path
 
 
@@ -90,7 +92,7 @@ def test_weights_of_a_checkpoint_have_the_mode_of_its_other_files(tmp_path: Path
     weights = checkpoint / "adapter_model.safetensors"
     weights.chmod(0o600)
     (checkpoint / "trainer_state.json").chmod(0o640)
-    Checkpoints(tmp_path).mark_complete(1)
+    Checkpoints(tmp_path).mark_complete(1, BUDGETS)
     assert weights.stat().st_mode & 0o777 == 0o640
 
 

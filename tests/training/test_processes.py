@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import zhmcq
 from make_sample import write_sample
@@ -18,9 +20,10 @@ from zhmcq.testing import tiny_llama
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SCRIPT = """
-import json, sys
+import json, os, sys
 from dataclasses import replace
 from pathlib import Path
+import torch
 import zhmcq
 from zhmcq.questions import Question
 
@@ -32,30 +35,51 @@ bank = [
     for i, who in enumerate("甲乙丙丁戊己庚辛壬癸子")
 ]
 valid = [replace(q, id="v-" + q.id, stem="請問，" + q.stem) for q in bank[:5]]
-result = zhmcq.LoraTrainer(
-    folder,
-    lora=zhmcq.LoraSettings(lora_dropout=0.0),
-    training=zhmcq.TrainingSettings(
-        gradient_accumulation_steps=per_process,
-        num_train_epochs=3,
-        learning_rate=1e-3,
-        logging_steps=1,
-        # A question's four rows exceed the budget: its loss is put together from four passes.
-        objective="contrastive",
-        packing="flat",
-        max_length=64,
-        shuffle_options=True,
-        use_cpu=True,
-    ),
-).train(bank, valid, out)
 NAMES = ("loss", "eval_loss", "eval_accuracy", "eval_accuracy_low", "eval_candidate_mass",
          "eval_recall_1", "eval_recall_4")
-curve = [[h.get(name) for name in NAMES] for h in result.history if "train_runtime" not in h]
-sys.stdout.write(json.dumps(curve) + "\\n")  # in one piece: both processes write to one pipe
+
+
+def curve(out):
+    result = zhmcq.LoraTrainer(
+        folder,
+        lora=zhmcq.LoraSettings(lora_dropout=0.0),
+        training=zhmcq.TrainingSettings(
+            gradient_accumulation_steps=per_process,
+            num_train_epochs=3,
+            learning_rate=1e-3,
+            logging_steps=1,
+            # Four rows of a question exceed the budget: its loss is put together from two passes.
+            objective="contrastive",
+            packing="flat",
+            max_length=110,
+            shuffle_options=True,
+            use_cpu=True,
+        ),
+    ).train(bank, valid, out)
+    return [[h.get(name) for name in NAMES] for h in result.history if "train_runtime" not in h]
+
+
+curves = [curve(out)]
+if os.environ.get("WORLD_SIZE") == "2":
+    backward, passes = torch.Tensor.backward, []
+
+    def fails_at_times(tensor, *args, **kwargs):
+        backward(tensor, *args, **kwargs)
+        passes.append(tensor)
+        if os.environ["RANK"] == "1" and len(passes) in (2, 6):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    torch.Tensor.backward = fails_at_times
+    curves.append(curve(Path(f"{out}-again")))
+sys.stdout.write(json.dumps(curves) + "\\n")  # in one piece: both processes write to one pipe
 """
 
 
-def run(folder: Path, processes: int) -> list[list[float | None]]:
+Curve = list[list[float | None]]
+
+
+def run(folder: Path, processes: int) -> list[Curve]:
+    """The loss curve; of two processes also that of a run in which one of them lacks memory."""
     script = folder / "train.py"
     script.write_text(SCRIPT, encoding="utf-8")
     arguments = [str(folder / "base"), str(folder / f"out{processes}"), str(4 // processes)]
@@ -70,11 +94,12 @@ def run(folder: Path, processes: int) -> list[list[float | None]]:
             timeout=240,
         )
     assert done.returncode == 0, done.stderr[-3000:]
-    printed = [line for line in done.stdout.splitlines() if line.startswith("[[")]
-    curves = [json.loads(line) for line in printed]
-    assert len(curves) == processes
-    assert isinstance(curves[0], list)
-    return curves[0]
+    printed = [line for line in done.stdout.splitlines() if line.startswith("[[[")]
+    assert len(printed) == processes
+    if processes > 1:  # the process that lacked memory has said so, and only once a run
+        assert done.stderr.count("memory ran out: the token budget of a forward pass") == 1
+    curves: list[Curve] = json.loads(printed[0])
+    return curves
 
 
 def launched(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -108,15 +133,24 @@ def test_the_example_trains_in_two_processes_and_one_of_them_tells(tmp_path: Pat
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
 
 
-def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
+def test_two_processes_have_the_loss_curve_of_one_even_if_one_of_them_lacks_memory(
+    tmp_path: Path,
+) -> None:
     tiny_llama(tmp_path / "base")
-    one, two = run(tmp_path, 1), run(tmp_path, 2)
-    assert len(one) == len(two) == 12  # 9 steps and 3 evaluations
-    for first, second in zip(one, two, strict=True):
-        for a, b in zip(first, second, strict=True):
-            assert (a is None) == (b is None)
-            if a is not None and b is not None:
-                assert a == pytest.approx(b, abs=2e-3)
+    (alone,), (together, lowered) = run(tmp_path, 1), run(tmp_path, 2)
+    assert len(alone) == len(together) == len(lowered) == 12  # 9 steps and 3 evaluations
+    for curve in (together, lowered):
+        for first, second in zip(alone, curve, strict=True):
+            for a, b in zip(first, second, strict=True):
+                assert (a is None) == (b is None)
+                if a is not None and b is not None:
+                    assert a == pytest.approx(b, abs=2e-3)
+    weights = [
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in ("out2", "out2-again")
+    ]
+    for name, tensor in weights[0].items():
+        # Nine steps of 0.001. Adam makes as much of the rounding of a gradient near 0 as of others.
+        torch.testing.assert_close(tensor, weights[1][name], rtol=0, atol=5e-4)
     names = sorted(path.name for path in (tmp_path / "out2").iterdir())
     assert "zhmcq_manifest.json" in names
     assert not [name for name in names if name.startswith(".")]

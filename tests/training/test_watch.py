@@ -22,7 +22,7 @@ from zhmcq import errors
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 from zhmcq.training import _loop as loop_module
-from zhmcq.training._checkpoints import HASHES, Checkpoints
+from zhmcq.training._checkpoints import HASHES, Budgets, Checkpoints
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -301,7 +301,7 @@ def test_code_in_a_checkpoint_is_not_run(
     # Whoever can write the file can write its hash as well.
     (checkpoint / name).write_bytes(pickle.dumps(Harmful()))
     (checkpoint / HASHES).unlink()
-    Checkpoints(checkpoint.parent).mark_complete(2)
+    Checkpoints(checkpoint.parent).mark_complete(2, Budgets(512, 2048))
     with pytest.raises(errors.CheckpointError, match="more than tensors and plain values"):
         trainer(base, save_steps=2).train(BANK, None, tmp_path / "run")
     assert not (tmp_path / "harm").exists()

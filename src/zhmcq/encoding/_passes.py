@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zhmcq.encoding._batch import Layout, batches
 from zhmcq.encoding._encode import EncodedQuestion
 from zhmcq.encoding._tree import PackedRow, pack, pack_flat
 
-__all__ = ["PassPlan"]
+__all__ = ["PassPlan", "pass_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,28 @@ class PassPlan:
         for rows in self._passes(whole):
             yield [rows]
 
+    def cut(
+        self, rows: Sequence[PackedRow], questions: Sequence[EncodedQuestion]
+    ) -> list[list[PackedRow]]:
+        """A forward pass that was planned with a larger budget, as passes that fit this one.
+
+        Args:
+            rows: The rows of the pass.
+            questions: What the rows were packed from.
+
+        Returns:
+            Passes with the same branches; the pass alone if it fits, or holds one sequence.
+        """
+        members: dict[int, list[int]] = {}
+        for row in rows:
+            for branch in row.branches:
+                members.setdefault(branch.question, []).append(branch.candidate)
+        if pass_tokens(rows) <= self.budget or sum(map(len, members.values())) == 1:
+            return [list(rows)]
+        indexes = list(members)
+        passes = self.groups([questions[index] for index in indexes], list(members.values()))
+        return [[_renumbered(row, indexes) for row in rows] for rows in passes]
+
     def _units(
         self,
         questions: Sequence[EncodedQuestion],
@@ -97,3 +119,14 @@ class PassPlan:
             by_length.setdefault(len(unit[0]), []).append(unit)
         for length in sorted(by_length, reverse=True):
             yield from batches(by_length[length], self.budget)
+
+
+def pass_tokens(rows: Sequence[PackedRow]) -> int:
+    """The tokens of a forward pass, padding included."""
+    return len(rows) * max(map(len, rows))
+
+
+def _renumbered(row: PackedRow, indexes: Sequence[int]) -> PackedRow:
+    """The row with the questions that its branches count among others at their own indexes."""
+    branches = (replace(branch, question=indexes[branch.question]) for branch in row.branches)
+    return replace(row, branches=tuple(branches))

@@ -30,7 +30,7 @@ from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
 from zhmcq.modeling._device import choose_device, dtypes_to_try
-from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
+from zhmcq.modeling._dtype import load_proven, sample_questions
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
@@ -38,7 +38,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     load_weights,
 )
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import enough_memory, free_memory
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import DtypeName, QuantizationSettings
@@ -109,7 +109,7 @@ class Merger:
         self._device = choose_device(device)
         dtypes_to_try(dtype, self._device)  # refuses what is no dtype
 
-    @enough_memory(MergeError, "merging", "give device='cpu' or a 16-bit dtype")
+    @enough_memory("merging", "give device='cpu' or a 16-bit dtype")
     def merge(
         self,
         adapter: str | Path,
@@ -154,9 +154,9 @@ class Merger:
             EncodingError: If there are questions to verify with, and the base model's chat template
                 would spoil every one of them.
             ModelError: If the base model or the adapter cannot be loaded.
-            MergeError: If there is no such base to merge ``into``, memory runs out, weights or
-                scores are not finite, or the merged model is another one than the adapter on its
-                base model.
+            MergeError: If there is no such base to merge ``into``, weights or scores are not
+                finite, or the merged model is another one than the adapter on its base model.
+            OutOfMemoryError: If memory runs out.
             OutputError: If the folder cannot be written.
             SettingsError: If an argument has another type than these.
         """

@@ -16,6 +16,7 @@ from zhmcq.encoding._batch import collate
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.errors import MergeError, PredictionError
 from zhmcq.modeling._forward import token_logits
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._scoring import ScoringEngine
 
 __all__ = ["Answers", "answers_of", "refuse_another_model"]
@@ -56,8 +57,9 @@ def answers_of(model: Any, questions: Sequence[EncodedQuestion]) -> Answers:
     Raises:
         MergeError: If a score or a logit is not finite.
     """
+    budget = Budget(BUDGET, lambda _: "give Merger(device='cpu') or a 16-bit dtype")
     with _as_merge_error():
-        scores = ScoringEngine(model, "tree", BUDGET).scores(questions)
+        scores = ScoringEngine(model, "tree", budget).scores(questions)
     choices = np.array([int(np.argmax(values)) for values in scores])
     return Answers(choices, _logits_of(model, questions[0]))
 

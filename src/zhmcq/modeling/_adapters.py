@@ -17,6 +17,7 @@ from zhmcq.manifest import BaseIdentity, Manifest
 from zhmcq.modeling._complete import name_some
 from zhmcq.modeling._identity import differences
 from zhmcq.modeling._loading import loading
+from zhmcq.modeling._memory import enough_memory, memory_errors
 
 __all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
 
@@ -107,6 +108,7 @@ def read_adapter(folder: str | Path) -> Adapter:
 
 
 @loading()
+@enough_memory("loading the adapter", "give a quantization, or take a smaller model")
 def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
     """Put a trained adapter on the base model that it was trained on.
 
@@ -123,6 +125,7 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
             tensors, or has some of other shapes or for layers that are not there. The base model
             is as it was.
         ModelError: If peft cannot load it; the base model is as it was.
+        OutOfMemoryError: If it does not fit in memory; the base model is as it was.
     """
     adapter.refuse_other_base(identity)
     from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
@@ -141,13 +144,14 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         with (
             ignored_warnings(".*is_gradient_checkpointing.*"),
             ignored_warnings(".*tie_word_embeddings=True.*"),
+            memory_errors(),
         ):
             tuned = get_peft_model(model, config)
             expected = adapter_tensors(tuned)
             _refuse_misfit(adapter.folder, weights, expected)
             before.keep_values(expected.values())
             set_peft_model_state_dict(tuned, weights)
-    except AdapterMismatchError:
+    except (AdapterMismatchError, MemoryError):
         before.restore()
         raise
     except PEFT_ERRORS as error:

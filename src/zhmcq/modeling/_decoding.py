@@ -33,6 +33,7 @@ from zhmcq.modeling._forward import (
 )
 from zhmcq.modeling._generate_call import GenerateCall, generated
 from zhmcq.modeling._layout import SELF_CHECK_TOLERANCE
+from zhmcq.modeling._memory import once_more
 from zhmcq.modeling._support import padding_reason, tree_reason
 
 __all__ = ["Decoding", "choose_decoding"]
@@ -73,11 +74,12 @@ def choose_decoding(model: Any, questions: Sequence[EncodedQuestion]) -> Decodin
         PredictionError: If no decoding gives the log-likelihoods of a plain row, or those are not
             finite.
         ModelError: If the model's forward method fails.
+        MemoryError: If memory runs out.
     """
     base = base_of(model)
     with _deciding:
         if base not in _decided:
-            _decided[base] = _decide(model, questions)
+            _decided[base] = once_more(partial(_decide, model, questions))
         return _decided[base]
 
 

@@ -9,7 +9,6 @@ dtype only if the log-likelihoods of real text in it are near those of fp32 arit
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from zhmcq.errors import ModelError
 from zhmcq.modeling._device import choose_device, dtype_name, dtypes_to_try
 from zhmcq.modeling._forward import FORWARD_ERRORS, evaluated, token_log_likelihoods
 from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights, quantization_config
+from zhmcq.modeling._memory import free_memory, once_more
 from zhmcq.settings import DtypeName, QuantizationSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DtypeChoice",
     "ProvenModel",
-    "free_memory",
     "load_model",
     "load_proven",
     "sample_questions",
@@ -207,13 +206,6 @@ def load_model(
     return proven.model, tokenizer
 
 
-def free_memory() -> None:
-    """Free the memory of models without references."""
-    gc.collect()  # the modules of a model refer to each other
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def sample_questions(tokenizer: PreTrainedTokenizerBase) -> list[EncodedQuestion]:
     """A question to prove a dtype on, where there are no others."""
     ids: list[int] = list(tokenizer(SAMPLE)["input_ids"])
@@ -236,7 +228,7 @@ def _fault(model: Any, dtype: torch.dtype, questions: Sequence[EncodedQuestion])
     results = []
     for question, row in zip(questions, rows, strict=False):
         try:
-            results.append(_log_likelihoods(model, row))
+            results.append(once_more(partial(_log_likelihoods, model, row)))
         except FORWARD_ERRORS as error:
             return f"its forward method raises {type(error).__name__}: {error}"
         if not results[-1].isfinite().all():
@@ -248,9 +240,13 @@ def _difference(
     model: Any, dtype: torch.dtype, rows: Sequence[PackedRow], computed: torch.Tensor
 ) -> str | None:
     """Why log-likelihoods in ``dtype`` are too far from those in fp32, or ``None``."""
-    try:
+
+    def in_float32() -> torch.Tensor:
         with _WeightsInFloat32(model):
-            exact = torch.cat([_log_likelihoods(model, row) for row in rows])
+            return torch.cat([_log_likelihoods(model, row) for row in rows])
+
+    try:
+        exact = once_more(in_float32)
     except (*FORWARD_ERRORS, MemoryError) as error:
         # Kernels for 16-bit numbers only (some quantised models), or no memory is left.
         logger.warning(
@@ -279,7 +275,7 @@ def _row(question: EncodedQuestion) -> PackedRow:
 def _log_likelihoods(model: Any, row: PackedRow) -> torch.Tensor:
     """Of the scored tokens of a row, computed as every causal model reads it; on the CPU."""
     batch = collate([row], "equal").to(model.device)
-    return evaluated(model, partial(token_log_likelihoods, model, batch)).cpu()
+    return evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
 
 
 class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):

@@ -14,6 +14,7 @@ from zhmcq.errors import PredictionError, SettingsError
 from zhmcq.modeling._decoding import Decoding, choose_decoding
 from zhmcq.modeling._forward import base_of
 from zhmcq.modeling._generate_call import FiniteCheck, GenerateCall, generated, generation_config
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._support import position_limit
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class TextGenerator:
         model: A causal language model, with or without an adapter around it.
         tokenizer: Its tokenizer.
         ends: Ids that end a reply, all of them in the model's vocabulary; see :func:`end_ids`.
-        batch_size: Questions of a batch; questions of like length are batched together.
+        batch_size: How many questions a batch has; questions of like length are batched together.
         fields: Fields of transformers' ``GenerationConfig`` for free replies; without any, they are
             decoded greedily.
         decoding: How replies are computed; see :meth:`checked`.
@@ -59,7 +60,7 @@ class TextGenerator:
     model: Any
     tokenizer: PreTrainedTokenizerBase
     ends: frozenset[int]
-    batch_size: int
+    batch_size: Budget
     fields: Mapping[str, Any] = field(default_factory=dict)
     decoding: Decoding = field(default_factory=Decoding)
 

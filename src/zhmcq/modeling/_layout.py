@@ -31,6 +31,7 @@ from zhmcq.modeling._forward import (
     token_log_likelihoods,
     unreadable,
 )
+from zhmcq.modeling._memory import Shortage, attempt, once_more
 from zhmcq.modeling._support import padding_reason, refusal_reason, tree_reason
 from zhmcq.settings import Packing
 
@@ -61,12 +62,17 @@ def choose_layout(model: Any, questions: Sequence[EncodedQuestion], packing: Pac
     Raises:
         ModelError: If the model is not causal, or gives other numbers in every layout than alone.
         PredictionError: If its log-likelihoods are not finite.
+        MemoryError: If memory runs out for the shortest of the questions.
     """
     base = base_of(model)
     with _deciding:
         decided = _decided.setdefault(base, {})
         if packing not in decided:
-            layout, reasons = _decide(model, _sample(questions), packing)
+            sample = _sample(questions)
+            decision = attempt(lambda: _decide(model, sample, packing))
+            if isinstance(decision, Shortage):  # a check compares more than a pass need hold
+                decision = once_more(lambda: _decide(model, sample.shortest(), packing))
+            layout, reasons = decision
             decided[packing] = layout
             if layout != "tree":
                 decided["flat"] = layout
@@ -111,6 +117,10 @@ class _Sample:
 
     questions: list[EncodedQuestion]
     candidates: list[list[int]]
+
+    def shortest(self) -> _Sample:
+        """The shortest of the questions alone."""
+        return _Sample(self.questions[-1:], self.candidates[-1:])
 
     def sequences(self) -> list[_Sequence]:
         """The candidates with their prompts."""
@@ -262,5 +272,5 @@ def _difference(
 
 def _log_likelihoods(model: Any, rows: Sequence[PackedRow], layout: Layout) -> torch.Tensor:
     """Log-likelihoods of the rows' scored tokens in the order of their branches, on the CPU."""
-    batch = collate(rows, layout).to(model.device)
-    return evaluated(model, lambda: token_log_likelihoods(model, batch).cpu())
+    batch = collate(rows, layout)
+    return evaluated(model, lambda: token_log_likelihoods(model, batch.to(model.device)).cpu())

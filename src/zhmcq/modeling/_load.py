@@ -22,7 +22,7 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
 from zhmcq.modeling._loading import loading
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import enough_memory, memory_errors
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.modeling._weight_files import WEIGHTS, weight_files, weight_names
@@ -61,6 +61,10 @@ LOADING_ERRORS = (
     StrictDataclassError,
 )
 ADAPTER_CONFIG = "adapter_config.json"
+LESS_MEMORY = (
+    "take a 16-bit dtype, a quantization such as QuantizationSettings(kind='nf4'), or a smaller "
+    "model"
+)
 
 
 def _is_of_use(record: logging.LogRecord) -> bool:
@@ -207,9 +211,10 @@ def load_weights(
         ModelError: If it cannot be loaded, lacks weights, or is stored quantised and is to be
             quantised again.
         GatedModelError: If the model's owner has to grant access first.
+        OutOfMemoryError: If its weights do not fit in memory.
     """
     folder, options = _location(source)
-    with loading():
+    with loading(), enough_memory(f"loading {source.name!r}", LESS_MEMORY):
         from transformers import AutoModelForCausalLM
 
         config = _configuration(source, folder, options)
@@ -235,12 +240,7 @@ def load_weights(
             options["device_map"] = {"": device}  # such weights are not moved later
             logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
         try:
-            with (
-                bars_on_terminals_only(),
-                enough_memory(
-                    ModelError, f"loading {source.name!r}", "take a 16-bit dtype or a quantization"
-                ),
-            ):
+            with bars_on_terminals_only(), memory_errors():
                 loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         except LOADING_ERRORS as error:
             raise _unloadable(source, "causal language model", error) from error

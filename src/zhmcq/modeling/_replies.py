@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling._generation import PromptIds, TextGenerator
+from zhmcq.modeling._memory import SMALLER, Divisible, in_pieces
 
 __all__ = ["Reply", "stream_choices", "stream_replies"]
 
@@ -61,19 +62,22 @@ def stream_replies(
 
     Raises:
         PredictionError: If a number that the model computes is not finite, or it cannot reply.
+        OutOfMemoryError: If memory runs out in the reply to one question.
     """
     if not questions:
         return
     generator = generator.checked(questions)
     rooms = _rooms(generator, questions, max_new_tokens, lambda question: len(question.prompt))
     yield from _without_room(generator, rooms, "a reply")
-    for batch in _batches(generator, questions, rooms):
-        prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
-        replies = generator.write(prompts, batch.room)
-        yield [
+
+    def reply(batch: _Batch) -> list[Reply]:
+        replies = generator.write(_prompts(questions, batch), batch.room)
+        return [
             Reply(index, generator.decode(ids))
             for index, ids in zip(batch.indexes, replies, strict=True)
         ]
+
+    yield from _computed(generator, questions, rooms, reply)
 
 
 def stream_choices(
@@ -96,28 +100,39 @@ def stream_choices(
 
     Raises:
         PredictionError: If a number that the model computes is not finite, or it cannot reply.
+        OutOfMemoryError: If memory runs out in the reply to one question.
     """
     if not questions:
         return
     generator = generator.checked(questions)
     if not reasoning_tokens:
-        for batch in _batches(generator, questions, dict.fromkeys(range(len(questions)), 0)):
-            prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
-            yield _chosen(generator, batch.indexes, prompts, [""] * len(prompts))
+
+        def choose(batch: _Batch) -> list[Reply]:
+            prompts = _prompts(questions, batch)
+            return _chosen(generator, batch.indexes, prompts, [""] * len(prompts))
+
+        yield from _computed(generator, questions, dict.fromkeys(range(len(questions)), 0), choose)
         return
     rooms = _rooms(
         generator, questions, reasoning_tokens, lambda question: question.length + len(cue)
     )
     yield from _without_room(generator, rooms, "reasoning with an answer after it")
-    for batch in _batches(generator, questions, rooms):
-        prompts = [PromptIds(questions[i], questions[i].prompt) for i in batch.indexes]
+
+    def reason(batch: _Batch) -> list[Reply]:
+        prompts = _prompts(questions, batch)
         free = generator.write(prompts, batch.room)
         prompts = [
             PromptIds(prompt.question, (*prompt.ids, *ids, *cue))
             for prompt, ids in zip(prompts, free, strict=True)
         ]
         texts = [generator.decode((*ids, *cue)) for ids in free]
-        yield _chosen(generator, batch.indexes, prompts, texts)
+        return _chosen(generator, batch.indexes, prompts, texts)
+
+    yield from _computed(generator, questions, rooms, reason)
+
+
+def _prompts(questions: Sequence[EncodedQuestion], batch: _Batch) -> list[PromptIds]:
+    return [PromptIds(questions[index], questions[index].prompt) for index in batch.indexes]
 
 
 def _chosen(
@@ -185,5 +200,31 @@ def _batches(
         length = 0 if generator.decoding.padded else len(questions[index].prompt)
         groups.setdefault((rooms[index], length), []).append(index)
     for (room, _), indexes in groups.items():
-        for start in range(0, len(indexes), generator.batch_size):
-            yield _Batch(indexes[start : start + generator.batch_size], room)
+        start = 0
+        while start < len(indexes):
+            size = generator.batch_size.size  # which becomes smaller when memory runs out
+            yield _Batch(indexes[start : start + size], room)
+            start += size
+
+
+def _computed(
+    generator: TextGenerator,
+    questions: Sequence[EncodedQuestion],
+    rooms: dict[int, int],
+    compute: Callable[[_Batch], list[Reply]],
+) -> Iterator[list[Reply]]:
+    """The replies of each batch; a batch that does not fit in memory is cut."""
+
+    def cut(batch: _Batch, size: int) -> list[_Batch]:
+        starts = range(0, len(batch.indexes), size)
+        return [_Batch(batch.indexes[start : start + size], batch.room) for start in starts]
+
+    def describe(batch: _Batch) -> str:
+        question = questions[batch.indexes[0]]
+        return f"the reply to question {question.id!r} with its {len(question.prompt)} tokens"
+
+    remedy = f"allow shorter replies, {SMALLER}"
+    work = Divisible(compute, cut, lambda batch: len(batch.indexes), describe, remedy)
+    for batch in _batches(generator, questions, rooms):
+        for _, replies in in_pieces(batch, work, generator.batch_size, generator.model.device):
+            yield replies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
-from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._passes import PassPlan, pass_tokens
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.modeling._finite import refuse_non_finite
 from zhmcq.modeling._forward import (
@@ -24,6 +25,7 @@ from zhmcq.modeling._forward import (
     unreadable,
 )
 from zhmcq.modeling._layout import choose_layout
+from zhmcq.modeling._memory import SMALLER, Budget, Divisible, in_pieces
 from zhmcq.settings import Packing
 
 __all__ = ["ScoringEngine", "ScoringStats"]
@@ -59,7 +61,7 @@ class ScoringEngine:
         packing: ``"tree"`` shares prefixes where the model is known to support it, ``"flat"``
             gives each candidate a row of its own.
         budget: The most tokens of a forward pass, padding included; one sequence that is longer
-            goes alone.
+            goes alone. It is lowered when memory runs out.
 
     Attributes:
         layout: The layout of rows in forward passes: that of the packing, until the check of the
@@ -67,11 +69,11 @@ class ScoringEngine:
         stats: What scoring took so far.
     """
 
-    def __init__(self, model: Any, packing: Packing = "tree", budget: int = 2048) -> None:
+    def __init__(self, model: Any, packing: Packing = "tree", budget: int | Budget = 2048) -> None:
         self.model = model
         self.packing: Packing = packing
         self.layout: Layout = packing
-        self.budget = budget
+        self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self.stats = ScoringStats()
 
     def scores(
@@ -93,6 +95,7 @@ class ScoringEngine:
         Raises:
             PredictionError: If a score is not finite.
             ModelError: If the model gives other numbers in every layout than alone.
+            OutOfMemoryError: If memory runs out in a forward pass of one sequence.
         """
         result = [np.zeros(len(q.candidates), dtype=np.float32) for q in questions]
         done = 0
@@ -115,14 +118,15 @@ class ScoringEngine:
         Raises:
             PredictionError: If a score is not finite.
             ModelError: If the model gives other numbers in every layout than alone.
+            OutOfMemoryError: If memory runs out in a forward pass of one sequence.
         """
-        plan = PassPlan(self.resolve(questions), self.budget)
+        plan = PassPlan(self.resolve(questions), self.budget.size)
         sums = [np.zeros(len(question.candidates)) for question in questions]
         missing = [len(question.candidates) for question in questions]
         start = time.perf_counter()
-        for rows in plan.groups(questions):
+        for rows, scored in self._passes(questions, plan):
             done = []
-            for index, candidate, score in self._forward(questions, rows, plan.layout):
+            for index, candidate, score in scored:
                 sums[index][candidate] = score
                 missing[index] -= 1
                 if not missing[index]:
@@ -137,6 +141,23 @@ class ScoringEngine:
                 yield done
                 start = time.perf_counter()
 
+    def _passes(
+        self, questions: Sequence[EncodedQuestion], plan: PassPlan
+    ) -> Iterator[tuple[list[PackedRow], list[tuple[int, int, float]]]]:
+        """The rows of each forward pass, cut where memory runs out, with what is scored in it."""
+
+        def cut(rows: list[PackedRow], size: int) -> list[list[PackedRow]]:
+            return PassPlan(plan.layout, size).cut(rows, questions)
+
+        def describe(rows: list[PackedRow]) -> str:
+            name = questions[rows[0].branches[0].question].id
+            return f"a forward pass of {pass_tokens(rows)} tokens for question {name!r}"
+
+        forward = partial(self._forward, questions, layout=plan.layout)
+        work = Divisible(forward, cut, pass_tokens, describe, SMALLER)
+        for rows in plan.groups(questions):
+            yield from in_pieces(rows, work, self.budget, self.model.device)
+
     def _forward(
         self, questions: Sequence[EncodedQuestion], rows: Sequence[PackedRow], layout: Layout
     ) -> list[tuple[int, int, float]]:
@@ -144,11 +165,12 @@ class ScoringEngine:
         batch = collate(rows, layout).to(self.model.device)
 
         def summed() -> torch.Tensor:
-            return branch_scores(token_log_likelihoods(self.model, batch), batch, mean=False)
+            scores = token_log_likelihoods(self.model, batch)
+            # Double only once it is off the device: Apple's GPUs have no float64.
+            return branch_scores(scores, batch, mean=False).cpu()
 
         try:
-            # Double only once it is off the device: Apple's GPUs have no float64.
-            sums = evaluated(self.model, summed).cpu().numpy()
+            sums = evaluated(self.model, summed).numpy()
         except FORWARD_ERRORS as error:
             raise unreadable(self.model, batch.input_ids.shape[1], error) from error
         finite = np.isfinite(sums)

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from zhmcq.errors import (
     AdapterMismatchError,
     ManifestError,
     ModelError,
-    PredictionError,
+    OutOfMemoryError,
     SettingsError,
 )
 from zhmcq.manifest import (
@@ -33,7 +33,7 @@ from zhmcq.manifest import (
 )
 from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
 from zhmcq.modeling._device import choose_device, dtype_name
-from zhmcq.modeling._dtype import DtypeChoice, free_memory
+from zhmcq.modeling._dtype import DtypeChoice
 from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
     ModelSource,
@@ -42,7 +42,7 @@ from zhmcq.modeling._load import (
     load_weights,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import Budget, enough_memory, free_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
@@ -106,7 +106,8 @@ class MCQPredictor:
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
             folder remembers by default, else 2048, or as many as the model has positions for.
         batch_size: Times ``max_length``, the token budget of a forward pass that scores, however
-            many questions that is; with ``mode="generate"``, questions of a batch.
+            many questions that is; with ``mode="generate"``, questions of a batch. It is lowered
+            where memory runs out.
         dtype: Dtype of the weights; ``"auto"`` takes the dtype that the device is fast in, if it
             is proven on the first questions, else float32.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (any number) or ``"mps"``; the fastest of this
@@ -129,6 +130,7 @@ class MCQPredictor:
             differently now.
         UnknownNameError: If there is no prompt of that name.
         PluginError: If the prompt cannot be made.
+        OutOfMemoryError: If the weights do not fit in memory.
     """
 
     def __init__(
@@ -164,6 +166,7 @@ class MCQPredictor:
         self._prompt = prompt
         self._max_length = max_length
         self._batch_size = batch_size
+        self._fitting: dict[str, int] = {}  # budgets that had to be lowered, for later predictions
         # Whatever is wrong with the folders or the prompt is said before the weights are loaded.
         trained = None if adapter is None else read_adapter(adapter)
         remembered = _remembered_by(self._source, trained)
@@ -232,7 +235,7 @@ class MCQPredictor:
             if trained is not None:
                 try:
                     self._attach(trained)
-                except (ModelError, AdapterMismatchError):
+                except (ModelError, AdapterMismatchError, OutOfMemoryError):
                     self.use_adapter(None)
                     raise
                 self._warn_of_other_base(trained)
@@ -283,7 +286,9 @@ class MCQPredictor:
             QuestionError: If two questions have one id.
             PredictionError: If an argument has a wrong type, or needs another one; if the journal
                 is damaged, or of another run or dtype; if the model computes numbers that are
-                not finite, or cannot write replies; if memory runs out.
+                not finite, or cannot write replies.
+            OutOfMemoryError: If memory runs out for a question alone. Forward passes of several are
+                cut, and later ones hold less.
             SettingsError: If transformers refuses the fields of ``GenerateSettings``; if ``orders``
                 is neither a number from 1 to 120 nor ``"prior"``.
             ModelError: If the model works in no dtype of the device, or not in the one given; if
@@ -302,7 +307,7 @@ class MCQPredictor:
         )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._sharing.use())
-            stack.enter_context(enough_memory(PredictionError, "answering", LESS_MEMORY))
+            stack.enter_context(enough_memory("answering", LESS_MEMORY))
             encoder = self._encoder(journal)
             scoring = isinstance(settings, ScoreSettings)
             encoder.refuse_faulty_template(bank, scoring=scoring)
@@ -373,7 +378,7 @@ class MCQPredictor:
         try:
             while questions and not self._dtype.accepts(self._model, questions):
                 self._reload()
-        except ModelError:
+        except (ModelError, OutOfMemoryError):
             if self._dtype is not before:  # other journals may still be answered
                 self._dtype = before
                 self._reload()
@@ -472,16 +477,40 @@ class MCQPredictor:
         """
         model = self._model
         if isinstance(settings, ScoreSettings):
-            budget = self._batch_size * min(self._length_limit(), prepared.longest)
+            longest = min(self._length_limit(), prepared.longest)
+            tokens = self._batch_size * longest
+            budget = Budget(
+                min(tokens, self._fitting.get("tokens", tokens)),
+                partial(self._advice, longest),
+                remember=partial(self._fitting.__setitem__, "tokens"),
+            )
             scoring = ScoringEngine(model, settings.packing, budget)
             if settings.orders == 1:
                 return ScoreEngine(scoring, self._calibration())
             return OrderEngine(scoring, settings, prepared.questions, finished)
         ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
-        generator = TextGenerator(model, self.tokenizer, ends, self._batch_size, fields)
+        batch_size = Budget(
+            min(self._batch_size, self._fitting.get("questions", self._batch_size)),
+            partial(self._advice, 1),
+            name="batch size",
+            remember=partial(self._fitting.__setitem__, "questions"),
+        )
+        generator = TextGenerator(model, self.tokenizer, ends, batch_size, fields)
         generator.check_fields()
         return GenerateEngine(generator, encoder, get_parser(settings.parser), settings)
+
+    def _advice(self, longest: int, size: int) -> str:
+        """What to set so that a budget of this size is not exceeded.
+
+        Args:
+            longest: How much a question takes of it at most.
+            size: The budget.
+        """
+        fitting = f"batch_size={max(1, size // longest)}"
+        if size >= longest:
+            return f"give MCQPredictor(…, {fitting})"
+        return f"give a quantization, or max_length={size}, which shortens longer passages"
 
     def _answered_by(self, engine: Engine) -> AnsweredBy:
         """What answers, with the questions it has seen."""

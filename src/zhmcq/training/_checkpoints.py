@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zhmcq._files import atomic_write, clear_abandoned, is_scratch, refuse_strangers, strange_names
@@ -21,7 +22,7 @@ from zhmcq.errors import CheckpointError
 from zhmcq.manifest import file_sha256
 from zhmcq.training._best import BEST_FILES
 
-__all__ = ["Checkpoints", "listed"]
+__all__ = ["Budgets", "Checkpoints", "budgets_of", "listed"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,19 @@ UNLISTED = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The token budgets of a run, which are lowered when memory runs out.
+
+    Attributes:
+        training: The most tokens of a forward pass in training.
+        evaluation: The same in evaluation.
+    """
+
+    training: int
+    evaluation: int
+
+
 class Checkpoints:
     """The checkpoints of a run. Only complete ones count.
 
@@ -45,13 +59,14 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def mark_complete(self, step: int) -> None:
+    def mark_complete(self, step: int, budgets: Budgets) -> None:
         """Flush the files of a checkpoint to the disk, then list their hashes.
 
         The list has the hash of the best adapter's record as well, which stands beside it.
 
         Args:
             step: The step whose checkpoint transformers has just written.
+            budgets: The token budgets to resume with.
         """
         checkpoint = self.folder / f"checkpoint-{step}"
         files = {}
@@ -63,7 +78,11 @@ class Checkpoints:
                 os.fsync(file.fileno())
             files[path.name] = file_sha256(path)
         best = self.folder / "best" / "best.json"
-        record = {"files": files, "best": file_sha256(best) if best.is_file() else None}
+        record = {
+            "files": files,
+            "best": file_sha256(best) if best.is_file() else None,
+            "budgets": asdict(budgets),
+        }
         with atomic_write(checkpoint / HASHES) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
@@ -184,16 +203,36 @@ def listed(checkpoint: Path) -> tuple[dict[str, str], str | None]:
         OSError: If the list cannot be read.
         ValueError: If it is no such list.
     """
+    files, best, _ = _read(checkpoint)
+    return files, best
+
+
+def budgets_of(checkpoint: Path) -> Budgets:
+    """The token budgets of the run when the checkpoint was written.
+
+    Args:
+        checkpoint: A complete checkpoint.
+
+    Raises:
+        OSError: If the list cannot be read.
+        ValueError: If it is no such list.
+    """
+    return _read(checkpoint)[2]
+
+
+def _read(checkpoint: Path) -> tuple[dict[str, str], str | None, Budgets]:
     try:
         record = json.loads((checkpoint / HASHES).read_text(encoding="utf-8"))
-        files, best = record["files"], record["best"]
+        files, best, budgets = record["files"], record["best"], Budgets(**record["budgets"])
         if not isinstance(files, dict) or not isinstance(best, str | None):
             raise TypeError("expected objects with names and hashes")
+        if any(type(size) is not int or size < 1 for size in asdict(budgets).values()):
+            raise TypeError(f"expected budgets of one token or more, found {budgets}")
     except (TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"expected the list that was written, found other json ({error})"
         ) from error
-    return files, best
+    return files, best, budgets
 
 
 def _fault(checkpoint: Path) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils import gather_object
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
@@ -18,11 +18,14 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 from zhmcq._files import writing
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import PackedBatch, collate
+from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
+from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
-from zhmcq.training._checkpoints import Checkpoints
+from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
+from zhmcq.training._gradients import StepGradients, sum_over_processes
 from zhmcq.training._metrics import score_questions, summarise
 from zhmcq.training._plan import StepPlan
 from zhmcq.training._watch import (
@@ -51,6 +54,14 @@ class _Indexes(torch.utils.data.Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
+
+
+class _Term(NamedTuple):
+    """Forward passes whose loss is one term: its share of the loss, and their tokens."""
+
+    loss: torch.Tensor
+    given: int
+    computed: int
 
 
 class _StepLoader(DataLoader[int]):
@@ -131,6 +142,7 @@ class TrainingLoop(Trainer):
         validation_questions: Encoded validation questions, with keys; may be empty.
         validation_clusters: The number of the cluster of each, for intervals.
         plan: What each step computes.
+        budget: The most tokens of its forward passes. It is lowered when memory runs out.
         engine: Scores the validation questions.
         checkpoints: The checkpoints, in the ``output_dir`` of the training arguments.
         on_evaluated: Called with the step and the metrics after each evaluation.
@@ -151,6 +163,7 @@ class TrainingLoop(Trainer):
         validation_questions: Sequence[EncodedQuestion],
         validation_clusters: Sequence[int],
         plan: StepPlan,
+        budget: Budget,
         engine: ScoringEngine,
         checkpoints: Checkpoints,
         on_evaluated: Callable[[int, dict[str, float]], None],
@@ -167,6 +180,7 @@ class TrainingLoop(Trainer):
         self.validation_questions = validation_questions
         self.validation_clusters = validation_clusters
         self.plan = plan
+        self.budget = budget
         self.engine = engine
         self.checkpoints = checkpoints
         self.on_evaluated = on_evaluated
@@ -184,6 +198,10 @@ class TrainingLoop(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train as transformers does, unless the checkpoint's run had stopped early already."""
         checkpoint = kwargs.get("resume_from_checkpoint")
+        if checkpoint is not None:
+            saved_budgets = budgets_of(Path(checkpoint))
+            self.budget.size = min(self.budget.size, saved_budgets.training)
+            self.engine.budget.size = min(self.engine.budget.size, saved_budgets.evaluation)
         limit = self.args.save_total_limit
         if checkpoint is not None and limit is not None and self.is_world_process_zero():
             # A run that was killed after a checkpoint, before it removed older ones.
@@ -223,30 +241,41 @@ class TrainingLoop(Trainer):
         # the others' exchange of gradients, with a loss of nothing.
         weight = 1.0 if questions else 0.0
         questions = questions or [epoch[0]]
-        layout = self.plan.passes.layout
-        parts = [
-            [collate(rows, layout) for rows in passes] for passes in self.plan.groups(questions)
-        ]
-        self.tokens_given += sum(batch.given for batch in chain(*parts))
-        self.tokens_computed += sum(batch.computed for batch in chain(*parts))
         # In a dtype by name: another thread that loads a model changes torch's default one.
         exact: dict[str, Any] = {"dtype": torch.float32, "device": self.args.device}
         total = torch.tensor(self.plan.loss_terms(questions) * weight, **exact)
-        if self.args.world_size > 1:
+        processes = self.args.world_size
+        if processes > 1:
             torch.distributed.all_reduce(total)
-        loss = torch.zeros((), **exact)
-        for number, batches in enumerate(parts, start=1):
-            last = number == len(parts)
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+        # Without the wrapper that exchanges gradients within the last backward pass: it is done
+        # after all passes. What else distributes a model gives the mean of them over processes.
+        apart = isinstance(model, DistributedDataParallel)
+        local = model.module if apart else model
+        share = weight if apart else weight * processes
+
+        def learn(passes: list[list[PackedRow]], is_last: bool) -> _Term:
+            parts = [collate(rows, self.plan.passes.layout) for rows in passes]
+            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(local):
                 with self.compute_loss_context_manager():
-                    here = [batch.to(self.args.device) for batch in batches]
-                    part = objective_sum(model, here, questions, self.plan.objective)
-                    refuse_without_gradient(part, model)
-                    # Data-parallel gradients are averaged over processes. Times their number
-                    # that is the sum, as the division by the whole step's total needs it.
-                    part = part / total * (self.args.world_size * weight)
-                self.accelerator.backward(part)
-            loss += part.detach()
+                    here = [batch.to(self.args.device) for batch in parts]
+                    loss = objective_sum(local, here, questions, self.plan.objective)
+                    refuse_without_gradient(loss, local)
+                    loss = loss / total * share
+                self.accelerator.backward(loss)
+            given, computed = (sum(getattr(b, n) for b in parts) for n in ("given", "computed"))
+            return _Term(loss.detach(), given, computed)
+
+        gradients = StepGradients(
+            self.plan, self.budget, local, self.args.device, again=apart or processes == 1
+        )
+        terms = gradients.compute(questions, learn)
+        if apart:
+            sum_over_processes(local)
+        loss = torch.stack([term.loss for term in terms]).sum()
+        if apart:
+            loss = loss * processes  # transformers logs the mean over processes
+        self.tokens_given += sum(term.given for term in terms)
+        self.tokens_computed += sum(term.computed for term in terms)
         refuse_non_finite_step(loss, self, questions)
         self.questions_seen += len(inputs["indexes"])
         return loss
@@ -291,9 +320,12 @@ class TrainingLoop(Trainer):
         with writing(self.checkpoints.folder):
             super()._save_checkpoint(model, trial)
         self.args.save_total_limit = limit
-        self.accelerator.wait_for_everyone()
+        # Of processes with different memory the smallest fits in all.
+        sizes = gather_object([(self.budget.size, self.engine.budget.size)])
         if self.is_world_process_zero():
-            self.checkpoints.mark_complete(self.state.global_step)
+            training, evaluation = (min(of_all) for of_all in zip(*sizes, strict=True))
+            budgets = Budgets(training, evaluation)
+            self.checkpoints.mark_complete(self.state.global_step, budgets)
             if limit is not None:
                 self.checkpoints.remove_older(limit)
 

@@ -16,6 +16,7 @@ from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._loading import loading
+from zhmcq.modeling._memory import memory_errors
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
 from zhmcq.training._best import PEFT_FILES
@@ -117,7 +118,8 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
         ignored_warnings(".*tie_word_embeddings=True.*"),
     ):
         try:
-            peft_model = get_peft_model(model, config)
+            with memory_errors():
+                peft_model = get_peft_model(model, config)
         except PEFT_ERRORS as error:
             hint = ""
             if "ParamWrapper" in str(error) and settings.lora_dropout:

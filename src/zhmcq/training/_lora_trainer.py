@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from zhmcq.cards._card import model_card
 from zhmcq.checks import fingerprints
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
-from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError, TrainingError
+from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.evaluation import clusters_of
 from zhmcq.manifest import SeenQuestions
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
@@ -32,6 +32,7 @@ from zhmcq.reading import BankSource
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._arguments import training_arguments, training_questions
 from zhmcq.training._best import BestAdapter
+from zhmcq.training._budgets import eval_budget, train_budget
 from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
@@ -56,6 +57,11 @@ __all__ = ["LoraTrainer"]
 logger = logging.getLogger(__name__)
 
 LESS_MEMORY = "lower max_length or per_device_train_batch_size, or give a quantization"
+# An optimizer takes memory for each trained weight, in its first step.
+LESS_STATE = (
+    "lower r in LoraSettings or name fewer target_modules, give optim='adamw_bnb_8bit', or give a "
+    "quantization"
+)
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
 
 
@@ -190,8 +196,10 @@ class LoraTrainer:
             CheckpointError: If the run cannot be resumed.
             ModelError: If the base model cannot be loaded, is not causal, lacks weights, or does
                 not work in the dtype.
-            TrainingError: If a loss, gradient, weight or score is not finite, memory runs out, or
-                the call comes from within another training.
+            TrainingError: If a loss, gradient, weight or score is not finite, or the call comes
+                from within another training.
+            OutOfMemoryError: If memory runs out for a question alone, for the weights or for the
+                optimizer. Forward passes of several questions are cut, and later ones hold less.
             KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is saved; it says how to
                 resume.
 
@@ -202,7 +210,7 @@ class LoraTrainer:
         with one_training_at_a_time():
             return self._train(*questions, folder)
 
-    @enough_memory(TrainingError, "training", LESS_MEMORY)
+    @enough_memory("training", LESS_MEMORY)
     def _train(
         self, train: Sequence[Question], validation: Sequence[Question], folder: RunFolder
     ) -> TrainingResult:
@@ -296,7 +304,7 @@ class LoraTrainer:
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
         tokenizer = run.encoder.codec.tokenizer
-        engine = ScoringEngine(peft_model, run.settings.packing, run.settings.eval_budget)
+        engine = ScoringEngine(peft_model, run.settings.packing, eval_budget(run.settings))
         best = BestAdapter(
             run.folder.best, run.settings.valid_metric, peft_model, run.folder.run_sha256
         )
@@ -307,7 +315,12 @@ class LoraTrainer:
             logger.info("preflight: %s", report)
         loop = self._loop(run, peft_model, plan, engine, best)
         start = time.perf_counter()
-        with StopOnInterrupt(loop, run.folder.resume_instruction), resuming(checkpoint):
+        with (
+            StopOnInterrupt(loop, run.folder.resume_instruction),
+            resuming(checkpoint),
+            # The loop deals with its forward and backward passes itself.
+            enough_memory("training, outside of forward and backward passes", LESS_STATE),
+        ):
             loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.perf_counter() - start - engine.stats.seconds
         steps = loop.state.global_step
@@ -357,6 +370,7 @@ class LoraTrainer:
             validation_questions=run.validation,
             validation_clusters=run.validation_clusters,
             plan=plan,
+            budget=train_budget(run.settings),
             engine=engine,
             checkpoints=run.folder.checkpoints,
             on_evaluated=best.consider,

@@ -81,6 +81,10 @@ class StepPlan:
             shuffles_options=settings.shuffle_options,
         )
 
+    def within(self, budget: int) -> Self:
+        """The same steps, in forward passes of another token budget."""
+        return replace(self, passes=replace(self.passes, budget=budget))
+
     def sampler(
         self, questions: Sequence[EncodedQuestion], *, processes: int = 1, process: int = 0
     ) -> StepSampler:
