@@ -1,0 +1,43 @@
+"""Cells and sheets put into an existing xlsx workbook, of which everything else stays as it is.
+
+The workbook is edited as a package and not saved anew: its other parts are copied byte for byte, so
+that charts, pictures, text boxes, comments, conditional formats, stored values and formulas stay.
+"""
+
+from zhmcq.reports._workbook._values import (
+    AddedCell,
+    CellColour,
+    CellStyle,
+    EditedWorkbook,
+    NewSheet,
+    NotEditable,
+    SheetEdit,
+)
+
+__all__ = [
+    "AddedCell",
+    "CellColour",
+    "CellStyle",
+    "EditedWorkbook",
+    "NewSheet",
+    "NotEditable",
+    "SheetEdit",
+    "edit_workbook",
+    "first_free_columns",
+]
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+
+def first_free_columns(source: Path, sheets: Collection[str]) -> Mapping[str, int] | NotEditable:
+    raise NotImplementedError
+
+
+def edit_workbook(
+    source: Path,
+    target: Path,
+    edits: Mapping[str, SheetEdit],
+    new_sheets: Mapping[str, NewSheet],
+) -> EditedWorkbook | NotEditable:
+    raise NotImplementedError
