@@ -29,7 +29,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The examples, the script of the docs, tiny models and chat templates are no packages: their
 # folders are put on the path.
-FOLDERS = ("examples", "docs", "tests/modeling", "tests/encoding", "tests/reading/formats")
+FOLDERS = (
+    *("examples", "docs"),
+    *("tests/modeling", "tests/encoding", "tests/prediction", "tests/reading/formats"),
+)
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]
 
 
