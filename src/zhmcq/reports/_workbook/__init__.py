@@ -4,6 +4,7 @@ The workbook is edited as a package and not saved anew: its other parts are copi
 that charts, pictures, text boxes, comments, conditional formats, stored values and formulas stay.
 """
 
+from zhmcq.reports._workbook._edit import edit_workbook, first_free_columns
 from zhmcq.reports._workbook._values import (
     AddedCell,
     CellColour,
@@ -25,19 +26,3 @@ __all__ = [
     "edit_workbook",
     "first_free_columns",
 ]
-
-from collections.abc import Collection, Mapping
-from pathlib import Path
-
-
-def first_free_columns(source: Path, sheets: Collection[str]) -> Mapping[str, int] | NotEditable:
-    raise NotImplementedError
-
-
-def edit_workbook(
-    source: Path,
-    target: Path,
-    edits: Mapping[str, SheetEdit],
-    new_sheets: Mapping[str, NewSheet],
-) -> EditedWorkbook | NotEditable:
-    raise NotImplementedError
