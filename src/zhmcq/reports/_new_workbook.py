@@ -18,25 +18,17 @@ from typing import Any
 
 from zhmcq._files import atomic_write
 from zhmcq.errors import OutputError
-from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
+from zhmcq.reports._tables import LONGEST_NUMBER, MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.reports._workbook import AddedCell, NewSheet
+from zhmcq.reports._workbook._styles import FILLS
 
 __all__ = ["Sheet", "write_xlsx"]
 
 logger = logging.getLogger(__name__)
 
-LONGEST_NUMBER = 1e15  # Excel keeps 15 digits of a number
 # The date of XlsxWriter's files within a workbook. With the present time as the workbook's own, two
 # files of the same cells would have different bytes.
 CREATED = datetime.datetime(1980, 1, 1)
-# As the cells look that are put into an existing workbook.
-FILLS = {
-    "right": "C6EFCE",
-    "wrong": "F8CBAD",
-    "unsure": "FFEB9C",
-    "error": "FFC7CE",
-    "warning": "FFEB9C",
-}
 
 
 @dataclass(frozen=True, slots=True)

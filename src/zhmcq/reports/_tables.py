@@ -28,6 +28,7 @@ MAX_SHEET_NAME = 31
 # Spreadsheet programs run a csv cell that begins with one of these as a formula. The full-width
 # forms are typed by Chinese input methods and taken for the same.
 RISKY_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+LONGEST_NUMBER = 1e15  # Excel keeps 15 digits of a number
 
 
 def escape_csv_text(text: str) -> str:

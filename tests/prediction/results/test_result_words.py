@@ -10,8 +10,8 @@ from zhmcq.errors import SettingsError
 from zhmcq.prediction import PredictionStatus
 from zhmcq.prediction._results.words import WORDS, Words, result_words
 from zhmcq.questions import Kind, Question, QuestionBank, SourceTable
-from zhmcq.reading._drafts.tables.headers import first_header
 from zhmcq.reading._drafts.tables.header_rows import Line
+from zhmcq.reading._drafts.tables.headers import first_header
 from zhmcq.reading._drafts.vocabulary import field_of, option_label, right_label, wrong_label
 from zhmcq.zh._language import Language, language_of
 

@@ -12,14 +12,14 @@ from made_predictions import answered, columns_of, made_in_code, sheets_of
 from conftest import WriteXlsx
 from zhmcq.errors import OutputExistsError, SettingsError
 from zhmcq.prediction import Prediction, Predictions
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
+from zhmcq.questions import Origin, QuestionBank, RowProblem
 from zhmcq.reading import read_bank, save_bank
 
 HEADER = ["題號", "文章", "問題", "選項1", "選項2", "選項3", "正確答案", "備註"]
 ROWS = [
     HEADER,
     [101, "小明去了圖書館。", "誰去了圖書館？", "小明", "小華", "小美", 1, "@好"],
-    [102, "小明去了圖書館。", "", "小明", "小華", "小美", 1, None],
+    [102, "小明去了圖書館。", None, "小明", "小華", "小美", 1, None],
     ["A-3", None, "一加一？", "二", "三", "四", 2, None],
     ["2021010112345678", None, "水是？", None, None, None, 1, None],
 ]
@@ -89,7 +89,7 @@ def test_rows_that_are_not_among_the_predictions_stay_as_they_are(
     rows = sheets_of(written(predictions, tmp_path))["Sheet1"]
     assert [row[:8] for row in rows] == [list(row) for row in ROWS]
     assert [row[8] for row in rows] == ["預測答案", None, None, 2, None]
-    assert [row[11] for row in rows] == ["狀態", None, "無法作答", "作答", "無法作答"]
+    assert [row[10] for row in rows] == ["狀態", None, "無法作答", "作答", "無法作答"]
 
 
 def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
@@ -121,7 +121,7 @@ def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
     ]
     book = sheets_of(written(Predictions(bank, tuple(scored)), tmp_path))
     assert list(book) == ["國文", "說明", "數學", "摘要"]
-    header = [*ADDED[:4], "機率 1", "機率 2", "機率 3", "原因"]
+    header = [*ADDED[:4], "機率 A", "機率 B", "機率 C", "原因"]
     assert [row[6:] for row in book["國文"]] == [
         [None] * 8,
         header,
@@ -142,7 +142,7 @@ def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
 def test_a_table_without_a_header_has_its_names_in_comments(
     write_xlsx: WriteXlsx, tmp_path: Path
 ) -> None:
-    path = write_xlsx([["誰去了圖書館？", "小明", "小華", 1], ["一加一？", "二", "三", 1]])
+    path = write_xlsx([["誰去了圖書館？", "小明", "小華", 1], ["一加一？", "三", "二", 2]])
     bank = read_bank(path, header=False, columns={"stem": 1, "options": [2, 3], "answer": 4})
     result = written(answered(bank, "1", "2"), tmp_path)
     sheet = openpyxl.load_workbook(result).worksheets[0]
@@ -193,7 +193,7 @@ def test_a_saved_bank_finds_its_workbook_again(bank: QuestionBank, tmp_path: Pat
     save_bank(bank, tmp_path / "bank.json")
     again = read_bank(tmp_path / "bank.json")
     rows = sheets_of(written(answered(again, "2", "2"), tmp_path))["Sheet1"]
-    assert rows[1] == [*ROWS[1], 2, None, "錯", "作答", None]
+    assert rows[1] == [*ROWS[1], 2, "錯", "作答", None]
 
 
 # --- a new workbook instead --------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_a_workbook_that_has_changed_is_not_copied_and_the_log_says_so(
 ) -> None:
     change(tmp_path / "bank.xlsx", write_xlsx)
     with caplog.at_level(logging.WARNING, "zhmcq"):
-        path = written(answered(bank, "2", "2"), tmp_path)
+        path = written(answered(bank, "2", "2", confidence=0.75), tmp_path)
     assert "results.xlsx is a new workbook with plain cells: " in caplog.text
     assert why in caplog.text
     rows = sheets_of(path)["Sheet1"]
@@ -263,8 +263,8 @@ def test_a_csv_gets_a_workbook_with_the_same_columns(tmp_path: Path) -> None:
             "状态",
             "原因",
         ],
-        [1, "=1+1", "二", "三", "A", "B", 0.5, "错", "已作答", None],
-        [2, None, "二", "三", "B", None, None, None, "无法作答", rows[2][-1]],
+        ["1", "=1+1", "二", "三", "A", "B", 0.5, "错", "已作答", None],
+        ["2", None, "二", "三", "B", None, None, None, "无法作答", rows[2][-1]],
     ]
     assert rows[2][-1] == f"没有题干（{bank.problems[0].message}）"
     assert openpyxl.load_workbook(path)["期末考"]["B2"].data_type == "s"
@@ -286,18 +286,18 @@ def test_several_files_get_a_sheet_for_each_sheet(
     with caplog.at_level(logging.WARNING, "zhmcq"):
         book = sheets_of(written(answered(bank, "A", "B", "A"), tmp_path))
     assert list(book) == ["上 一", "上 二", "下 一", "摘要"]
-    assert book["下 一"][0] == [*head, "年", "預測答案", "信心", "狀態", "原因"]
+    assert book["下 一"][0] == [*head, "年", "預測答案", "狀態", "原因"]
     assert [row[3] for row in (book["上 一"][1], book["上 二"][1])] == ["A", "B"]
     assert "its questions are of 2 files; answer each by itself" in caplog.text
 
 
 def test_questions_made_in_code_get_columns_of_their_parts(tmp_path: Path) -> None:
     book = sheets_of(written(answered(made_in_code(), "B", "2"), tmp_path))
-    added = ["預測答案", "信心", "對／錯", "狀態", "原因"]
+    added = ["預測答案", "對／錯", "狀態", "原因"]
     assert book["題目"] == [
         ["題號", "文章", "題幹", "選項1", "選項2", "選項3", "正確答案", *added],
-        ["a", "文。", "誰？", "甲", "乙", None, "A", "B", None, "錯", "作答", None],
-        ["b", None, "=1+1", "二", "三", "四", 2, 2, None, "對", "作答", None],
+        ["a", "文。", "誰？", "甲", "乙", None, "A", "B", "錯", "作答", None],
+        ["b", None, "=1+1", "二", "三", "四", 2, 2, "對", "作答", None],
     ]
 
 
@@ -340,7 +340,7 @@ def test_an_unusable_row_without_a_table_is_written_once_with_its_id(tmp_path: P
 
 def test_an_empty_bank_gets_headers_and_a_summary(tmp_path: Path) -> None:
     book = sheets_of(written(Predictions(QuestionBank([]), ()), tmp_path))
-    assert book["Questions"] == [["ID", "Question", "Predicted", "Confidence", "Status", "Reason"]]
+    assert book["Questions"] == [["ID", "Question", "Predicted", "Status", "Reason"]]
     assert book["Summary"][0][0] == "Summary"
 
 
@@ -361,10 +361,9 @@ def test_a_languages_words_are_used_where_it_is_named(bank: QuestionBank, tmp_pa
     book = sheets_of(written(answered(bank, "2", "2"), tmp_path, language="en"))
     assert book["Sheet1"][0][8:] == [
         "Predicted",
-        "Confidence",
         "Right or wrong",
         "Status",
         "Reason",
     ]
-    assert book["Sheet1"][2][11:] == ["unusable", bank.problems[0].message]
+    assert book["Sheet1"][2][10:] == ["unusable", bank.problems[0].message]
     assert list(book) == ["Sheet1", "Summary"]

@@ -50,7 +50,7 @@ class Column:
 
 
 def added_columns(rows: Sequence[ResultRow], look: Look) -> list[Column]:
-    """The columns for the rows of one sheet; those that would be empty are left out.
+    """The columns for the rows of one sheet; of figures, those that there are.
 
     Args:
         rows: All rows of the sheet that results have.
@@ -59,10 +59,9 @@ def added_columns(rows: Sequence[ResultRow], look: Look) -> list[Column]:
     words = look.words
     items = [row.prediction for row in rows]
     confidence = words.confidence + ("" if look.calibrated else words.uncalibrated)
-    columns = [
-        Column(words.answer, 12, lambda row, style: _answer(row, style, look)),
-        Column(confidence, 18, lambda row, _: _confidence(row, look)),
-    ]
+    columns = [Column(words.answer, 12, lambda row, style: _answer(row, style, look))]
+    if any(item.confidence is not None for item in items):
+        columns.append(Column(confidence, 18, lambda row, _: _confidence(row, look)))
     if any(row.question is not None and row.question.answer is not None for row in rows):
         columns.append(Column(words.correctness, 10, lambda row, _: _correctness(row, look)))
     columns.append(Column(words.status, 12, lambda row, _: _status(row, look)))
