@@ -46,7 +46,7 @@ def test_answers_are_added_to_the_right_of_the_workbooks_own_columns(
     predictions = answered(bank, "2", "2", confidence=0.75)
     rows = sheets_of(written(predictions, tmp_path))["Sheet1"]
     assert [row[:8] for row in rows] == [list(row) for row in ROWS]
-    no_stem, no_options = (problem.message for problem in bank.problems)
+    no_stem, no_options = (p.message for p in bank.problems if p.severity == "error")
     assert [row[8:] for row in rows] == [
         ADDED,
         [2, 0.75, "錯", "作答", None],
@@ -109,7 +109,7 @@ def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
                 [4, "丁？", "天", "地", "人", "選項3"],
             ],
             "說明": [["請勿外流"], ["共 4 題"]],
-            "數學": [["題目", "A", "B", "答案"], ["一加一？", "二", "三", "二"]],
+            "數學": [["題目", "A", "B", "答案"], ["一加一？", "兩個", "三個", "兩個"]],
         },
     )
     bank = read_bank(path)
@@ -135,7 +135,7 @@ def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
     assert book["說明"] == [["請勿外流"], ["共 4 題"]]
     assert [row[4:] for row in book["數學"]] == [
         [*ADDED[:4], "機率 A", "機率 B", "原因"],
-        ["二", 0.5, "對", "作答", 0.5, 0.25, None],
+        ["兩個", 0.5, "對", "作答", 0.5, 0.25, None],
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
 from zhmcq._visible import visible
@@ -22,7 +23,7 @@ __all__ = ["summary_sheet"]
 
 Line = Sequence[AddedCell]
 
-_WIDTHS = {1: 34, 2: 16, 3: 14, 4: 14, 5: 12, 6: 18}
+_WIDTHS = {1: 34, 2: 18, 3: 18, 4: 14, 5: 12, 6: 18}
 
 
 def summary_sheet(predictions: Predictions, rows: Sequence[ResultRow], look: Look) -> NewSheet:
@@ -34,12 +35,21 @@ def summary_sheet(predictions: Predictions, rows: Sequence[ResultRow], look: Loo
         look: How answers are shown.
     """
     evaluation = predictions.evaluate() if predictions.outcomes() else None
+    words = look.words
+    by_sheet, by_subject, by_kind = (
+        (evaluation.by_sheet, evaluation.by_subject, evaluation.by_kind)
+        if evaluation is not None
+        else (None, None, None)
+    )
+    questions = [row.question for row in rows if row.question is not None]
+    # A sheet's name is the subject of its questions where they have no other.
+    same = all(_sheet(question) == question.subject for question in questions)
     blocks = [
         _counts(rows, look),
         _accuracy(evaluation, look) if evaluation is not None else [],
-        _groups(look.words.by_sheet, rows, evaluation and evaluation.by_sheet, look, _sheet),
-        _groups(look.words.by_subject, rows, evaluation and evaluation.by_subject, look, _subject),
-        _groups(look.words.by_kind, rows, evaluation and evaluation.by_kind, look, _kind),
+        [] if same else _groups(rows, _Grouping(words.by_sheet, _sheet), by_sheet, words),
+        _groups(rows, _Grouping(words.by_subject, _subject), by_subject, words),
+        _groups(rows, _Grouping(words.by_kind, _kind, words.kinds), by_kind, words),
         _answered_by(predictions, look),
         _legend(rows, look),
     ]
@@ -76,18 +86,17 @@ def _counts(rows: Sequence[ResultRow], look: Look) -> list[Line]:
 
 def _accuracy(evaluation: Evaluation, look: Look) -> list[Line]:
     words = look.words
-    low, high = evaluation.interval
     lines: list[Line] = [
         [AddedCell(words.accuracy, "header"), _percent(evaluation.accuracy)],
-        [AddedCell(words.interval), _percent(low), _percent(high)],
+        [AddedCell(words.interval), _interval(evaluation.interval)],
         [AddedCell(words.chance), _percent(evaluation.chance)],
         [AddedCell(words.right_answers), AddedCell(evaluation.correct)],
         [AddedCell(words.evaluated), AddedCell(evaluation.count)],
     ]
-    if evaluation.accuracy_answered is not None and evaluation.coverage < 1:
-        interval = [_percent(end) for end in evaluation.interval_answered or ()]
+    if evaluation.interval_answered is not None and evaluation.coverage < 1:
         share = _percent(evaluation.accuracy_answered)
-        lines.append([AddedCell(words.accuracy_answered), share, *interval])
+        interval = _interval(evaluation.interval_answered)
+        lines.append([AddedCell(words.accuracy_answered), share, interval])
     if evaluation.calibration_error is not None:
         lines += [
             [AddedCell(words.calibration_error), _percent(evaluation.calibration_error)],
@@ -96,39 +105,50 @@ def _accuracy(evaluation: Evaluation, look: Look) -> list[Line]:
     return lines
 
 
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """How questions are divided into groups.
+
+    Attributes:
+        title: What the groups are.
+        name_of: The group of a question.
+        shown: What groups are called, where that is not their name.
+    """
+
+    title: str
+    name_of: Callable[[Question], str]
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+
 def _groups(
-    title: str,
     rows: Iterable[ResultRow],
+    grouping: _Grouping,
     accuracies: Mapping[str, GroupAccuracy] | None,
-    look: Look,
-    name_of: Callable[[Question], str],
+    words: Words,
 ) -> list[Line]:
     """A table of groups of questions; none where all are of one group."""
-    words = look.words
     groups: dict[str, list[ResultRow]] = {}
     for row in rows:
         if row.question is not None:
-            groups.setdefault(name_of(row.question), []).append(row)
+            groups.setdefault(grouping.name_of(row.question), []).append(row)
     if len(groups) < 2:
         return []
-    headers = [title, words.questions, words.statuses["answered"], words.mean_confidence]
+    headers = [grouping.title, words.questions, words.statuses["answered"], words.mean_confidence]
     if accuracies is not None:
         headers += [words.accuracy, words.interval]
-    lines = [_headers(*headers)]
+    lines: list[Line] = [_headers(*headers)]
     for name, members in groups.items():
-        shown = words.kinds.get(name, name) if name_of is _kind else name
         items = [row.prediction for row in members]
         sure = [item.confidence for item in items if item.confidence is not None]
         line = [
-            AddedCell(visible(shown) or words.unnamed),
+            AddedCell(visible(grouping.shown.get(name, name)) or words.unnamed),
             AddedCell(len(members)),
             AddedCell(sum(item.status == "answered" for item in items)),
             _percent(sum(sure) / len(sure) if sure else None),
         ]
         if accuracies is not None and name in accuracies:
-            accuracy, _, (low, high) = accuracies[name]
-            interval = f"{low:.1%} – {high:.1%}"
-            line += [_percent(accuracy), AddedCell(interval)]
+            group = accuracies[name]
+            line += [_percent(group.accuracy), _interval(group.interval)]
         lines.append(line)
     return lines
 
@@ -178,15 +198,18 @@ def _legend(rows: Sequence[ResultRow], look: Look) -> list[Line]:
     scored = any(item.confidence is not None for item in items)
     without = any(item.status not in ("answered", "unusable") for item in items)
     unusable = any(item.status == "unusable" for item in items)
-    meanings: list[tuple[CellColour, str, bool]] = [
-        ("right", words.legend_right, keyed),
-        ("wrong", words.legend_wrong, keyed),
-        ("unsure", words.legend_unsure.format(threshold=share_text(look.unsure_below)), scored),
-        ("warning", words.legend_warning, without),
-        ("error", words.legend_error, unusable),
+    unsure = words.legend_unsure.format(threshold=share_text(look.unsure_below))
+    meanings: list[tuple[CellColour, str, str, bool]] = [
+        ("right", words.correctness, words.legend_right, keyed),
+        ("wrong", words.correctness, words.legend_wrong, keyed),
+        ("unsure", words.answer, unsure, scored),
+        ("warning", words.status, words.legend_warning, without),
+        ("error", words.status, words.legend_error, unusable),
     ]
     lines: list[Line] = [
-        [AddedCell(text, colour=colour)] for colour, text, used in meanings if used
+        [AddedCell(column, colour=colour), AddedCell(text)]
+        for colour, column, text, used in meanings
+        if used
     ]
     return [_headers(words.legend), *lines] if lines else []
 
@@ -201,3 +224,8 @@ def _counted(name: str, count: int, total: int) -> list[AddedCell]:
 
 def _percent(share: float | None) -> AddedCell:
     return AddedCell(share, "percent")
+
+
+def _interval(interval: tuple[float, float]) -> AddedCell:
+    low, high = interval
+    return AddedCell(f"{low:.1%} – {high:.1%}")

@@ -201,8 +201,8 @@ class _Results:
                 elif untitled:
                     # A table without a header has no row for names.
                     added = AddedCell(added.value, added.style, added.colour, name)
-                if added.value not in (None, "") or added.comment:
-                    cells[origin.row, number] = added
+                # Empty ones too: they have the borders of their neighbours.
+                cells[origin.row, number] = added
         widths = {number: column.width for number, column in enumerate(columns, first)}
         return SheetEdit(cells, widths)
 
