@@ -4,7 +4,7 @@ The workbook is edited as a package and not saved anew: its other parts are copi
 that charts, pictures, text boxes, comments, conditional formats, stored values and formulas stay.
 """
 
-from zhmcq.reports._workbook._edit import edit_workbook, first_free_columns
+from zhmcq.reports._workbook._edit import covered_cells, edit_workbook, first_free_columns
 from zhmcq.reports._workbook._values import (
     AddedCell,
     CellColour,
@@ -23,6 +23,7 @@ __all__ = [
     "NewSheet",
     "NotEditable",
     "SheetEdit",
+    "covered_cells",
     "edit_workbook",
     "first_free_columns",
 ]

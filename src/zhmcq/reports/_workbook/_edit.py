@@ -18,6 +18,7 @@ from zhmcq.reports._workbook._comments import (
     with_boxes,
     with_comments,
 )
+from zhmcq.reports._workbook._merges import shown_cells
 from zhmcq.reports._workbook._package import Package, Written, open_package, rels_of
 from zhmcq.reports._workbook._references import CONTENT_TYPES, ContentTypes, Relationships
 from zhmcq.reports._workbook._sheet import SheetEditor
@@ -26,7 +27,7 @@ from zhmcq.reports._workbook._styles import EMPTY_STYLES, Styles
 from zhmcq.reports._workbook._values import EditedWorkbook, NewSheet, NotEditable, SheetEdit
 from zhmcq.reports._workbook._xml import SmallPart, attribute_text, prefix_of, storable
 
-__all__ = ["edit_workbook", "first_free_columns"]
+__all__ = ["covered_cells", "edit_workbook", "first_free_columns"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,29 @@ def first_free_columns(source: Path, sheets: Collection[str]) -> dict[str, int] 
     try:
         with open_package(source) as package:
             return {title: free_column(package, _part_of(package, title)) for title in sheets}
+    except ReadError as error:
+        return NotEditable(str(error))
+
+
+def covered_cells(
+    source: Path, cells: Mapping[str, Collection[tuple[int, int]]]
+) -> dict[str, dict[tuple[int, int], tuple[int, int]]] | NotEditable:
+    """Which cells are covered by merged cells, and by which cell each of them is shown.
+
+    Args:
+        source: The workbook.
+        cells: Rows and columns, both from 1, by the titles of the sheets.
+
+    Returns:
+        For each sheet, the first cell of the merged range for each covered cell; or why the
+        workbook can't be edited.
+    """
+    try:
+        with open_package(source) as package:
+            return {
+                title: shown_cells(package, _part_of(package, title), cells[title])
+                for title in cells
+            }
     except ReadError as error:
         return NotEditable(str(error))
 

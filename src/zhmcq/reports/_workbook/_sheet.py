@@ -8,8 +8,8 @@ the tags of cells that get a colour; and cells that are filled, which held nothi
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import IO
 
 from zhmcq.errors import ReadError
@@ -19,12 +19,13 @@ from zhmcq.reports._workbook._cells import (
     MAX_SHEET_COLUMN,
     cell_range,
     cell_xml,
-    col_xml,
     reference,
 )
+from zhmcq.reports._workbook._merges import CellRows
 from zhmcq.reports._workbook._stream import EditedStream
 from zhmcq.reports._workbook._styles import Styles
 from zhmcq.reports._workbook._values import SheetEdit
+from zhmcq.reports._workbook._widths import Widths
 from zhmcq.reports._workbook._xml import prefix_of, with_attributes
 
 __all__ = ["SheetEditor"]
@@ -43,8 +44,6 @@ _AFTER_DRAWING = {
     "tableParts",
     "extLst",
 }
-# A range is compared with the rows of cells in it, of which there are as many as are put in.
-MAX_COMPARED = 20_000_000
 _TRUE = ("1", "true", "on")
 
 
@@ -68,12 +67,10 @@ class SheetEditor:
         self._styles = styles
         self._where = where
         self._drawing = drawing
-        self._columns: dict[int, list[int]] = {}
-        for row, column in sorted(edit.cells):
-            self._columns.setdefault(row, []).append(column)
-        self._rows = sorted(self._columns)
+        self._by_row = CellRows(edit.cells, where)
+        self._rows, self._columns = self._by_row.rows, self._by_row.columns
         self._next_row = 0  # an index in them: those before it are written
-        self._widths = _Widths(edit.widths)
+        self._widths = Widths(edit.widths)
         self._depth = 0
         self._section = ""  # of the sheet, such as "cols"
         self._prefix = ""
@@ -85,7 +82,6 @@ class SheetEditor:
         self._row_prefix = ""
         # Where a cell begins that may be replaced, and whether it has but one tag.
         self._filled: tuple[int, bool] | None = None
-        self._compared = 0
         self.cut = 0
         self.drawing_id = ""
 
@@ -309,22 +305,13 @@ class SheetEditor:
 
     def _check_merge(self, ref: str) -> None:
         """Refuse a cell that a merged range would hide."""
-        covered = cell_range(ref)
-        if covered is None:
-            return
-        top, left, bottom, right = covered
-        rows = self._rows
-        for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
-            columns = self._columns[row]
-            self._compared += 1
-            for column in columns[bisect_left(columns, left) : bisect_right(columns, right)]:
-                if (row, column) != (top, left) and self._cells[row, column].value is not None:
-                    raise ReadError(
-                        f"{self._where}: the cell {reference(row, column)} lies within the merged "
-                        f"cells {ref}"
-                    )
-        if self._compared > MAX_COMPARED:
-            raise ReadError(f"{self._where}: too many merged cells lie over each other")
+        merged = cell_range(ref)
+        for row, column in self._by_row.within(merged) if merged else ():
+            if self._cells[row, column].value is not None:
+                raise ReadError(
+                    f"{self._where}: the cell {reference(row, column)} lies within the merged "
+                    f"cells {ref}"
+                )
 
     def _col(self, attributes: dict[str, str]) -> None:
         stream = self._stream
@@ -339,61 +326,6 @@ class SheetEditor:
         self._stream.copy(self._stream.index)
         self._stream.put(self._drawing.format(self._prefix))
         self._drawing = ""
-
-
-class _Widths:
-    """The widths that columns get.
-
-    Args:
-        widths: By column, from 1.
-    """
-
-    def __init__(self, widths: Mapping[int, float]) -> None:
-        self._columns = sorted(widths)
-        self.left = dict(sorted(widths.items()))  # not written yet
-
-    def before(self, column: int, prefix: str) -> str:
-        """The columns before ``column`` that are not written yet, as XML."""
-        columns = [each for each in self.left if each < column]
-        return "".join(col_xml(each, self.left.pop(each), prefix) for each in columns)
-
-    def around(self, tag: bytes, attributes: dict[str, str], where: str) -> bytes | None:
-        """What stands in place of an element for some columns; ``None`` if it stays.
-
-        A column that gets a width is taken out of it, and is neither hidden nor grouped.
-
-        Args:
-            tag: The element's first tag.
-            attributes: Its attributes.
-            where: How messages call the sheet.
-        """
-        bounds = [attributes.get(key, "").strip() for key in ("min", "max")]
-        if not all(_NUMBER.fullmatch(bound) for bound in bounds):
-            raise ReadError(f"{where}: expected columns from min to max, found {bounds}")
-        first, last = map(int, bounds)
-        prefix = prefix_of(tag)
-        pieces = [self.before(first, prefix).encode()]
-        inner = self._columns[bisect_left(self._columns, first) : bisect_right(self._columns, last)]
-        if not inner:
-            return pieces[0] + tag if pieces[0] else None
-        parts = []
-        for column in inner:
-            if column not in self.left:
-                raise ReadError(f"{where}: its columns are out of order")
-            if first < column:
-                parts.append(_bounded(tag, first, column - 1))
-            shown = {"width": f"{self.left.pop(column):g}", "customWidth": "1"}
-            shown |= dict.fromkeys(("hidden", "collapsed", "outlineLevel", "bestFit"))
-            parts.append(with_attributes(_bounded(tag, column, column), shown))
-            first = column + 1
-        if first <= last:
-            parts.append(_bounded(tag, first, last))
-        closing = b"" if tag.endswith(b"/>") else f"</{prefix}col>".encode()
-        return pieces[0] + closing.join(parts)
-
-
-def _bounded(tag: bytes, first: int, last: int) -> bytes:
-    return with_attributes(tag, {"min": str(first), "max": str(last)})
 
 
 def _style(attributes: dict[str, str]) -> int | None:
