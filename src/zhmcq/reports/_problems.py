@@ -90,9 +90,8 @@ def _marked(source: str, bank: QuestionBank, path: Path) -> bool:
     file = Path(source)
     if file.suffix.lower() not in _WORKBOOKS or not file.is_file():
         return False
-    result = _edits(source, bank)
-    if isinstance(result, dict):
-        result = edit_workbook(file, path, result, {})
+    edits = _edits(source, bank)
+    result = edits if isinstance(edits, NotEditable) else edit_workbook(file, path, edits, {})
     if isinstance(result, NotEditable):
         logger.info(
             "its cells can't be marked in place, the rows read are written: %s", result.reason

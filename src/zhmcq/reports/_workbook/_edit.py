@@ -261,12 +261,13 @@ class _Edit:
         """The part with the styles and its content, which is made where there is none."""
         package = self._package
         related = relations(package.archive, package.book, package.name).values()
-        parts = [relation.part for relation in related if relation.kind == "styles"]
-        part = parts[0] if parts else f"{self._folder}/styles.xml"
-        data = package.read(part)
-        if data:
-            return part, data
-        part = self._name(f"{self._folder}/styles{{}}.xml", "styles")
+        for relation in related:
+            if relation.kind == "styles" and (data := package.read(relation.part)):
+                return relation.part, data
+        # The usual name, if it is free: openpyxl knows no other.
+        usual = f"{self._folder}/styles.xml"
+        taken = usual in package.archive.NameToInfo
+        part = self._name(f"{self._folder}/styles{{}}.xml" if taken else usual, "styles")
         self._relations.add(self._relations.new_id(), f"{self._kinds}/styles", part)
         data = EMPTY_STYLES.format(namespace=self._namespace).encode()
         return part, data

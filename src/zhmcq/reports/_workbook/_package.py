@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import posixpath
 import struct
 import zipfile
@@ -97,8 +98,8 @@ class Package(NamedTuple):
     def unused(self, pattern: str, taken: Collection[str] = ()) -> str:
         """A name that no part has yet: ``"xl/comments{}.xml"`` with a number in it."""
         names = {*self.archive.NameToInfo, *map(str.lower, taken)}
-        number = next(n for n in range(1, len(names) + 2) if pattern.format(n).lower() not in names)
-        return pattern.format(number)
+        numbered = map(pattern.format, itertools.count(1))
+        return next(name for name in numbered if name.lower() not in names)
 
 
 def rels_of(part: str) -> str:

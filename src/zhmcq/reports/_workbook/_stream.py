@@ -6,12 +6,15 @@ import codecs
 from collections.abc import Callable
 from typing import IO
 
+from zhmcq.errors import ReadError
 from zhmcq.reading._formats.xml_events import XmlEvents
 from zhmcq.reports._workbook._xml import encoding_of, tag_end
 
 __all__ = ["EditedStream"]
 
 _BEGINNING = 200
+# A cell that is replaced holds nothing: some spaces or a comment of XML at most.
+MAX_HELD = 2**20
 
 
 class EditedStream:
@@ -57,6 +60,8 @@ class EditedStream:
         self._events = XmlEvents(self, self._where, start, end, encoding)  # type: ignore[arg-type]
         for _ in self._events.read():
             self.copy(self._events.index if self.held is None else self.held)
+            if self.held is not None and len(self._read) > MAX_HELD:
+                raise ReadError(f"{self._where}: refused: a cell of it is {MAX_HELD:,} bytes long")
         self.copy(self._base + len(self._read))
 
     def read(self, size: int) -> bytes:

@@ -56,7 +56,10 @@ class Widths:
                 raise ReadError(f"{where}: its columns are out of order")
             if first < column:
                 parts.append(_bounded(tag, first, column - 1))
-            shown = {"width": f"{self.left.pop(column):g}", "customWidth": "1"}
+            shown: dict[str, str | None] = {
+                "width": f"{self.left.pop(column):g}",
+                "customWidth": "1",
+            }
             shown |= dict.fromkeys(("hidden", "collapsed", "outlineLevel", "bestFit"))
             parts.append(with_attributes(_bounded(tag, column, column), shown))
             first = column + 1

@@ -44,7 +44,7 @@ _BEGINNINGS = (
 )
 # Parts beside the sheets, styles above all, have some megabytes at most and are held in memory.
 LARGEST_PART = 64 * 2**20
-MAX_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 500_000
 
 
 def storable(text: str) -> str:
