@@ -366,7 +366,8 @@ class Predictions(Sequence[Prediction]):
         same bytes.
 
         Args:
-            path: The file; an older one is replaced, but for one that the questions came from.
+            path: The ``.xlsx`` file; an older one is replaced, but for one that the questions came
+                from. ``.xlsm`` for a copy of such a workbook.
             language: The language of what is added: ``"zh-Hant"``, ``"zh-Hans"`` or ``"en"``. By
                 default that of the headers and the questions.
             unsure_below: Answers with a lower confidence, from 0 to 1, are coloured. By default
@@ -375,7 +376,8 @@ class Predictions(Sequence[Prediction]):
 
         Raises:
             OutputExistsError: If the questions were read from that file.
-            OutputError: If it cannot be written, or there are more rows than Excel takes.
+            OutputError: If it cannot be written, its name ends in another way, or there are more
+                rows than Excel takes.
             SettingsError: If ``language`` is another one, or ``unsure_below`` no number from 0 to
                 1.
         """

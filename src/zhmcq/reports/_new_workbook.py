@@ -82,8 +82,11 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet | NewSheet]) -> None
                 names = sheet_names(sheets)
                 formats = _Formats(book)
                 for name, sheet in zip(names, sheets.values(), strict=True):
-                    fill = _fill_table if isinstance(sheet, Sheet) else _fill_cells
-                    cut += fill(book.add_worksheet(name), sheet, formats)
+                    worksheet = book.add_worksheet(name)
+                    if isinstance(sheet, Sheet):
+                        cut += _fill_table(worksheet, sheet, formats)
+                    else:
+                        cut += _fill_cells(worksheet, sheet, formats)
         except XlsxWriterException as error:
             if isinstance(error.__context__, OSError):  # which the library turns into its own
                 raise error.__context__ from None

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zhmcq.prediction._results.key_style import LABELS, key_headers, key_style
 from zhmcq.questions import Question
@@ -152,3 +154,34 @@ def test_the_column_of_keys_is_the_callers_or_known_by_its_name() -> None:
     assert key_headers({}, headers) == ["正確答案", "答案"]
     assert key_headers({"answer": "甲欄"}, headers) == ["甲欄", "正確答案", "答案"]
     assert key_headers({"answer": "別的"}, ["題號", "學生答案"]) == []
+
+
+SERIES = ("1234", "ABCD", "abcd", "甲乙丙丁", "①②③④", "一二三四", "ㄅㄆㄇㄈ", "ⒶⒷⒸⒹ", "１２３４")
+AROUND = [("", ""), ("(", ")"), ("選項", ""), ("第", "個"), ("", "."), ("【", "】")]
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(
+    names=st.sampled_from(SERIES),
+    around=st.sampled_from(
+        [("", ""), ("(", ")"), ("選項", ""), ("第", "個"), ("", "."), ("【", "】")]
+    ),
+    joint=st.sampled_from(["", ",", "、", "；", " ", "/"]),
+    keys=st.lists(
+        st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True).map(sorted),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_keys_themselves_are_written_as_they_are(
+    names: str, around: tuple[str, str], joint: str, keys: list[list[int]]
+) -> None:
+    before, after = around
+    keyed = [
+        (question(*key), joint.join(f"{before}{names[index]}{after}" for index in key))
+        for key in keys
+    ]
+    style = key_style(keyed)
+    assert style is not None
+    for keyed_question, cell in keyed:
+        assert style.written(keyed_question, keyed_question.answer or ()) == cell

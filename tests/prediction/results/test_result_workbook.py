@@ -10,14 +10,14 @@ import pytest
 from made_predictions import answered, columns_of, made_in_code, sheets_of
 
 from conftest import WriteXlsx
-from zhmcq.errors import OutputExistsError, SettingsError
+from zhmcq.errors import OutputError, OutputExistsError, SettingsError
 from zhmcq.prediction import Prediction, Predictions
 from zhmcq.questions import Origin, QuestionBank, RowProblem
 from zhmcq.reading import read_bank, save_bank
 
 HEADER = ["題號", "文章", "問題", "選項1", "選項2", "選項3", "正確答案", "備註"]
-ROWS = [
-    HEADER,
+ROWS: list[list[Any]] = [
+    [*HEADER],
     [101, "小明去了圖書館。", "誰去了圖書館？", "小明", "小華", "小美", 1, "@好"],
     [102, "小明去了圖書館。", None, "小明", "小華", "小美", 1, None],
     ["A-3", None, "一加一？", "二", "三", "四", 2, None],
@@ -139,6 +139,33 @@ def test_each_table_of_each_sheet_gets_its_own_headers_and_keys(
     ]
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [1, 3, 2, 1],
+        ["1", "3", "2", "1"],
+        ["A", "C", "B", "A"],
+        ["(A)", "(C)", "(B)", "(A)"],
+        ["選項1", "選項3", "選項2", "選項1"],
+        ["甲", "丙", "乙", "甲"],
+        ["①", "③", "②", "①"],
+        ["AC", "B", "ABC", "C"],
+        ["1,3", "2", "1,2,3", "3"],
+        ["春天", "秋天", "夏天", "春天"],
+        ["A. 春天", "C. 秋天", "B. 夏天", "A. 春天"],
+    ],
+)
+def test_a_workbook_that_is_answered_right_has_the_same_column_twice(
+    write_xlsx: WriteXlsx, tmp_path: Path, keys: list[Any]
+) -> None:
+    rows = [[n, f"第{n}題？", "春天", "夏天", "秋天", key] for n, key in enumerate(keys, 1)]
+    header = ["題號", "題目", "選項1", "選項2", "選項3", "答案"]
+    bank = read_bank(write_xlsx([header, *rows]))
+    items = [Prediction(q.id, q.answer, q.answer_label) for q in bank]
+    path = written(Predictions(bank, tuple(items)), tmp_path)
+    assert columns_of(path, "預測答案", "對／錯") == [(key, "對") for key in keys]
+
+
 def test_a_table_without_a_header_has_its_names_in_comments(
     write_xlsx: WriteXlsx, tmp_path: Path
 ) -> None:
@@ -147,7 +174,7 @@ def test_a_table_without_a_header_has_its_names_in_comments(
     result = written(answered(bank, "1", "2"), tmp_path)
     sheet = openpyxl.load_workbook(result).worksheets[0]
     assert [sheet.cell(row, 5).value for row in (1, 2)] == [1, 2]
-    assert "預測答案" in sheet.cell(1, 5).comment.text
+    assert "預測答案" in str(sheet.cell(1, 5).comment)
     assert sheet.cell(2, 5).comment is None
 
 
@@ -367,3 +394,16 @@ def test_a_languages_words_are_used_where_it_is_named(bank: QuestionBank, tmp_pa
     ]
     assert book["Sheet1"][2][10:] == ["unusable", bank.problems[0].message]
     assert list(book) == ["Sheet1", "Summary"]
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers", "answers.xls"])
+def test_a_name_of_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"expected a name in \.xlsx"):
+        answered(made_in_code(), "A", "1").to_xlsx(tmp_path / name)
+
+
+def test_a_workbook_with_macros_is_never_made_of_nothing(tmp_path: Path) -> None:
+    message = r"can only be a copy of one, and not all of its questions.*; write \.xlsx"
+    with pytest.raises(OutputError, match=message):
+        answered(made_in_code(), "A", "1").to_xlsx(tmp_path / "answers.xlsm")
+    assert list(tmp_path.iterdir()) == []

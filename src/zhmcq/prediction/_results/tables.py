@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from zhmcq.prediction._results.key_style import LABELS, KeyStyle, key_headers, key_style
@@ -29,13 +30,12 @@ class Tables:
             self._header_rows.setdefault((origin.file, origin.sheet), []).append(origin.row)
         for numbers in self._header_rows.values():
             numbers.sort()
-        by_table: dict[Origin, list[tuple[Question, Any]]] = {}
+        self._keyed: dict[Origin, list[tuple[Question, Any]]] = {}
         for question in bank:
             cell = self._key_cell(question)
             if cell is not None and question.origin is not None:
-                by_table.setdefault(self.header_of(question.origin), []).append((question, cell))
-        self._styles = {table: key_style(keyed) for table, keyed in by_table.items()}
-        self._usual = key_style(pair for keyed in by_table.values() for pair in keyed) or LABELS
+                self._keyed.setdefault(self.header_of(question.origin), []).append((question, cell))
+        self._styles = {table: key_style(keyed) for table, keyed in self._keyed.items()}
 
     def header_of(self, origin: Origin) -> Origin:
         """The last row of the header above a row; row 0 where its table has none."""
@@ -51,6 +51,11 @@ class Tables:
         while last + 1 < len(numbers) and numbers[last + 1] == numbers[last] + 1:
             last += 1
         return Origin(origin.file, origin.sheet, numbers[last])
+
+    @cached_property
+    def _usual(self) -> KeyStyle:
+        """How most tables write their keys."""
+        return key_style(pair for keyed in self._keyed.values() for pair in keyed) or LABELS
 
     def style_of(self, row: ResultRow) -> KeyStyle:
         """How the table of a row writes its keys; without any there, how the others do."""

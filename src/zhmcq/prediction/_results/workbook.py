@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zhmcq._files import path_to_write
 from zhmcq._joining import file_prefix
-from zhmcq.errors import ReadError, SettingsError
+from zhmcq.errors import OutputError, ReadError, SettingsError
 from zhmcq.prediction._results.columns import Look, added_columns, distinct_names
 from zhmcq.prediction._results.key_style import LABELS
 from zhmcq.prediction._results.rows import ResultRow, result_rows, written_id
@@ -61,9 +61,11 @@ def write_workbook(
 
     Raises:
         SettingsError: If ``language`` or ``unsure_below`` is something else.
-        OutputError: If the file cannot be written.
+        OutputError: If the file cannot be written, or its name is of another kind of file.
     """
     _refuse_other_share(unsure_below)
+    if path_to_write(path).suffix.lower() not in (".xlsx", ".xlsm"):
+        raise OutputError(f"cannot write {path}: expected a name in .xlsx")
     words = result_words(predictions.bank, language)
     look = Look(words, unsure_below, predictions.calibrated, predictions.promise)
     rows = list(result_rows(predictions))
@@ -74,6 +76,11 @@ def write_workbook(
     except _CopyError as error:
         # Who answers a list of questions expects no copy; who answers a workbook does.
         level = logging.WARNING if _is_editable(predictions.bank.files) else logging.INFO
+        if path_to_write(path).suffix.lower() == ".xlsm":
+            raise OutputError(
+                f"cannot write {path}: a workbook with macros can only be a copy of one, and "
+                f"{error}; write .xlsx"
+            ) from error
         logger.log(level, "%s is a new workbook with plain cells: %s", path, error)
         results.write_plain(path)
 
@@ -164,8 +171,6 @@ class _Results:
         Raises:
             _CopyError: If it can't be edited.
         """
-        if path_to_write(path).suffix.lower() not in (".xlsx", ".xlsm"):
-            raise _CopyError("a copy of a workbook needs a name in .xlsx")
         by_title = {sheet: rows for (_, sheet), rows in self._by_sheet.items()}
         first = first_free_columns(source, by_title)
         if isinstance(first, NotEditable):
