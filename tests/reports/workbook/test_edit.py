@@ -496,4 +496,6 @@ def test_a_target_that_cannot_be_written_is_an_error_of_the_output(tmp_path: Pat
     (tmp_path / "folder.xlsx").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
         add(source, tmp_path / "folder.xlsx")
+    with pytest.raises(OutputError, match=r"expected a name in \.xlsx or \.xlsm"):
+        add(source, tmp_path / "a.xls")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bank.xlsx", "folder.xlsx"]

@@ -62,7 +62,7 @@ def picture(sheet: Any, cell: str, width: float, position: int, offset: int = 0)
         (lambda _, sheet: picture(sheet, "F2", 129, 2), 9),
         (lambda _, sheet: picture(sheet, "F2", 129, 3), 9),
         (lambda _, sheet: picture(sheet, "F2", 64, 2, 60), 8),
-        (lambda _, sheet: picture(sheet, "E2", 129, 2), 7),
+        (lambda _, sheet: picture(sheet, "E2", 129, 2), 6),
         (lambda _, sheet: picture(sheet, "ABC2", 10, 1), 5),
     ],
 )

@@ -70,6 +70,22 @@ def test_a_format_for_percentages_that_is_there_is_used() -> None:
     assert changed(styles).count("<numFmt ") == 1
 
 
+def test_white_text_gets_dark_where_its_ground_gets_light() -> None:
+    styles = styled(
+        '<fonts count="2"><font><color theme="1"/></font><font><b/><color rgb="FFFFFFFF"/></font>'
+        '</fonts><cellXfs><xf fontId="0"/><xf fontId="1"/></cellXfs>'
+    )
+    assert styles.number(AddedCell(None, colour="error"), 0) == 2
+    assert styles.number(AddedCell(None, colour="error"), 1) == 3
+    assert re.findall("<xf ([^>]*)/>", changed(styles)) == [
+        'fontId="0"',
+        'fontId="1"',
+        'fontId="0" fillId="2" applyFill="1"',
+        'fontId="2" applyFont="1" fillId="2" applyFill="1"',
+    ]
+    assert "<font><b/></font></fonts>" in changed(styles)
+
+
 def test_lists_that_are_missing_are_made_in_their_order() -> None:
     styles = Styles(f'<s:styleSheet xmlns:s="{MAIN}"><s:dxfs/></s:styleSheet>'.encode(), "styles")
     assert styles.number(AddedCell(0.5, "percent", "right"), None) == 1

@@ -71,11 +71,13 @@ class XmlEvents:
         Raises:
             ReadError: If the part is no XML, declares a document type, or is built to take memory.
         """
-        fed = 0
+        fed = at = 0
         while chunk := self._stream.read(CHUNK):
             self._feed(chunk, last=False)
             fed += len(chunk)
-            if fed - self._parser.CurrentByteIndex > LONGEST_TAG:
+            # Newer parsers wait for more of a long tag, and say -1 meanwhile.
+            at = max(at, self._parser.CurrentByteIndex)
+            if fed - at > LONGEST_TAG:
                 raise self._refused(f"one of its tags is longer than {LONGEST_TAG:,} bytes")
             if len(self._names) > MAX_NAMES:
                 raise self._refused(f"it has more than {MAX_NAMES:,} names of elements")

@@ -40,17 +40,17 @@ def cell_range(text: str) -> tuple[int, int, int, int] | None:
     return min(rows), min(columns), max(rows), max(columns)
 
 
-def cell_xml(cell: AddedCell, place: str, style: int, prefix: str = "") -> tuple[str, bool]:
+def cell_xml(cell: AddedCell, at: str, style: int, prefix: str = "") -> tuple[str, bool]:
     """A cell as XML, and whether its text had to be cut to what Excel takes.
 
     Args:
         cell: The cell.
-        place: Where it is: ``"B7"``.
+        at: Where it is: ``"B7"``.
         style: The number of its format.
         prefix: The prefix of the sheet's elements, with its colon.
     """
     value = cell.value
-    tag = f'<{prefix}c r="{place}"' + (f' s="{style}"' if style else "")
+    tag = f'<{prefix}c r="{at}"' + (f' s="{style}"' if style else "")
     if value is None or value == "":
         return f"{tag}/>", False
     if isinstance(value, bool):

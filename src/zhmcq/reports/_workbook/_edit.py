@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from zhmcq._files import atomic_write
-from zhmcq.errors import ReadError
+from zhmcq.errors import OutputError, ReadError
 from zhmcq.reading._formats.workbook_parts import MAIN_NAMESPACES, relations
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.reports._workbook._cells import MAX_SHEET_COLUMN, new_sheet_xml, reference
@@ -133,8 +133,10 @@ def edit_workbook(
         What was left out; or why the workbook can't be edited, and nothing was written.
 
     Raises:
-        OutputError: If the file cannot be written.
+        OutputError: If the file cannot be written, or has another ending.
     """
+    if target.suffix.lower() not in _WORKBOOK_TYPES:
+        raise OutputError(f"cannot write {target}: expected a name in .xlsx or .xlsm")
     try:
         with open_package(source) as package, atomic_write(target) as temporary:
             written = Written(temporary.with_name("changed-parts.zip"))

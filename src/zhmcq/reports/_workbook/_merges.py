@@ -11,33 +11,28 @@ from zhmcq.reading._formats.xml_events import XmlEvents
 from zhmcq.reports._workbook._cells import cell_range
 from zhmcq.reports._workbook._package import Package
 
-__all__ = ["CellRows", "shown_cells"]
+__all__ = ["MergedOver", "shown_cells"]
 
 Cell = tuple[int, int]
-# A range is compared with the rows in it that are asked for. Ranges of an honest sheet don't lie
-# over each other, so that this is no more than there are ranges and rows.
-MAX_COMPARED = 20_000_000
+# Ranges of an honest sheet don't lie over each other: no cell is in two of them.
+MAX_COMPARED = 2_000_000
 
 
-class CellRows:
-    """Cells by their rows, of which those in a range are found quickly.
+class MergedOver:
+    """Tells which cells lie in merged ranges.
 
     Args:
         cells: Rows and columns, both from 1.
         where: How messages call the sheet.
-
-    Attributes:
-        rows: The rows, in order.
-        columns: The columns of each, in order.
     """
 
     def __init__(self, cells: Iterable[Cell], where: str) -> None:
         self._where = where
         self._compared = 0
-        self.columns: dict[int, list[int]] = {}
+        self._rows: dict[int, list[int]] = {}  # of each column
         for row, column in sorted(cells):
-            self.columns.setdefault(row, []).append(column)
-        self.rows = list(self.columns)
+            self._rows.setdefault(column, []).append(row)
+        self._columns = sorted(self._rows)
 
     def within(self, merged: tuple[int, int, int, int]) -> list[Cell]:
         """The cells that a merged range covers, but for the first, which shows what is in it.
@@ -49,12 +44,13 @@ class CellRows:
             ReadError: If too many ranges lie over each other.
         """
         top, left, bottom, right = merged
-        covered = []
-        for row in self.rows[bisect_left(self.rows, top) : bisect_right(self.rows, bottom)]:
-            self._compared += 1
-            columns = self.columns[row]
-            inner = columns[bisect_left(columns, left) : bisect_right(columns, right)]
-            covered += [(row, column) for column in inner if (row, column) != (top, left)]
+        columns = self._columns
+        covered: list[Cell] = []
+        for column in columns[bisect_left(columns, left) : bisect_right(columns, right)]:
+            rows = self._rows[column]
+            inner = rows[bisect_left(rows, top) : bisect_right(rows, bottom)]
+            covered += [(row, column) for row in inner if (row, column) != (top, left)]
+            self._compared += 1 + len(inner)
         if self._compared > MAX_COMPARED:
             raise ReadError(f"{self._where}: refused: its merged cells lie over each other")
         return covered
@@ -74,12 +70,12 @@ def shown_cells(package: Package, part: str, cells: Iterable[Cell]) -> dict[Cell
     Raises:
         ReadError: If the sheet is damaged or hostile.
     """
-    by_row = CellRows(cells, package.where(part))
+    over = MergedOver(cells, package.where(part))
     shown: dict[Cell, Cell] = {}
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if main_name(tag) == "mergeCell" and (merged := cell_range(attributes.get("ref", ""))):
-            shown.update(dict.fromkeys(by_row.within(merged), merged[:2]))
+            shown.update(dict.fromkeys(over.within(merged), merged[:2]))
 
     with package.archive.open(part) as stream:
         XmlEvents(stream, package.where(part), start, lambda _: None).read_all()

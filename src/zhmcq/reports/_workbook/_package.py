@@ -196,7 +196,7 @@ class Written:
             target: The file to write.
             dropped: Parts of the source that are left out.
         """
-        own = {name.lower(): info for name, info in self._archive.NameToInfo.items()}
+        changed = {name.lower(): info for name, info in self._archive.NameToInfo.items()}
         with (
             zipfile.ZipFile(target, "w") as result,
             zipfile.ZipFile(str(self._archive.filename)) as written,
@@ -205,13 +205,13 @@ class Written:
                 part = folded_name(member.filename)
                 if part in dropped:
                     continue
-                if part in own and not member.is_dir():
-                    replaced = copy.copy(own.pop(part))
+                if part in changed and not member.is_dir():
+                    replaced = copy.copy(changed.pop(part))
                     replaced.filename, replaced.date_time = member.filename, member.date_time
                     _copy_member(written, replaced, result)
                 else:
                     _copy_member(package.archive, copy.copy(member), result)
-            for info in own.values():
+            for info in changed.values():
                 _copy_member(written, copy.copy(info), result)
 
 

@@ -21,7 +21,7 @@ from zhmcq.reports._workbook._cells import (
     cell_xml,
     reference,
 )
-from zhmcq.reports._workbook._merges import CellRows
+from zhmcq.reports._workbook._merges import MergedOver
 from zhmcq.reports._workbook._stream import EditedStream
 from zhmcq.reports._workbook._styles import Styles
 from zhmcq.reports._workbook._values import SheetEdit
@@ -67,8 +67,11 @@ class SheetEditor:
         self._styles = styles
         self._where = where
         self._drawing = drawing
-        self._by_row = CellRows(edit.cells, where)
-        self._rows, self._columns = self._by_row.rows, self._by_row.columns
+        self._merged = MergedOver(edit.cells, where)
+        self._columns: dict[int, list[int]] = {}
+        for row, column in sorted(edit.cells):
+            self._columns.setdefault(row, []).append(column)
+        self._rows = list(self._columns)
         self._next_row = 0  # an index in them: those before it are written
         self._widths = Widths(edit.widths)
         self._depth = 0
@@ -306,7 +309,7 @@ class SheetEditor:
     def _check_merge(self, ref: str) -> None:
         """Refuse a cell that a merged range would hide."""
         merged = cell_range(ref)
-        for row, column in self._by_row.within(merged) if merged else ():
+        for row, column in self._merged.within(merged) if merged else ():
             if self._cells[row, column].value is not None:
                 raise ReadError(
                     f"{self._where}: the cell {reference(row, column)} lies within the merged "

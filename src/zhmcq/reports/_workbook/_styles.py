@@ -28,6 +28,11 @@ FILLS: dict[CellColour, str] = {
     "error": "FFC7CE",
     "warning": "FFEB9C",
 }
+# White text, as headers on a dark ground have it, could not be read on these.
+_WHITE = re.compile(
+    r"""<(?:[\w.-]{1,40}:)?color\s+(?:rgb=["'](?:[0-9A-F]{2})?FFFFFF["']|theme=["']0["'])\s*/>""",
+    re.IGNORECASE,
+)
 _PERCENT = "0.0%"
 _GENERAL, _TEXT = "0", "49"  # numbers of formats that are built in
 _FIRST_CUSTOM = 164
@@ -173,8 +178,11 @@ class Styles:
             values |= {"numFmtId": self._percent(), "applyNumberFormat": "1"}
         elif kind and shown != _GENERAL and not (shown == _TEXT and kind != "number"):
             values |= {"numFmtId": _GENERAL, "applyNumberFormat": "1"}
+        font = attributes.get("fontId", "0")
         if kind == "header" and neighbour is None:
-            values |= {"fontId": str(self._bold(attributes.get("fontId", "0"))), "applyFont": "1"}
+            values |= {"fontId": str(self._bold(font)), "applyFont": "1"}
+        elif colour and (dark := self._dark(font)) is not None:
+            values |= {"fontId": str(dark), "applyFont": "1"}
         if colour:
             values |= {"fillId": str(self._fill(colour)), "applyFill": "1"}
         if quoted:
@@ -212,17 +220,29 @@ class Styles:
 
     def _bold(self, font: str) -> int:
         """The number of a font like another one, but bold."""
+        inner = self._inner(font)
+        if re.match(rf"<{re.escape(self._part.prefix)}b\b", inner):
+            return int(font)
+        return self._add_font(f"<{self._part.prefix}b/>{inner}")
+
+    def _dark(self, font: str) -> int | None:
+        """The number of a font like another one, but not white; ``None`` if that is not white."""
+        inner = self._inner(font)
+        dark = _WHITE.sub("", inner)
+        return None if dark == inner else self._add_font(dark)
+
+    def _inner(self, font: str) -> str:
+        """What a font is made of, as XML."""
         section = self._sections["fonts"]
         fonts = section.element.children if section.element else []
-        prefix = self._part.prefix
-        index = int(font) if re.fullmatch("[0-9]{1,6}", font) else 0
+        index = int(font) if re.fullmatch("[0-9]{1,6}", font) else len(fonts)
         if index >= len(fonts):
-            return section.add(f"<{prefix}font><{prefix}b/></{prefix}font>")
-        element = fonts[index]
-        inner = self._part.data[element.tag_end : element.close].decode()
-        if re.match(rf"<{re.escape(prefix)}b\b", inner):
-            return index
-        return section.add(f"<{prefix}font><{prefix}b/>{inner}</{prefix}font>")
+            return ""
+        return self._part.data[fonts[index].tag_end : fonts[index].close].decode()
+
+    def _add_font(self, inner: str) -> int:
+        tag = f"{self._part.prefix}font"
+        return self._sections["fonts"].add(f"<{tag}>{inner}</{tag}>")
 
     def _fill(self, colour: CellColour) -> int:
         """The number of a fill."""
