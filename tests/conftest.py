@@ -30,11 +30,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The examples, the script of the docs, tiny models and chat templates are no packages: their
 # folders are put on the path.
 FOLDERS = (
-    "examples",
-    "docs",
-    "tests/modeling",
-    "tests/encoding",
-    "tests/evaluation",
+    *("examples", "docs"),
+    *("tests/modeling", "tests/encoding", "tests/evaluation", "tests/prediction"),
     "tests/reading/formats",
 )
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in FOLDERS]

@@ -146,12 +146,12 @@ def test_the_second_workbook_is_answered_row_by_row(run: Any) -> None:
     table = list(sheet.iter_rows(values_only=True))
     assert table[0] == (
         *("題號", "文章", "問題", "選項1", "選項2", "選項3", "選項4"),
-        *("Predicted", "Confidence (uncalibrated)", "Status", "Reason"),
+        *("預測答案", "信心（未校準）", "狀態", "機率 1", "機率 2", "機率 3", "機率 4", "原因"),
     )
     assert table[1][:3] == (10023321, toy_questions(1)[0].passage, toy_questions(1)[0].stem)
-    assert table[1][7] == keys[0]
-    assert table[9][7:10] == (None, None, "unusable")
-    assert "選項" in str(table[9][10]) or "option" in str(table[9][10])
+    assert table[1][7] == int(keys[0])
+    assert table[9][7:10] == (None, None, "無法作答")
+    assert "選項" in str(table[9][-1])
 
 
 def test_generated_replies_are_read_by_the_parser(run: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +99,9 @@ def test_it_is_answered_without_an_answer(model: Path, tmp_path: Path, mode: Any
             answers.evaluate()
         with pytest.raises(PredictionError, match="expected answered questions with keys"):
             zhmcq.compare(answers, answers)
-        writers: list[Callable[[Path], None]] = [answers.to_csv, answers.to_xlsx, answers.to_json]
-        for index, write in enumerate(writers):
-            write(tmp_path / f"answers{index}")
+        answers.to_csv(tmp_path / "answers.csv")
+        answers.to_xlsx(tmp_path / "answers.xlsx")
+        answers.to_json(tmp_path / "answers.json")
     assert list(answers.to_pandas()["status"]) == ["unusable"]
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
+from made_predictions import answered, made_in_code
 
 from conftest import WriteXlsx
 from zhmcq.errors import PredictionError
 from zhmcq.prediction import Prediction, Predictions, PredictionStats
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
+from zhmcq.questions import Question, QuestionBank, RowProblem
 from zhmcq.reading import read_bank
 
 HEADER = ["題號", "文章", "問題", "選項1", "選項2", "選項3", "正確答案", "備註"]
@@ -23,27 +23,6 @@ ROWS = [
     ["A-3", None, "一加一？", "二", "三", "四", 2, None],
     ["2021010112345678", None, "水是？", None, None, None, 1, None],
 ]
-
-
-def answered(bank: QuestionBank, *labels: str, **fields: Any) -> Predictions:
-    """Predictions with these labels; ``""`` for a reply that committed to nothing."""
-    items = []
-    for question, label in zip(bank, labels, strict=True):
-        index = question.labels.index(label) if label else None
-        answer = None if index is None else (index,)
-        status: Any = "answered" if label else "none"
-        reason = "" if label else "the reply names no option"
-        items.append(Prediction(question.id, answer, label, status=status, reason=reason, **fields))
-    return Predictions(bank, tuple(items))
-
-
-def made_in_code() -> QuestionBank:
-    return QuestionBank(
-        [
-            Question("a", "誰？", ("甲", "乙"), "文。", answer=(0,)),
-            Question("b", "=1+1", ("二", "三", "四"), labels=("1", "2", "3"), answer=(1,)),
-        ]
-    )
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
@@ -70,13 +49,6 @@ def csv_rows(predictions: Predictions, tmp_path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def sheet_rows(predictions: Predictions, tmp_path: Path) -> list[list[Any]]:
-    path = tmp_path / "predictions.xlsx"
-    predictions.to_xlsx(path)
-    sheet = openpyxl.load_workbook(path)["Predictions"]
-    return [list(row) for row in sheet.iter_rows(values_only=True)]
-
-
 # --- banks read from a workbook ----------------------------------------------------------
 
 
@@ -99,89 +71,9 @@ def test_csv_has_a_line_for_each_row_in_order_with_the_sources_ids(
     ]
 
 
-def test_xlsx_repeats_the_inputs_columns_and_adds_the_answers(
-    bank: QuestionBank, tmp_path: Path
-) -> None:
-    rows = sheet_rows(answered(bank, "2", "", confidence=0.75), tmp_path)
-    assert rows[0] == [*HEADER, "Predicted", "Confidence (uncalibrated)", "Status", "Reason"]
-    assert rows[1][:8] == [
-        101,
-        "小明去了圖書館。",
-        "誰去了圖書館？",
-        "小明",
-        "小華",
-        "小美",
-        1,
-        "@好",
-    ]
-    assert rows[1][8:] == ["2", 0.75, "answered", None]
-    assert rows[2][0] == 102
-    assert rows[2][8:11] == [None, None, "unusable"]
-    assert rows[2][11] == bank.problems[0].message
-    assert rows[3][0] == "A-3"
-    assert rows[3][8:] == [None, 0.75, "none", "the reply names no option"]
-    assert rows[4][0] == "2021010112345678"
-    assert rows[4][10] == "unusable"
-    assert len(rows) == 5
-
-
-def test_formula_text_of_the_source_is_written_as_text(tmp_path: Path) -> None:
-    source, path = tmp_path / "bank.csv", tmp_path / "predictions.xlsx"
-    source.write_text("題目,A,B\n=1+1,=2,@3\n", encoding="utf-8")
-    answered(read_bank(source), "A").to_xlsx(path)
-    row = openpyxl.load_workbook(path)["Predictions"][2]
-    assert [(cell.value, cell.data_type) for cell in row[:3]] == [
-        ("=1+1", "s"),
-        ("=2", "s"),
-        ("@3", "s"),
-    ]
-
-
-def test_answering_our_own_output_again_overwrites_no_column(
-    bank: QuestionBank, tmp_path: Path
-) -> None:
-    first, second = tmp_path / "1.xlsx", tmp_path / "2.xlsx"
-    answered(bank, "2", "1").to_xlsx(first)
-    answered(read_bank(first), "3", "3").to_xlsx(second)
-    rows = sheet_rows(answered(read_bank(second), "1", "1"), tmp_path)
-    assert [name for name in rows[0] if str(name).startswith("Predicted")] == [
-        "Predicted",
-        "Predicted (zhmcq)",
-        "Predicted (zhmcq 2)",
-    ]
-    answers = [str(rows[1][rows[0].index(name)]) for name in rows[0] if "Predicted" in name]
-    assert answers == ["2", "3", "1"]
-
-
-def test_sheets_follow_each_other_with_all_their_columns(
-    write_xlsx: WriteXlsx, tmp_path: Path
-) -> None:
-    path = write_xlsx(
-        [],
-        sheets={
-            "一": [["題號", "題目", "A", "B"], [1, "甲？", "對", "錯"], [2, "", "對", "錯"]],
-            "二": [
-                ["題號", "題目", "A", "B", "年"],
-                [1, "", "是", "否"],
-                [2, "乙？", "是", "否", 99],
-            ],
-        },
-    )
-    rows = sheet_rows(answered(read_bank(path), "A", "B"), tmp_path)
-    assert rows[0][:5] == ["題號", "題目", "A", "B", "年"]
-    assert [(row[0], row[1], row[4], row[5], row[7]) for row in rows[1:]] == [
-        (1, "甲？", None, "A", "answered"),
-        (2, None, None, None, "unusable"),
-        (1, None, None, None, "unusable"),
-        (2, "乙？", 99, "B", "answered"),
-    ]
-
-
 def test_a_bank_of_unusable_rows_alone_keeps_them(write_xlsx: WriteXlsx, tmp_path: Path) -> None:
     bank = read_bank(write_xlsx([HEADER, [1, "", "", "甲", "乙", "丙", 1, None]]))
-    predictions = answered(bank)
-    assert csv_rows(predictions, tmp_path) == [["ID", "Answer"], ["1", ""]]
-    assert sheet_rows(predictions, tmp_path)[1][10] == "unusable"
+    assert csv_rows(answered(bank), tmp_path) == [["ID", "Answer"], ["1", ""]]
 
 
 def test_a_row_without_an_id_is_called_by_its_row_in_every_output(
@@ -197,7 +89,7 @@ def test_a_row_without_an_id_is_called_by_its_row_in_every_output(
     assert [record["id"] for record in records] == expected["submission_ids"]
 
 
-def test_an_xlsx_of_json_records_names_those_without_an_id(tmp_path: Path) -> None:
+def test_json_records_without_an_id_are_named_by_their_number(tmp_path: Path) -> None:
     source = tmp_path / "bank.json"
     options = ["甲", "乙"]
     items = [
@@ -210,7 +102,6 @@ def test_an_xlsx_of_json_records_names_those_without_an_id(tmp_path: Path) -> No
     source.write_text(json.dumps(items), encoding="utf-8")
     predictions = answered(read_bank(source), "A", "B", "A")
     names = ["row1", "row2", "row3", "row4", "row5"]
-    assert [row[0] for row in sheet_rows(predictions, tmp_path)[1:]] == names
     assert [row[0] for row in csv_rows(predictions, tmp_path)[1:]] == names
 
 
@@ -231,39 +122,14 @@ def test_a_blank_id_cell_is_not_written(tmp_path: Path, blank: Any) -> None:
     )
     predictions = answered(bank, "A")
     assert [row[0] for row in csv_rows(predictions, tmp_path)[1:]] == ["q7", "row3"]
-    assert [row[0] for row in sheet_rows(predictions, tmp_path)[1:]] == ["q7", "row3"]
     assert list(predictions.to_pandas()["id"]) == ["q7", "row3"]
 
 
 # --- banks made in code ------------------------------------------------------------------
 
 
-def test_a_bank_made_in_code_gets_columns_for_its_questions(tmp_path: Path) -> None:
-    rows = sheet_rows(answered(made_in_code(), "B", "2"), tmp_path)
-    added = ["Predicted", "Confidence", "Status", "Reason"]
-    assert rows == [
-        ["ID", "文章", "問題", "選項1", "選項2", "選項3", *added],
-        ["a", "文。", "誰？", "甲", "乙", None, "B", None, "answered", None],
-        ["b", None, "=1+1", "二", "三", "四", "2", None, "answered", None],
-    ]
+def test_csv_of_a_bank_made_in_code_has_its_ids(tmp_path: Path) -> None:
     assert csv_rows(answered(made_in_code(), "B", "2"), tmp_path)[1:] == [["a", "B"], ["b", "2"]]
-
-
-def test_questions_made_in_code_keep_their_text_beside_those_of_a_table(
-    bank: QuestionBank, tmp_path: Path
-) -> None:
-    rows = sheet_rows(answered(bank + made_in_code(), "1", "1", "A", "1"), tmp_path)
-    assert rows[0][:9] == [*HEADER, "ID"]
-    by_name = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
-    assert [row["問題"] for row in by_name] == [
-        "誰去了圖書館？",
-        None,
-        "一加一？",
-        "水是？",
-        "誰？",
-        "=1+1",
-    ]
-    assert [row["ID"] for row in by_name] == [None, None, None, None, "a", "b"]
 
 
 def test_an_unusable_row_without_a_table_is_written_once_with_its_id(tmp_path: Path) -> None:
@@ -274,13 +140,8 @@ def test_an_unusable_row_without_a_table_is_written_once_with_its_id(tmp_path: P
     ]
     bank = QuestionBank(made_in_code(), problems)
     predictions = answered(bank, "A", "1")
-    rows = sheet_rows(predictions, tmp_path)
-    assert [(row[0], row[8], row[9]) for row in rows[1:]] == [
-        ("a", "answered", None),
-        ("x-2", "unusable", "no stem; one option"),
-        ("b", "answered", None),
-    ]
-    assert csv_rows(predictions, tmp_path)[2] == ["x-2", ""]
+    assert csv_rows(predictions, tmp_path)[1:] == [["a", "A"], ["x-2", ""], ["b", "1"]]
+    assert list(predictions.to_pandas()["reason"]) == ["", "no stem; one option", ""]
 
 
 def test_risky_ids_and_answers_are_escaped_in_csv(tmp_path: Path) -> None:
@@ -291,18 +152,11 @@ def test_risky_ids_and_answers_are_escaped_in_csv(tmp_path: Path) -> None:
 # --- json, slices and figures ------------------------------------------------------------
 
 
-def test_agreement_has_a_column_where_questions_were_asked_in_several_orders(
-    tmp_path: Path,
-) -> None:
+def test_a_frame_has_the_agreement_where_questions_were_asked_in_several_orders() -> None:
     bank = QuestionBank(made_in_code())
     items = (Prediction("a", (0,), "A", agreement=0.75), Prediction("b", (0,), "A"))
-    rows = sheet_rows(Predictions(bank, items), tmp_path)
-    assert rows[0][-2:] == ["Reason", "Agreement"]
-    assert [row[-1] for row in rows[1:]] == [0.75, None]
-    frame = Predictions(bank, items).to_pandas()
-    assert frame["agreement"][0] == 0.75
+    assert Predictions(bank, items).to_pandas()["agreement"][0] == 0.75
     plain = Predictions(bank, (Prediction("a", (0,), "A"), items[1]))
-    assert sheet_rows(plain, tmp_path)[0][-1] == "Reason"
     assert "agreement" not in plain.to_pandas()
 
 
@@ -346,11 +200,9 @@ def test_a_frame_has_a_line_for_each_row_with_key_and_confidence(bank: QuestionB
     assert frame["reason"].tolist()[1] == bank.problems[0].message
 
 
-def test_files_and_frames_say_whether_confidences_are_calibrated(tmp_path: Path) -> None:
+def test_texts_and_frames_say_whether_confidences_are_calibrated() -> None:
     plain = answered(made_in_code(), "B", "2", confidence=0.75)
     fitted = Predictions(plain.bank, tuple(replace(item, calibrated=True) for item in plain))
-    assert sheet_rows(plain, tmp_path)[0][7] == "Confidence (uncalibrated)"
-    assert sheet_rows(fitted, tmp_path)[0][7] == "Confidence"
     assert repr(plain) == "<Predictions: 2 of 2 questions answered, uncalibrated>"
     assert repr(fitted) == "<Predictions: 2 of 2 questions answered>"
     assert plain.to_pandas()["calibrated"].tolist() == [False, False]
@@ -403,17 +255,3 @@ def test_answers_are_counted_over_all_rows(bank: QuestionBank) -> None:
 def test_a_rate_of_nothing_is_nothing() -> None:
     assert PredictionStats().questions_per_second == 0.0
     assert PredictionStats(questions=6, seconds=1.5).questions_per_second == 4.0
-
-
-def test_a_file_given_twice_is_written_twice(write_xlsx: WriteXlsx, tmp_path: Path) -> None:
-    path = write_xlsx([["題目", "A", "B"], ["甲？", "對", "錯"]])
-    once = read_bank(path)
-    renamed = QuestionBank(
-        [Question("again", q.stem, q.options, origin=Origin("other.xlsx", "", 2)) for q in once]
-    )
-    rows = sheet_rows(answered(once + renamed, "A", "B"), tmp_path)
-    by_name = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
-    assert [(row["題目"], row["問題"], row["Predicted"]) for row in by_name] == [
-        ("甲？", None, "A"),
-        (None, "甲？", "B"),
-    ]

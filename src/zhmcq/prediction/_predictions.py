@@ -25,10 +25,9 @@ from zhmcq.evaluation._report import write_answers_page
 from zhmcq.manifest import SeenQuestions
 from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
-from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
+from zhmcq.questions import Question, QuestionBank, SourceId
 from zhmcq.reports._page import AnswerList, ListedAnswer, ListedQuestion, PromiseFigures
-from zhmcq.reports._tables import Sheet, write_csv, write_json, write_xlsx
-from zhmcq.zh._fold import tidy
+from zhmcq.reports._tables import write_csv, write_json
 from zhmcq.zh._language import Language
 
 if TYPE_CHECKING:
@@ -39,9 +38,6 @@ __all__ = ["AnsweredBy", "Prediction", "PredictionStats", "PredictionStatus", "P
 PredictionStatus = Literal[
     "answered", "none", "ambiguous", "out_of_range", "unusable", "withheld", "missing"
 ]
-
-ADDED_HEADERS = ("Predicted", "Confidence", "Status", "Reason")
-AGREEMENT_HEADER = "Agreement"  # added where questions were answered in several orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +143,14 @@ class AnsweredBy:
     Attributes:
         sha256: Tells base model, adapter, prompt and mode apart from others.
         seen: The questions that the adapter has seen.
+        model: The base model or merged folder, as the predictor was given it; ``""`` if unknown.
+        adapter: The adapter's folder, likewise; ``""`` without one.
     """
 
     sha256: str
     seen: SeenQuestions
+    model: str = ""
+    adapter: str = ""
 
 
 @dataclass(frozen=True)
@@ -325,56 +325,73 @@ class Predictions(Sequence[Prediction]):
 
     def answer_counts(self) -> dict[str, int]:
         """How often each label was answered; ``""`` counts rows without an answer."""
-        labels = [item.label for _, item in self._rows()]
+        from zhmcq.prediction._results.rows import result_rows
+
+        labels = [row.prediction.label for row in result_rows(self)]
         return dict(sorted(Counter(labels).items()))
 
-    def to_csv(self, path: str | Path) -> None:
+    def to_csv(self, path: str | Path, *, encoding: str = "utf-8") -> None:
         """Write ``ID,Answer``: one line for each row of the input, in its order, usable or not.
 
-        Args:
-            path: The file; an older one is replaced, but for one that the questions came from.
-
-        Raises:
-            OutputExistsError: If the questions were read from that file.
-            OutputError: If it cannot be written.
-        """
-        refuse_inputs(path, self.bank.files)
-        rows = [{"ID": _written_id(item), "Answer": item.label} for _, item in self._rows()]
-        write_csv(path, ("ID", "Answer"), rows)
-
-    def to_xlsx(self, path: str | Path) -> None:
-        """Write the input's columns with answer, confidence, status and reason added.
-
-        The confidence's header says so where it is not calibrated. Where questions were answered
-        in several orders, the agreement of the orders is added.
+        UTF-8 without a byte-order mark is what systems take that submissions are handed in to.
+        Excel takes such a file for one in the system's own encoding, and shows 亂碼 in place of
+        Chinese ids and answers: for Excel, write it with ``encoding="utf-8-sig"``.
 
         Args:
             path: The file; an older one is replaced, but for one that the questions came from.
+            encoding: The encoding, by one of Python's names: ``"utf-8-sig"`` for Excel, or an older
+                one such as ``"cp950"``.
 
         Raises:
             OutputExistsError: If the questions were read from that file.
-            OutputError: If it cannot be written, or there are more rows than Excel takes.
+            OutputError: If it cannot be written, there is no such encoding, or the encoding lacks
+                a character: nothing is left out or replaced.
         """
-        refuse_inputs(path, self.bank.files)
-        sources = [source for source, _ in self._rows()]
-        table = self.bank.table
-        headers = list(table.headers)
-        if not headers or any(source.origin not in table.rows for source in sources):
-            # Questions made in code or read from json have no cells: they get plain ones.
-            headers += [name for name in _plain_headers(self.bank) if name not in headers]
-        added = _distinct_from(headers, self._added_headers())
-        rows = []
-        for source, item in self._rows():
-            values = (item.label, item.confidence, item.status, item.reason, item.agreement)
-            cells = self._cells(source, _written_id(item))
-            rows.append({**cells, **dict(zip(added, values, strict=False))})
-        write_xlsx(path, {"Predictions": Sheet([*headers, *added], rows)})
+        from zhmcq.prediction._results.rows import result_rows, written_id
 
-    def _added_headers(self) -> tuple[str, ...]:
-        headers = (*ADDED_HEADERS, *((AGREEMENT_HEADER,) if self._has_agreement else ()))
-        if self.calibrated:
-            return headers
-        return tuple(f"{name} (uncalibrated)" if name == "Confidence" else name for name in headers)
+        refuse_inputs(path, self.bank.files)
+        items = (row.prediction for row in result_rows(self))
+        rows = [{"ID": written_id(item), "Answer": item.label} for item in items]
+        write_csv(path, ("ID", "Answer"), rows, encoding)
+
+    def to_xlsx(
+        self, path: str | Path, *, language: Language | None = None, unsure_below: float = 0.5
+    ) -> None:
+        """Write a workbook: the one that the questions came from, with the answers beside them.
+
+        Questions that came from one xlsx workbook go back into a copy of it, in which everything
+        else stays as it is. To the right of each table are added: the answer, written as the
+        table's keys are; its confidence, whose header says so where it is not calibrated; right or
+        wrong, where there are keys; the status; the probability of each option; the reason why
+        there is no answer; where they exist, the agreement of orders and the
+        :attr:`Prediction.option_set`. A sheet with a summary comes last. Rows that are not among
+        these stay as they are.
+
+        Other questions get a new workbook of the same columns with a sheet for each sheet of their
+        source: those of several files, of other kinds of files or of none, and those of a workbook
+        that was moved or changed since it was read. The log says why. The same answers give the
+        same bytes.
+
+        Args:
+            path: The ``.xlsx`` file; an older one is replaced, but for one that the questions came
+                from. ``.xlsm`` for a copy of such a workbook.
+            language: The language of what is added: ``"zh-Hant"``, ``"zh-Hans"`` or ``"en"``. By
+                default that of the headers and the questions.
+            unsure_below: Answers with a lower confidence, from 0 to 1, are coloured. By default
+                0.5: where confidences are calibrated, such an answer is wrong more often than
+                right.
+
+        Raises:
+            OutputExistsError: If the questions were read from that file.
+            OutputError: If it cannot be written, its name ends in another way, or there are more
+                rows than Excel takes.
+            SettingsError: If ``language`` is another one, or ``unsure_below`` no number from 0 to
+                1.
+        """
+        from zhmcq.prediction._results.workbook import write_workbook
+
+        refuse_inputs(path, self.bank.files)
+        write_workbook(self, path, language, unsure_below)
 
     def to_html(self, path: str | Path, *, language: Language | None = None) -> None:
         """Write every question with its answer as one html page, which needs no network.
@@ -400,8 +417,13 @@ class Predictions(Sequence[Prediction]):
     def _answer_list(self) -> AnswerList:
         """The answers and the rows without, as a report page lists them."""
         promise = self.promise
+        from zhmcq.prediction._results.rows import result_rows
+
         return AnswerList(
-            rows=[ListedQuestion(item.id, source, _listed(item)) for source, item in self._rows()],
+            rows=[
+                ListedQuestion(row.prediction.id, row.source, _listed(row.prediction))
+                for row in result_rows(self)
+            ],
             headers=self.bank.table.headers,
             promise=None
             if promise is None
@@ -418,8 +440,10 @@ class Predictions(Sequence[Prediction]):
             OutputExistsError: If the questions were read from that file.
             OutputError: If it cannot be written.
         """
+        from zhmcq.prediction._results.rows import result_rows
+
         refuse_inputs(path, self.bank.files)
-        write_json(path, [_json_fields(item) for _, item in self._rows()])
+        write_json(path, [_json_fields(row.prediction) for row in result_rows(self)])
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame with one line for each row of the input, in its order, usable or not.
@@ -437,43 +461,16 @@ class Predictions(Sequence[Prediction]):
             question are empty.
         """
         from zhmcq.prediction._frames import answers_frame
+        from zhmcq.prediction._results.rows import result_rows, written_id
 
-        rows = ((_written_id(item), source, item) for source, item in self._rows())
+        rows = (
+            (written_id(row.prediction), row.source, row.prediction) for row in result_rows(self)
+        )
         return answers_frame(rows, with_agreement=self._has_agreement)
 
     @property
     def _has_agreement(self) -> bool:
         return any(item.agreement is not None for item in self._items)
-
-    def _cells(self, source: Question | RowProblem, name: SourceId) -> dict[str, Any]:
-        origin = source.origin
-        cells = self.bank.table.rows.get(origin) if origin else None
-        return _plain_cells(source, name) if cells is None else dict(cells)
-
-    def _rows(self) -> Iterator[tuple[Question | RowProblem, Prediction]]:
-        """Answers and unusable rows, in the order of the input; a row with two problems once."""
-        unusable: dict[int, dict[Origin, list[RowProblem]]] = {}
-        for problem in self.bank.problems:
-            if problem.severity == "error" and problem.row:
-                by_row = unusable.setdefault(problem.position, {})
-                by_row.setdefault(problem.origin, []).append(problem)
-        pairs = list(zip(self.bank, self._items, strict=True))
-        taken = {str(_written_id(item)) for item in self._items}
-        for position in range(len(pairs) + 1):
-            for problems in unusable.get(position, {}).values():
-                reason = "; ".join(problem.message for problem in problems)
-                name = problems[0].source_id
-                written = _row_name(problems[0])
-                if _is_blank(name):
-                    written = _free_name(written, problems[0], taken)
-                    taken.add(written)
-                empty = Prediction(
-                    written, None, "", status="unusable", reason=reason, source_id=name
-                )
-                yield problems[0], empty
-            if position < len(pairs):
-                question, item = pairs[position]
-                yield question, item
 
 
 def _listed(item: Prediction) -> ListedAnswer:
@@ -496,50 +493,3 @@ def _json_fields(item: Prediction) -> dict[str, Any]:
     if isinstance(item.source_id, float) and not math.isfinite(item.source_id):
         fields["source_id"] = str(item.source_id)
     return fields
-
-
-def _written_id(item: Prediction) -> SourceId:
-    """The source's own id cell, or the question's id where there is none."""
-    return item.id if _is_blank(item.source_id) else item.source_id
-
-
-def _is_blank(value: SourceId) -> bool:
-    """Whether an id cell names nothing: it is empty, blank or no number."""
-    return value is None or value != value or (isinstance(value, str) and not tidy(value))
-
-
-def _row_name(problem: RowProblem) -> str:
-    """What an unusable row is called: by its own id, else by its row."""
-    if _is_blank(problem.source_id):
-        return f"row{problem.row}"
-    return str(problem.source_id)
-
-
-def _free_name(name: str, problem: RowProblem, taken: set[str]) -> str:
-    """A row's name that no other row has: rows of other sheets have the same numbers."""
-    sheet = problem.sheet or Path(problem.file).stem
-    names = [name, f"{sheet}:{name}"] if sheet else [name]
-    numbered = (f"{names[-1]}#{number}" for number in range(2, len(taken) + 3))
-    return next(free for free in (*names, *numbered) if free not in taken)
-
-
-def _distinct_from(headers: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names, each with a mark where the input has such a column.
-
-    The input may be a file of predictions itself, whose answers are then kept.
-    """
-    marks = ["", " (zhmcq)", *(f" (zhmcq {number})" for number in range(2, len(headers) + 2))]
-    return [next(name + mark for mark in marks if name + mark not in headers) for name in names]
-
-
-def _plain_headers(bank: QuestionBank) -> list[str]:
-    most = max((len(question.options) for question in bank), default=0)
-    return ["ID", "文章", "問題", *(f"選項{number}" for number in range(1, most + 1))]
-
-
-def _plain_cells(source: Question | RowProblem, name: SourceId) -> dict[str, Any]:
-    """Cells for what was not read from a table; of a row that is unusable only the id is known."""
-    if isinstance(source, RowProblem):
-        return {"ID": name}
-    options = {f"選項{number}": option for number, option in enumerate(source.options, start=1)}
-    return {"ID": name, "文章": source.passage, "問題": source.stem, **options}

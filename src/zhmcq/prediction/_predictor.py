@@ -519,7 +519,12 @@ class MCQPredictor:
         text = json.dumps(fields, sort_keys=True).encode()
         folder = Path(self._source.name) if adapter is None else adapter.folder
         seen = SeenQuestions.read(folder) if self._state.remembered is not None else None
-        return AnsweredBy(hashlib.sha256(text).hexdigest(), seen or SeenQuestions())
+        return AnsweredBy(
+            hashlib.sha256(text).hexdigest(),
+            seen or SeenQuestions(),
+            self._source.name,
+            "" if adapter is None else str(adapter.folder),
+        )
 
     def _calibration(self) -> Calibration | None:
         """What is remembered for this prompt, if anything is."""

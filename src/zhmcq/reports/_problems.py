@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from zhmcq._files import atomic_write, path_to_write, refuse_inputs
-from zhmcq.errors import OutputError
+from zhmcq.errors import OutputError, ReadError
 from zhmcq.questions import QuestionBank, RowProblem, require_bank
-from zhmcq.reading._formats.table import MAX_COLUMNS
-from zhmcq.reports._copies import copied_workbook, save_workbook
+from zhmcq.reading._formats.xlsx import xlsx_sheets
+from zhmcq.reports._openpyxl import save_workbook
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
+from zhmcq.reports._workbook import (
+    AddedCell,
+    NotEditable,
+    SheetEdit,
+    covered_cells,
+    edit_workbook,
+)
+from zhmcq.reports._workbook._styles import FILLS
+from zhmcq.reports._workbook._xml import storable
 from zhmcq.zh._fold import fold_name, normal_text
 
 __all__ = ["write_problems"]
 
 logger = logging.getLogger(__name__)
 
-COLOURS = {"error": "FFC7CE", "warning": "FFEB9C"}
+_WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xltm")
 _HEADER_ROWS = 40
 # So many rows, and so much of each cell, say whether a workbook is the one that was read.
 _COMPARED = 200
@@ -32,19 +42,21 @@ _LIST_HEADERS = ("row", "id", "field", "severity", "code", "message")
 _LIST_WIDTHS = (8, 20, 20, 10, 24, 100)
 # How a column without a header is called, up to the last one that a reader takes.
 _UNNAMED = re.compile("column ([A-Z]{1,2})")
-# XML 1.0 forbids these; a workbook spells them so, and a text that looks like such a spelling too.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\r(?!\n)|_(?=x[0-9A-Fa-f]{4}_)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     """Write the bank's file back as a workbook, so that its owner can mend it.
 
-    Cells with an error are red, with a warning yellow, and a comment says what is wrong. An xlsx
-    workbook is copied with its formats and formulas, unless it is larger than openpyxl can change
-    in memory, or holds other rows by now; of another table, and of what was no file, the rows read
-    are written. Records of json have no cells: a list of the problems is written, with the line or
-    number of each record.
+    Cells with an error are red, with a warning yellow, and a comment says what is wrong. Of an
+    xlsx workbook everything else stays as it is: charts, pictures, comments, formulas with their
+    values. Byte for byte the same are all its parts but the sheets with problems, their comments
+    with the boxes that show these, and the lists of formats, relationships and content types; a
+    comment that is there already gets ours below it. Macros and digital signatures are left out,
+    and the log says so.
+
+    If the workbook can't be edited (the log says why), or holds other rows by now, the rows that
+    were read are written, and so they are of another table and of what was no file. Records of
+    json have no cells: a list of the problems is written, with the line or number of each record.
 
     Args:
         bank: A bank that was read from one file.
@@ -66,44 +78,129 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
             "bank by itself"
         )
     source = files[0] if files else None
-    book = copied_workbook(Path(source)) if source else None
-    by_sheet = _by_sheet(bank.problems)
-    if (
-        book is not None
-        and by_sheet.keys() <= {"", *book.sheetnames}
-        and _agrees(book, bank, source)
-    ):
-        for name, problems in by_sheet.items():
-            _mark(book[name] if name else book.worksheets[0], problems, None)
-    elif bank.table.rows:
-        book = _rewritten(bank, source, path)
-    else:
-        book = _listed(bank.problems)
+    if source and _marked(source, bank, Path(path)):
+        return
+    book = _rewritten(bank, source, path) if bank.table.rows else _listed(bank.problems)
     with atomic_write(path) as temporary:
         save_workbook(book, temporary)
 
 
-def _agrees(book: Any, bank: QuestionBank, source: str | None) -> bool:
-    """Whether a workbook holds the rows that were read: the first ones, most of them.
+def _marked(source: str, bank: QuestionBank, path: Path) -> bool:
+    """Write the workbook that was read, with its problems marked; whether that could be done."""
+    file = Path(source)
+    if file.suffix.lower() not in _WORKBOOKS or not file.is_file():
+        return False
+    edits = _edits(source, bank)
+    result = edits if isinstance(edits, NotEditable) else edit_workbook(file, path, edits, {})
+    if isinstance(result, NotEditable):
+        logger.info(
+            "its cells can't be marked in place, the rows read are written: %s", result.reason
+        )
+        return False
+    for sentence in result.dropped:
+        logger.warning("%s: %s", source, sentence)
+    return True
 
-    An upload may have the name of another workbook that lies here, and a file may have changed.
+
+def _edits(source: str, bank: QuestionBank) -> dict[str, SheetEdit] | NotEditable:
+    """What is changed in the workbook that was read."""
+    try:
+        glimpses = _glimpses(source, bank)
+    except ReadError as error:
+        return NotEditable(str(error))
+    by_sheet = _by_sheet(bank.problems)
+    first = next(iter(glimpses), "")
+    if not by_sheet.keys() <= {"", *glimpses} or not _agrees(glimpses, bank, source):
+        return NotEditable(f"{source}: it holds other rows than those that were read")
+    cells: dict[str, dict[tuple[int, int], list[RowProblem]]] = {}
+    for name, problems in by_sheet.items():
+        title = name or first
+        by_cell = _by_cell(problems, glimpses[title].columns, None)
+        for at, noted in by_cell.items():
+            cells.setdefault(title, {}).setdefault(at, []).extend(noted)
+    covered = covered_cells(Path(source), cells)
+    if isinstance(covered, NotEditable):
+        return covered
+    edits = {}
+    for title, by_cell in cells.items():
+        joined: dict[tuple[int, int], list[RowProblem]] = {}
+        for at, noted in by_cell.items():
+            joined.setdefault(covered[title].get(at, at), []).extend(noted)
+        edits[title] = SheetEdit({at: _mark_of(noted) for at, noted in joined.items()})
+    return edits
+
+
+def _mark_of(problems: Sequence[RowProblem]) -> AddedCell:
+    return AddedCell(None, colour=_worst(problems), comment=_comment(problems))
+
+
+def _worst(problems: Sequence[RowProblem]) -> Literal["error", "warning"]:
+    return "error" if any(p.severity == "error" for p in problems) else "warning"
+
+
+def _comment(problems: Sequence[RowProblem]) -> str:
+    return "\n".join(f"[{p.code}] {p.message}" for p in problems)[:_LONGEST]
+
+
+class _Glimpse(NamedTuple):
+    """What a sheet of a workbook holds by now.
+
+    Attributes:
+        columns: The column of each header, from 1; the first rows are searched, as the reader does.
+        rows: The beginnings of the texts in some of its rows.
     """
+
+    columns: dict[str, int]
+    rows: dict[int, set[str]]
+
+
+def _glimpses(source: str, bank: QuestionBank) -> dict[str, _Glimpse]:
+    """Each sheet of a workbook, no further than is looked at.
+
+    Raises:
+        ReadError: If it can't be read.
+    """
+    compared = _compared_rows(bank, source)
+    glimpses: dict[str, _Glimpse] = {}
+    with contextlib.closing(xlsx_sheets(Path(source), source)) as sheets:
+        for sheet in sheets:
+            wanted = compared.get(sheet.name, {}) | ({} if glimpses else compared.get("", {}))
+            last = max([_HEADER_ROWS, *wanted])
+            columns: dict[str, int] = {}
+            rows: dict[int, set[str]] = {}
+            for row in itertools.takewhile(lambda row: row.number <= last, sheet.rows):  # noqa: B023
+                if row.number in wanted:
+                    rows[row.number] = _beginnings(row.values)
+                if row.number <= _HEADER_ROWS:
+                    for column, value in enumerate(row.values, 1):
+                        if isinstance(value, str):
+                            columns.setdefault(fold_name(value), column)
+            glimpses[sheet.name] = _Glimpse(columns, rows)
+    return glimpses
+
+
+def _compared_rows(bank: QuestionBank, source: str) -> dict[str, dict[int, set[str]]]:
+    """The beginnings of the texts in the first rows that were read, by sheet and row."""
     by_sheet: dict[str, dict[int, set[str]]] = {}
     rows_of_file = (item for item in bank.table.rows.items() if item[0].file == source)
     for origin, cells in itertools.islice(rows_of_file, _COMPARED):
         if texts := _beginnings(cells.values()):
             by_sheet.setdefault(origin.sheet, {})[origin.row] = texts
-    compared = sum(map(len, by_sheet.values()))
-    same = 0
-    for name, rows in by_sheet.items():
-        sheet = book[name] if name in book.sheetnames else book.worksheets[0]
-        cells_of_rows = sheet.iter_rows(
-            values_only=True, max_row=max(rows), max_col=min(MAX_COLUMNS, sheet.max_column)
-        )
-        for number, values in enumerate(cells_of_rows, 1):
-            if number in rows:
-                shared = rows[number] & _beginnings(values)
-                same += 2 * len(shared) > len(rows[number])
+    return by_sheet
+
+
+def _agrees(glimpses: Mapping[str, _Glimpse], bank: QuestionBank, source: str) -> bool:
+    """Whether a workbook holds the rows that were read: the first ones, most of them.
+
+    An upload may have the name of another workbook that lies here, and a file may have changed.
+    """
+    first = next(iter(glimpses), "")
+    same = compared = 0
+    for name, rows in _compared_rows(bank, source).items():
+        glimpse = glimpses.get(name) or glimpses[first]
+        for number, texts in rows.items():
+            compared += 1
+            same += 2 * len(texts & glimpse.rows.get(number, set())) > len(texts)
     return same * 2 >= compared
 
 
@@ -138,7 +235,9 @@ def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[s
         for number, (row, cells) in enumerate(rows.items(), 2):
             cut += _write_row(sheet, number, [cells.get(header, "") for header in headers])
             numbers[row] = number
-        _mark(sheet, by_sheet.get(name, ()), numbers)
+        columns = {fold_name(header): column for column, header in enumerate(headers, 1)}
+        for (row, column), noted in _by_cell(by_sheet.get(name, ()), columns, numbers).items():
+            _mark_cell(sheet.cell(row, column), noted)
     if not book.worksheets:
         book.create_sheet("Sheet1")
     if cut:
@@ -186,7 +285,7 @@ def _write_row(sheet: Any, number: int, values: Sequence[Any]) -> int:
         if not isinstance(value, str):
             sheet.cell(number, column, value if _is_number(value) else str(value))
             continue
-        text = _storable(value)
+        text = storable(value)
         cut += len(text) > MAX_CELL
         cell = sheet.cell(number, column, text[:MAX_CELL])
         cell.data_type = "s"  # openpyxl takes "=1+1" for a formula and "#N/A" for an error
@@ -197,12 +296,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, bool | int | float) and abs(value) < 1e15
 
 
-def _storable(text: str) -> str:
-    """A text as a workbook stores it; spreadsheet programs show it as it was."""
-    text = _FORBIDDEN.sub(lambda match: f"_x{ord(match.group()):04X}_", text)
-    return _SURROGATE.sub("\ufffd", text)
-
-
 def _by_sheet(problems: Sequence[RowProblem]) -> dict[str, list[RowProblem]]:
     sheets: dict[str, list[RowProblem]] = {}
     for problem in problems:
@@ -210,48 +303,30 @@ def _by_sheet(problems: Sequence[RowProblem]) -> dict[str, list[RowProblem]]:
     return sheets
 
 
-def _mark(sheet: Any, problems: Sequence[RowProblem], rows: Mapping[int, int] | None) -> None:
-    columns = _columns(sheet)
+def _by_cell(
+    problems: Sequence[RowProblem],
+    columns: Mapping[str, int],
+    rows: Mapping[int, int] | None,
+) -> dict[tuple[int, int], list[RowProblem]]:
+    """Problems by the row and column of their cells."""
     by_cell: dict[tuple[int, int], list[RowProblem]] = {}
     for problem in problems:
         row = rows.get(problem.row, 1) if rows is not None else max(1, problem.row)
         by_cell.setdefault((row, _column(problem.column, columns)), []).append(problem)
-    corners = {
-        (row, column): (merged.min_row, merged.min_col)
-        for merged in sheet.merged_cells.ranges
-        for row, column in by_cell
-        if merged.min_row <= row <= merged.max_row and merged.min_col <= column <= merged.max_col
-    }
-    joined: dict[tuple[int, int], list[RowProblem]] = {}
-    for cell, noted in by_cell.items():
-        joined.setdefault(corners.get(cell, cell), []).extend(noted)
-    for (row, column), noted in joined.items():
-        _mark_cell(sheet.cell(row, column), noted)
+    return by_cell
 
 
 def _mark_cell(cell: Any, problems: Sequence[RowProblem]) -> None:
     from openpyxl.comments import Comment
 
-    worst = "error" if any(p.severity == "error" for p in problems) else "warning"
-    cell.fill = _fill(worst)
-    text = "\n".join(f"[{p.code}] {p.message}" for p in problems)
-    cell.comment = Comment(_storable(text)[:_LONGEST], "zhmcq", width=360, height=120)
+    cell.fill = _fill(_worst(problems))
+    cell.comment = Comment(storable(_comment(problems)), "zhmcq", width=360, height=120)
 
 
-def _fill(severity: str) -> Any:
+def _fill(severity: Literal["error", "warning"]) -> Any:
     from openpyxl.styles import PatternFill
 
-    return PatternFill("solid", start_color=COLOURS[severity], end_color=COLOURS[severity])
-
-
-def _columns(sheet: Any) -> dict[str, int]:
-    """The column of each header; the first rows are searched, as the reader does."""
-    columns: dict[str, int] = {}
-    for row in sheet.iter_rows(max_row=_HEADER_ROWS, max_col=MAX_COLUMNS):
-        for cell in row:
-            if isinstance(cell.value, str):
-                columns.setdefault(fold_name(cell.value), cell.column)
-    return columns
+    return PatternFill("solid", start_color=FILLS[severity], end_color=FILLS[severity])
 
 
 def _column(header: str, columns: Mapping[str, int]) -> int:

@@ -205,7 +205,9 @@ def is_given_answer(header: str) -> bool:
     if len(header) > _LONGEST_HEADER:
         return False
     name = fold_name(header)
-    return name not in _BY_NAME and bool(_GIVEN.search(name))
+    # 「預測答案（第二次）」 is as little a key as 「預測答案」.
+    names = (name, _without_note(header))
+    return name not in _BY_NAME and any(map(_GIVEN.search, names))
 
 
 def names_index(header: str) -> bool:

@@ -21,7 +21,7 @@ from zhmcq.reading._formats.workbook_parts import (
 )
 from zhmcq.reading._formats.xml_events import CHUNK, XmlEvents
 
-__all__ = ["SheetRows", "merged_ranges"]
+__all__ = ["SheetRows", "column_of", "merged_ranges", "row_number"]
 
 MAX_MERGES = 1_000_000
 LONGEST_CELL = 2**24
@@ -128,10 +128,10 @@ class SheetRows:
         element = _ELEMENTS.get(tag)
         if element == "c":
             self._cell = attributes
-            self._column = self._column_of(attributes.get("r"))
+            self._column = column_of(attributes.get("r"), self._column, self._where)
             self._value, self._inline, self._formula = None, None, False
         elif element == "row":
-            self._number = self._row_number(attributes.get("r"))
+            self._number = row_number(attributes.get("r"), self._number, self._where)
             self._row = None
             self._column, self._row_length = 0, 0
         elif element is None or self._cell is None:
@@ -266,35 +266,57 @@ class SheetRows:
         style = (self._cell or {}).get("s", "0").strip()
         return int(style) if style.isascii() and style.isdigit() and len(style) < 9 else 0
 
-    def _row_number(self, given: str | None) -> int:
-        number = self._number + 1
-        if given is not None:
-            match = _ROW_NUMBER.fullmatch(given.strip())
-            number = int(match[1]) if match else 0
-        if not 1 <= number <= MAX_ROWS:
-            shown = given if given is not None else str(number)
-            raise ReadError(
-                f"{self._where}: expected rows from 1 to {MAX_ROWS:,}, as a workbook has, found "
-                f"row {shown[:20]!r}; open it in a spreadsheet program and save it again"
-            )
-        return number
-
-    def _column_of(self, reference: str | None) -> int:
-        if reference is None:
-            return self._column + 1
-        match = _REFERENCE.fullmatch(reference.strip())
-        if match is None:
-            raise ReadError(
-                f"{self._where}: expected a cell such as B7, found {reference[:20]!r}; open it in "
-                "a spreadsheet program and save it again"
-            )
-        return _column_number(match[1])
-
     def _error(self, message: str) -> ReadError:
         from openpyxl.utils import get_column_letter
 
         column = get_column_letter(self._column) if self._column <= 18278 else f"{self._column} of "
         return ReadError(f"{self._where}: the cell {column}{self._number} {message}")
+
+
+def row_number(given: str | None, previous: int, where: str) -> int:
+    """The number of a row, from 1.
+
+    Args:
+        given: What its element says; a row that says nothing follows the one before it.
+        previous: The number of the row before it; 0 if there is none.
+        where: How messages call the sheet.
+
+    Raises:
+        ReadError: If no sheet has such a row.
+    """
+    number = previous + 1
+    if given is not None:
+        match = _ROW_NUMBER.fullmatch(given.strip())
+        number = int(match[1]) if match else 0
+    if not 1 <= number <= MAX_ROWS:
+        shown = given if given is not None else str(number)
+        raise ReadError(
+            f"{where}: expected rows from 1 to {MAX_ROWS:,}, as a workbook has, found "
+            f"row {shown[:20]!r}; open it in a spreadsheet program and save it again"
+        )
+    return number
+
+
+def column_of(reference: str | None, previous: int, where: str) -> int:
+    """The column of a cell, from 1.
+
+    Args:
+        reference: What its element says; a cell that says nothing follows the one before it.
+        previous: The column of the cell before it; 0 if there is none.
+        where: How messages call the sheet.
+
+    Raises:
+        ReadError: If it is no reference to a cell.
+    """
+    if reference is None:
+        return previous + 1
+    match = _REFERENCE.fullmatch(reference.strip())
+    if match is None:
+        raise ReadError(
+            f"{where}: expected a cell such as B7, found {reference[:20]!r}; open it in "
+            "a spreadsheet program and save it again"
+        )
+    return _column_number(match[1])
 
 
 def _column_number(letters: str) -> int:

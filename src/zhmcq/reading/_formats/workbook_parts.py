@@ -19,9 +19,11 @@ __all__ = [
     "SharedTexts",
     "SheetPart",
     "WorkbookParts",
+    "folded_name",
     "main_name",
     "open_workbook",
     "relations",
+    "workbook_sheets",
 ]
 
 # The second one is written by "Strict Open XML Spreadsheet" of Excel.
@@ -100,6 +102,11 @@ class WorkbookParts:
     texts: SharedTexts
 
 
+def folded_name(name: str) -> str:
+    """The name of a part as it is looked for: in lower case, with slashes, from the root."""
+    return _folded(name).lstrip("/")
+
+
 def _folded(name: str) -> str:
     return name.replace("\\", "/").lower()
 
@@ -123,10 +130,35 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
     Raises:
         ReadError: If it is no workbook, or damaged.
     """
+    book, sheets, from_1904 = workbook_sheets(archive, name)
+    related = relations(archive, book, name)
+    kinds = {relation.kind: relation.part for relation in related.values()}
+    folder = posixpath.dirname(book)
+    formats = _formats(archive, kinds.get("styles", f"{folder}/styles.xml"), name)
+    formats.from_1904 = from_1904
+    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedstrings.xml"), name)
+    return WorkbookParts(sheets, formats, texts)
+
+
+def workbook_sheets(archive: zipfile.ZipFile, name: str) -> tuple[str, list[SheetPart], bool]:
+    """Which worksheets there are, without what else their cells need.
+
+    Args:
+        archive: The workbook; its sizes were checked. Its parts are found from here on by names in
+            lower case, with slashes, from the root.
+        name: How messages call it.
+
+    Returns:
+        The name of the part that lists them, the worksheets in order, and whether dates count
+        from 1904.
+
+    Raises:
+        ReadError: If it is no workbook, or damaged.
+    """
     # Parts are one whatever the case of their names (ECMA-376 part 2), and some programs write them
     # with the separators of Windows.
     members = archive.infolist()
-    archive.NameToInfo = {_folded(member.filename).lstrip("/"): member for member in members}
+    archive.NameToInfo = {folded_name(member.filename): member for member in members}
     packaged = {relation.kind: relation.part for relation in relations(archive, "", name).values()}
     book = packaged.get("officeDocument", "xl/workbook.xml")
     if book not in archive.NameToInfo:
@@ -134,14 +166,8 @@ def open_workbook(archive: zipfile.ZipFile, name: str) -> WorkbookParts:
             f"{name}: expected an xlsx workbook, but {book} is missing in it; open it in a "
             "spreadsheet program and save it again"
         )
-    related = relations(archive, book, name)
-    sheets, from_1904 = _sheets(archive, book, related, name)
-    kinds = {relation.kind: relation.part for relation in related.values()}
-    folder = posixpath.dirname(book)
-    formats = _formats(archive, kinds.get("styles", f"{folder}/styles.xml"), name)
-    formats.from_1904 = from_1904
-    texts = _shared(archive, kinds.get("sharedStrings", f"{folder}/sharedstrings.xml"), name)
-    return WorkbookParts(sheets, formats, texts)
+    sheets, from_1904 = _sheets(archive, book, relations(archive, book, name), name)
+    return book, sheets, from_1904
 
 
 def relations(archive: zipfile.ZipFile, part: str, name: str) -> dict[str, Relation]:

@@ -13,7 +13,7 @@ from zhmcq.reading._formats.sheet_xml import SheetRows, merged_ranges
 from zhmcq.reading._formats.table import MAX_ROWS, CellRow, MergedColumns, Sheet, TextBudget
 from zhmcq.reading._formats.workbook_parts import WorkbookParts, open_workbook, relations
 
-__all__ = ["xlsx_sheets"]
+__all__ = ["refuse_other_kinds", "xlsx_sheets"]
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
     """
     with path.open("rb") as file:
         with library_errors(name, "an xlsx workbook"):
-            _refuse_other_kinds(file.read(8), name)
+            refuse_other_kinds(file.read(8), name)
             archive = zipfile.ZipFile(file)
             check_archive(archive, name)
             book = open_workbook(archive, name)
@@ -71,7 +71,8 @@ def xlsx_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             yield Sheet(title, _rows(rows, MergedColumns(merges), pictures, budget), expected)
 
 
-def _refuse_other_kinds(magic: bytes, name: str) -> None:
+def refuse_other_kinds(magic: bytes, name: str) -> None:
+    """Refuse a file that does not begin as a zipped workbook does, and say what it is."""
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
         raise ReadError(
             f"{name}: this is an old .xls workbook or one with a password, whatever its name says; "

@@ -29,6 +29,7 @@ class XmlEvents:
         where: How messages call it.
         start: Called with an element's name and attributes.
         end: Called with its name.
+        encoding: The part's encoding where it is not the one that the part declares.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class XmlEvents:
         where: str,
         start: Callable[[str, dict[str, str]], None],
         end: Callable[[str], None],
+        encoding: str | None = None,
     ) -> None:
         self._stream = stream
         self._where = where
@@ -44,12 +46,20 @@ class XmlEvents:
         self._end = end
         self._depth = 0
         self._names: dict[str, str] = {}
-        parser = expat.ParserCreate(None, " ", self._names)
+        parser = expat.ParserCreate(encoding, " ", self._names)
         parser.buffer_text = True
         parser.StartElementHandler = self._element
         parser.EndElementHandler = self._element_end
         parser.StartDoctypeDeclHandler = self._doctype
         self._parser = parser
+
+    @property
+    def index(self) -> int:
+        """Where in the part, in bytes, the tag begins that is told of; between two, the next.
+
+        The end of ``<a/>`` is told of where the tag ends.
+        """
+        return self._parser.CurrentByteIndex
 
     def listen(self, text: Callable[[str], object] | None) -> None:
         """Give the text between tags to a function from here on, or to none."""
@@ -61,11 +71,13 @@ class XmlEvents:
         Raises:
             ReadError: If the part is no XML, declares a document type, or is built to take memory.
         """
-        fed = 0
+        fed = at = 0
         while chunk := self._stream.read(CHUNK):
             self._feed(chunk, last=False)
             fed += len(chunk)
-            if fed - self._parser.CurrentByteIndex > LONGEST_TAG:
+            # Newer parsers wait for more of a long tag, and say -1 meanwhile.
+            at = max(at, self._parser.CurrentByteIndex)
+            if fed - at > LONGEST_TAG:
                 raise self._refused(f"one of its tags is longer than {LONGEST_TAG:,} bytes")
             if len(self._names) > MAX_NAMES:
                 raise self._refused(f"it has more than {MAX_NAMES:,} names of elements")

@@ -95,7 +95,8 @@ def test_headers_of_a_quiz_template_are_recognised() -> None:
         "作答結果", "your answer", "My Answer", "student's response", "selected answer",
         "Answer (student)", "答案（學生）", "Response", "user_answer", "得分", "分數", "答案得分",
         "score", "Points", "答題正確率", "Correct?", "錯誤答案", "incorrect answer", "不正確答案",
-        "這是什麼問題", "下列何者是問題",
+        "這是什麼問題", "下列何者是問題", "預測答案", "預測答案 (zhmcq)", "模型答案（第二次）",
+        "學生答案（必填）",
     ],
 )  # fmt: skip
 def test_what_somebody_answered_or_earned_is_no_field(header: str) -> None:
