@@ -1,10 +1,8 @@
 """Rows → xlsx, csv and json files in which a spreadsheet program finds nothing to run.
 
-Two libraries write workbooks in zhmcq, because neither does what the other is needed for.
-Results are new workbooks and are written here, with XlsxWriter, whose options and methods keep
-every text a text, whatever it begins with. The problems of a bank are marked in a copy of the
-workbook that they were found in (:func:`zhmcq.reports.write_problems`), which takes openpyxl:
-XlsxWriter cannot read or change a workbook.
+New workbooks of results are written here, with XlsxWriter, whose options and methods keep every
+text a text, whatever it begins with. What is put into a workbook that is there goes through
+:mod:`zhmcq.reports._workbook`: no library changes a workbook without losing some of it.
 """
 
 from __future__ import annotations
