@@ -382,6 +382,36 @@ def test_parts_are_found_however_their_names_are_spelled(tmp_path: Path) -> None
         assert b"inlineStr" in archive.read("XL\\Worksheets\\SHEET1.xml")
 
 
+class Pipe(io.BytesIO):
+    """A stream that can't be sought in: sizes come behind what is written to it."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise OSError
+
+    def tell(self) -> int:
+        raise OSError
+
+
+def test_members_are_copied_however_they_were_stored(tmp_path: Path) -> None:
+    content = parts(small_workbook(tmp_path / "bank.xlsx"))
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/", b"")
+        for name, data in content.items():
+            archive.writestr(name, data)
+        archive.writestr("xl/media/a.bin", b"a" * 999, zipfile.ZIP_BZIP2)
+        archive.writestr("xl/media/題.bin", b"b" * 999, zipfile.ZIP_STORED)
+    (tmp_path / "piped.xlsx").write_bytes(b"PK before the archive" + pipe.getvalue())
+    add(tmp_path / "piped.xlsx", tmp_path / "a.xlsx")
+    before, after = parts(tmp_path / "piped.xlsx"), parts(tmp_path / "a.xlsx")
+    assert list(before) == list(after)
+    assert {name for name in before if before[name] != after[name]} == {"xl/worksheets/sheet1.xml"}
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx")["S"]["C1"].value == "答"
+
+
 def test_a_workbook_without_styles_gets_some(tmp_path: Path) -> None:
     def change(content: dict[str, bytes]) -> None:
         del content["xl/styles.xml"]
