@@ -56,10 +56,7 @@ _RELATIONS = dict(
 _MACROS = ("vbaProject", "attachedToolbars")
 _MACRO_SHEETS = ("xlMacrosheet", "xlIntlMacrosheet")
 _SIGNATURE = "origin"
-MACROS_DROPPED = (
-    "Its macros are left out: a workbook whose name ends with .xlsx can hold none. Give a name "
-    "that ends with .xlsm to keep them."
-)
+MACROS_DROPPED = "Its macros are left out: a workbook whose name ends with .xlsx can hold none."
 SIGNATURE_DROPPED = (
     "Its digital signature is left out: it does not hold for a workbook that was changed."
 )
