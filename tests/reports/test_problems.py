@@ -92,6 +92,18 @@ def test_everything_else_in_the_workbook_stays(tmp_path: Path) -> None:
     assert comment.startswith("老師的註解\n[answer_out_of_range]")
 
 
+def test_a_workbook_without_problems_is_copied_part_by_part(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    path = write_xlsx([["題目", "A", "B", "答案"], ["一？", "甲", "乙", "A"]], merges=["A5:C5"])
+    write_problems(read_bank(path), tmp_path / "marked.xlsx")
+    contents = []
+    for name in (path, tmp_path / "marked.xlsx"):
+        with zipfile.ZipFile(name) as archive:
+            contents.append({part: archive.read(part) for part in archive.namelist()})
+    assert contents[0] == contents[1]
+
+
 def test_the_log_says_that_macros_are_left_out(
     write_xlsx: WriteXlsx, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
