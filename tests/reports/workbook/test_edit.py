@@ -565,6 +565,10 @@ def test_parts_that_lie_over_each_other_or_are_encrypted_are_refused(tmp_path: P
     path = tmp_path / "hostile.xlsx"
     path.write_bytes(data[: data.rindex(b"PK\x05\x06")] + copies + bytes(end))
     assert "lie over each other" in refusal(path)
+    moved = bytearray(data)
+    moved[data.rindex(b"PK\x05\x06") + 16] += 1  # where the list of parts is said to begin
+    path.write_bytes(bytes(moved))
+    assert "damaged" in refusal(path)
     flagged = bytearray(data)
     flagged[start + 8] |= 1
     path.write_bytes(bytes(flagged))

@@ -78,7 +78,7 @@ def first_free_columns(source: Path, sheets: Collection[str]) -> dict[str, int] 
     try:
         with open_package(source) as package:
             return {title: free_column(package, _part_of(package, title)) for title in sheets}
-    except ReadError as error:
+    except (ReadError, OSError) as error:
         return NotEditable(str(error))
 
 
@@ -101,7 +101,7 @@ def covered_cells(
                 title: shown_cells(package, _part_of(package, title), cells[title])
                 for title in cells
             }
-    except ReadError as error:
+    except (ReadError, OSError) as error:
         return NotEditable(str(error))
 
 
