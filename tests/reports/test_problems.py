@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import openpyxl
 import pytest
+from xlsxwriter import Workbook
 
 from conftest import WriteXlsx
 from zhmcq.errors import OutputError
@@ -58,6 +59,79 @@ def test_a_workbook_is_written_back_with_its_problems_marked(
     copy = openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]
     assert copy["A1"].value == "題庫"
     assert [str(merged) for merged in copy.merged_cells.ranges] == ["B3:B4"]
+
+
+def test_everything_else_in_the_workbook_stays(tmp_path: Path) -> None:
+    path = tmp_path / "bank.xlsx"
+    with Workbook(str(path)) as book:
+        sheet = book.add_worksheet("題庫")
+        sheet.write_row("A1", ["題目", "A", "B", "答案"])
+        sheet.write_row("A2", ["一？", "甲", "乙", "Z"])
+        sheet.write_row("A3", ["二？", "甲", "乙", "A"])
+        sheet.write_formula("F3", "=1+1", None, 2)
+        sheet.write_comment("D2", "老師的註解")
+        chart = book.add_chart({"type": "column"})
+        chart.add_series({"values": "=題庫!$F$3"})
+        sheet.insert_chart("H2", chart)
+        sheet.insert_textbox("H20", "文字方塊")
+    write_problems(read_bank(path), tmp_path / "marked.xlsx")
+    contents = []
+    for name in ("bank.xlsx", "marked.xlsx"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            contents.append({part: archive.read(part) for part in archive.namelist()})
+    before, after = contents
+    assert before.keys() == after.keys()
+    assert {part for part in before if before[part] != after[part]} == {
+        "xl/worksheets/sheet1.xml",
+        "xl/styles.xml",
+        "xl/comments1.xml",
+    }
+    assert b"<f>1+1</f><v>2</v>" in after["xl/worksheets/sheet1.xml"]
+    colour, comment = marked(tmp_path / "marked.xlsx")["D2"]
+    assert colour == "FFC7CE"
+    assert comment.startswith("老師的註解\n[answer_out_of_range]")
+
+
+def test_a_workbook_without_problems_is_copied_part_by_part(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    path = write_xlsx([["題目", "A", "B", "答案"], ["一？", "甲", "乙", "A"]], merges=["A5:C5"])
+    write_problems(read_bank(path), tmp_path / "marked.xlsx")
+    contents = []
+    for name in (path, tmp_path / "marked.xlsx"):
+        with zipfile.ZipFile(name) as archive:
+            contents.append({part: archive.read(part) for part in archive.namelist()})
+    assert contents[0] == contents[1]
+
+
+def test_the_log_says_that_macros_are_left_out(
+    write_xlsx: WriteXlsx, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_xlsx([["題目", "A", "B", "答案"], ["一？", "甲", "乙", "Z"]])
+    path = tmp_path / "bank.xlsm"
+    kind = "http://schemas.microsoft.com/office/2006/relationships/vbaProject"
+    macros = f'<Relationship Id="m" Type="{kind}" Target="vbaProject.bin"/></Relationships>'
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            if name == "xl/_rels/workbook.xml.rels":
+                content = content.replace("</Relationships>", macros)
+            new.writestr(name, content)
+        new.writestr("xl/vbaProject.bin", b"macros")
+    write_problems(read_bank(path), tmp_path / "marked.xlsx")
+    assert list(marked(tmp_path / "marked.xlsx")) == ["D2"]
+    assert "Its macros are left out" in caplog.text
+
+
+def test_a_workbook_that_changed_since_is_written_with_the_rows_that_were_read(
+    write_xlsx: WriteXlsx, tmp_path: Path
+) -> None:
+    path = write_xlsx([["題目", "A", "B", "答案"], ["一？", "甲", "乙", "Z"]])
+    bank = read_bank(path)
+    write_xlsx([["別的"], ["表格"]])
+    write_problems(bank, tmp_path / "marked.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]["A2"].value == "一？"
+    assert list(marked(tmp_path / "marked.xlsx")) == ["D2"]
 
 
 def test_a_csv_is_written_back_as_a_workbook(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
             f"the problems are of {len(files)} files ({', '.join(files[:3])}); write each file's "
             "bank by itself"
         )
+    if not files and len(bank.files) == 1:
+        files = list(bank.files)
     source = files[0] if files else None
     if source and _marked(source, bank, Path(path)):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.util
 import io
@@ -16,6 +17,7 @@ import pytest
 from xlsxwriter import Workbook
 
 from zhmcq.errors import OutputError
+from zhmcq.reading._formats.xlsx import xlsx_sheets
 from zhmcq.reports._workbook import (
     AddedCell,
     EditedWorkbook,
@@ -380,6 +382,36 @@ def test_parts_are_found_however_their_names_are_spelled(tmp_path: Path) -> None
         assert b"inlineStr" in archive.read("XL\\Worksheets\\SHEET1.xml")
 
 
+class Pipe(io.BytesIO):
+    """A stream that can't be sought in: sizes come behind what is written to it."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise OSError
+
+    def tell(self) -> int:
+        raise OSError
+
+
+def test_members_are_copied_however_they_were_stored(tmp_path: Path) -> None:
+    content = parts(small_workbook(tmp_path / "bank.xlsx"))
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/", b"")
+        for name, data in content.items():
+            archive.writestr(name, data)
+        archive.writestr("xl/media/a.bin", b"a" * 999, zipfile.ZIP_BZIP2)
+        archive.writestr("xl/media/題.bin", b"b" * 999, zipfile.ZIP_STORED)
+    (tmp_path / "piped.xlsx").write_bytes(b"PK before the archive" + pipe.getvalue())
+    add(tmp_path / "piped.xlsx", tmp_path / "a.xlsx")
+    before, after = parts(tmp_path / "piped.xlsx"), parts(tmp_path / "a.xlsx")
+    assert list(before) == list(after)
+    assert {name for name in before if before[name] != after[name]} == {"xl/worksheets/sheet1.xml"}
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx")["S"]["C1"].value == "答"
+
+
 def test_a_workbook_without_styles_gets_some(tmp_path: Path) -> None:
     def change(content: dict[str, bytes]) -> None:
         del content["xl/styles.xml"]
@@ -389,6 +421,54 @@ def test_a_workbook_without_styles_gets_some(tmp_path: Path) -> None:
     source = repacked(small_workbook(tmp_path / "bank.xlsx"), tmp_path / "plain.xlsx", change)
     add(source, tmp_path / "a.xlsx", SheetEdit({(1, 3): AddedCell(0.5, "percent")}))
     assert openpyxl.load_workbook(tmp_path / "a.xlsx")["S"]["C1"].number_format == "0.0%"
+
+
+def in_utf_16(content: dict[str, bytes]) -> None:
+    for name, data in content.items():
+        text = re.sub(r"<\?xml.*?\?>\s*", "", data.decode())
+        content[name] = f'<?xml version="1.0" encoding="UTF-16"?>{text}'.encode("utf-16")
+
+
+def test_a_workbook_in_utf_16_stays_in_it(tmp_path: Path) -> None:
+    source = repacked(small_workbook(tmp_path / "bank.xlsx"), tmp_path / "wide.xlsx", in_utf_16)
+    edit = SheetEdit({(2, 1): MARK, (2, 3): AddedCell(0.5, "percent")}, {3: 9})
+    edit_workbook(source, tmp_path / "a.xlsx", {"S": edit}, {"摘要": SUMMARY})
+    content = parts(tmp_path / "a.xlsx")
+    for name in parts(source):
+        assert content[name].decode("utf-16").startswith("<?xml")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    assert book.sheetnames == ["S", "摘要"]
+    assert (book["S"]["A2"].value, book["S"]["C2"].number_format) == ("一？", "0.0%")
+
+
+def in_strict_format(content: dict[str, bytes]) -> None:
+    for name, data in content.items():
+        content[name] = data.replace(
+            b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+            b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+        ).replace(
+            b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+            b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        )
+
+
+def test_what_is_added_to_a_strict_workbook_is_strict(tmp_path: Path) -> None:
+    source = repacked(
+        small_workbook(tmp_path / "bank.xlsx"), tmp_path / "strict.xlsx", in_strict_format
+    )
+    edit = SheetEdit({(2, 1): MARK, (2, 3): AddedCell(0.5, "percent")})
+    result = edit_workbook(source, tmp_path / "a.xlsx", {"S": edit}, {"摘要": SUMMARY})
+    assert isinstance(result, EditedWorkbook)
+    content = parts(tmp_path / "a.xlsx")
+    for name in ("xl/worksheets/sheet2.xml", "xl/comments1.xml", "xl/worksheets/sheet1.xml"):
+        assert b"http://purl.oclc.org/ooxml/spreadsheetml/main" in content[name]
+    assert b"officeDocument/2006/relationships" not in b"".join(content.values())
+    with contextlib.closing(xlsx_sheets(tmp_path / "a.xlsx", "a.xlsx")) as sheets:
+        read = {sheet.name: [row.texts for row in sheet.rows] for sheet in sheets}
+    assert read == {
+        "S": [["題目", "答案"], ["一？", "1", "50.0%"]],
+        "摘要": [["正確率"], ["50.0%"]],
+    }
 
 
 def test_cells_that_hold_something_or_are_covered_are_not_written_over(tmp_path: Path) -> None:
@@ -485,6 +565,10 @@ def test_parts_that_lie_over_each_other_or_are_encrypted_are_refused(tmp_path: P
     path = tmp_path / "hostile.xlsx"
     path.write_bytes(data[: data.rindex(b"PK\x05\x06")] + copies + bytes(end))
     assert "lie over each other" in refusal(path)
+    moved = bytearray(data)
+    moved[data.rindex(b"PK\x05\x06") + 18] += 1  # where the list of parts is said to begin
+    path.write_bytes(bytes(moved))
+    assert "damaged" in refusal(path)
     flagged = bytearray(data)
     flagged[start + 8] |= 1
     path.write_bytes(bytes(flagged))

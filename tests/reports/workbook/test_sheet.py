@@ -15,6 +15,7 @@ from zhmcq.reading._formats import xml_events
 from zhmcq.reports._workbook import AddedCell, SheetEdit
 from zhmcq.reports._workbook._sheet import SheetEditor
 from zhmcq.reports._workbook._styles import EMPTY_STYLES, Styles
+from zhmcq.reports._workbook._xml import storable
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
@@ -161,6 +162,13 @@ def test_text_is_text_whatever_it_begins_with_and_holds() -> None:
     assert texts[:4] == ["=1+1", "a<b>&_x0007_\r\n_x005F_x0041_ ", "nan", str(10**17)]
     assert texts[4] == "\U00020bb7" * 16_383
     assert not list(root.iter(f"{{{MAIN}}}f"))
+
+
+@given(st.text(max_size=20), st.sampled_from(["utf-8", "utf-16", "ascii"]))
+def test_any_text_can_be_put_in_and_read_back(text: str, encoding: str) -> None:
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>{sheet("<sheetData/>")}'
+    result = edited(declared.encode(encoding), SheetEdit({(1, 1): AddedCell(f"_{text}_")}))
+    assert "".join(ElementTree.fromstring(result).itertext()) == storable(f"_{text}_")  # noqa: S314
 
 
 def test_a_mark_changes_the_format_of_a_cell_and_nothing_else() -> None:

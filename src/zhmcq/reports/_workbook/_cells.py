@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-from openpyxl.utils import get_column_letter
-
 from zhmcq.reading._formats.sheet_xml import column_of
 from zhmcq.reports._tables import LONGEST_NUMBER
 from zhmcq.reports._workbook._styles import Styles
@@ -24,6 +22,8 @@ _DIGITS = re.compile("[0-9]+")
 
 def reference(row: int, column: int) -> str:
     """The cell as a workbook writes it: ``"B7"`` for ``(7, 2)``."""
+    from openpyxl.utils import get_column_letter
+
     return f"{get_column_letter(column)}{row}"
 
 

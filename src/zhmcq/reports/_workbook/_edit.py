@@ -56,10 +56,7 @@ _RELATIONS = dict(
 _MACROS = ("vbaProject", "attachedToolbars")
 _MACRO_SHEETS = ("xlMacrosheet", "xlIntlMacrosheet")
 _SIGNATURE = "origin"
-MACROS_DROPPED = (
-    "Its macros are left out: a workbook whose name ends with .xlsx can hold none. Give a name "
-    "that ends with .xlsm to keep them."
-)
+MACROS_DROPPED = "Its macros are left out: a workbook whose name ends with .xlsx can hold none."
 SIGNATURE_DROPPED = (
     "Its digital signature is left out: it does not hold for a workbook that was changed."
 )
@@ -81,7 +78,7 @@ def first_free_columns(source: Path, sheets: Collection[str]) -> dict[str, int] 
     try:
         with open_package(source) as package:
             return {title: free_column(package, _part_of(package, title)) for title in sheets}
-    except ReadError as error:
+    except (ReadError, OSError) as error:
         return NotEditable(str(error))
 
 
@@ -104,7 +101,7 @@ def covered_cells(
                 title: shown_cells(package, _part_of(package, title), cells[title])
                 for title in cells
             }
-    except ReadError as error:
+    except (ReadError, OSError) as error:
         return NotEditable(str(error))
 
 

@@ -154,6 +154,8 @@ def _check_members(archive: zipfile.ZipFile, name: str) -> None:
         raise ReadError(f"{name}: refused: its part {bad[0]} lies outside the archive")
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise ReadError(f"{name}: its parts are encrypted")
+    if any(not 0 <= member.header_offset < archive.start_dir for member in members):
+        raise ReadError(f"{name}: its archive is damaged: a part lies outside the file")
     if sum(member.compress_size for member in members) > archive.start_dir:
         raise ReadError(f"{name}: refused: its parts lie over each other")
 

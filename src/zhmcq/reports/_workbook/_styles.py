@@ -72,6 +72,7 @@ EMPTY_STYLES = (
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
     '<cellXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
     "</styleSheet>"
 )
 
@@ -187,7 +188,7 @@ class Styles:
             values |= {"fillId": str(self._fill(colour)), "applyFill": "1"}
         if quoted:
             values["quotePrefix"] = "1"
-        elif attributes.get("quotePrefix") and kind:
+        elif kind and attributes.get("quotePrefix") in ("1", "true"):
             values["quotePrefix"] = None
         if not values:
             return neighbour or 0
