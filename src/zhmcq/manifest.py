@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from zhmcq._files import leads_out
 from zhmcq.errors import ManifestError
 
 __all__ = [
+    "DEFAULT_MAX_LENGTH",
     "LARGEST_WEIGHT",
     "BaseIdentity",
     "Calibration",
@@ -31,6 +33,8 @@ CARD_NAME = "README.md"
 SEEN_NAME = "zhmcq_questions.json"
 # With it a difference of 0.1 nats between two candidates is certainty.
 LARGEST_WEIGHT = 100.0
+# The most tokens of a prompt with its answer where nothing else says: room for a long passage.
+DEFAULT_MAX_LENGTH = 2048
 
 
 class BaseIdentity(BaseModel):
@@ -60,10 +64,10 @@ class PromptRecord(BaseModel):
 
     Attributes:
         name: The name it is registered under; ``""`` if it has none, and then it cannot be made
-            again.
+            again, or if no prompt was recorded.
         options: The keyword arguments that make it again, as JSON values.
         sha256: Hash of a few made-up questions as the prompt renders them, by which a later
-            change of its template is noticed.
+            change of its template is noticed; ``""`` if no prompt was recorded.
         chat: Whether it renders messages, for which the tokenizer's chat template counts.
     """
 
@@ -148,8 +152,10 @@ class Manifest(BaseModel):
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
-        files: SHA-256 of each other file in the folder, but for an adapter's model card, which
-            may be edited.
+        unverified: Whether the adapter was made by another tool, which does not record its base
+            model's weights and its prompt: nothing says that they are those of its training.
+        files: SHA-256 of each other file in the folder, but for the model card, which may be
+            edited.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -162,6 +168,7 @@ class Manifest(BaseModel):
     calibration: Calibration | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
+    unverified: bool = False
     versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -223,14 +230,12 @@ class Manifest(BaseModel):
             manifest = cls.read(folder, verify=False)
         except ManifestError:
             return set()
-        card = {CARD_NAME} if manifest.kind == "adapter" else set()
-        return {*manifest.files, *card, MANIFEST_NAME}
+        return {*manifest.files, CARD_NAME, MANIFEST_NAME}
 
     def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.
 
-        Links are followed in a merged folder alone: it may lie in the hub's cache, whose files are
-        links.
+        Links are followed in a merged folder, and in the hub's cache, whose files are links.
 
         Args:
             folder: The folder.
@@ -249,7 +254,7 @@ class Manifest(BaseModel):
                     "files in the folder itself; the manifest was tampered with"
                 )
             path = folder / name
-            if path.is_symlink() and self.kind == "adapter":
+            if self.kind == "adapter" and leads_out(path):
                 raise ManifestError(
                     f"{path} is a link: expected the file itself, as it was written; copy the "
                     "folder with its links followed (cp -L)"

@@ -144,10 +144,13 @@ class AnsweredBy:
     Attributes:
         sha256: Tells base model, adapter, prompt and mode apart from others.
         seen: The questions that the adapter has seen.
+        unverified: Whether the adapter was made by another tool, so that nothing but names and
+            shapes says that base model and prompt are those of its training.
     """
 
     sha256: str
     seen: SeenQuestions
+    unverified: bool = False
 
 
 @dataclass(frozen=True)
