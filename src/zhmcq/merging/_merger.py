@@ -20,10 +20,11 @@ from zhmcq.manifest import CARD_NAME, BaseIdentity, Manifest, SeenQuestions, as_
 from zhmcq.merging._card import merged_card
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
-from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._adapter_folder import Adapter, read_adapter
+from zhmcq.modeling._adapters import PEFT_ERRORS, attach_trained
 from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
-from zhmcq.modeling._hub import upload
+from zhmcq.modeling._hub import HubName, upload
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
@@ -152,8 +153,9 @@ class Merger:
                 another tool, or either on the hub, as for ``MCQPredictor``.
             output_dir: Where to write the merged model.
             base_model: The base model, if it is no longer where it was in training. It has to be
-                given for an adapter of another tool, and for one of the hub together with
-                ``trust_remote_code``: nothing is loaded because a stranger's file names it.
+                given for an adapter of another tool, and for one of the hub that names a path or
+                together with ``trust_remote_code``: no path is read and no code is run because a
+                stranger's file names it.
             into: What to merge into, if the adapter was trained on a quantised base model: the
                 ``"full"``-precision base model, or the ``"dequantized"`` one, whose weights have
                 the values that the adapter was trained on. ``"auto"`` merges into both and saves
@@ -239,7 +241,9 @@ class Merger:
         reason = None
         if manifest.unverified:
             reason = "was not made by zhmcq"
-        elif self._trust_remote_code and adapter.is_of_hub:
+        elif adapter.is_of_hub and HubName.read(manifest.base.name) is None:
+            reason = "is of the hub and names a base model on another machine"
+        elif adapter.is_of_hub and self._trust_remote_code:
             reason = "is of the hub, and trust_remote_code=True would run its base model's code"
         if reason is not None:
             raise MergeError(

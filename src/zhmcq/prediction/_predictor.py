@@ -31,7 +31,8 @@ from zhmcq.manifest import (
     SeenQuestions,
     as_date,
 )
-from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._adapter_folder import Adapter, read_adapter
+from zhmcq.modeling._adapters import attach_trained, detach
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, free_memory
 from zhmcq.modeling._generation import TextGenerator, end_ids
