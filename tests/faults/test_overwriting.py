@@ -98,8 +98,8 @@ def test_a_merged_model_is_replaced_but_not_with_a_strangers_file_in_it(folder: 
     before = contents(folder / "merged")
     merge()
     assert contents(folder / "merged") == before
-    (folder / "merged" / "README.md").write_text("my words on this model", encoding="utf-8")
-    refused(merge, folder, r"\(README\.md\)")
+    (folder / "merged" / "NOTES.md").write_text("my words on this model", encoding="utf-8")
+    refused(merge, folder, r"\(NOTES\.md\)")
 
 
 def test_training_into_the_folder_of_its_own_base_is_refused(folder: Path) -> None:

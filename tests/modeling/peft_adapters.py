@@ -17,7 +17,8 @@ Weights = dict[str, torch.Tensor]
 
 
 def load_base(base: Path, dtype: torch.dtype = torch.float32) -> Any:
-    return AutoModelForCausalLM.from_pretrained(base, dtype=dtype).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+    return model.eval()
 
 
 def write_peft_adapter(base: Path, folder: Path, seed: int = 0, **fields: Any) -> Path:

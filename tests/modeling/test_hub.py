@@ -12,6 +12,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import errors as hub_errors
+from huggingface_hub.utils._paths import filter_repo_objects
 from peft_adapters import write_peft_adapter
 
 from zhmcq.errors import GatedModelError, ManifestError, ModelError, OutputError
@@ -61,7 +62,7 @@ class Repository:
     def download(self, name: str, *, allow_patterns: list[str], **fields: Any) -> str:
         self.calls.append({"name": name, "patterns": allow_patterns, **fields})
         names = [p.relative_to(self.files).as_posix() for p in self.files.rglob("*") if p.is_file()]
-        for file in huggingface_hub.utils.filter_repo_objects(names, allow_patterns=allow_patterns):
+        for file in filter_repo_objects(names, allow_patterns=allow_patterns):
             (self.snapshot / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.files / file, self.snapshot / file)
         self.snapshot.mkdir(exist_ok=True)
@@ -296,7 +297,7 @@ def uploads(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
         def upload_folder(self, *, folder_path: Path, allow_patterns: Any, **fields: Any) -> str:
             names = [p.relative_to(folder_path).as_posix() for p in folder_path.rglob("*")]
-            chosen = huggingface_hub.utils.filter_repo_objects(names, allow_patterns=allow_patterns)
+            chosen = filter_repo_objects(names, allow_patterns=allow_patterns)
             calls.append({"files": sorted(chosen), **fields})
             return "https://hub/x"
 

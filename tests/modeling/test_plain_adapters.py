@@ -116,7 +116,7 @@ def test_biases_of_the_base_model_that_an_adapter_replaces_come_back(
 ) -> None:
     base: Any = GPT2LMHeadModel(GPT2Config(vocab_size=90, n_embd=16, n_layer=2, n_head=2))
     base.save_pretrained(tmp_path / "base")
-    fields = {"target_modules": ["c_attn"], "fan_in_fan_out": True, "bias": bias}
+    fields: dict[str, Any] = {"target_modules": ["c_attn"], "fan_in_fan_out": True, "bias": bias}
     folder = write_peft_adapter(tmp_path / "base", tmp_path / "adapter", **fields)
     model = load_base(tmp_path / "base")
     before = logits(model)

@@ -192,7 +192,7 @@ class AdapterConfig:
         Raises:
             ManifestError: If it cannot be read; in the function, if the time is over.
         """
-        import regex
+        import regex  # type: ignore[import-untyped]
 
         def refusal(reason: str) -> ManifestError:
             return ManifestError(
