@@ -31,6 +31,7 @@ __all__ = [
 MANIFEST_NAME = "zhmcq_manifest.json"
 CARD_NAME = "README.md"
 SEEN_NAME = "zhmcq_questions.json"
+MAX_BYTES = 64_000_000  # of a manifest, which has some thousands
 # With it a difference of 0.1 nats between two candidates is certainty.
 LARGEST_WEIGHT = 100.0
 # The most tokens of a prompt with its answer where nothing else says: room for a long passage.
@@ -210,6 +211,8 @@ class Manifest(BaseModel):
                 "LoraTrainer.train or Merger.merge"
             )
         try:
+            if path.stat().st_size > MAX_BYTES:
+                raise OSError(f"it has more than {MAX_BYTES:,} bytes")
             manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError) as error:
             raise ManifestError(

@@ -110,13 +110,13 @@ def test_adapters_and_bases_of_any_dtype_compute_what_peft_computes(
     assert torch.equal(present, logits_of_peft(base, folder, IDS, dtype))
 
 
-@pytest.mark.parametrize("bias", ["all", "lora_only"])
+@pytest.mark.parametrize("biases", [{"bias": "all"}, {"bias": "lora_only"}, {"lora_bias": True}])
 def test_biases_of_the_base_model_that_an_adapter_replaces_come_back(
-    tmp_path: Path, bias: str
+    tmp_path: Path, biases: dict[str, Any]
 ) -> None:
     base: Any = GPT2LMHeadModel(GPT2Config(vocab_size=90, n_embd=16, n_layer=2, n_head=2))
     base.save_pretrained(tmp_path / "base")
-    fields: dict[str, Any] = {"target_modules": ["c_attn"], "fan_in_fan_out": True, "bias": bias}
+    fields: dict[str, Any] = {"target_modules": ["c_attn"], "fan_in_fan_out": True, **biases}
     folder = write_peft_adapter(tmp_path / "base", tmp_path / "adapter", **fields)
     model = load_base(tmp_path / "base")
     before = logits(model)
@@ -174,6 +174,8 @@ def test_other_kinds_of_adapters_are_refused(
         ({"r": "8"}, "r: Input should be a valid integer, found '8'"),
         ({"r": 10**30}, "r: Input should be less than"),
         ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"lora_alpha": 10**400}, "lora_alpha"),
+        ({"modules_to_save": ["norm\\"]}, "expected the name of a layer"),
         ({"use_dora": "yes"}, "use_dora"),
         ({"bias": "some"}, "bias"),
         ({"target_modules": [1]}, "target_modules"),
@@ -413,6 +415,17 @@ def test_an_adapter_with_a_manifest_is_read_by_the_same_rules(
     manifest.model_copy(update={"base": IDENTITY}).write(folder)
     with pytest.raises(ManifestError, match="found 'XLORA'"):
         attach(base, folder)
+
+
+@pytest.mark.parametrize("quantization", [[1], {"kind": "int3"}, {"bits": 4}, "nf4"])
+def test_a_manifest_with_a_quantization_that_is_none_is_refused(
+    folder: Path, quantization: Any
+) -> None:
+    settings = {"quantization": quantization}
+    manifest = read_adapter(folder).manifest.model_copy(update={"settings": settings})
+    manifest.model_copy(update={"unverified": False}).write(folder)
+    with pytest.raises(ManifestError, match="has a quantization that is none"):
+        read_adapter(folder)
 
 
 def test_the_chat_template_beside_an_adapter_is_compared(

@@ -28,7 +28,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 MAX_BYTES = 4_000_000  # peft lists every adapted layer; the largest models have some thousands
 MAX_PATTERN = 2_000  # characters
 PATTERN_SECONDS = 5.0  # for all patterns and layers; those that people write take milliseconds
-LARGEST = 2**31 - 1  # of a rank or an index
+LARGEST = 2**31 - 1  # of a rank, an index or an alpha
 
 # Fields that change nothing of what a trained adapter computes: where it came from, how it began,
 # which classes of Python would load it (never looked at), and defaults of what is switched off.
@@ -51,7 +51,7 @@ IGNORED = {
 HARMLESS = (True, False, "gaussian", "eva", "orthogonal")
 
 # peft puts the names in other fields into patterns of its own: nothing may repeat in them.
-_PLAIN = re.compile(r"[\w.$^\\-]{1,300}", re.ASCII)
+_PLAIN = re.compile(r"[\w.-]{1,300}", re.ASCII)
 
 
 def _plain(name: str) -> str:
@@ -68,6 +68,7 @@ def _indices(values: list[int]) -> list[int]:
 
 Name = Annotated[str, AfterValidator(_plain)]
 Count = Annotated[int, Field(gt=0, le=LARGEST)]
+Alpha = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
 Index = Annotated[int, Field(ge=0, le=LARGEST)]
 Indices = Annotated[list[Index], AfterValidator(_indices)]
 
@@ -78,7 +79,7 @@ class _Fields(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
     r: Count = 8
-    lora_alpha: int | float = 8
+    lora_alpha: Alpha = 8
     lora_dropout: int | float = Field(default=0.0, ge=0, lt=1)
     target_modules: list[str] | str | None = None
     exclude_modules: list[str] | str | None = None
@@ -91,7 +92,7 @@ class _Fields(BaseModel):
     layers_to_transform: list[Index] | Index | None = None
     layers_pattern: list[Name] | Name | None = None
     rank_pattern: dict[str, Count] | None = None
-    alpha_pattern: dict[str, int | float] | None = None
+    alpha_pattern: dict[str, Alpha] | None = None
     trainable_token_indices: Indices | dict[Name, Indices] | None = None
     target_parameters: list[Name] | None = None
     ensure_weight_tying: bool = False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import leads_out
-from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
+from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError, SettingsError
 from zhmcq.manifest import (
     DEFAULT_MAX_LENGTH,
     MANIFEST_NAME,
@@ -26,6 +26,7 @@ from zhmcq.modeling._adapter_config import ADAPTER_CONFIG, AdapterConfig
 from zhmcq.modeling._hub import HubName, fetch
 from zhmcq.modeling._identity import differences
 from zhmcq.modeling._tokenizer_hash import stored_template_hash
+from zhmcq.settings import QuantizationSettings
 
 __all__ = ["WEIGHTS", "Adapter", "read_adapter"]
 
@@ -148,6 +149,13 @@ def read_adapter(
             f"{path} holds a {manifest.kind} model: expected an adapter, as LoraTrainer.train "
             "writes it"
         )
+    try:
+        QuantizationSettings(**(manifest.settings.get("quantization") or {}))
+    except (SettingsError, TypeError) as error:
+        raise ManifestError(
+            f"{path / MANIFEST_NAME} has a quantization that is none: {error!s:.200}. Copy the "
+            "folder again, or train again"
+        ) from error
     return Adapter(path, manifest, str(name), hub_name is not None)
 
 

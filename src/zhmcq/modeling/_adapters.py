@@ -23,6 +23,8 @@ FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 
 # What peft and bitsandbytes raise about what they cannot do.
 PEFT_ERRORS = (
+    ArithmeticError,
+    AssertionError,
     OSError,
     ValueError,
     RuntimeError,
