@@ -36,9 +36,10 @@ def plain(base: Path) -> Path:
 def test_scores_through_it_are_the_log_likelihoods_of_peft(base: Path, plain: Path) -> None:
     predictor = zhmcq.MCQPredictor(base, plain, prompt="zh-exam")
     present = predictor.predict(BANK, ScoreSettings(packing="flat"))
+    as_trees = predictor.predict(BANK)
     untuned = zhmcq.MCQPredictor(base, prompt="zh-exam").predict(BANK)
     encoder = Encoder(predictor.tokenizer, ExamPrompt(), 2048)
-    for question, prediction, before in zip(BANK, present, untuned, strict=True):
+    for question, prediction, tree, before in zip(BANK, present, as_trees, untuned, strict=True):
         encoded = encoder.encode([question])[0][0]
         expected = []
         for candidate in encoded.candidates:
@@ -47,6 +48,7 @@ def test_scores_through_it_are_the_log_likelihoods_of_peft(base: Path, plain: Pa
             ends = range(len(encoded.prompt), ids.shape[1])
             expected.append(sum(float(logits[end - 1, ids[0, end]]) for end in ends))
         assert prediction.scores == pytest.approx(expected, abs=1e-4)
+        assert tree.scores == pytest.approx(expected, abs=1e-4)
         assert prediction.scores != pytest.approx(before.scores, abs=1e-2)
 
 
