@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zhmcq._files import atomic_folder, atomic_write, clear_abandoned, refuse_inputs
+from zhmcq._files import atomic_folder, atomic_write, clear_abandoned, leads_out, refuse_inputs
 from zhmcq.errors import OutputError, OutputExistsError
 from zhmcq.training._run_folder import RunFolder
 
@@ -358,3 +358,34 @@ def test_what_lies_beside_or_within_an_input_may_be_written(tmp_path: Path) -> N
     (tmp_path / "base").mkdir()
     refuse_inputs(tmp_path / "base" / "adapter", [tmp_path / "base"])
     refuse_inputs(tmp_path / "base2", [tmp_path / "base", "owner/model"])
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("../../blobs/a", False),
+        ("../../../blobs/ab/a", False),  # beside all models, as later versions share files
+        ("../../refs/a", True),
+        ("b", True),
+        ("../../../../secret", True),
+        ("../../blobs/out", True),  # a link in its turn
+        ("../../elsewhere/a", True),  # a folder that is a link
+    ],
+)
+def test_a_link_leads_out_unless_it_is_of_the_hubs_cache(
+    tmp_path: Path, target: str, expected: bool
+) -> None:
+    model = tmp_path / "hub" / "models--a--b"
+    snapshot = model / "snapshots" / "1"
+    for folder in (snapshot, model / "blobs", model / "refs", tmp_path / "hub" / "blobs" / "ab"):
+        folder.mkdir(parents=True)
+    for file in ("models--a--b/blobs/a", "models--a--b/refs/a", "blobs/ab/a", "../secret"):
+        (tmp_path / "hub" / file).touch()
+    (snapshot / "b").touch()
+    (model / "blobs" / "out").symlink_to(tmp_path / "secret")
+    (model / "elsewhere").symlink_to(tmp_path)
+    (tmp_path / "a").touch()
+    (snapshot / "file").symlink_to(target)
+    assert leads_out(snapshot / "file") is expected
+    assert leads_out(snapshot / "b") is False
+    assert leads_out(snapshot / "nothing") is False

@@ -170,6 +170,13 @@ def test_a_manifest_that_says_nothing_is_refused_in_one_line(
     assert "copy the folder again, or train or merge again" in str(caught.value)
 
 
+def test_a_manifest_of_any_size_is_not_read(folder: Path) -> None:
+    with (folder / MANIFEST_NAME).open("wb") as file:
+        file.truncate(10**12)  # takes no space
+    with pytest.raises(ManifestError, match="more than 64,000,000 bytes"):
+        Manifest.read(folder)
+
+
 def test_bytes_that_are_no_text_are_refused(folder: Path) -> None:
     (folder / MANIFEST_NAME).write_bytes(b"\xff\xfe{}")
     with pytest.raises(ManifestError, match="cannot be read as a manifest: 'utf-8' codec"):

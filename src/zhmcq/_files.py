@@ -28,6 +28,7 @@ __all__ = [
     "atomic_write",
     "clear_abandoned",
     "is_scratch",
+    "leads_out",
     "locked",
     "path_to_write",
     "real_path",
@@ -425,6 +426,25 @@ def _swap(temporary: Path, target: Path, overwrite: bool, ours: Collection[str])
             refuse_strangers(target, strangers)
         return
     raise OutputError(f"cannot write {target}: {BUSY}")
+
+
+def leads_out(path: Path) -> bool:
+    """Whether a file is a link, other than one of the hub's cache to where it keeps its files.
+
+    The cache has ``models--owner--name/snapshots/REVISION/FILE`` as a link to a file in
+    ``models--owner--name/blobs``, or in ``blobs`` beside all models.
+
+    Args:
+        path: A file in a folder of somebody else's.
+    """
+    if not path.is_symlink():
+        return False
+    folder, real = (Path(os.path.realpath(name)) for name in (path.parent, path))
+    for snapshot in (folder, *folder.parents):
+        if snapshot.parent.name == "snapshots":
+            model = snapshot.parent.parent
+            return not {model / "blobs", model.parent / "blobs"} & set(real.parents)
+    return True
 
 
 def path_to_write(path: str | os.PathLike[str]) -> Path:

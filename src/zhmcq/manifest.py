@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from zhmcq._files import leads_out
 from zhmcq.errors import ManifestError
 
 __all__ = [
+    "DEFAULT_MAX_LENGTH",
     "LARGEST_WEIGHT",
     "BaseIdentity",
     "Calibration",
@@ -32,8 +34,11 @@ SEEN_NAME = "zhmcq_questions.json"
 EVALUATIONS_NAME = "zhmcq_evaluations.json"
 # Their contents may change after the folder is complete, so that the manifest has no hash of them.
 ADDED_LATER = frozenset({CARD_NAME, EVALUATIONS_NAME})
+MAX_BYTES = 64_000_000  # of a manifest, which has some thousands
 # With it a difference of 0.1 nats between two candidates is certainty.
 LARGEST_WEIGHT = 100.0
+# The most tokens of a prompt with its answer where nothing else says: room for a long passage.
+DEFAULT_MAX_LENGTH = 2048
 
 
 class BaseIdentity(BaseModel):
@@ -63,10 +68,10 @@ class PromptRecord(BaseModel):
 
     Attributes:
         name: The name it is registered under; ``""`` if it has none, and then it cannot be made
-            again.
+            again, or if no prompt was recorded.
         options: The keyword arguments that make it again, as JSON values.
         sha256: Hash of a few made-up questions as the prompt renders them, by which a later
-            change of its template is noticed.
+            change of its template is noticed; ``""`` if no prompt was recorded.
         chat: Whether it renders messages, for which the tokenizer's chat template counts.
     """
 
@@ -151,6 +156,8 @@ class Manifest(BaseModel):
         settings: The settings of the run, by their names.
         training: What came of it: steps, accuracy, hashes of the data.
         versions: Versions of the libraries it was made with.
+        unverified: Whether the adapter was made by another tool, which does not record its base
+            model's weights and its prompt: nothing says that they are those of its training.
         files: SHA-256 of each other file in the folder, but for the model card, which may be
             edited, and the evaluations, which may be added later.
     """
@@ -165,6 +172,7 @@ class Manifest(BaseModel):
     calibration: Calibration | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
+    unverified: bool = False
     versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -207,6 +215,8 @@ class Manifest(BaseModel):
                 "LoraTrainer.train or Merger.merge"
             )
         try:
+            if path.stat().st_size > MAX_BYTES:
+                raise OSError(f"it has more than {MAX_BYTES:,} bytes")
             manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError) as error:
             raise ManifestError(
@@ -232,8 +242,7 @@ class Manifest(BaseModel):
     def verify(self, folder: Path, *, weights: bool = True) -> None:
         """Compare the files of ``folder`` with their hashes.
 
-        Links are followed in a merged folder alone: it may lie in the hub's cache, whose files are
-        links.
+        Links are followed in a merged folder, and in the hub's cache, whose files are links.
 
         Args:
             folder: The folder.
@@ -252,7 +261,7 @@ class Manifest(BaseModel):
                     "files in the folder itself; the manifest was tampered with"
                 )
             path = folder / name
-            if path.is_symlink() and self.kind == "adapter":
+            if self.kind == "adapter" and leads_out(path):
                 raise ManifestError(
                     f"{path} is a link: expected the file itself, as it was written; copy the "
                     "folder with its links followed (cp -L)"

@@ -20,7 +20,8 @@ from transformers import (
 from zhmcq.errors import SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
 from zhmcq.merging._weights import merge_weights
-from zhmcq.modeling._adapters import Adapter, attach_trained, detach
+from zhmcq.modeling._adapter_folder import Adapter
+from zhmcq.modeling._adapters import attach_trained, detach
 from zhmcq.settings import LoraSettings
 from zhmcq.training._lora import attach_adapter, save_initial_weights
 

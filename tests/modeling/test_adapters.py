@@ -19,7 +19,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 import zhmcq
 from zhmcq.errors import AdapterMismatchError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord
-from zhmcq.modeling._adapters import Adapter, attach_trained, detach
+from zhmcq.modeling._adapter_folder import Adapter
+from zhmcq.modeling._adapters import attach_trained, detach
 from zhmcq.questions import Question
 from zhmcq.settings import LoraSettings
 from zhmcq.testing import tiny_llama

@@ -115,6 +115,12 @@ def test_a_prompt_without_a_name_has_to_be_given_again() -> None:
         recall_prompt(record)
 
 
+def test_a_prompt_that_was_never_recorded_has_to_be_given() -> None:
+    message = r"made by another tool, .*: give the prompt that it was trained with \(prompt=…\)"
+    with pytest.raises(PromptMismatchError, match=message):
+        recall_prompt(PromptRecord(name="", sha256=""))
+
+
 def test_a_prompt_need_not_render_every_made_up_question_but_one() -> None:
     @dataclass(frozen=True)
     class Four(Plain):

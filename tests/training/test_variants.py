@@ -18,7 +18,8 @@ from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import pack_flat
 from zhmcq.modeling import ModelSource, load_model, load_tokenizer
-from zhmcq.modeling._adapters import attach_trained, read_adapter
+from zhmcq.modeling._adapter_folder import read_adapter
+from zhmcq.modeling._adapters import attach_trained
 from zhmcq.modeling._forward import token_logits
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question

@@ -16,7 +16,7 @@ from zhmcq.manifest import Manifest, versions
 
 __all__ = ["MergeFacts", "card_title", "model_card"]
 
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +70,14 @@ def model_card(
         "language: [zh]",
     ]
     if _is_on_hub(manifest):
-        head.insert(0, f"base_model: {manifest.base.name}")
-    training = {name: " ".join(str(v).split()) for name, v in manifest.training.items()}
-    count, validation = training.get("questions"), training.get("validation_questions")
-    data = [f"{count} questions to train on, {validation} for validation"]
-    data += [lengths] if lengths else []
-    data.append(
-        f"SHA-256 of the encoded questions: `{training.get('train_sha256')}` (training),\n"
-        f"  `{training.get('valid_sha256')}` (validation)"
-    )
-    options = json.dumps(manifest.prompt.options, ensure_ascii=False)
+        head.insert(0, f"base_model: {_repository(manifest)}")
     settings = json.dumps(manifest.settings, ensure_ascii=False, indent=2)
     loaded = f'{json.dumps(base)}, adapter="THIS FOLDER"' if is_adapter else '"THIS FOLDER"'
+    loaded += "" if manifest.prompt.name else ', prompt="THE PROMPT"'
     made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
-    facts = f" {merge}" if merge else ""
+    about = ["Answers Chinese multiple-choice questions."]
+    about += [] if manifest.unverified else ["Trained with zhmcq."]
+    about += [str(merge)] if merge else []
     text = f"""---
 {chr(10).join(head)}
 {metadata_section(card_title(manifest), records)}
@@ -91,17 +85,13 @@ def model_card(
 
 # {escape(card_title(manifest), quote=False)}
 
-Answers Chinese multiple-choice questions. Trained with zhmcq.{facts}
+{" ".join(about)}
 
 ## Accuracy
 
-{accuracy_section(manifest.training, records, manifest.kind)}
+{accuracy_section(manifest, records)}
 
-## Data
-
-{chr(10).join(f"- {line}" for line in data)}
-
-## Use
+{_data(manifest, lengths)}## Use
 
 ```python
 import zhmcq
@@ -110,7 +100,7 @@ predictor = zhmcq.MCQPredictor({loaded})
 predictions = predictor.predict("questions.xlsx")
 ```
 
-Trained with the prompt `{manifest.prompt.name}`, options `{options}`, which this folder remembers.
+{_prompt(manifest)}
 The base model's weights have the SHA-256 `{manifest.base.weights_sha256}`.
 
 ## Settings
@@ -124,9 +114,41 @@ Made with {made_with}.
     return visible(text)
 
 
+def _data(manifest: Manifest, lengths: str) -> str:
+    """The section on what it was trained on; none of an adapter of another tool."""
+    if manifest.unverified:
+        return ""
+    training = {name: " ".join(str(v).split()) for name, v in manifest.training.items()}
+    count, validation = training.get("questions"), training.get("validation_questions")
+    lines = [f"{count} questions to train on, {validation} for validation"]
+    lines += [lengths] if lengths else []
+    lines.append(
+        f"SHA-256 of the encoded questions: `{training.get('train_sha256')}` (training),\n"
+        f"  `{training.get('valid_sha256')}` (validation)"
+    )
+    return "\n".join(["## Data", "", *(f"- {line}" for line in lines), "", ""])
+
+
+def _prompt(manifest: Manifest) -> str:
+    """The prompt that the folder remembers."""
+    if not manifest.prompt.name:
+        return "With which prompt it was trained is not recorded."
+    options = json.dumps(manifest.prompt.options, ensure_ascii=False)
+    made_for = "Merged for" if manifest.unverified else "Trained with"
+    return (
+        f"{made_for} the prompt `{manifest.prompt.name}`, options `{options}`, which this folder "
+        "remembers."
+    )
+
+
+def _repository(manifest: Manifest) -> str:
+    """The base model's name on the hub, without a revision."""
+    return manifest.base.name.partition("@")[0]
+
+
 def _is_on_hub(manifest: Manifest) -> bool:
-    base = manifest.base.name
-    return HUB_ID.fullmatch(base) is not None and not Path(base).exists()
+    on_hub = HUB_ID.fullmatch(_repository(manifest)) is not None
+    return on_hub and not Path(manifest.base.name).exists()
 
 
 def _shown_base(manifest: Manifest) -> str:

@@ -104,7 +104,7 @@ def _rewritten(card: Path, manifest: Manifest, records: Sequence[EvaluationRecor
             "anew"
         ) from error
     lines = text.split("\n")
-    section = accuracy_section(manifest.training, records, manifest.kind)
+    section = accuracy_section(manifest, records)
     if not _replace(lines, ACCURACY, section):
         raise OutputError(
             f"{card} has no section for the figures: expected the lines {ACCURACY[0]!r} and "

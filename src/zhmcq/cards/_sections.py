@@ -10,6 +10,7 @@ from typing import Any
 
 from zhmcq._visible import visible
 from zhmcq.cards._records import EvaluationRecord
+from zhmcq.manifest import Manifest
 
 __all__ = ["ACCURACY", "METADATA", "accuracy_section", "metadata_section"]
 
@@ -28,19 +29,24 @@ RULES = (
     "and p-values (sign-flip test) take questions about one passage as alike as their answers are."
 )
 
+UNVERIFIED = (
+    "The adapter was made by another tool, so that nothing but names and shapes says that base "
+    "model and prompt are those of its training."
+)
 
-def accuracy_section(
-    training: Mapping[str, Any], records: Sequence[EvaluationRecord], kind: str
-) -> str:
+
+def accuracy_section(manifest: Manifest, records: Sequence[EvaluationRecord]) -> str:
     """The text of the section, between its marks.
 
     Args:
-        training: What came of the training, as the manifest remembers it.
+        manifest: The manifest of the folder.
         records: The evaluations that were added.
-        kind: What the card is of: ``"adapter"`` or ``"merged"``.
     """
-    parts = [_table(records), _notes(records, kind)] if records else []
-    parts.append(_training(training, measured=bool(records), kind=kind))
+    parts = [_table(records), _notes(records, manifest.kind)] if records else []
+    if manifest.unverified:
+        parts.append(f"{'' if records else 'Not measured. '}{UNVERIFIED}")
+    else:
+        parts.append(_training(manifest.training, measured=bool(records), kind=manifest.kind))
     return "\n\n".join([ACCURACY[0], *parts, ACCURACY[1]])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -28,18 +28,22 @@ from zhmcq.manifest import (
 )
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
 from zhmcq.merging._weights import dequantised, merge_weights
-from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
+from zhmcq.modeling._adapter_folder import Adapter, read_adapter
+from zhmcq.modeling._adapters import PEFT_ERRORS, attach_trained
 from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import load_proven, sample_questions
+from zhmcq.modeling._hub import HubName, upload
 from zhmcq.modeling._load import (
     ModelSource,
     bars_on_terminals_only,
     is_stored_quantised,
+    load_config,
     load_tokenizer,
     load_weights,
 )
 from zhmcq.modeling._memory import enough_memory, free_memory
-from zhmcq.prompts import Prompt, get_prompt, recall_prompt
+from zhmcq.modeling._support import position_limit
+from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
 from zhmcq.settings import DtypeName, QuantizationSettings
 
@@ -73,6 +77,29 @@ class MergeResult:
     answer_flips: int
     max_logit_difference: float
 
+    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
+        """Upload the merged model: what its manifest lists, with manifest and model card.
+
+        Nothing else that lies in its folder is uploaded. The manifest names the base model as it
+        was given: by a path of this machine, if it was one. An upload that was interrupted is
+        resumed by the same call.
+
+        Args:
+            repo_id: ``"owner/name"``; made if it is not there yet.
+            private: Whether a new repository can be seen by its owner alone.
+            token: A hub access token that may write; the one of ``hf auth login`` if ``None``.
+
+        Returns:
+            The address of the upload.
+
+        Raises:
+            ManifestError: If a file of the merged model was changed since.
+            OutputError: If the hub cannot be reached or refuses, or if a private repository is
+                requested and ``repo_id`` is a public one.
+        """
+        message = "Model merged with zhmcq"
+        return upload(self.output_dir, repo_id, private=private, token=token, message=message)
+
 
 class Merger:
     """Merges adapters.
@@ -99,6 +126,8 @@ class Merger:
         dtype: DtypeName = "auto",
         device: str | None = None,
     ) -> None:
+        self._token, self._local_files_only = token, local_files_only
+        self._trust_remote_code = trust_remote_code
         self._source_of = partial(
             ModelSource,
             token=token,
@@ -128,9 +157,13 @@ class Merger:
         model.
 
         Args:
-            adapter: A folder that ``LoraTrainer.train`` wrote.
+            adapter: A folder that ``LoraTrainer.train`` wrote, or a LoRA adapter of peft by
+                another tool, or either on the hub, as for ``MCQPredictor``.
             output_dir: Where to write the merged model.
-            base_model: The base model, if it is no longer where it was in training.
+            base_model: The base model, if it is no longer where it was in training. It has to be
+                given for an adapter of another tool, and for one of the hub that names a path or
+                together with ``trust_remote_code``: no path is read and no code is run because a
+                stranger's file names it.
             into: What to merge into, if the adapter was trained on a quantised base model: the
                 ``"full"``-precision base model, or the ``"dequantized"`` one, whose weights have
                 the values that the adapter was trained on. ``"auto"`` merges into both and saves
@@ -139,7 +172,8 @@ class Merger:
                 is stored quantised can only be dequantised.
             verify_with: Questions to answer before and after.
             prompt: The prompt for these questions, where the adapter's own cannot be recalled:
-                it has no name, or is not registered here.
+                it has no name, or is not registered here. The merged model remembers it if the
+                adapter has none, as those of other tools; without it, prediction asks for one.
             overwrite: Whether an earlier merged model in ``output_dir`` may be replaced. Files that
                 zhmcq did not write are never removed, nor what is read here.
 
@@ -148,14 +182,19 @@ class Merger:
                 files that zhmcq did not write, or is one of the inputs.
             AdapterMismatchError: If ``base_model`` is not the one the adapter was trained on, or
                 the adapter's tensors do not fit it.
-            ManifestError: If ``adapter`` is no adapter folder of zhmcq.
+            ManifestError: If ``adapter`` is no adapter or was changed, or is one of peft that is
+                not computed here.
             PromptMismatchError: If there are questions to verify with and the adapter's prompt is
-                unknown here, or renders differently now.
+                unknown here, or renders differently now; if it has none and none was given.
+            UnknownNameError: If there is no prompt of that name.
+            PluginError: If the prompt cannot be made, or remembered.
             EncodingError: If there are questions to verify with, and the base model's chat template
                 would spoil every one of them.
-            ModelError: If the base model or the adapter cannot be loaded.
-            MergeError: If there is no such base to merge ``into``, weights or scores are not
-                finite, or the merged model is another one than the adapter on its base model.
+            ModelError: If the base model or the adapter cannot be fetched or loaded.
+            GatedModelError: If the owner of either has to grant access first.
+            MergeError: If the base model has to be given, there is no such base to merge ``into``,
+                weights or scores are not finite, or the merged model is another one than the
+                adapter on its base model.
             OutOfMemoryError: If memory runs out.
             OutputError: If the folder cannot be written.
             SettingsError: If an argument has another type than these.
@@ -165,16 +204,19 @@ class Merger:
         clear_abandoned(out)
         ours = Manifest.names_in(out) if overwrite else set()
         refuse_occupied(out, overwrite=overwrite, ours=ours)
-        trained = read_adapter(adapter)
+        trained = read_adapter(adapter, token=self._token, local_files_only=self._local_files_only)
         evaluations = read_records(trained.folder)
-        base = str(base_model or trained.manifest.base.name)
+        base = str(base_model or self._base_of(trained))
         refuse_inputs(out, [trained.folder, base])
         source = self._source_of(base)
         tokenizer = load_tokenizer(source)
         identity = source.identity(tokenizer)
         trained.refuse_other_base(identity)
-        trained.warn_of_other_template(identity)
-        questions = _encoded(verify_with or (), tokenizer, trained, prompt)
+        trained.warn_of_base(identity)
+        template = None if prompt is None else get_prompt(prompt)
+        if trained.manifest.unverified:
+            trained = replace(trained, manifest=_completed(trained, identity, source, template))
+        questions = _encoded(verify_with or (), tokenizer, trained, template)
         compared = questions or sample_questions(tokenizer)
         bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
         kinds = bases.kinds(into)
@@ -194,13 +236,35 @@ class Merger:
             del merged
             free_memory()  # before the merged model is loaded
             after = self._reloaded(temporary, compared, trained, dtype)
-            refuse_another_model(expected.logits, after.logits, dtype, trained.folder)
+            refuse_another_model(expected.logits, after.logits, dtype, trained.name)
             before = expected if before is None else before
             result = _result(out, kind, len(questions), before, after)
             facts = MergeFacts(kind, result.verified, result.answer_flips)
             card = model_card(manifest, evaluations, merge=facts)
             (temporary / CARD_NAME).write_text(card, encoding="utf-8")
         return result
+
+    def _base_of(self, adapter: Adapter) -> str:
+        """The name of the base model that the adapter's manifest has.
+
+        Raises:
+            MergeError: If nobody vouches for it, so that it has to be given.
+        """
+        manifest = adapter.manifest
+        reason = None
+        if manifest.unverified:
+            reason = "was not made by zhmcq"
+        elif adapter.is_of_hub and HubName.read(manifest.base.name) is None:
+            reason = "is of the hub and names a base model on another machine"
+        elif adapter.is_of_hub and self._trust_remote_code:
+            reason = "is of the hub, and trust_remote_code=True would run its base model's code"
+        if reason is not None:
+            raise MergeError(
+                f"{adapter.name} {reason}: give base_model=…, the base model that it was trained "
+                f"on. It names {manifest.base.name or 'none'!r:.200}, which is not loaded unless "
+                "you name it"
+            )
+        return manifest.base.name
 
     def _reloaded(
         self,
@@ -214,7 +278,7 @@ class Merger:
             model = load_weights(self._source_of(str(folder)), dtype=dtype, device=self._device)
         except ModelError as error:
             raise MergeError(
-                f"{adapter.folder} cannot be merged: the merged model cannot be loaded: {error}"
+                f"{adapter.name} cannot be merged: the merged model cannot be loaded: {error}"
             ) from error
         return answers_of(model, questions)
 
@@ -256,7 +320,7 @@ class _Bases:
         wanted = tuple(kind for kind in possible if into in ("auto", kind))
         if not wanted:
             raise MergeError(
-                f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.folder} can "
+                f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.name} can "
                 f"be merged into {possible[0]!r} only: leave out into="
             )
         return wanted
@@ -274,7 +338,7 @@ class _Bases:
             model = self._quantised()
         except ModelError as error:
             raise ModelError(
-                f"{self.adapter.folder} was trained on a quantised base model, which is needed to "
+                f"{self.adapter.name} was trained on a quantised base model, which is needed to "
                 f"verify the merge: {error}. Install bitsandbytes, or merge without verify_with"
             ) from error
         tuned = attach_trained(model, self.adapter, self.identity)
@@ -320,7 +384,7 @@ class _Bases:
             base = dequantised(self._quantised(), self.source.name)
         tuned = attach_trained(base, self.adapter, self.identity)
         expected = answers_of(tuned, questions)
-        return merge_weights(tuned, self.adapter.folder), expected
+        return merge_weights(tuned, self.adapter.name), expected
 
     def _quantised(self) -> Any:
         settings = self.adapter.quantization
@@ -346,7 +410,7 @@ def _written(adapter: Adapter) -> Iterator[None]:
         raise
     except PEFT_ERRORS as error:
         raise MergeError(
-            f"{adapter.folder} cannot be merged: transformers cannot save the merged model: "
+            f"{adapter.name} cannot be merged: transformers cannot save the merged model: "
             f"{type(error).__name__}: {error}"
         ) from error
 
@@ -371,14 +435,27 @@ def _refuse_other_types(
         )
 
 
+def _completed(
+    adapter: Adapter, identity: BaseIdentity, source: ModelSource, prompt: Prompt | None
+) -> Manifest:
+    """The manifest of an adapter of another tool, with what the caller knows of it."""
+    manifest = adapter.manifest
+    positions = position_limit(load_config(source))
+    length = manifest.max_length if positions is None else min(manifest.max_length, positions)
+    update: dict[str, Any] = {"base": identity, "max_length": length}
+    if prompt is not None:
+        update["prompt"] = describe_prompt(prompt)
+    return manifest.model_copy(update=update)
+
+
 def _encoded(
-    questions: Sequence[Question], tokenizer: Any, adapter: Adapter, prompt: str | Prompt | None
+    questions: Sequence[Question], tokenizer: Any, adapter: Adapter, prompt: Prompt | None
 ) -> list[EncodedQuestion]:
     """The questions to verify with, encoded as in training, without those that are too long."""
     if not questions:
         return []
     manifest = adapter.manifest
-    template = recall_prompt(manifest.prompt) if prompt is None else get_prompt(prompt)
+    template = recall_prompt(manifest.prompt) if prompt is None else prompt
     date = as_date(manifest.template_date) if manifest.template_date else None
     encoder = Encoder(tokenizer, template, manifest.max_length, date)
     encoder.refuse_faulty_template(questions)

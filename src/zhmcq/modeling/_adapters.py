@@ -1,32 +1,31 @@
-"""Trained adapters: read, attached to the base model they were trained on, and detached exactly."""
+"""Trained adapters: attached to the base model they were trained on, and detached exactly."""
 
 from __future__ import annotations
 
-import logging
+import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from zhmcq._warnings import ignored_warnings
-from zhmcq.errors import AdapterMismatchError, ManifestError, ModelError
-from zhmcq.manifest import BaseIdentity, Manifest
+from zhmcq.errors import AdapterMismatchError, ModelError, ZhmcqError
+from zhmcq.manifest import BaseIdentity
+from zhmcq.modeling._adapter_config import ADAPTER_CONFIG, AdapterConfig
+from zhmcq.modeling._adapter_folder import WEIGHTS, Adapter
 from zhmcq.modeling._complete import name_some
-from zhmcq.modeling._identity import differences
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory, memory_errors
 
-__all__ = ["PEFT_ERRORS", "Adapter", "adapter_tensors", "attach_trained", "detach", "read_adapter"]
+__all__ = ["PEFT_ERRORS", "adapter_tensors", "attach_trained", "detach"]
 
-logger = logging.getLogger(__name__)
-
-WEIGHTS = "adapter_model.safetensors"
+FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 
 # What peft and bitsandbytes raise about what they cannot do.
 PEFT_ERRORS = (
+    ArithmeticError,
+    AssertionError,
     OSError,
     ValueError,
     RuntimeError,
@@ -38,73 +37,6 @@ PEFT_ERRORS = (
     NotImplementedError,
     SafetensorError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """An adapter folder whose files had the hashes of its manifest when it was read.
-
-    Attributes:
-        folder: The folder.
-        manifest: What the adapter remembers: base model, prompt, maximum length, settings.
-    """
-
-    folder: Path
-    manifest: Manifest
-
-    @property
-    def quantization(self) -> dict[str, Any] | None:
-        """Fields of the quantisation that its base model had in training, if it had any."""
-        return self.manifest.settings.get("quantization")
-
-    def refuse_other_base(self, identity: BaseIdentity) -> None:
-        """Refuse a base model that is not the one of training.
-
-        Args:
-            identity: The identity of the base model at hand.
-
-        Raises:
-            AdapterMismatchError: If its configuration, weights or tokenizer are others, or its
-                chat template, if the adapter was trained with a chat prompt.
-        """
-        manifest = self.manifest
-        parts = differences(manifest.base, identity, chat=manifest.prompt.chat)
-        if parts:
-            raise AdapterMismatchError(
-                f"{self.folder} was trained on {manifest.base.name!r}, and {identity.name!r} "
-                f"differs from it in {' and '.join(parts)}. Give the base model it was trained "
-                "on, with all its files as they were; on another one an adapter answers nonsense"
-            )
-
-    def warn_of_other_template(self, identity: BaseIdentity) -> None:
-        """Log a warning if the chat template is another one than in training.
-
-        Args:
-            identity: The identity of the base model at hand.
-        """
-        if self.manifest.base.chat_template_sha256 != identity.chat_template_sha256:
-            logger.warning(
-                "%r has another chat template than when %s was trained: a plain-text prompt such "
-                "as the adapter's own does not depend on it, a chat prompt does",
-                identity.name,
-                self.folder,
-            )
-
-
-def read_adapter(folder: str | Path) -> Adapter:
-    """Read an adapter folder and hash its files, once; what it returns is attached without that.
-
-    Raises:
-        ManifestError: If it is no adapter folder of zhmcq, or a file was changed.
-    """
-    path = Path(folder)
-    manifest = Manifest.read(path)
-    if manifest.kind != "adapter" or WEIGHTS not in manifest.files:
-        raise ManifestError(
-            f"{path} holds a {manifest.kind} model: expected an adapter, as LoraTrainer.train "
-            "writes it"
-        )
-    return Adapter(path, manifest)
 
 
 @loading()
@@ -124,21 +56,21 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
         AdapterMismatchError: If the adapter was trained on another base model, or its file lacks
             tensors, or has some of other shapes or for layers that are not there. The base model
             is as it was.
-        ModelError: If peft cannot load it; the base model is as it was.
+        ManifestError: If its configuration asks for what is not computed here.
+        ModelError: If peft cannot load it, or its numbers are not finite; the base model is as it
+            was.
         OutOfMemoryError: If it does not fit in memory; the base model is as it was.
     """
     adapter.refuse_other_base(identity)
-    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from peft import get_peft_model, set_peft_model_state_dict
     from safetensors.torch import load_file
 
     before = _BaseState(model)
     try:
-        config = LoraConfig.from_pretrained(str(adapter.folder))
-        config.inference_mode = True
-        config.init_lora_weights = False  # they are all read from the file
-        # Which base model it is was looked at; peft would warn of one that lies elsewhere now.
-        config.base_model_name_or_path = None
+        config = AdapterConfig(adapter.folder, adapter.name).lora_config(model)
         weights = load_file(adapter.folder / WEIGHTS)
+        _refuse_numbers(adapter.name, weights)
+        copies = _embedding_copies(model, weights)
         # peft calls a method that transformers is about to drop, and warns of tied weights,
         # which merging separates.
         with (
@@ -146,17 +78,25 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
             ignored_warnings(".*tie_word_embeddings=True.*"),
             memory_errors(),
         ):
+            # First without memory: the file may be small, and the ranks that it claims are not.
+            with torch.device("meta"):
+                trial = get_peft_model(model, copy.deepcopy(config), low_cpu_mem_usage=True)
+            shapes = adapter_tensors(trial)
+            weights = {n: t for n, t in weights.items() if n in shapes or n not in copies}
+            _refuse_misfit(adapter, weights, shapes)
+            before.restore()
             tuned = get_peft_model(model, config)
             expected = adapter_tensors(tuned)
-            _refuse_misfit(adapter.folder, weights, expected)
+            _refuse_misfit(adapter, weights, expected)
             before.keep_values(expected.values())
             set_peft_model_state_dict(tuned, weights)
-    except (AdapterMismatchError, MemoryError):
+        _refuse_unread(adapter.name, weights, expected)
+    except (ZhmcqError, MemoryError):
         before.restore()
         raise
     except PEFT_ERRORS as error:
         before.restore()
-        raise ModelError(f"the adapter {adapter.folder} cannot be loaded: {error}") from error
+        raise ModelError(f"the adapter {adapter.name} cannot be loaded: {error}") from error
     tuned.before_adapter = before
     return tuned.eval()
 
@@ -195,8 +135,77 @@ def adapter_tensors(peft_model: Any) -> dict[str, torch.Tensor]:
     return tensors
 
 
+def _refuse_numbers(name: str, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ModelError: With the names of tensors.
+    """
+    broken = [
+        key
+        for key, tensor in weights.items()
+        if tensor.dtype in FLOATS and not torch.isfinite(tensor).all()
+    ]
+    if broken:
+        raise ModelError(
+            f"the adapter {name} has {name_some(sorted(broken))} with numbers that are not "
+            "finite: it is damaged, or its training diverged"
+        )
+
+
+def _embedding_copies(model: Any, weights: Mapping[str, torch.Tensor]) -> set[str]:
+    """The names of tensors that are copies of the base model's embeddings or head.
+
+    peft saves them with an adapter of these layers. Other embeddings than the base model's are
+    refused like all that fits no layer of the adapter.
+
+    Args:
+        model: The base model, without an adapter.
+        weights: What the adapter's file holds.
+    """
+    outer = [model.get_input_embeddings(), model.get_output_embeddings()]
+    embeddings = {id(layer.weight) for layer in outer if hasattr(layer, "weight")}
+    parameters = {
+        f"base_model.model.{name}": parameter.detach()
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if id(parameter) in embeddings
+    }
+    copies = set()
+    for name, tensor in weights.items():
+        base = parameters.get(name.replace(".base_layer.", "."))
+        if base is None or base.shape != tensor.shape or tensor.dtype not in FLOATS:
+            continue
+        base = base.cpu()
+        # Either may have been rounded to the other's dtype.
+        if torch.equal(tensor.to(base.dtype), base) or torch.equal(base.to(tensor.dtype), tensor):
+            copies.add(name)
+    return copies
+
+
+def _refuse_unread(
+    name: str, weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse an adapter whose tensors in the model are not those of its file.
+
+    peft warns of weights that it did not load, at most.
+
+    Raises:
+        ModelError: With the names of tensors.
+    """
+    unread = [
+        key
+        for key, tensor in expected.items()
+        if not torch.equal(tensor.detach().cpu(), weights[key].to(tensor.dtype))
+    ]
+    if unread:
+        raise ModelError(
+            f"peft did not load {name_some(sorted(unread))} of the adapter {name}: use the "
+            "versions of peft and transformers that it was made with"
+        )
+
+
 def _refuse_misfit(
-    folder: Path, weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+    adapter: Adapter, weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> None:
     """Refuse an adapter's file whose tensors are not those of the adapter on this model.
 
@@ -208,8 +217,8 @@ def _refuse_misfit(
         faults.append(f"lacks {name_some(missing)}")
     if foreign := sorted(weights.keys() - expected.keys()):
         faults.append(f"has {name_some(foreign)} that fit no layer")
-    if packed := sorted(n for n, tensor in weights.items() if not tensor.is_floating_point()):
-        faults.append(f"has {name_some(packed)} of whole numbers")
+    if packed := sorted(n for n, tensor in weights.items() if tensor.dtype not in FLOATS):
+        faults.append(f"has {name_some(packed)} of whole numbers, or in 8 bits")
     shapes = [
         f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in sorted(expected.items())
@@ -218,9 +227,15 @@ def _refuse_misfit(
     if shapes:
         faults.append(f"has {name_some(shapes)} of another shape")
     if faults:
+        remedy = "Copy the folder again, or train again"
+        if adapter.manifest.unverified:
+            remedy = (
+                f"Its {ADAPTER_CONFIG} names {adapter.manifest.base.name or 'none'!r:.200}: give "
+                "that base model, with the vocabulary that it was trained with"
+            )
         raise AdapterMismatchError(
-            f"{folder / WEIGHTS} does not fit its base model: it {'; it '.join(faults)}. Copy the "
-            "folder again, or train again"
+            f"{adapter.folder / WEIGHTS} does not fit its base model: it {'; it '.join(faults)}. "
+            f"{remedy}"
         )
 
 

@@ -6,10 +6,9 @@ import contextlib
 import glob
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,10 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
-from zhmcq.errors import GatedModelError, ModelError, is_failure
+from zhmcq.errors import ModelError, is_failure
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
+from zhmcq.modeling._hub import HubName, fetch
 from zhmcq.modeling._identity import identify
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory, memory_errors
@@ -84,7 +84,8 @@ class ModelSource:
 
     Attributes:
         name: A local folder, a ``.gguf`` file, or a hub id such as
-            ``"lianghsun/Llama-3.2-Taiwan-3B-Instruct"``.
+            ``"lianghsun/Llama-3.2-Taiwan-3B-Instruct"``; ``"owner/name@revision"`` is a branch, a
+            tag or a commit of it.
         token: A hub access token; the one of ``hf auth login`` if ``None``.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model's author supplies with the weights.
@@ -108,57 +109,27 @@ class ModelSource:
         local = Path(self.name).expanduser()
         if os.path.exists(local):  # noqa: PTH110 - unlike Path.exists, of any name
             return local
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) or self.name.endswith(".gguf"):
+        name = HubName.read(self.name)
+        if name is None or name.folder or self.name.endswith(".gguf"):
             raise ModelError(
                 f"no model at {self.name!r}: expected a folder with config.json and "
-                "*.safetensors, a .gguf file, or a hub id of the form 'owner/name'"
+                "*.safetensors, a .gguf file, or a hub id of the form 'owner/name' or "
+                "'owner/name@revision'"
             )
         patterns = ["*.json", "*.model", "*.jinja", "*.txt"]
         patterns += ["*.py"] if self.trust_remote_code else []
-        folder = self._download([*patterns, WEIGHTS] if weights else patterns)
+        folder = self._fetch(name, [*patterns, WEIGHTS] if weights else patterns)
         if weights:
             # Repositories hold copies of the weights in other formats beside them, which are not
             # needed: the index says which files are.
-            names = [name for name in weight_names(folder) if not (folder / name).is_file()]
-            if names:
-                folder = self._download([glob.escape(name) for name in names], folder.name)
+            files = [file for file in weight_names(folder) if not (folder / file).is_file()]
+            if files:
+                same = replace(name, revision=folder.name)
+                folder = self._fetch(same, [glob.escape(file) for file in files])
         return folder
 
-    def _download(self, patterns: list[str], revision: str | None = None) -> Path:
-        """Fetch the files of these patterns; ``revision`` as of an earlier call's folder."""
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import (
-            GatedRepoError,
-            HFValidationError,
-            RepositoryNotFoundError,
-        )
-
-        try:
-            folder = snapshot_download(
-                self.name,
-                revision=revision,
-                token=self.token,
-                local_files_only=self.local_files_only,
-                allow_patterns=patterns,
-            )
-        except GatedRepoError as error:
-            raise GatedModelError(
-                f"access to {self.name!r} has to be granted by its owner. To get it: open "
-                f"https://huggingface.co/{self.name} while logged in and accept the terms; then "
-                "run `hf auth login`, or pass token='hf_…' with a token that may read it"
-            ) from error
-        except RepositoryNotFoundError as error:
-            raise ModelError(
-                f"there is no folder {self.name!r} here and no model of that name on the hub, or "
-                "it is private: check the spelling, or pass token='hf_…'"
-            ) from error
-        except (OSError, ValueError, HFValidationError) as error:
-            raise ModelError(
-                f"{self.name!r} is no folder here and could not be fetched from the hub: "
-                f"{type(error).__name__}: {error}. Without a network, download it elsewhere and "
-                "give the folder's path"
-            ) from error
-        return Path(folder)
+    def _fetch(self, name: HubName, patterns: list[str]) -> Path:
+        return fetch(name, patterns, token=self.token, local_files_only=self.local_files_only)
 
     def identity(self, tokenizer: PreTrainedTokenizerBase) -> BaseIdentity:
         """What identifies the model: configuration, weights, tokenizer and chat template.

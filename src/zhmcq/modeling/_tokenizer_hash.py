@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zhmcq._files import leads_out
 from zhmcq.errors import is_failure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["chat_template_hash", "tokenizer_hash"]
+__all__ = ["chat_template_hash", "stored_template_hash", "tokenizer_hash"]
+
+MAX_TEMPLATE = 8_000_000  # bytes of a file that may hold a chat template
 
 # Padding is not among them: it is masked, and users set it to what they like.
 ROLES = ("bos", "eos", "unk", "sep", "cls", "mask")
@@ -59,7 +64,31 @@ def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def chat_template_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash a tokenizer's chat template, or templates by their names; ``""`` without one."""
-    template: Any = tokenizer.chat_template
+    return _template_hash(tokenizer.chat_template)
+
+
+def stored_template_hash(folder: Path) -> str:
+    """The same hash of the chat template in a folder's files; ``""`` if none can be read there.
+
+    Args:
+        folder: A folder that holds a tokenizer, or what is left of it, as adapters have it.
+    """
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if text := _text(folder / "chat_template.jinja"):
+            return _template_hash(text)
+        config = json.loads(_text(folder / "tokenizer_config.json") or "{}")
+        template = config.get("chat_template") if isinstance(config, dict) else None
+        return _template_hash(template if isinstance(template, str) else "")
+    return ""
+
+
+def _text(path: Path) -> str:
+    """The text of a file; ``""`` if it is none, too large, or a link to elsewhere."""
+    usable = not leads_out(path) and path.is_file() and path.stat().st_size <= MAX_TEMPLATE
+    return path.read_text(encoding="utf-8") if usable else ""
+
+
+def _template_hash(template: Any) -> str:
     if not template:
         return ""
     if isinstance(template, dict) and template.keys() == {"default"}:

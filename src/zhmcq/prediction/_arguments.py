@@ -33,8 +33,8 @@ def require_path(name: str, value: object) -> None:
 def require_adapter(value: object) -> None:
     if value is not None and not isinstance(value, str | Path):
         raise SettingsError(
-            f"adapter={value!r:.80}: expected the path of a folder that LoraTrainer.train wrote, "
-            "or None"
+            f"adapter={value!r:.80}: expected the path of an adapter's folder, its name on the hub "
+            "('owner/name'), or None"
         )
 
 

@@ -145,12 +145,15 @@ class AnsweredBy:
         seen: The questions that the adapter has seen.
         model: The base model or merged folder, as the predictor was given it; ``""`` if unknown.
         adapter: The adapter's folder, likewise; ``""`` without one.
+        unverified: Whether the adapter was made by another tool, so that nothing but names and
+            shapes says that base model and prompt are those of its training.
     """
 
     sha256: str
     seen: SeenQuestions
     model: str = ""
     adapter: str = ""
+    unverified: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from typing import Any, Literal
 from zhmcq._progress import Progress, progress_or_bar
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import (
-    AdapterMismatchError,
     ManifestError,
     ModelError,
     OutOfMemoryError,
     SettingsError,
 )
 from zhmcq.manifest import (
+    DEFAULT_MAX_LENGTH,
     MANIFEST_NAME,
     BaseIdentity,
     Calibration,
@@ -31,7 +31,8 @@ from zhmcq.manifest import (
     SeenQuestions,
     as_date,
 )
-from zhmcq.modeling._adapters import Adapter, attach_trained, detach, read_adapter
+from zhmcq.modeling._adapter_folder import Adapter, read_adapter
+from zhmcq.modeling._adapters import attach_trained, detach
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice
 from zhmcq.modeling._generation import TextGenerator, end_ids
@@ -73,7 +74,6 @@ __all__ = ["MCQPredictor"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_PROMPT = "zh-exam"
-DEFAULT_MAX_LENGTH = 2048
 LESS_MEMORY = "give a lower batch_size or max_length, or a quantization"
 
 
@@ -100,7 +100,10 @@ class MCQPredictor:
 
     Args:
         model: A merged folder, or a base model: a folder, a ``.gguf`` file or a hub id.
-        adapter: A folder that ``LoraTrainer.train`` wrote on that base model.
+        adapter: A folder that ``LoraTrainer.train`` wrote on that base model, or a LoRA adapter
+            of peft by another tool, which needs a ``prompt``. On the hub ``"owner/name"``,
+            ``"owner/name@revision"`` for a branch, a tag or a commit, and
+            ``"owner/name/folder"`` where a repository holds several.
         prompt: How questions are rendered: a name or an instance; what the adapter or the merged
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged
@@ -121,13 +124,15 @@ class MCQPredictor:
     Raises:
         SettingsError: If an argument has another type than these, or an impossible value; if the
             machine has no such device; if ``max_length`` is more than the model has positions for.
-        ModelError: If the model cannot be loaded, is not causal, or lacks weights.
+        ModelError: If the model cannot be loaded, is not causal, or lacks weights; if the adapter
+            cannot be fetched from the hub, or its numbers are not finite.
+        GatedModelError: If the owner of either has to grant access first.
         AdapterMismatchError: If the adapter was trained on another base model, or its tensors do
             not fit this one.
-        ManifestError: If ``adapter`` is no adapter folder of zhmcq or was changed, ``model`` is an
-            adapter's folder, or a manifest cannot be read.
+        ManifestError: If ``adapter`` is no adapter or was changed, or is one of peft that is not
+            computed here; if ``model`` is an adapter's folder, or a manifest cannot be read.
         PromptMismatchError: If the prompt that is remembered is not known here, or renders
-            differently now.
+            differently now; if none is remembered and none was given.
         UnknownNameError: If there is no prompt of that name.
         PluginError: If the prompt cannot be made.
         OutOfMemoryError: If the weights do not fit in memory.
@@ -168,8 +173,8 @@ class MCQPredictor:
         self._batch_size = batch_size
         self._fitting: dict[str, int] = {}  # budgets that had to be lowered, for later predictions
         # Whatever is wrong with the folders or the prompt is said before the weights are loaded.
-        trained = None if adapter is None else read_adapter(adapter)
-        remembered = _remembered_by(self._source, trained)
+        trained = None if adapter is None else self._read(adapter)
+        remembered = self._remembered_by(trained)
         template = self._choose_prompt(remembered)
         config = load_config(self._source)
         self._positions = position_limit(config)
@@ -184,6 +189,12 @@ class MCQPredictor:
         if trained is not None:
             self._attach(trained)
             self._warn_of_other_base(trained)
+        elif remembered is not None and remembered.unverified:
+            logger.warning(
+                "%s was merged from an adapter that was not made by zhmcq: nothing says that it "
+                "was trained with this prompt",
+                self._source.name,
+            )
 
     @property
     def prompt(self) -> Prompt:
@@ -209,20 +220,23 @@ class MCQPredictor:
         Predictions that run in other threads are waited for, and later ones wait for this.
 
         Args:
-            adapter: A folder that ``LoraTrainer.train`` wrote, or ``None`` to detach.
+            adapter: An adapter as for the constructor, or ``None`` to detach. One of another tool
+                needs a predictor that was given a prompt.
 
         Raises:
             AdapterMismatchError: If it was trained on another base model, or its tensors do not
                 fit this one.
-            ManifestError: If it is no adapter folder of zhmcq, or was changed.
-            PromptMismatchError: If its prompt is not known here, or renders differently now.
-            ModelError: If it cannot be loaded.
+            ManifestError: If it is no adapter, was changed, or is not computed here.
+            PromptMismatchError: If its prompt is not known here, or renders differently now; if it
+                has none, and the predictor was given none.
+            ModelError: If it cannot be fetched or loaded.
+            GatedModelError: If its owner has to grant access first.
             SettingsError: If it is neither a path nor ``None``.
             PredictionError: If a progress function calls this while its questions are answered.
         """
         require_adapter(adapter)
-        trained = None if adapter is None else read_adapter(adapter)
-        remembered = _remembered_by(self._source, trained)
+        trained = None if adapter is None else self._read(adapter)
+        remembered = self._remembered_by(trained)
         template = self._choose_prompt(remembered)
         if trained is not None:
             trained.refuse_other_base(self._identity)
@@ -235,7 +249,7 @@ class MCQPredictor:
             if trained is not None:
                 try:
                     self._attach(trained)
-                except (ModelError, AdapterMismatchError, OutOfMemoryError):
+                except (ModelError, ManifestError, OutOfMemoryError):
                     self.use_adapter(None)
                     raise
                 self._warn_of_other_base(trained)
@@ -411,13 +425,19 @@ class MCQPredictor:
             )
         return self._state.model
 
+    def _read(self, adapter: str | Path) -> Adapter:
+        source = self._source
+        return read_adapter(adapter, token=source.token, local_files_only=source.local_files_only)
+
     def _attach(self, adapter: Adapter) -> None:
         model = attach_trained(self._model, adapter, self._identity)
         self._state = replace(self._state, model=model, adapter=adapter)
 
     def _warn_of_other_base(self, adapter: Adapter) -> None:
-        """Log warnings if quantisation or chat template are not those of training."""
-        adapter.warn_of_other_template(self._identity)
+        """Log warnings if quantisation or chat template are not those of training, or unknown."""
+        adapter.warn_of_base(self._identity)
+        if adapter.manifest.unverified:
+            return
         trained = None
         if adapter.quantization is not None:
             trained = QuantizationSettings(**adapter.quantization)
@@ -430,7 +450,7 @@ class MCQPredictor:
             "%s was trained on a %s base model and is used on a %s one: a few answers may differ "
             "from those whose accuracy was measured in training. For the base model of training, "
             "%s",
-            adapter.folder,
+            adapter.name,
             _described(trained),
             _described(self._quantization),
             remedy,
@@ -517,13 +537,15 @@ class MCQPredictor:
         adapter = self._state.adapter
         fields = {**self._model_fields(), **engine.journal_fields(), "base": self._source.name}
         text = json.dumps(fields, sort_keys=True).encode()
-        folder = Path(self._source.name) if adapter is None else adapter.folder
-        seen = SeenQuestions.read(folder) if self._state.remembered is not None else None
+        folder = self._folder if adapter is None else adapter.folder
+        remembered = self._state.remembered
+        seen = SeenQuestions.read(folder) if remembered is not None else None
         return AnsweredBy(
             hashlib.sha256(text).hexdigest(),
             seen or SeenQuestions(),
             self._source.name,
-            "" if adapter is None else str(adapter.folder),
+            "" if adapter is None else adapter.name,
+            unverified=remembered is not None and remembered.unverified,
         )
 
     def _calibration(self) -> Calibration | None:
@@ -532,6 +554,28 @@ class MCQPredictor:
         if remembered is None or rendering_sha256(self.prompt) != remembered.prompt.sha256:
             return None
         return remembered.calibration
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The folder of the model's configuration, or its GGUF file; of a hub id, in the cache."""
+        return self._source.path(weights=False)
+
+    def _remembered_by(self, adapter: Adapter | None) -> Manifest | None:
+        """The adapter's manifest, else that of the merged folder; ``None`` for a base model."""
+        if adapter is not None:
+            return adapter.manifest
+        folder = self._folder
+        if not os.path.lexists(folder / MANIFEST_NAME):  # of any name; what is no file is refused
+            return None
+        manifest = Manifest.read(folder, verify=False)
+        if manifest.kind == "adapter":
+            raise ManifestError(
+                f"{folder} holds an adapter, not a model: expected "
+                f"MCQPredictor({manifest.base.name!r}, adapter={self._source.name!r})"
+            )
+        # Its tokenizer and configuration; its weights are many, and loading them shows damage.
+        manifest.verify(folder, weights=False)
+        return manifest
 
     @cached_property
     def _identity(self) -> BaseIdentity:
@@ -555,21 +599,3 @@ def _described(quantization: QuantizationSettings | None) -> str:
 def _usual_length(remembered: Manifest | None) -> int:
     """The maximum length where none is given."""
     return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
-
-
-def _remembered_by(source: ModelSource, adapter: Adapter | None) -> Manifest | None:
-    """The manifest of the adapter, else of the merged folder; ``None`` for a plain base model."""
-    if adapter is not None:
-        return adapter.manifest
-    folder = Path(source.name)
-    if not os.path.lexists(folder / MANIFEST_NAME):  # of any name; what is no file is refused
-        return None
-    manifest = Manifest.read(folder, verify=False)
-    if manifest.kind == "adapter":
-        raise ManifestError(
-            f"{folder} holds an adapter, not a model: expected "
-            f"MCQPredictor({manifest.base.name!r}, adapter={str(folder)!r})"
-        )
-    # Its tokenizer and configuration; its weights are many, and loading them shows damage.
-    manifest.verify(folder, weights=False)
-    return manifest

@@ -134,10 +134,15 @@ def recall_prompt(record: PromptRecord) -> Prompt:
     """Make the prompt that :func:`describe_prompt` described.
 
     Raises:
-        PromptMismatchError: If the record has no name, or its prompt is not registered here,
-            cannot be made with its options, or renders differently now.
+        PromptMismatchError: If the record has no prompt, or one without a name; if its prompt is
+            not registered here, cannot be made with its options, or renders differently now.
     """
     name = record.name
+    if not record.sha256:
+        raise PromptMismatchError(
+            "the adapter was made by another tool, which does not record how it puts questions to "
+            "the model: give the prompt that it was trained with (prompt=…)"
+        )
     if not name:
         raise PromptMismatchError(
             "the adapter was trained with a prompt that has no name: give it again (prompt=…)"

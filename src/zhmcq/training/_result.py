@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq.cards import add_evaluation
-from zhmcq.errors import OutputError
 from zhmcq.evaluation import Comparison, Evaluation
+from zhmcq.modeling._hub import upload
 from zhmcq.reports import plot_history
 from zhmcq.training._preflight import PreflightReport
 
@@ -62,10 +62,10 @@ class TrainingResult:
         return add_evaluation(self.adapter_dir, result, data=data)
 
     def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
-        """Upload the adapter's folder to the hub, without checkpoints and the run's record.
+        """Upload the adapter to the hub: what its manifest lists, with manifest and model card.
 
-        The manifest, which is among the files, names the base model as it was given: by a path of
-        this machine, if it was one.
+        Nothing else that lies in its folder is uploaded. The manifest names the base model as it
+        was given: by a path of this machine, if it was one.
 
         Args:
             repo_id: ``"owner/name"``; made if it is not there yet.
@@ -76,35 +76,12 @@ class TrainingResult:
             The address of the upload.
 
         Raises:
+            ManifestError: If a file of the adapter was changed since.
             OutputError: If the hub cannot be reached or refuses, or if a private repository is
                 requested and ``repo_id`` is a public one.
         """
-        from huggingface_hub import HfApi
-        from huggingface_hub import errors as hub_errors
-
-        # The http library's own exception: errors without any answer are of it as well. Versions
-        # of the hub's client use other libraries; its errors name the one in use.
-        http_error: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]
-        hub = HfApi(token=token)
-        try:
-            hub.create_repo(repo_id, private=private, exist_ok=True)
-            if private and not hub.repo_info(repo_id).private:
-                raise OutputError(
-                    f"{repo_id!r} is there already and can be seen by everyone: pass "
-                    "private=False to upload to it all the same"
-                )
-            address = hub.upload_folder(
-                repo_id=repo_id,
-                folder_path=self.adapter_dir,
-                ignore_patterns=["checkpoints/*", "run.json", ".*"],
-                commit_message="LoRA adapter trained with zhmcq",
-            )
-        except (http_error, hub_errors.HFValidationError, OSError, ValueError) as error:
-            raise OutputError(
-                f"{self.adapter_dir} cannot be uploaded to {repo_id!r}: {error}. Run `hf auth "
-                "login`, or pass token='hf_…' with a token that may write there"
-            ) from error
-        return str(address)
+        message = "LoRA adapter trained with zhmcq"
+        return upload(self.adapter_dir, repo_id, private=private, token=token, message=message)
 
     def plot(self, path: str | Path, title: str = "") -> None:
         """Draw the run as png: see :func:`zhmcq.reports.plot_history`.
