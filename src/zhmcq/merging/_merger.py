@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
+from zhmcq._progress import Progress, reporting, require_progress
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import MergeError, ModelError, SettingsError
 from zhmcq.manifest import BaseIdentity, Manifest, SeenQuestions, as_date
@@ -22,9 +23,9 @@ from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapters import PEFT_ERRORS, Adapter, attach_trained, read_adapter
 from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import free_memory, load_proven, sample_questions
+from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._load import (
     ModelSource,
-    bars_on_terminals_only,
     is_stored_quantised,
     load_tokenizer,
     load_weights,
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 BaseKind = Literal["full", "dequantized"]
 Into = Literal["auto", "full", "dequantized"]
+PARTS = 3  # merged, written, loaded again and compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Merger:
         verify_with: Sequence[Question] | None = None,
         prompt: str | Prompt | None = None,
         overwrite: bool = False,
+        progress: Progress | None = None,
     ) -> MergeResult:
         """Merge an adapter into its base model and save the result.
 
@@ -133,6 +136,8 @@ class Merger:
                 it has no name, or is not registered here.
             overwrite: Whether an earlier merged model in ``output_dir`` may be replaced. Files that
                 zhmcq did not write are never removed, nor what is read here.
+            progress: Called as :class:`zhmcq.Progress` describes; by default bars are drawn, or
+                lines are logged.
 
         Raises:
             OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false, holds
@@ -152,7 +157,32 @@ class Merger:
             SettingsError: If an argument has another type than these.
         """
         _refuse_other_types(adapter, output_dir, base_model, verify_with)
-        out = Path(output_dir)
+        require_progress(progress, SettingsError)
+        with reporting(progress) as report:
+            return self._merge(
+                adapter,
+                Path(output_dir),
+                base_model=base_model,
+                into=into,
+                verify_with=verify_with,
+                prompt=prompt,
+                overwrite=overwrite,
+                report=report,
+            )
+
+    def _merge(
+        self,
+        adapter: str | Path,
+        out: Path,
+        *,
+        base_model: str | Path | None,
+        into: Into,
+        verify_with: Sequence[Question] | None,
+        prompt: str | Prompt | None,
+        overwrite: bool,
+        report: Progress,
+    ) -> MergeResult:
+        """What :meth:`merge` does, with its arguments."""
         clear_abandoned(out)
         ours = Manifest.names_in(out) if overwrite else set()
         refuse_occupied(out, overwrite=overwrite, ours=ours)
@@ -166,12 +196,14 @@ class Merger:
         trained.warn_of_other_template(identity)
         questions = _encoded(verify_with or (), tokenizer, trained, prompt)
         compared = questions or sample_questions(tokenizer)
+        report(0, PARTS, "merge")
         bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
         kinds = bases.kinds(into)
         before = bases.quantised_answers() if questions else None
         kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
         merged, expected = bases.merged(kind, compared if before is None else compared[:1])
         dtype = merged.dtype
+        report(1, PARTS, "merge")
         with atomic_folder(out, overwrite=overwrite, ours=ours) as temporary:
             with _written(trained):
                 merged.save_pretrained(temporary)
@@ -181,8 +213,10 @@ class Merger:
             trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
             del merged
             free_memory()  # before the merged model is loaded
+            report(2, PARTS, "merge")
             after = self._reloaded(temporary, compared, trained, dtype)
             refuse_another_model(expected.logits, after.logits, dtype, trained.folder)
+            report(PARTS, PARTS, "merge")
         return _result(out, kind, len(questions), expected if before is None else before, after)
 
     def _reloaded(
@@ -323,7 +357,7 @@ class _Bases:
 def _written(adapter: Adapter) -> Iterator[None]:
     """Turn what transformers raises when it cannot save a model into errors of zhmcq."""
     try:
-        with bars_on_terminals_only():
+        with reported_bars():
             yield
     except (OSError, SafetensorError):  # the disk's
         raise

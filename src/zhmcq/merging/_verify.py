@@ -57,7 +57,7 @@ def answers_of(model: Any, questions: Sequence[EncodedQuestion]) -> Answers:
         MergeError: If a score or a logit is not finite.
     """
     with _as_merge_error():
-        scores = ScoringEngine(model, "tree", BUDGET).scores(questions)
+        scores = ScoringEngine(model, "tree", BUDGET).scores(questions, "verification")
     choices = np.array([int(np.argmax(values)) for values in scores])
     return Answers(choices, _logits_of(model, questions[0]))
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import logging
 import os
 import re
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,7 @@ from zhmcq.errors import GatedModelError, ModelError, is_failure
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._support import refusal_reason
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelSource",
-    "bars_on_terminals_only",
     "is_stored_quantised",
     "load_config",
     "load_skeleton",
@@ -236,7 +233,7 @@ def load_weights(
             logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
         try:
             with (
-                bars_on_terminals_only(),
+                reported_bars(),
                 enough_memory(
                     ModelError, f"loading {source.name!r}", "take a 16-bit dtype or a quantization"
                 ),
@@ -339,21 +336,6 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
                 raise
             raise _unloadable(source, "tokenizer", error) from error
     return tokenizer
-
-
-@contextlib.contextmanager
-def bars_on_terminals_only() -> Iterator[None]:
-    """Keep transformers' progress bars out of log files."""
-    from transformers.utils import logging as bars
-
-    quiet = bars.is_progress_bar_enabled() and not sys.stderr.isatty()
-    if quiet:
-        bars.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if quiet:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
