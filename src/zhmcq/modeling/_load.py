@@ -61,14 +61,18 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 
 def _is_of_use(record: logging.LogRecord) -> bool:
-    """A filter of a logger: bitsandbytes misses kernels for weights packed anew; none are here."""
-    return "gemm_4bit_forward" not in record.getMessage()
+    """A filter of bitsandbytes' loggers.
+
+    When it is imported, as in every training, it misses kernels for weights packed anew; none are
+    here. Of each product of int8 weights it says that its input is cast to fp16, which is what
+    ``QuantizationSettings`` says.
+    """
+    message = record.getMessage()
+    return not message.startswith("MatMul8bitLt: inputs") and "gemm_4bit_forward" not in message
 
 
-# It says so when it is imported, as in every training.
-logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_of_use)
-
-_logged: set[str] = set()  # messages of bitsandbytes, which are not repeated
+for _name in ("backends.cpu.ops", "autograd._functions"):
+    logging.getLogger(f"bitsandbytes.{_name}").addFilter(_is_of_use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,6 @@ def load_weights(
         quantised = quantization is not None or stored is not None
         if quantised:
             options["device_map"] = {"": device}  # such weights are not moved later
-            logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
         try:
             with (
                 reported_bars(),
@@ -377,14 +380,6 @@ def _read_configuration(
     if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
         text.pad_token_id = None  # no row has it, and no embedding could be made with it
     return config
-
-
-def _first_of_its_kind(record: logging.LogRecord) -> bool:
-    """A logger's filter: bitsandbytes says of each product in 8 bits that it casts its input."""
-    message = record.getMessage()
-    is_first = message not in _logged
-    _logged.add(message)
-    return is_first
 
 
 def _refuse_adapter_files(path: Path) -> None:
