@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from zhmcq._visible import visible
 from zhmcq.errors import ZhmcqError
@@ -131,7 +131,7 @@ class reporting:  # noqa: N801  a context manager, used like a function
         _current.reset(self._token)
         if self._drawing is not None:
             self._drawing.close()
-        if self._given is not None and isinstance(error, _StopError):
+        if self._given is not None and (error is None or isinstance(error, _StopError)):
             self._given.raise_as_it_was()
 
 
@@ -163,6 +163,8 @@ class _Given:
         self._raised: BaseException | None = None
 
     def __call__(self, done: int, total: int, stage: str, /) -> None:
+        if self._raised is not None:
+            return  # what still has to be done, such as a checkpoint, is not reported
         token = _current.set(None)  # what the callable itself calls is no part of this
         try:
             self._progress(done, total, stage)
@@ -172,9 +174,11 @@ class _Given:
         finally:
             _current.reset(token)
 
-    def raise_as_it_was(self) -> NoReturn:
+    def raise_as_it_was(self) -> None:
+        """Raise what the callable raised, if it did."""
         error, self._raised = self._raised, None
-        assert error is not None  # noqa: S101
+        if error is None:
+            return
         context = error.__context__
         try:
             raise error
