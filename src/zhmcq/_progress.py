@@ -399,7 +399,7 @@ class _NotebookBars:
             "text/plain": f"{stage.name}: {text}",
             "text/html": (
                 '<div style="display: flex; gap: 0.8em; align-items: center">'
-                f"<span>{html.escape(stage.name)}</span>"
+                f'<span style="min-width: 11em">{html.escape(stage.name)}</span>'
                 f'<progress value="{stage.done}" max="{max(1, stage.total)}" style="width: 16em">'
                 f"</progress><span>{html.escape(text)}</span></div>"
             ),
