@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +188,40 @@ def test_on_a_terminal_each_stage_is_a_bar_that_goes_away_at_the_end(
     assert "answering" in drawn
     assert " 2/40" in drawn
     assert drawn.endswith("\x1b[2K")  # and the row is cleared
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_real_terminal_has_bars_and_a_warning_goes_above_them(tmp_path: Path) -> None:
+    import pty
+
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import logging, time\n"
+        "from zhmcq._progress import reporting\n"
+        "with reporting(None) as report:\n"
+        "    report(1, 2, 'answering')\n"
+        "    logging.getLogger('zhmcq.prediction').warning('careful')\n"
+        "    report(2, 2, 'answering')\n"
+        "print('after')",
+        encoding="utf-8",
+    )
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, script],
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    with contextlib.suppress(OSError):  # what Linux raises at the end
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    os.close(ours)
+    assert child.wait() == 0
+    lines = written.decode().splitlines()
+    assert any("answering" in line and "1/2" in line for line in lines)
+    assert lines.count("careful") == 1 or any(line.endswith("\x1b[2Kcareful") for line in lines)
+    assert lines[-1].endswith("\x1b[2Kafter")  # the bar's row is cleared
 
 
 def test_a_bar_of_a_stage_that_comes_again_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,19 +42,17 @@ class Progress(Protocol):
     It is called at the beginning of a stage, with what is done already, whenever more of it is
     done, and at the end. A stage may come again, as ``"validation"`` does, and begins anew then.
 
-    ==========================  ======================================================
-    stage                       what is counted
-    ==========================  ======================================================
-    ``"reading <file>"``        rows, or items of json; ``total`` may be an estimate
-    ``"checking <file>"``       rows
-    ``"loading weights"``       tensors; other things that transformers does with a
-                                model's weights have the names that it gives them
-    ``"answering"``             questions of ``predict``
-    ``"train"``                 steps, all those that are done when it is resumed
-    ``"validation"``            validation questions of one evaluation
-    ``"merge"``                 three parts: merged, written, loaded again and compared
-    ``"verification"``          questions that a merge answers with one of its models
-    ==========================  ======================================================
+    The stages, and what is counted in each:
+
+    - ``"reading <file>"``: rows, or items of json; ``total`` may be an estimate.
+    - ``"checking <file>"``: rows.
+    - ``"loading weights"``: tensors. Other things that transformers does with a model's weights
+      have the names that it gives them.
+    - ``"answering"``: questions of ``predict``.
+    - ``"train"``: steps, with those that a resumed run had done before.
+    - ``"validation"``: the validation questions of an evaluation.
+    - ``"merge"``: three parts, which are merged, written, and loaded again and compared.
+    - ``"verification"``: questions that a merge answers with one of its models.
 
     An exception that it raises ends the call and reaches the caller as it is. Nothing half-written
     stays: what a journal or a checkpoint has is there for the next call, and ``train`` writes a
