@@ -86,8 +86,7 @@ def test_a_shell_without_a_kernel_is_a_terminal(monkeypatch: pytest.MonkeyPatch)
 def test_a_jupyter_kernel_shows_and_saves_the_bars(tmp_path: Any) -> None:
     client = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    import nbformat
-
+    v4 = pytest.importorskip("nbformat").v4
     code = (
         "import time\n"
         "from zhmcq._progress import reporting\n"
@@ -96,7 +95,7 @@ def test_a_jupyter_kernel_shows_and_saves_the_bars(tmp_path: Any) -> None:
         "        report(done, 2, 'answering')\n"
         "        time.sleep(0.01)"
     )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code)])
     client.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     assert output.output_type == "display_data"

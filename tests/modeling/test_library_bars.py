@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from transformers import modeling_gguf_pytorch_utils as gguf
 from transformers.utils import logging as bars
 
 from zhmcq._progress import reporting
-from zhmcq.modeling._library_bars import reported_bars
+from zhmcq.modeling._library_bars import GGUF_MODULE, reported_bars
+
+gguf: Any = importlib.import_module(GGUF_MODULE)
 
 
 @pytest.fixture(autouse=True)

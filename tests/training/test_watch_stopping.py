@@ -179,9 +179,12 @@ def test_a_progress_function_that_raises_stops_a_run_that_can_be_resumed(
     assert calls[-1] == last  # it is not called again
     assert not (tmp_path / "run" / "adapter_config.json").exists()
     steps: list[int] = []
-    resumed = train_reported(
-        base, tmp_path / "run", lambda done, _total, stage: stage == "train" and steps.append(done)
-    )
+
+    def count(done: int, total: int, stage: str) -> None:
+        if stage == "train":
+            steps.append(done)
+
+    resumed = train_reported(base, tmp_path / "run", count)
     assert steps == list(range(last[0], 7))  # with a checkpoint of the very step
     assert weights(resumed.adapter_dir) == weights(unbroken)
 
