@@ -19,6 +19,7 @@ PROMISED = [
     "Merger",
     "Prediction",
     "Predictions",
+    "Progress",
     "QuantizationSettings",
     "Question",
     "QuestionBank",
@@ -29,6 +30,7 @@ PROMISED = [
     "errors",
     "get_parser",
     "get_prompt",
+    "log_to_stderr",
     "register_parser",
     "register_prompt",
 ]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from zhmcq import errors
 
 if TYPE_CHECKING:
+    from zhmcq._log import log_to_stderr
+    from zhmcq._progress import Progress
     from zhmcq.dataset import DatasetBuilder
     from zhmcq.evaluation import compare
     from zhmcq.merging import Merger
@@ -38,6 +40,7 @@ __all__ = [
     "Merger",
     "Prediction",
     "Predictions",
+    "Progress",
     "QuantizationSettings",
     "Question",
     "QuestionBank",
@@ -48,6 +51,7 @@ __all__ = [
     "errors",
     "get_parser",
     "get_prompt",
+    "log_to_stderr",
     "register_parser",
     "register_prompt",
 ]
@@ -63,6 +67,7 @@ _HOMES = {
     "Merger": "zhmcq.merging",
     "Prediction": "zhmcq.prediction",
     "Predictions": "zhmcq.prediction",
+    "Progress": "zhmcq._progress",
     "QuantizationSettings": "zhmcq.settings",
     "Question": "zhmcq.questions",
     "QuestionBank": "zhmcq.questions",
@@ -72,6 +77,7 @@ _HOMES = {
     "demo_model": "zhmcq.modeling",
     "get_parser": "zhmcq.parsers",
     "get_prompt": "zhmcq.prompts",
+    "log_to_stderr": "zhmcq._log",
     "register_parser": "zhmcq.parsers",
     "register_prompt": "zhmcq.prompts",
 }

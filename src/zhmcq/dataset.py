@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_folder, clear_abandoned
+from zhmcq._progress import Progress
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
 from zhmcq.questions import QuestionBank, require_bank
@@ -235,7 +236,7 @@ class DatasetBuilder:
         self.valid_fraction = valid_fraction
         self.seed = seed
 
-    def read(self, source: BankSource) -> QuestionBank:
+    def read(self, source: BankSource, *, progress: Progress | None = None) -> QuestionBank:
         """Read a bank with this builder's ``columns``, ``answer_base``, ``sheets`` and ``header``.
 
         See :func:`zhmcq.reading.read_bank`, which does all of it.
@@ -243,6 +244,8 @@ class DatasetBuilder:
         Args:
             source: The path of a file, an open binary file, a ``pandas.DataFrame``, a
                 ``datasets.Dataset``, records as dictionaries, or a list of several.
+            progress: Called as :class:`zhmcq.Progress` describes, with the rows read and checked;
+                by default, files of 20,000 rows or more have a bar.
 
         Raises:
             ReadError: If it can't be read; ColumnsError if no stem column is recognised.
@@ -254,6 +257,7 @@ class DatasetBuilder:
             answer_base=self.answer_base,
             sheets=self.sheets,
             header=self.header,
+            progress=progress,
         )
         errors = sum(problem.severity == "error" for problem in bank.problems)
         names = sorted(bank.files)

@@ -407,7 +407,8 @@ class QuantizationSettings(_Settings):
     """Loading the base model in 4 or 8 bits, to train LoRA on it and answer with less memory.
 
     Attributes:
-        kind: ``"nf4"`` (4 bits, as in QLoRA) or ``"int8"``.
+        kind: ``"nf4"`` (4 bits, as in QLoRA) or ``"int8"`` (LLM.int8(), whose products take their
+            input in fp16, whatever the dtype).
         double_quant: Whether the scales of nf4 are quantised as well.
     """
 

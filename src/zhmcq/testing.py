@@ -46,6 +46,8 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from zhmcq.modeling._library_bars import reported_bars
+
     tokenizer = _character_tokenizer(chat=chat)
     values = {
         "hidden_size": 64,
@@ -65,7 +67,8 @@ def tiny_llama(folder: str | Path, *, seed: int = 0, chat: bool = False, **confi
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(**values))
     with atomic_folder(folder) as temporary:
-        model.save_pretrained(temporary)
+        with reported_bars():
+            model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     return Path(folder)
 

@@ -201,6 +201,34 @@ def test_scores_that_are_not_finite_are_no_answers(adapter: Path, tmp_path: Path
         assert not (tmp_path / "merged").exists()
 
 
+def test_a_merge_reports_its_parts_and_the_questions_it_answers(
+    adapter: Path, tmp_path: Path
+) -> None:
+    calls: list[tuple[int, int, str]] = []
+    merger = zhmcq.Merger()
+    merger.merge(
+        adapter, tmp_path / "a", verify_with=BANK, progress=lambda *call: calls.append(call)
+    )
+    assert [call for call in calls if call[2] == "merge"] == [(n, 3, "merge") for n in range(4)]
+    assert calls.count((4, 4, "verification")) == 2
+    assert {stage for _, _, stage in calls} == {
+        *("merge", "loading weights", "verification", "writing model shards")
+    }
+
+
+@pytest.mark.parametrize("last", [(1, "merge"), (2, "merge"), (4, "verification")])
+def test_a_progress_function_that_raises_leaves_no_folder(
+    adapter: Path, tmp_path: Path, last: tuple[int, str]
+) -> None:
+    def progress(done: int, total: int, stage: str) -> None:
+        if (done, stage) == last:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        zhmcq.Merger().merge(adapter, tmp_path / "a", verify_with=BANK, progress=progress)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_device_is_chosen_by_name(adapter: Path, tmp_path: Path) -> None:
     merged = zhmcq.Merger(device="cpu").merge(adapter, tmp_path / "merged")
     assert (merged.base, merged.verified, merged.answer_flips) == ("full", 0, 0)
@@ -218,6 +246,7 @@ def test_the_device_is_chosen_by_name(adapter: Path, tmp_path: Path) -> None:
         ({"verify_with": "bank.xlsx"}, r"expected questions as a QuestionBank"),
         ({"verify_with": ["q0"]}, r"expected questions as a QuestionBank"),
         ({"verify_with": 3}, r"expected questions as a QuestionBank"),
+        ({"progress": 3}, r"progress=3: expected a function"),
     ],
 )
 def test_arguments_of_other_types_are_refused(

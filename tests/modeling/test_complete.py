@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
 
 import zhmcq
+from zhmcq._progress import reporting
 from zhmcq.errors import ModelError
-from zhmcq.modeling import _load
 from zhmcq.modeling._load import ModelSource, load_skeleton, load_weights
 from zhmcq.testing import tiny_llama
 
@@ -199,16 +200,14 @@ def test_an_impossible_configuration_is_a_model_error(
             use(folder)
 
 
-def test_what_bitsandbytes_says_of_each_product_is_logged_but_once(
+def test_what_bitsandbytes_says_of_each_product_is_not_logged(
     stored: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = load(stored("int8"))
-    _load._logged.clear()
-    for _ in range(2):
-        model(torch.tensor([[1, 5, 7]]))
-    assert [r.message for r in caplog.records if "MatMul8bitLt" in r.message] == [
-        "MatMul8bitLt: inputs will be cast from torch.float32 to float16 during quantization"
-    ]
+    load(stored("int8"))(torch.tensor([[1, 5, 7]]))
+    assert caplog.messages == []
+    bitsandbytes = logging.getLogger("bitsandbytes.autograd._functions")
+    bitsandbytes.warning("something else")
+    assert caplog.messages == ["something else"]
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
@@ -308,6 +307,20 @@ def test_an_incomplete_gguf_file_is_refused(tmp_path: Path) -> None:
     file = gguf_model(tmp_path / "part.gguf", without="blk.0.attn_q.weight")
     with pytest.raises(ModelError, match=rf"1 tensor \({QUERY}\) not in its files"):
         load(file)
+
+
+def test_converting_a_gguf_file_is_reported_and_draws_no_bar_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gguf")
+    calls: list[tuple[int, int, str]] = []
+    with reporting(lambda *call: calls.append(call)):
+        load(gguf_model(tmp_path / "m.gguf"))
+    assert [call for call in calls if "GGUF" in call[2]] == [
+        (done, 11, "converting and de-quantizing GGUF tensors") for done in range(12)
+    ]
+    load(tmp_path / "m.gguf")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tiny_model_of_the_testing_module_is_whole(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from families import FAMILIES, VOCABULARY, WINDOW, make_model
 
+from zhmcq._progress import reporting
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow, pack, pack_flat
@@ -142,8 +143,11 @@ def test_the_engine_shares_and_scores_as_separate_rows_do(family: str) -> None:
 def test_progress_counts_scored_questions_of_all() -> None:
     engine = ScoringEngine(make_model("llama"), "flat", budget=1)
     calls: list[tuple[int, int, str]] = []
-    engine.scores(make_questions(2, 2), lambda *call: calls.append(call))
-    assert calls == [(1, 2, "scoring"), (2, 2, "scoring")]
+    with reporting(lambda *call: calls.append(call)):
+        engine.scores(make_questions(2, 2))
+        assert calls == []
+        engine.scores(make_questions(2, 2), "validation")
+    assert calls == [(0, 2, "validation"), (1, 2, "validation"), (2, 2, "validation")]
 
 
 def loss_and_gradient(

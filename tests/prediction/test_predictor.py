@@ -158,6 +158,36 @@ def test_progress_begins_at_nothing_and_ends_at_all(predictor: zhmcq.MCQPredicto
         assert calls == sorted(calls)
 
 
+def test_what_is_read_first_is_reported_too(predictor: zhmcq.MCQPredictor, tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,選項1,選項2\n誰？,甲,乙\n", encoding="utf-8")
+    calls: list[tuple[int, int, str]] = []
+    predictor.predict(path, progress=lambda *call: calls.append(call))
+    assert list(dict.fromkeys(stage for _, _, stage in calls)) == [
+        *("reading bank.csv", "checking bank.csv", "answering")
+    ]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError, OSError])
+def test_a_progress_function_that_raises_ends_the_call_and_the_journal_has_what_was_done(
+    base: Path, tmp_path: Path, kind: type[BaseException]
+) -> None:
+    predictor = zhmcq.MCQPredictor(base, prompt="zh-exam", batch_size=1)
+    journal = tmp_path / "journal.jsonl"
+
+    def progress(done: int, total: int, stage: str) -> None:
+        if done == 2:
+            raise kind("enough")
+
+    with pytest.raises(kind, match="enough") as caught:
+        predictor.predict(BANK, journal=journal, progress=progress)
+    assert caught.value.__context__ is None
+    calls: list[tuple[int, int, str]] = []
+    answers = predictor.predict(BANK, journal=journal, progress=lambda *call: calls.append(call))
+    assert calls == [(done, 4, "answering") for done in (2, 3, 4)]
+    assert [a.scores for a in answers] == [a.scores for a in predictor.predict(BANK)]
+
+
 def test_the_arguments_of_reading_go_to_the_reader_of_a_path(
     predictor: zhmcq.MCQPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conftest import WriteXlsx
+from zhmcq.dataset import DatasetBuilder
 from zhmcq.errors import ColumnsError, ReadError
 from zhmcq.questions import Origin, QuestionBank
 from zhmcq.reading import read_bank
@@ -293,6 +294,7 @@ def test_jsonl_records_are_read(tmp_path: Path) -> None:
         {"sheets": [1]},
         {"answer_base": True},
         {"answer_base": 1.0},
+        {"progress": "yes"},
     ],
 )
 def test_an_argument_of_a_wrong_type_is_refused_by_its_name(
@@ -302,3 +304,44 @@ def test_an_argument_of_a_wrong_type_is_refused_by_its_name(
     path.write_text("題目,選項1,選項2,答案\n誰,甲,乙,1\n", encoding="utf-8")
     with pytest.raises(ReadError, match=f"^{next(iter(arguments))}=.*: expected "):
         read_bank(path, **arguments)
+
+
+def test_rows_are_counted_as_they_are_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    rows = [f"第{number}題？,甲,乙,1" for number in range(1200)]
+    path.write_text("\n".join(["題目,選項1,選項2,答案", *rows]), encoding="utf-8")
+    calls: list[tuple[int, int, str]] = []
+    bank = DatasetBuilder().read(path, progress=lambda *call: calls.append(call))
+    assert calls == [
+        *((done, 1200, "reading bank.csv") for done in (0, 500, 1000)),  # 1200 is an estimate
+        (1201, 1201, "reading bank.csv"),
+        *((done, 1200, "checking bank.csv") for done in (0, 500, 1000, 1200)),
+    ]
+    assert list(bank) == list(read_bank(path))
+
+
+def test_each_sheet_and_file_is_counted_by_itself(write_xlsx: WriteXlsx) -> None:
+    rows = [["題目", "選項1", "選項2", "答案"], ["誰？", "甲", "乙", 1]]
+    book = write_xlsx([], sheets={"一": rows, "二": [*rows, ["何？", "丙", "丁", 2]]})
+    calls: list[tuple[int, int, str]] = []
+    record = {"題目": "哪？", "options": ["戊", "己"]}
+    read_bank([book, record], progress=lambda *call: calls.append(call))
+    assert [call for call in calls if call[0] and call[2] == "reading bank.xlsx"] == [
+        (2, 2, "reading bank.xlsx"),
+        (3, 3, "reading bank.xlsx"),
+    ]
+    assert {stage for _, _, stage in calls if "xlsx" not in stage} == {
+        "reading <list>",
+        "checking <list>",
+    }
+
+
+def test_an_error_of_the_progress_function_is_no_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("題目,選項1,選項2,答案\n誰,甲,乙,1\n", encoding="utf-8")
+
+    def progress(done: int, total: int, stage: str) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    with pytest.raises(BrokenPipeError, match="nobody listens"):
+        read_bank(path, progress=progress)

@@ -1,4 +1,4 @@
-"""Stopping early: counted in the history, the same after a resume."""
+"""Stopping early, and by a progress function: the same after a resume."""
 
 from __future__ import annotations
 
@@ -127,3 +127,79 @@ def test_epochs_are_evaluated_once_where_they_are_asked_for(
 ) -> None:
     result = train(base, tmp_path / "run", monkeypatch, eval_strategy="epoch")
     assert [e["step"] for e in result.history if "eval_accuracy" in e] == [1, 2, 3, 4]
+
+
+def train_reported(base: Path, folder: Path, progress: Any) -> zhmcq.training.TrainingResult:
+    """Three epochs of two steps, a checkpoint after every fifth step alone."""
+    return zhmcq.LoraTrainer(
+        base,
+        lora=zhmcq.LoraSettings(r=4, lora_dropout=0.0),
+        training=zhmcq.TrainingSettings(
+            num_train_epochs=3, per_device_train_batch_size=2, gradient_accumulation_steps=1,
+            save_steps=5, learning_rate=1e-2,
+        ),
+    ).train(BANK, unseen(BANK), folder, progress=progress)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(base: Path) -> Path:
+    return train_reported(base, base.parent / "unbroken", None).adapter_dir
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+def test_steps_and_validation_questions_are_reported(base: Path, tmp_path: Path) -> None:
+    calls: list[tuple[int, int, str]] = []
+    train_reported(base, tmp_path / "run", lambda *call: calls.append(call))
+    steps = [call for call in calls if call[2] == "train"]
+    assert steps == [(step, 6, "train") for step in range(7)]
+    # After each epoch's last step, before the next epoch's first.
+    assert calls[calls.index((2, 6, "train")) + 1] == (0, 4, "validation")
+    assert calls[calls.index((3, 6, "train")) - 1] == (4, 4, "validation")
+    assert calls.count((4, 4, "validation")) == 3
+
+
+@pytest.mark.parametrize("last", [(0, "train"), (4, "train"), (6, "train")])
+def test_a_progress_function_that_raises_stops_a_run_that_can_be_resumed(
+    base: Path, unbroken: Path, tmp_path: Path, last: tuple[int, str]
+) -> None:
+    class CancelledError(BaseException):
+        pass
+
+    def progress(done: int, total: int, stage: str) -> None:
+        calls.append((done, stage))
+        if (done, stage) == last:
+            raise CancelledError
+
+    calls: list[tuple[int, str]] = []
+    with pytest.raises(CancelledError):
+        train_reported(base, tmp_path / "run", progress)
+    assert calls[-1] == last  # it is not called again
+    assert not (tmp_path / "run" / "adapter_config.json").exists()
+    steps: list[int] = []
+
+    def count(done: int, total: int, stage: str) -> None:
+        if stage == "train":
+            steps.append(done)
+
+    resumed = train_reported(base, tmp_path / "run", count)
+    assert steps == list(range(last[0], 7))  # with a checkpoint of the very step
+    assert weights(resumed.adapter_dir) == weights(unbroken)
+
+
+def test_an_evaluation_can_be_cancelled_too(base: Path, unbroken: Path, tmp_path: Path) -> None:
+    def progress(done: int, total: int, stage: str) -> None:
+        if stage == "validation":
+            raise OSError("nobody listens")
+
+    with pytest.raises(OSError, match="nobody listens"):
+        train_reported(base, tmp_path / "run", progress)
+    resumed = train_reported(base, tmp_path / "run", None)
+    assert weights(resumed.adapter_dir) == weights(unbroken)
+
+
+def test_what_cannot_be_called_is_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.SettingsError, match="progress=3: expected a function"):
+        zhmcq.LoraTrainer(base).train(BANK, None, tmp_path / "run", progress=3)  # type: ignore[arg-type]

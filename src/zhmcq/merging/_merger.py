@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
+from zhmcq._progress import Progress, reporting, require_progress
 from zhmcq.cards._card import MergeFacts, model_card
 from zhmcq.cards._records import read_records, write_records
 from zhmcq.encoding import EncodedQuestion, Encoder
@@ -33,9 +34,9 @@ from zhmcq.modeling._adapters import PEFT_ERRORS, attach_trained
 from zhmcq.modeling._device import choose_device, dtypes_to_try
 from zhmcq.modeling._dtype import load_proven, sample_questions
 from zhmcq.modeling._hub import HubName, upload
+from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._load import (
     ModelSource,
-    bars_on_terminals_only,
     is_stored_quantised,
     load_config,
     load_tokenizer,
@@ -53,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 BaseKind = Literal["full", "dequantized"]
 Into = Literal["auto", "full", "dequantized"]
+PARTS = 3  # merged, written, loaded again and compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class Merger:
         verify_with: Sequence[Question] | None = None,
         prompt: str | Prompt | None = None,
         overwrite: bool = False,
+        progress: Progress | None = None,
     ) -> MergeResult:
         """Merge an adapter into its base model and save the result.
 
@@ -176,6 +179,8 @@ class Merger:
                 adapter has none, as those of other tools; without it, prediction asks for one.
             overwrite: Whether an earlier merged model in ``output_dir`` may be replaced. Files that
                 zhmcq did not write are never removed, nor what is read here.
+            progress: Called as :class:`zhmcq.Progress` describes; by default bars are drawn, or
+                lines are logged.
 
         Raises:
             OutputExistsError: If ``output_dir`` holds something and ``overwrite`` is false, holds
@@ -200,7 +205,32 @@ class Merger:
             SettingsError: If an argument has another type than these.
         """
         _refuse_other_types(adapter, output_dir, base_model, verify_with)
-        out = Path(output_dir)
+        require_progress(progress, SettingsError)
+        with reporting(progress) as report:
+            return self._merge(
+                adapter,
+                Path(output_dir),
+                base_model=base_model,
+                into=into,
+                verify_with=verify_with,
+                prompt=prompt,
+                overwrite=overwrite,
+                report=report,
+            )
+
+    def _merge(
+        self,
+        adapter: str | Path,
+        out: Path,
+        *,
+        base_model: str | Path | None,
+        into: Into,
+        verify_with: Sequence[Question] | None,
+        prompt: str | Prompt | None,
+        overwrite: bool,
+        report: Progress,
+    ) -> MergeResult:
+        """What :meth:`merge` does, with its arguments."""
         clear_abandoned(out)
         ours = Manifest.names_in(out) if overwrite else set()
         refuse_occupied(out, overwrite=overwrite, ours=ours)
@@ -218,12 +248,14 @@ class Merger:
             trained = replace(trained, manifest=_completed(trained, identity, source, template))
         questions = _encoded(verify_with or (), tokenizer, trained, template)
         compared = questions or sample_questions(tokenizer)
+        report(0, PARTS, "merge")
         bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
         kinds = bases.kinds(into)
         before = bases.quantised_answers() if questions else None
         kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
         merged, expected = bases.merged(kind, compared if before is None else compared[:1])
         dtype = merged.dtype
+        report(1, PARTS, "merge")
         with atomic_folder(out, overwrite=overwrite, ours=ours) as temporary:
             with _written(trained):
                 merged.save_pretrained(temporary)
@@ -235,6 +267,7 @@ class Merger:
             manifest = trained.manifest.model_copy(update={"kind": "merged"}).write(temporary)
             del merged
             free_memory()  # before the merged model is loaded
+            report(2, PARTS, "merge")
             after = self._reloaded(temporary, compared, trained, dtype)
             refuse_another_model(expected.logits, after.logits, dtype, trained.name)
             before = expected if before is None else before
@@ -242,6 +275,7 @@ class Merger:
             facts = MergeFacts(kind, result.verified, result.answer_flips)
             card = model_card(manifest, evaluations, merge=facts)
             (temporary / CARD_NAME).write_text(card, encoding="utf-8")
+            report(PARTS, PARTS, "merge")
         return result
 
     def _base_of(self, adapter: Adapter) -> str:
@@ -404,7 +438,7 @@ class _Bases:
 def _written(adapter: Adapter) -> Iterator[None]:
     """Turn what transformers raises when it cannot save a model into errors of zhmcq."""
     try:
-        with bars_on_terminals_only():
+        with reported_bars():
             yield
     except (OSError, SafetensorError):  # the disk's
         raise

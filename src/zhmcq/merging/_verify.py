@@ -59,7 +59,8 @@ def answers_of(model: Any, questions: Sequence[EncodedQuestion]) -> Answers:
     """
     budget = Budget(BUDGET, lambda _: "give Merger(device='cpu') or a 16-bit dtype")
     with _as_merge_error():
-        scores = ScoringEngine(model, "tree", budget).scores(questions)
+        engine = ScoringEngine(model, "tree", budget)
+        scores = engine.scores(questions, "verification")
     choices = np.array([int(np.argmax(values)) for values in scores])
     return Answers(choices, _logits_of(model, questions[0]))
 

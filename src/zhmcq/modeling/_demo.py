@@ -11,12 +11,8 @@ import torch
 
 from zhmcq._files import atomic_folder, writing
 from zhmcq.errors import ModelError, OutputError
-from zhmcq.modeling._load import (
-    ModelSource,
-    bars_on_terminals_only,
-    load_tokenizer,
-    load_weights,
-)
+from zhmcq.modeling._library_bars import reported_bars
+from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights
 
 __all__ = ["demo_model"]
 
@@ -77,7 +73,7 @@ def _convert(folder: Path) -> None:
         source = ModelSource(str(gguf))
         model = load_weights(source, dtype=torch.float32, device=torch.device("cpu"))
         tokenizer = load_tokenizer(source)
-        with bars_on_terminals_only():
+        with reported_bars():
             model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         for name in ("GEMMA_TERMS.html", "NOTICE.md"):

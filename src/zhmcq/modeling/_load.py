@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import logging
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,7 @@ from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling._complete import refuse_incomplete, refuse_packed
 from zhmcq.modeling._hub import HubName, fetch
 from zhmcq.modeling._identity import identify
+from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory, memory_errors
 from zhmcq.modeling._support import refusal_reason
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelSource",
-    "bars_on_terminals_only",
     "is_stored_quantised",
     "load_config",
     "load_skeleton",
@@ -68,14 +65,18 @@ LESS_MEMORY = (
 
 
 def _is_of_use(record: logging.LogRecord) -> bool:
-    """A filter of a logger: bitsandbytes misses kernels for weights packed anew; none are here."""
-    return "gemm_4bit_forward" not in record.getMessage()
+    """A filter of bitsandbytes' loggers.
+
+    When it is imported, as in every training, it misses kernels for weights packed anew; none are
+    here. Of each product of int8 weights it says that its input is cast to fp16, which is what
+    ``QuantizationSettings`` says.
+    """
+    message = record.getMessage()
+    return not message.startswith("MatMul8bitLt: inputs") and "gemm_4bit_forward" not in message
 
 
-# It says so when it is imported, as in every training.
-logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_of_use)
-
-_logged: set[str] = set()  # messages of bitsandbytes, which are not repeated
+for _name in ("backends.cpu.ops", "autograd._functions"):
+    logging.getLogger(f"bitsandbytes.{_name}").addFilter(_is_of_use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +210,8 @@ def load_weights(
         quantised = quantization is not None or stored is not None
         if quantised:
             options["device_map"] = {"": device}  # such weights are not moved later
-            logging.getLogger("bitsandbytes.autograd._functions").addFilter(_first_of_its_kind)
         try:
-            with bars_on_terminals_only(), memory_errors():
+            with reported_bars(), memory_errors():
                 loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         except LOADING_ERRORS as error:
             raise _unloadable(source, "causal language model", error) from error
@@ -312,21 +312,6 @@ def load_tokenizer(source: ModelSource) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-@contextlib.contextmanager
-def bars_on_terminals_only() -> Iterator[None]:
-    """Keep transformers' progress bars out of log files."""
-    from transformers.utils import logging as bars
-
-    quiet = bars.is_progress_bar_enabled() and not sys.stderr.isatty()
-    if quiet:
-        bars.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if quiet:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
 def _location(source: ModelSource, *, weights: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder to load from, and the options that go with it."""
     path = source.path(weights=weights)
@@ -366,14 +351,6 @@ def _read_configuration(
     if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
         text.pad_token_id = None  # no row has it, and no embedding could be made with it
     return config
-
-
-def _first_of_its_kind(record: logging.LogRecord) -> bool:
-    """A logger's filter: bitsandbytes says of each product in 8 bits that it casts its input."""
-    message = record.getMessage()
-    is_first = message not in _logged
-    _logged.add(message)
-    return is_first
 
 
 def _refuse_adapter_files(path: Path) -> None:

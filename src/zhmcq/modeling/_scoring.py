@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zhmcq._progress import current_progress
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan, pass_tokens
@@ -77,16 +79,14 @@ class ScoringEngine:
         self.stats = ScoringStats()
 
     def scores(
-        self,
-        questions: Sequence[EncodedQuestion],
-        progress: Callable[[int, int, str], None] | None = None,
+        self, questions: Sequence[EncodedQuestion], stage: str = ""
     ) -> list[NDArray[np.float32]]:
         """Score every candidate of every question.
 
         Args:
             questions: Encoded questions.
-            progress: Called after each forward pass as ``progress(done, total, "scoring")``, with
-                the number of questions scored so far and of all questions.
+            stage: The name under which the questions scored so far are reported, before the first
+                and after each forward pass; they are not reported without one.
 
         Returns:
             For each question its candidates' scores, shape ``(candidates,)``: the sum or the
@@ -99,12 +99,15 @@ class ScoringEngine:
         """
         result = [np.zeros(len(q.candidates), dtype=np.float32) for q in questions]
         done = 0
-        for scored in self.stream(questions):
-            for index, scores in scored:
-                result[index] = scores
-            done += len(scored)
-            if progress is not None:
-                progress(done, len(questions), "scoring")
+        with current_progress() if stage else contextlib.nullcontext(None) as report:
+            if report is not None:
+                report(done, len(questions), stage)
+            for scored in self.stream(questions):
+                for index, scores in scored:
+                    result[index] = scores
+                done += len(scored)
+                if report is not None:
+                    report(done, len(questions), stage)
         return result
 
     def stream(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from zhmcq._progress import require_progress
 from zhmcq.errors import PredictionError, SettingsError
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.questions import QuestionBank
@@ -78,10 +79,7 @@ def mode_settings(
 def check_types(journal: object, progress: object) -> None:
     if journal is not None and not isinstance(journal, str | Path):
         raise PredictionError(f"journal={journal!r}: expected the path of a file, or None")
-    if progress is not None and not callable(progress):
-        raise PredictionError(
-            f"progress={progress!r}: expected a function progress(done, total, stage), or None"
-        )
+    require_progress(progress, PredictionError)
 
 
 def as_bank(questions: BankSource, **reading: Any) -> QuestionBank:

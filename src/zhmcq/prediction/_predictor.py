@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from zhmcq._progress import Progress, progress_or_bar
+from zhmcq._progress import Progress, reporting
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import (
     ManifestError,
@@ -288,8 +288,8 @@ class MCQPredictor:
             header: Likewise: whether the tables have a header row.
             journal: A file to keep finished answers in; a later call with the same questions,
                 model and prompt resumes from it.
-            progress: Called as ``progress(done, total, stage)`` while questions are answered;
-                by default a bar is drawn where stderr is a terminal.
+            progress: Called as :class:`zhmcq.Progress` describes, with the questions answered; by
+                default a bar is drawn, or lines are logged.
 
         Returns:
             One prediction a question, in the order of the questions. A question that the prompt
@@ -316,10 +316,11 @@ class MCQPredictor:
         """
         settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
-        bank = as_bank(
-            questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
-        )
         with contextlib.ExitStack() as stack:
+            report = stack.enter_context(reporting(progress))
+            bank = as_bank(
+                questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
+            )
             stack.enter_context(self._sharing.use())
             stack.enter_context(enough_memory("answering", LESS_MEMORY))
             encoder = self._encoder(journal)
@@ -333,7 +334,6 @@ class MCQPredictor:
             self._settle_dtype([question.encoded for question in prepared.questions], book)
             finished = {} if book is None else book.finished
             engine = self._engine(settings, encoder, prepared, finished)
-            report = stack.enter_context(progress_or_bar(progress))
             predictions = pipeline.answer(prepared, engine, report, book)
             return replace(predictions, answered_by=self._answered_by(engine))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zhmcq._joining import file_prefix, joined_parts
+from zhmcq._progress import Progress, reporting, require_progress
 from zhmcq.checks._repeats import settle_repeats
 from zhmcq.errors import ReadError
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceTable
@@ -38,6 +39,7 @@ def read_bank(
     answer_base: int | None = None,
     sheets: Sequence[str] | None = None,
     header: bool | None = None,
+    progress: Progress | None = None,
 ) -> QuestionBank:
     """Read a question bank and check it across its rows.
 
@@ -63,6 +65,8 @@ def read_bank(
         header: Whether a table has a header row. By default one is looked for. ``False``: it has
             none, and its columns are those of ``columns``, by positions, or worked out from its
             rows. ``True``: its first row that holds anything is the header.
+        progress: Called as :class:`zhmcq.Progress` describes, with the rows read and checked; by
+            default, files of 20,000 rows or more have a bar.
 
     Returns:
         The usable questions, with ``problems`` for everything else.
@@ -74,12 +78,14 @@ def read_bank(
         QuestionError: If two questions of a list have one id.
     """
     _check_arguments(columns, answer_base, sheets, header)
+    require_progress(progress, ReadError)
     parts = bank_parts(source)
     _refuse_arguments(parts, columns=columns, answer_base=answer_base, sheets=sheets, header=header)
     wanted = ReadRequest(Path(), "", columns, sheets, header=header)
-    if len(parts) == 1:
-        return _bank_of(parts[0], wanted, answer_base, settled=True)
-    banks = [_bank_of(part, wanted, answer_base, settled=False) for part in parts]
+    with reporting(progress):
+        if len(parts) == 1:
+            return _bank_of(parts[0], wanted, answer_base, settled=True)
+        banks = [_bank_of(part, wanted, answer_base, settled=False) for part in parts]
     # Repeats within each are found again, and those of one in another too.
     return settle_repeats(QuestionBank(*joined_parts([*map(_without_repeats, banks)])))
 
@@ -320,8 +326,8 @@ def _build(drafts: _Drafts, convention: Convention, request: ReadRequest) -> Que
     questions: list[Question] = []
     problems: list[RowProblem] = []
     rows = {}
-    what = f"Checking {request.path.name}"
-    for draft in tracked(_emptied(drafts.drafts), len(drafts.drafts), what):
+    stage = f"checking {request.path.name}"
+    for draft in tracked(_emptied(drafts.drafts), len(drafts.drafts), stage):
         if isinstance(draft, RowProblem):
             problems.append(replace(draft, position=factory.made))
             continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import numbers
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +82,7 @@ def training_arguments(
         values["eval_strategy"] = "no"
     if device == "cpu":
         values["use_cpu"] = True
-    values.setdefault("disable_tqdm", not sys.stderr.isatty())
+    values["disable_tqdm"] = True  # zhmcq reports progress itself
     if not isinstance(settings.report_to, str):
         values["report_to"] = list(settings.report_to)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list, gather_object
 
+from zhmcq._progress import Progress, current_progress, reporting, require_progress
 from zhmcq.cards._card import model_card
 from zhmcq.checks import fingerprints
 from zhmcq.encoding import EncodedQuestion, Encoder, _chat
@@ -164,6 +165,7 @@ class LoraTrainer:
         *,
         overwrite: bool = False,
         resume: str | bool = "auto",
+        progress: Progress | None = None,
     ) -> TrainingResult:
         """Train, and save the adapter that answers the validation questions best.
 
@@ -179,13 +181,16 @@ class LoraTrainer:
             overwrite: Whether an earlier run in ``output_dir`` is removed.
             resume: ``"auto"`` resumes an interrupted run of the same settings, data and number of
                 processes; ``False`` never does; ``True`` requires a checkpoint.
+            progress: Called as :class:`zhmcq.Progress` describes, with steps and with validation
+                questions; by default bars are drawn, or lines are logged.
 
         Returns:
             What the run came to; the adapter itself is in ``output_dir``.
 
         Raises:
             ReadError: If the questions cannot be read, or are none.
-            SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if early
+            SettingsError: If ``resume`` is none of these, or contradicts ``overwrite``; if
+                ``progress`` cannot be called; if early
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
                 more than the model has positions for.
@@ -206,9 +211,13 @@ class LoraTrainer:
         Trainings in several threads take turns, since they draw from one random state.
         """
         folder = RunFolder(output_dir, overwrite=overwrite, resume=resume)
-        questions = training_questions(train, valid)
-        with one_training_at_a_time():
-            return self._train(*questions, folder)
+        require_progress(progress, SettingsError)
+        # A setting of transformers: with it, its own bar would not be drawn either.
+        silent = progress is None and getattr(self.training, "disable_tqdm", False)
+        with reporting(_ignore if silent else progress):
+            questions = training_questions(train, valid)
+            with one_training_at_a_time():
+                return self._train(*questions, folder)
 
     @enough_memory("training", LESS_MEMORY)
     def _train(
@@ -299,7 +308,12 @@ class LoraTrainer:
             peft_model: The base model with the new adapter on it.
             checkpoint: The checkpoint to resume from, or ``None`` to start anew.
         """
-        from zhmcq.training._watch import StopOnInterrupt, refuse_non_finite_weights, resuming
+        from zhmcq.training._watch import (
+            ReportedSteps,
+            StopOnInterrupt,
+            refuse_non_finite_weights,
+            resuming,
+        )
 
         if run.lora.changes_base and run.arguments.process_index == 0:
             save_initial_weights(peft_model, run.folder.start_weights)
@@ -316,7 +330,9 @@ class LoraTrainer:
         loop = self._loop(run, peft_model, plan, engine, best)
         start = time.perf_counter()
         with (
+            current_progress() as report_progress,
             StopOnInterrupt(loop, run.folder.resume_instruction),
+            ReportedSteps(loop, report_progress),
             resuming(checkpoint),
             # The loop deals with its forward and backward passes itself.
             enough_memory("training, outside of forward and backward passes", LESS_STATE),
@@ -434,6 +450,10 @@ class LoraTrainer:
         run = plan.estimate(questions, processes)
         memory = estimate_memory(model, self.training, run)
         return replace(report, run=replace(run, memory=memory))
+
+
+def _ignore(done: int, total: int, stage: str) -> None:
+    """Draws nothing."""
 
 
 def _refuse_other_dtypes(names: Sequence[str]) -> None:

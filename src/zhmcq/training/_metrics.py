@@ -46,9 +46,10 @@ def score_questions(
         indexes: The 0-based indexes of those to answer.
     """
     chosen = [questions[index] for index in indexes]
+    scored = engine.scores(chosen, "validation")
     return [
         _answer(index, question, scores.astype(np.float64))
-        for index, question, scores in zip(indexes, chosen, engine.scores(chosen), strict=True)
+        for index, question, scores in zip(indexes, chosen, scored, strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import torch
 from transformers import TrainerCallback
 
+from zhmcq._progress import Progress
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import CheckpointError, SettingsError, TrainingError
 from zhmcq.modeling._finite import NonFiniteScoresError
@@ -23,6 +24,7 @@ from zhmcq.modeling._forward import model_dtype
 
 __all__ = [
     "EarlyStopping",
+    "ReportedSteps",
     "StopOnInterrupt",
     "TimedSteps",
     "refuse_non_finite_step",
@@ -64,6 +66,59 @@ class TimedSteps(TrainerCallback):
                 TIMED_STEPS,
             )
         self._done += 1
+
+
+class ReportedSteps(TrainerCallback):
+    """While the block runs, reports the steps that are done, as stage ``"train"``.
+
+    Where the report of a step raises, training ends as after Ctrl-C: with a checkpoint of that
+    step. Of several processes the first would leave the others waiting for it: there the exception
+    ends the process at once, and with it the run.
+
+    Args:
+        trainer: The transformers ``Trainer``.
+        report: Where reports go.
+    """
+
+    def __init__(self, trainer: Any, report: Progress) -> None:
+        self._trainer = trainer
+        self._report = report
+        self._raised: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._trainer.add_callback(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._raised is not None and kind is None:
+            raise self._raised
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Report the steps that a resumed run has done already."""
+        if state.is_world_process_zero:
+            self._report(state.global_step, state.max_steps, "train")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
+        """Report the step; have it saved and training stopped, if that raises."""
+        if not state.is_world_process_zero or self._raised is not None:
+            return
+        try:
+            self._report(state.global_step, state.max_steps, "train")
+        except BaseException as error:
+            if args.world_size > 1:
+                raise
+            self._raised = error
+            control.should_save = control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Leave out the evaluation and checkpoint of an epoch's end, if a report raised."""
+        if self._raised is not None:
+            control.should_evaluate = control.should_save = False
 
 
 class StopOnInterrupt(TrainerCallback):

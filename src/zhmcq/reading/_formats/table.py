@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from zhmcq._progress import progress_bar
+from zhmcq._progress import current_progress
 from zhmcq.errors import ReadError
 
 __all__ = [
@@ -172,14 +172,26 @@ LONG = 20_000
 _STEP = 500
 
 
-def tracked(items: Iterable[T], expected: int, what: str) -> Iterator[T]:
-    """Pass items on; draw a bar if there are about 20,000 or more and stderr is a terminal."""
-    if expected < LONG:
-        yield from items
-        return
-    with progress_bar() as report:
-        report(0, expected, what)
+def tracked(items: Iterable[T], expected: int, stage: str) -> Iterator[T]:
+    """Pass items on, and report how many there have been.
+
+    Where no caller wants reports, that is left out for fewer than about 20,000.
+
+    Args:
+        items: The items.
+        expected: About how many there are; 0 where that is unknown.
+        stage: What is done with them.
+    """
+    with current_progress() as report:
+        if expected < LONG and not report.is_given:
+            yield from items
+            return
+        number = 0
+        if expected:
+            report(0, expected, stage)
         for number, item in enumerate(items, 1):
-            if number % _STEP == 0:
-                report(number, expected, what)
+            if expected and number % _STEP == 0:
+                report(number, max(expected, number), stage)
             yield item
+        if expected or number:
+            report(number, number, stage)

@@ -126,9 +126,9 @@ def _numbered_items(
 
     A list that was skipped comes as a problem, a line without any question as it is.
     """
-    what = f"Reading {request.path.name}"
+    stage = f"reading {request.path.name}"
     if isinstance(contents, JsonLines):
-        lines = tracked(contents.lines, contents.expected, what)
+        lines = tracked(contents.lines, contents.expected, stage)
         yield from _items_of_lines(lines, request)
         return
     result = find_items(
@@ -147,7 +147,7 @@ def _numbered_items(
             f"{request.name}: expected a list of questions as json, found "
             f"{type(contents.value).__name__} without one"
         )
-    yield from enumerate(tracked(items, len(items), what), 1)
+    yield from enumerate(tracked(items, len(items), stage), 1)
     yield from ((0, problem) for problem in _said(result, request.name, 0, set()))
 
 

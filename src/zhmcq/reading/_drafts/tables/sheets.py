@@ -60,7 +60,7 @@ def sheet_drafts(sheets: Iterable[Sheet], request: ReadRequest) -> Generator[Dra
         if request.sheets is not None and sheet.name not in request.sheets:
             continue
         where = f"{request.name}, sheet {sheet.name!r}" if sheet.name else request.name
-        rows = _Rows(tracked(sheet.rows, sheet.expected, f"Reading {request.path.name}"))
+        rows = _Rows(tracked(sheet.rows, sheet.expected, f"reading {request.path.name}"))
         if not rows.ahead(1):
             yield _sheet_problem(sheet, request, "empty_sheet", "holds nothing")
             continue
