@@ -122,9 +122,10 @@ def test_scores_are_the_same_where_the_memory_of_the_card_runs_out(
 ) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    sizes = {"vocab_size": 32_000, "hidden_size": 128, "intermediate_size": 256}
-    layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
-    model = LlamaForCausalLM(LlamaConfig(**sizes, **layers)).to(cuda).eval()
+    sizes: dict[str, Any] = {"vocab_size": 32_000, "hidden_size": 128, "intermediate_size": 256}
+    config = LlamaConfig(**sizes, num_hidden_layers=2, num_attention_heads=2)
+    model: Any = LlamaForCausalLM(config)
+    model = model.eval().to(cuda)
     encoded = questions([20] * 200)
 
     def scores(budget: int) -> tuple[list[Any], int]:
