@@ -122,7 +122,7 @@ def test_the_tree_computes_a_passage_and_a_stem_once_for_all_orders(
     # Of another order, what follows the first label: the rest of the lines, and the answers.
     added = [
         len("".join(f"A. {option}\n" for option in question.options)[len("A. ") :] + "答案：")
-        + len("A") * 4 + 4
+        + len("A") * 4  # their ends are predicted, and not computed
         for question in questions
     ]  # fmt: skip
     assert four.tokens_computed - one.tokens_computed == 3 * sum(added)
