@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from zhmcq.manifest import LARGEST_WEIGHT, Calibration
 
-__all__ = ["ScoredQuestion", "fit_calibration", "probabilities"]
+__all__ = ["FEWEST_TO_CALIBRATE", "ScoredQuestion", "fit_calibration", "probabilities"]
 
 Numbers = NDArray[np.float64]
 
-FEWEST = 50  # questions: one factor is then known to about a tenth
+FEWEST_TO_CALIBRATE = 50  # questions: one factor is then known to about a tenth
 
 
 class ScoredQuestion(NamedTuple):
@@ -117,7 +117,7 @@ def fit_calibration(questions: Sequence[ScoredQuestion]) -> Calibration | None:
     """
     from scipy.optimize import minimize
 
-    if len(questions) < FEWEST:
+    if len(questions) < FEWEST_TO_CALIBRATE:
         return None
     table = _Table.of(questions)
     of_lengths = any(len(set(question.lengths)) > 1 for question in questions)

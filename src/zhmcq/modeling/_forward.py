@@ -111,8 +111,8 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     logits = token_logits(model, batch)
     if torch.is_grad_enabled() or logits.device.type != "cpu":
         return torch.log_softmax(logits, dim=-1)[batch.predictor, batch.target]
-    # The same numbers. A second table as large as the logits comes from the operating system page by
-    # page, which takes four times as long as computing it; a few rows fit in what is at hand.
+    # The same numbers. A second table as large as the logits comes from the operating system page
+    # by page, which takes three times as long as computing it; a few rows fit in what is at hand.
     scores = logits.new_empty(len(batch.target))
     for start in range(0, len(logits), ROWS_AT_ONCE):
         part = torch.log_softmax(logits[start : start + ROWS_AT_ONCE], dim=-1)

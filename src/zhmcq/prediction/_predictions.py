@@ -54,10 +54,13 @@ class Prediction:
         scores: The candidates' log-likelihoods, in the prompt's order; in several orders of the
             options the means of their log-probabilities; with a label prior, log-probabilities
             that it is divided out of. Empty for generated replies.
+        candidates: For each of these the 0-based indexes of the options that the candidate stands
+            for.
         probabilities: For each option the probability that it is right, alike; of questions with
             several right options they need not sum to 1. Empty for generated replies.
-        calibrated: Whether these were fitted to how often answers to validation questions were
-            right; else they only say which answers the model is surer of.
+        calibrated: Whether these were fitted to how often other answers were right, in training
+            or by :meth:`Predictions.calibrate`; else they only say which answers the model is
+            surer of.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
             not be put to the model; ``"withheld"`` where the answer was not sure enough
@@ -85,6 +88,7 @@ class Prediction:
     label: str
     confidence: float | None = None
     scores: tuple[float, ...] = ()
+    candidates: tuple[tuple[int, ...], ...] = ()
     probabilities: tuple[float, ...] = ()
     calibrated: bool = False
     option_set: tuple[int, ...] = ()
@@ -159,6 +163,8 @@ class Predictions(Sequence[Prediction]):
         stats: Counts and time of answering.
         answered_by: What answered, where that is known.
         promise: What is promised of the answers; ``None`` unless :meth:`withhold` made it.
+        temperature: What the scores are divided by before the softmax that gives confidences:
+            infinite where they say nothing. ``None`` unless :meth:`calibrate` fitted it.
     """
 
     bank: QuestionBank
@@ -166,6 +172,7 @@ class Predictions(Sequence[Prediction]):
     stats: PredictionStats = field(default_factory=PredictionStats)
     answered_by: AnsweredBy | None = None
     promise: Promise | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         pairs = zip(self.bank, self._items, strict=True)
@@ -260,6 +267,30 @@ class Predictions(Sequence[Prediction]):
             PredictionError: If none has.
         """
         return evaluate_outcomes(self.outcomes())
+
+    def calibrate(self, *, calibrated_on: Predictions) -> Predictions:
+        """Make probabilities of the confidences, by answers whose keys are known.
+
+        For models without an adapter, adapters trained without validation questions, several
+        orders of the options and a label prior, whose confidences are uncalibrated. It fits one
+        temperature; answers stay as they are. It holds for questions drawn like those.
+
+        Args:
+            calibrated_on: Answers of the same predictor in the same mode to 50 questions with keys
+                or more, which were neither trained on nor are among these.
+
+        Returns:
+            The predictions with other ``confidence`` and ``probabilities``, which are
+            :attr:`calibrated`.
+
+        Raises:
+            PredictionError: If the calibration answers can't be used: too few, without keys or
+                confidences, by another model or mode, trained on, or among these questions; if
+                answers were withheld already.
+        """
+        from zhmcq.prediction._calibrate import calibrate
+
+        return calibrate(self, calibrated_on)
 
     def withhold(
         self,
