@@ -327,3 +327,26 @@ def test_a_question_is_done_once_all_its_orders_are(base: Path) -> None:
     assert calls[0] == (0, 6, "answering")
     assert calls[-1] == (6, 6, "answering")
     assert answered.stats.questions == 6
+
+
+# --- calibration ---------------------------------------------------------------------------------
+
+
+def test_answers_in_two_orders_are_calibrated_by_answers_in_two_orders(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    bank = many(64)
+    asked, known = (predictor.predict(part, orders=2) for part in (bank[60:], bank[:60]))
+    given = asked.calibrate(calibrated_on=known)
+    assert not asked.calibrated
+    assert given.calibrated
+    assert given.temperature is not None
+    for before, item in zip(asked, given, strict=True):
+        assert item.candidates == ((0,), (1,), (2,), (3,))
+        assert (item.answer, item.agreement) == (before.answer, before.agreement)
+        assert sum(item.probabilities) == pytest.approx(1.0)
+        divided = np.asarray(before.scores) / given.temperature
+        shares = np.exp(divided) / np.exp(divided).sum()
+        assert item.probabilities == pytest.approx(shares.tolist())
+    with pytest.raises(PredictionError, match="another model, adapter, prompt or mode"):
+        asked.calibrate(calibrated_on=predictor.predict(bank[:60]))
