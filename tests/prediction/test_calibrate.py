@@ -66,8 +66,10 @@ def test_confidences_are_how_often_such_answers_were_right() -> None:
     given = answered("a", 2).calibrate(calibrated_on=known)
     assert not answered("a", 2).calibrated
     assert given.calibrated
-    # exp(2 / T) = 3, but for Platt's targets.
-    assert given.temperature == pytest.approx(2 / math.log(3), rel=0.02)
+    # exp(2 w) = 3, but for Platt's targets.
+    assert given.calibration is not None
+    assert given.calibration.weight_of_sum == pytest.approx(math.log(3) / 2, rel=0.02)
+    assert given.calibration.questions == 200
     for item in given:
         assert item.confidence == pytest.approx(0.75, abs=0.005)
         assert item.probabilities == pytest.approx([0.75, 0.25], abs=0.005)
@@ -83,7 +85,8 @@ def test_what_was_calibrated_before_is_calibrated_by_its_scores_anew() -> None:
 
 def test_scores_that_say_nothing_give_every_candidate_the_same_share() -> None:
     given = answered("a", 1).calibrate(calibrated_on=answered("k", 60, lambda _number: 1))
-    assert given.temperature == math.inf
+    assert given.calibration is not None
+    assert given.calibration.weight_of_sum == 0.0
     assert given[0].probabilities == (0.5, 0.5)
 
 
@@ -119,10 +122,10 @@ def test_what_a_promise_was_made_by_is_not_changed_afterwards() -> None:
             given.calibrate(calibrated_on=answered("h", 60))
 
 
-def test_a_promise_needs_confidences_of_one_temperature() -> None:
+def test_a_promise_needs_confidences_of_one_calibration() -> None:
     known, others = answered("k", 60), answered("h", 60)
     given = answered("a", 1).calibrate(calibrated_on=others)
-    with pytest.raises(PredictionError, match=r"another temperature \(none\) than these \(0\.48"):
+    with pytest.raises(PredictionError, match="were calibrated otherwise than these"):
         given.withhold(calibrated_on=known)
     promised = given.withhold(calibrated_on=known.calibrate(calibrated_on=others))
     assert promised[0].status == "answered"

@@ -340,13 +340,20 @@ def test_answers_in_two_orders_are_calibrated_by_answers_in_two_orders(
     given = asked.calibrate(calibrated_on=known)
     assert not asked.calibrated
     assert given.calibrated
-    assert given.temperature is not None
+    assert given.calibration is not None
+    weight = given.calibration.weight_of_sum
     for before, item in zip(asked, given, strict=True):
         assert item.candidates == ((0,), (1,), (2,), (3,))
         assert (item.answer, item.agreement) == (before.answer, before.agreement)
         assert sum(item.probabilities) == pytest.approx(1.0)
-        divided = np.asarray(before.scores) / given.temperature
-        shares = np.exp(divided) / np.exp(divided).sum()
-        assert item.probabilities == pytest.approx(shares.tolist())
+        best = item.answer[0] if item.answer else -1
+        assert item.confidence == item.probabilities[best]
+        assert item.confidence == pytest.approx(max(item.probabilities))
+        # The others share what is left as a softmax has it.
+        first, second, *_ = (index for index in range(4) if index != best)
+        ratio = item.probabilities[first] / item.probabilities[second]
+        assert ratio == pytest.approx(
+            math.exp(weight * (before.scores[first] - before.scores[second]))
+        )
     with pytest.raises(PredictionError, match="another model, adapter, prompt or mode"):
         asked.calibrate(calibrated_on=predictor.predict(bank[:60]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import ScoredQuestion, fit_calibration, probabilities
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate"]
 
-logger = logging.getLogger(__name__)
-
 
 def calibrate(predictions: Predictions, calibration: Predictions) -> Predictions:
     """The predictions with probabilities for confidences.
 
     Scores are divided by a temperature before their softmax (Guo et al., 2017, "On Calibration of
-    Modern Neural Networks"), so that no answer changes and the answer stays the most probable one.
+    Modern Neural Networks"), and the answers' log-odds are corrected (:class:`Calibration`). No
+    answer changes, and it stays the most probable one.
 
     Args:
         predictions: The answers.
@@ -47,14 +46,11 @@ def calibrate(predictions: Predictions, calibration: Predictions) -> Predictions
     if fitted is None:
         raise PredictionError(
             f"calibrated_on has {len(known)} scored answers to questions whose key is among the "
-            f"candidates: expected {FEWEST_TO_CALIBRATE} or more, since a temperature of fewer "
-            "would be chance"
+            f"candidates: expected {FEWEST_TO_CALIBRATE} or more, since what fewer give would be "
+            "chance"
         )
-    weight = fitted.weight_of_sum
-    temperature = 1 / weight if weight else math.inf
-    logger.info("temperature %.3g, fitted on %d questions", temperature, len(known))
     items = tuple(_with_probabilities(item, fitted) for item in predictions)
-    return replace(predictions, _items=items, temperature=temperature)
+    return replace(predictions, _items=items, calibration=fitted)
 
 
 def _scored(question: Question, item: Prediction) -> ScoredQuestion | None:
@@ -77,7 +73,7 @@ def _with_probabilities(item: Prediction, fitted: Calibration) -> Prediction:
             of_options[index] += share
     return replace(
         item,
-        confidence=max(shares),
+        confidence=shares[int(np.argmax(item.scores))],
         probabilities=tuple(min(1.0, share) for share in of_options),
         calibrated=True,
     )

@@ -21,7 +21,7 @@ from zhmcq.evaluation import (
     evaluate_outcomes,
 )
 from zhmcq.evaluation._order_report import AnswerInOrders, report_orders
-from zhmcq.manifest import SeenQuestions
+from zhmcq.manifest import Calibration, SeenQuestions
 from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem, SourceId
@@ -163,8 +163,8 @@ class Predictions(Sequence[Prediction]):
         stats: Counts and time of answering.
         answered_by: What answered, where that is known.
         promise: What is promised of the answers; ``None`` unless :meth:`withhold` made it.
-        temperature: What the scores are divided by before the softmax that gives confidences:
-            infinite where they say nothing. ``None`` unless :meth:`calibrate` fitted it.
+        calibration: What makes confidences of the scores, a score being the sum of one token;
+            ``None`` unless :meth:`calibrate` fitted it.
     """
 
     bank: QuestionBank
@@ -172,7 +172,7 @@ class Predictions(Sequence[Prediction]):
     stats: PredictionStats = field(default_factory=PredictionStats)
     answered_by: AnsweredBy | None = None
     promise: Promise | None = None
-    temperature: float | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         pairs = zip(self.bank, self._items, strict=True)
@@ -272,8 +272,10 @@ class Predictions(Sequence[Prediction]):
         """Make probabilities of the confidences, by answers whose keys are known.
 
         For models without an adapter, adapters trained without validation questions, several
-        orders of the options and a label prior, whose confidences are uncalibrated. It fits one
-        temperature; answers stay as they are. It holds for questions drawn like those.
+        orders of the options and a label prior, whose confidences are uncalibrated. It fits a
+        temperature and a correction of the answers' log-odds
+        (:class:`zhmcq.manifest.Calibration`); answers stay as they are. It holds for questions
+        drawn like those.
 
         Args:
             calibrated_on: Answers of the same predictor in the same mode to 50 questions with keys

@@ -107,14 +107,9 @@ def give_option_sets(
 def _refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
     """Refuse calibration answers that would make a promise of nothing."""
     refuse_unfit(predictions, calibration)
-    ours, theirs = predictions.temperature, calibration.temperature
-    if ours != theirs:
+    if predictions.calibration != calibration.calibration:
         # A threshold of theirs would be one of another scale.
         raise PredictionError(
-            f"the confidences of calibrated_on have another temperature ({_shown(theirs)}) than "
-            f"these ({_shown(ours)}): calibrate both on the same other answers, or neither"
+            "the confidences of calibrated_on were calibrated otherwise than these: calibrate both "
+            "on the same other answers, or neither"
         )
-
-
-def _shown(temperature: float | None) -> str:
-    return "none" if temperature is None else f"{temperature:.4g}"
