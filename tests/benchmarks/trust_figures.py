@@ -153,8 +153,8 @@ def show_promises(options: argparse.Namespace, answers: Predictions) -> None:
             )
             threshold = 2.0 if promise.threshold is None else promise.threshold
             answered = ~known & (confidence >= threshold)
-            wrong = 1 - right[answered].mean() if answered.any() else 0.0
-            held.append(bool(wrong <= level))
+            wrong = float(1 - right[answered].mean()) if answered.any() else 0.0
+            held.append(wrong <= level)
             shares.append(answered.sum() / (~known).sum())
             if answered.any():
                 errors.append(wrong)

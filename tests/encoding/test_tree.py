@@ -34,16 +34,16 @@ def both() -> PackedRow:
 
 def test_two_questions_of_a_passage_are_one_row() -> None:
     row = both()
-    assert row.ids.tolist() == [1, 10, 11, 20, 30, 2, 31, 32, 2, 21, 30, 2, 31, 2]
-    assert row.parents.tolist() == [-1, 0, 1, 2, 3, 4, 3, 6, 7, 2, 9, 10, 9, 12]
-    assert row.positions.tolist() == [0, 1, 2, 3, 4, 5, 4, 5, 6, 3, 4, 5, 4, 5]
-    assert [(b.question, b.candidate, b.nodes) for b in row.branches] == [
-        (0, 0, (4, 5)),
-        (0, 1, (6, 7, 8)),
-        (1, 0, (10, 11)),
-        (1, 1, (12, 13)),
+    assert row.ids.tolist() == [1, 10, 11, 20, 30, 31, 32, 21, 30, 31]
+    assert row.parents.tolist() == [-1, 0, 1, 2, 3, 3, 5, 2, 7, 7]
+    assert row.positions.tolist() == [0, 1, 2, 3, 4, 4, 5, 3, 4, 4]
+    assert [(b.question, b.candidate, b.predictors, b.targets) for b in row.branches] == [
+        (0, 0, (3, 4), (30, 2)),
+        (0, 1, (3, 5, 6), (31, 32, 2)),
+        (1, 0, (7, 8), (30, 2)),
+        (1, 1, (7, 9), (31, 2)),
     ]
-    assert row.given == 25
+    assert row.given == 21
 
 
 def test_a_token_sees_its_ancestors_and_itself() -> None:
@@ -51,13 +51,27 @@ def test_a_token_sees_its_ancestors_and_itself() -> None:
     tree = PrefixTree()
     tree.add(0, row, range(2))
     assert tree.row().ancestors().astype(int).tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0],
-        [1, 1, 0, 0, 1, 0],
-        [1, 1, 0, 0, 1, 1],
+        [1, 0, 0, 0],
+        [1, 1, 0, 0],
+        [1, 1, 1, 0],
+        [1, 1, 0, 1],
     ]
+
+
+def test_a_last_token_is_computed_only_where_another_candidate_goes_on_from_it() -> None:
+    tree = PrefixTree()
+    sequences = [(1, 10, 30), (1, 10, 30, 31), (1, 10, 40)]
+    assert tree.added_by(sequences) == 3
+    tree.add(0, question("a", (1, 10), (30,), (30, 31), (40,)), range(3))
+    row = tree.row()
+    assert len(tree) == 3
+    assert row.ids.tolist() == [1, 10, 30]
+    assert [(b.predictors, b.targets) for b in row.branches] == [
+        ((1,), (30,)),
+        ((1, 2), (30, 31)),
+        ((1,), (40,)),
+    ]
+    assert row.given == 7
 
 
 def short_and_long() -> list[PackedRow]:
@@ -69,24 +83,24 @@ def test_padding_sees_only_itself_and_predicts_nothing() -> None:
     batch = collate(short_and_long(), "tree")
     assert batch.visible is not None
     assert batch.position_ids is not None
-    assert batch.input_ids[0].tolist() == [1, 10, 30, 2, 0, 0]
-    assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 0, 0]
-    for pad in (4, 5):
+    assert batch.input_ids[0].tolist() == [1, 10, 30, 0, 0]
+    assert batch.position_ids[0].tolist() == [0, 1, 2, 0, 0]
+    for pad in (3, 4):
         assert batch.visible[0, 0, pad].nonzero().flatten().tolist() == [pad]
-        assert not batch.visible[0, 0, :4, pad].any()
+        assert not batch.visible[0, 0, :3, pad].any()
     assert batch.predicts[0].nonzero().flatten().tolist() == [1, 2]
     assert batch.predicts[1].nonzero().flatten().tolist() == [3, 4]
     assert batch.target.tolist() == [30, 2, 30, 2]
     assert batch.predictor.tolist() == [0, 1, 2, 3]
     assert batch.branch.tolist() == [0, 0, 1, 1]
-    assert (batch.computed, batch.given) == (10, 10)
+    assert (batch.computed, batch.given) == (8, 8)
 
 
 def test_plain_rows_have_a_mask_of_their_padding_and_no_positions() -> None:
     batch = collate(short_and_long(), "flat")
     assert batch.attended is not None
     assert batch.attended.dtype == torch.int64
-    assert batch.attended.tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]]
+    assert batch.attended.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert (batch.visible, batch.position_ids) == (None, None)
     assert torch.equal(batch.predicts, collate(short_and_long(), "tree").predicts)
 
@@ -94,20 +108,20 @@ def test_plain_rows_have_a_mask_of_their_padding_and_no_positions() -> None:
 def test_rows_of_one_length_need_no_mask() -> None:
     batch = collate(short_and_long()[:1] * 2, "equal")
     assert (batch.visible, batch.position_ids, batch.attended) == (None, None, None)
-    assert batch.input_ids.tolist() == [[1, 10, 30, 2]] * 2
+    assert batch.input_ids.tolist() == [[1, 10, 30]] * 2
 
 
 def test_one_predictor_has_the_first_tokens_of_all_branches_as_targets() -> None:
     batch = collate([both()], "tree")
-    assert batch.predicts[0].nonzero().flatten().tolist() == [3, 4, 6, 7, 9, 10, 12]
+    assert batch.predicts[0].nonzero().flatten().tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert batch.target.tolist() == [30, 2, 31, 32, 2, 30, 2, 31, 2]
     assert batch.predictor.tolist() == [0, 1, 0, 2, 3, 4, 5, 4, 6]
     assert batch.branch.tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_row_over_the_budget_is_cut_between_questions() -> None:
-    rows = [unit[0] for unit in pack([FIRST, SECOND], [range(2), range(2)], 10)]
-    assert [len(row) for row in rows] == [9, 8]
+    rows = [unit[0] for unit in pack([FIRST, SECOND], [range(2), range(2)], 9)]
+    assert [len(row) for row in rows] == [7, 6]
     assert [row.branches[0].question for row in rows] == [0, 1]
 
 
@@ -125,11 +139,11 @@ def test_questions_without_a_passage_do_not_share_a_row() -> None:
 def test_flat_rows_hold_one_candidate_each_and_stay_together() -> None:
     units = list(pack_flat([FIRST, SECOND], [range(2), [1]]))
     assert [[row.ids.tolist() for row in unit] for unit in units] == [
-        [[1, 10, 11, 20, 30, 2], [1, 10, 11, 20, 31, 32, 2]],
-        [[1, 10, 11, 21, 31, 2]],
+        [[1, 10, 11, 20, 30], [1, 10, 11, 20, 31, 32]],
+        [[1, 10, 11, 21, 31]],
     ]
-    groups = list(batches(units, 14))
-    assert [[len(row) for row in group] for group in groups] == [[6, 7], [6]]
+    groups = list(batches(units, 12))
+    assert [[len(row) for row in group] for group in groups] == [[5, 6], [5]]
 
 
 def rows_of(lengths: Sequence[int]) -> list[tuple[PackedRow, ...]]:
@@ -137,7 +151,7 @@ def rows_of(lengths: Sequence[int]) -> list[tuple[PackedRow, ...]]:
         unit
         for number, length in enumerate(lengths)
         for unit in pack(
-            [question(str(number), tuple(range(length - 2)), (98, 2), passage=str(number))],
+            [question(str(number), tuple(range(length - 1)), (98, 2), passage=str(number))],
             [[0]],
             100,
         )
@@ -200,10 +214,11 @@ def test_every_path_spells_its_sequence_and_sees_nothing_else(
         for branch in row.branches:
             packed = questions[branch.question]
             sequence = packed.prompt + packed.candidates[branch.candidate]
-            path = np.flatnonzero(seen[branch.nodes[-1]])
-            assert tuple(row.ids[path]) == sequence
-            assert row.positions[path].tolist() == list(range(len(sequence)))
-            assert tuple(path[-len(branch.nodes) :]) == branch.nodes
+            path = np.flatnonzero(seen[branch.predictors[-1]])
+            assert tuple(row.ids[path]) == sequence[:-1]
+            assert row.positions[path].tolist() == list(range(len(sequence) - 1))
+            assert tuple(path[-len(branch.predictors) :]) == branch.predictors
+            assert branch.targets == packed.candidates[branch.candidate]
 
 
 def test_a_batch_moves_whole() -> None:

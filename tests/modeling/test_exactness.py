@@ -84,12 +84,12 @@ def largest_difference(model: Any, questions: Sequence[EncodedQuestion]) -> floa
     for branch in row.branches:
         question = questions[branch.question]
         sequence = question.prompt + question.candidates[branch.candidate]
-        path = [branch.nodes[-1]]
+        path = [branch.predictors[-1]]
         while row.parents[path[0]] >= 0:
             path.insert(0, int(row.parents[path[0]]))
-        assert row.ids[path].tolist() == list(sequence)
+        assert row.ids[path].tolist() == list(sequence[:-1])
         with torch.inference_mode():
-            plain = model(input_ids=torch.tensor([sequence])).logits[0]
+            plain = model(input_ids=torch.tensor([sequence])).logits[0, :-1]
         worst = max(worst, float((packed[path] - plain).abs().max()))
     return worst
 
@@ -218,7 +218,7 @@ def test_a_token_shared_by_two_answers_is_supervised_for_each() -> None:
         EncodedQuestion(id="b", prompt=(1, 5, 6), candidates=((7, 9, 2), (9, 2)), **shared),
     ]
     ((row,),) = pack(questions, [[0], [0]], 100)
-    assert row.ids.tolist() == [1, 5, 6, 7, 8, 2, 9, 2]
+    assert row.ids.tolist() == [1, 5, 6, 7, 8, 9]
     together = objective_sum(model, [collate([row], "tree")], questions, "next_token")
     apart = sum(
         objective_sum(model, [collate(rows, "flat")], questions, "next_token")
@@ -235,7 +235,7 @@ def test_only_predicting_positions_go_through_the_output_head() -> None:
     row = one_row(questions)
     with torch.inference_mode():
         token_log_likelihoods(model, collate([row], "tree"))
-    predictors = {int(row.parents[node]) for branch in row.branches for node in branch.nodes}
+    predictors = {index for branch in row.branches for index in branch.predictors}
     assert seen == [torch.Size([len(predictors), 32])]
 
 

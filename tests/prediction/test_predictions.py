@@ -172,6 +172,7 @@ def test_json_has_every_field_of_every_row(tmp_path: Path) -> None:
         "label": "A",
         "confidence": None,
         "scores": [],
+        "candidates": [],
         "probabilities": [],
         "calibrated": False,
         "option_set": [],

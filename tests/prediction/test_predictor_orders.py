@@ -122,7 +122,7 @@ def test_the_tree_computes_a_passage_and_a_stem_once_for_all_orders(
     # Of another order, what follows the first label: the rest of the lines, and the answers.
     added = [
         len("".join(f"A. {option}\n" for option in question.options)[len("A. ") :] + "答案：")
-        + len("A") * 4 + 4
+        + len("A") * 4  # their ends are predicted, and not computed
         for question in questions
     ]  # fmt: skip
     assert four.tokens_computed - one.tokens_computed == 3 * sum(added)
@@ -327,3 +327,33 @@ def test_a_question_is_done_once_all_its_orders_are(base: Path) -> None:
     assert calls[0] == (0, 6, "answering")
     assert calls[-1] == (6, 6, "answering")
     assert answered.stats.questions == 6
+
+
+# --- calibration ---------------------------------------------------------------------------------
+
+
+def test_answers_in_two_orders_are_calibrated_by_answers_in_two_orders(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    bank = many(64)
+    asked, known = (predictor.predict(part, orders=2) for part in (bank[60:], bank[:60]))
+    given = asked.calibrate(calibrated_on=known)
+    assert not asked.calibrated
+    assert given.calibrated
+    assert given.calibration is not None
+    weight = given.calibration.weight_of_sum
+    for before, item in zip(asked, given, strict=True):
+        assert item.candidates == ((0,), (1,), (2,), (3,))
+        assert (item.answer, item.agreement) == (before.answer, before.agreement)
+        assert sum(item.probabilities) == pytest.approx(1.0)
+        best = item.answer[0] if item.answer else -1
+        assert item.confidence == item.probabilities[best]
+        assert item.confidence == pytest.approx(max(item.probabilities))
+        # The others share what is left as a softmax has it.
+        first, second, *_ = (index for index in range(4) if index != best)
+        ratio = item.probabilities[first] / item.probabilities[second]
+        assert ratio == pytest.approx(
+            math.exp(weight * (before.scores[first] - before.scores[second]))
+        )
+    with pytest.raises(PredictionError, match="another model, adapter, prompt or mode"):
+        asked.calibrate(calibrated_on=predictor.predict(bank[:60]))

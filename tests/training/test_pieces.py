@@ -43,7 +43,7 @@ def question(name: str, normalization: Any, count: int = 9) -> EncodedQuestion:
     )
 
 
-QUESTIONS = [question("a", "mean"), question("bb", "sum", 6)]
+QUESTIONS = [question("a", "mean", 14), question("bb", "sum", 6)]
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def collated(layout: Layout, budget: int) -> list[list[PackedBatch]]:
 
 
 @pytest.mark.parametrize(
-    ("layout", "counts"), [("tree", [2, 1]), ("flat", [5, 3]), ("equal", [6, 3])]
+    ("layout", "counts"), [("tree", [2, 1]), ("flat", [7, 3]), ("equal", [8, 3])]
 )
 def test_pieces_have_the_loss_and_gradients_of_one_pass(
     model: Any, layout: Layout, counts: list[int]
@@ -240,7 +240,7 @@ def test_a_model_that_needs_rows_of_one_length_is_trained_with_them(
     assert report.run == result.preflight.run
     assert report.run.tokens_computed == report.run.tokens_given == result.tokens_given
     # Two candidates have 17 ids with their prompt, the third has 20.
-    assert (report.run.largest_pass, report.run.longest_row) == (34, 20)
+    assert (report.run.largest_pass, report.run.longest_row) == (32, 19)
     warned = [record for record in caplog.records if "are not padded" in record.getMessage()]
     assert len(warned) == 2  # once for the trainer's model, once for the predictor's
 

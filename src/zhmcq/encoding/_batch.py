@@ -44,7 +44,7 @@ class PackedBatch:
         questions: For each branch the index of its question.
         candidates: For each branch the index of its candidate.
         computed: Tokens in the rows, padding left out.
-        given: Tokens of the same sequences in rows of their own.
+        given: Tokens that would be computed if each sequence had a row of its own.
     """
 
     input_ids: torch.Tensor
@@ -92,10 +92,9 @@ def collate(rows: Sequence[PackedRow], layout: Layout) -> PackedBatch:
     for number, row in enumerate(rows):
         ids[number, : len(row)] = row.ids
         for branch in row.branches:
-            for node in branch.nodes:
-                predictors.append(number * width + int(row.parents[node]))
-                targets.append(int(row.ids[node]))
-                branch_of.append(len(questions))
+            predictors += [number * width + index for index in branch.predictors]
+            targets += branch.targets
+            branch_of += [len(questions)] * len(branch.targets)
             questions.append(branch.question)
             candidates.append(branch.candidate)
     distinct, predictor = np.unique(np.array(predictors, dtype=np.int64), return_inverse=True)

@@ -4,6 +4,9 @@ A row is a trie laid out flat. Every node is a token with a parent; a sequence i
 root to a leaf. A token's position is its depth, so that each branch continues to count where it
 left the shared prefix, and a token may attend to its ancestors and itself: then each path sees
 exactly what it would see in a row of its own. One parent array describes all of it, at any depth.
+
+The last token of a candidate is predicted and predicts nothing, so that no number depends on what a
+model computes at it: it is a target, and stands in no row unless another candidate goes on from it.
 """
 
 from __future__ import annotations
@@ -26,24 +29,27 @@ class Branch:
     Attributes:
         question: The question's index in what was packed.
         candidate: The candidate's index in its question.
-        nodes: The indexes, in the row, of the candidate's tokens, its end included.
+        predictors: For each of the candidate's tokens, its end included, the index in the row of
+            the token before it: the last of the prompt first.
+        targets: The ids of the candidate's tokens.
     """
 
     question: int
     candidate: int
-    nodes: tuple[int, ...]
+    predictors: tuple[int, ...]
+    targets: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PackedRow:
-    """Sequences packed as a trie.
+    """Sequences packed as a trie, each without its last token.
 
     Attributes:
         ids: Token ids, shape ``(tokens,)``; a parent always stands before its children.
         parents: For each token the index of the one before it on its path, -1 at a root.
         positions: For each token its depth: 0 at a root.
         branches: The candidates that the row holds.
-        given: How many tokens the same sequences have in rows of their own.
+        given: How many tokens would be computed if each sequence had a row of its own.
     """
 
     ids: NDArray[np.int64]
@@ -84,11 +90,15 @@ class PrefixTree:
         return len(self._ids)
 
     def added_by(self, sequences: Iterable[Sequence[int]]) -> int:
-        """How many tokens the trie would grow by if these sequences were added."""
+        """How many tokens the trie would grow by if these sequences were added.
+
+        Args:
+            sequences: Prompts with a candidate each; their last tokens count for nothing.
+        """
         new: dict[tuple[int, int], int] = {}
         for sequence in sequences:
             node = -1
-            for token in sequence:
+            for token in sequence[:-1]:
                 key = (node, token)
                 child = self._children.get(key, new.get(key))
                 if child is None:
@@ -106,9 +116,10 @@ class PrefixTree:
         """
         start = self._extend(-1, question.prompt)[-1]
         for candidate in candidates:
-            nodes = self._extend(start, question.candidates[candidate])
-            self._branches.append(Branch(index, candidate, tuple(nodes)))
-            self._given += len(question.prompt) + len(nodes)
+            ids = question.candidates[candidate]
+            predictors = (start, *self._extend(start, ids[:-1]))
+            self._branches.append(Branch(index, candidate, predictors, tuple(ids)))
+            self._given += len(question.prompt) + len(ids) - 1
 
     def _extend(self, node: int, tokens: Sequence[int]) -> list[int]:
         path = []
@@ -168,7 +179,7 @@ def pack(
                 yield (tree.row(),)
                 tree = PrefixTree()
             # Counting what is shared takes time that short questions need not spend.
-            long = not len(tree) and sum(map(len, sequences)) > budget
+            long = not len(tree) and sum(len(ids) - 1 for ids in sequences) > budget
             if long and tree.added_by(sequences) > budget:
                 yield _cut(index, question, candidates[index], budget)
             else:
@@ -221,9 +232,8 @@ def plain_row(ids: Sequence[int], scored: int) -> PackedRow:
         ids: Its token ids.
         scored: How many of its last tokens are scored; fewer than there are.
     """
-    count = len(ids)
-    nodes = tuple(range(count - scored, count))
+    count = len(ids) - 1
+    predictors = tuple(range(count - scored, count))
     positions = np.arange(count, dtype=np.int64)
-    return PackedRow(
-        np.array(ids, dtype=np.int64), positions - 1, positions, (Branch(0, 0, nodes),), count
-    )
+    branch = Branch(0, 0, predictors, tuple(ids[-scored:]))
+    return PackedRow(np.array(ids[:-1], dtype=np.int64), positions - 1, positions, (branch,), count)

@@ -213,10 +213,12 @@ def _refuse_stateful_or_not_causal(model: Any, ids: tuple[int, ...], before: tor
         ids: A sequence.
         before: The log-likelihoods of its last tokens.
     """
-    # Of the same length, since some rotary scalings depend on the length of a row.
-    other = next((i for i in ids if i != ids[-1]), int(not ids[-1]))
-    after = _end_alone(model, (*ids[:-1], other), len(before))
-    change = float((after - before)[:-1].abs().mean()) if len(before) > 1 else 0.0
+    # Of the same length, since some rotary scalings depend on the length of a row. The last token
+    # that the model is given is the last but one of the sequence.
+    last = ids[-2]
+    other = next((i for i in ids if i != last), int(not last))
+    after = _end_alone(model, (*ids[:-2], other, ids[-1]), len(before))
+    change = float((after - before)[:-2].abs().mean()) if len(before) > 2 else 0.0
     if change <= _tolerance(model):
         return
     name = type(base_of(model)).__name__
@@ -260,7 +262,7 @@ def _difference(
         except FORWARD_ERRORS as error:
             return f"its forward method raises {type(error).__name__}: {error}"
         branches = [branch for row in rows for branch in row.branches]
-        parts = torch.split(values, [len(branch.nodes) for branch in branches])
+        parts = torch.split(values, [len(branch.targets) for branch in branches])
         for branch, part in zip(branches, parts, strict=True):
             reference = expected[branch.question, branch.candidate]
             difference = float((part - reference).abs().mean())

@@ -210,6 +210,7 @@ def best_candidate(
         label=question.question.label_of(answer),
         confidence=float(shares[best]),
         scores=tuple(float(score) for score in scores),
+        candidates=encoded.answers,
         probabilities=tuple(min(1.0, share) for share in of_options),
         calibrated=calibration is not None,
     )

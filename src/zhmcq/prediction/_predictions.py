@@ -22,7 +22,7 @@ from zhmcq.evaluation import (
 )
 from zhmcq.evaluation._order_report import AnswerInOrders, report_orders
 from zhmcq.evaluation._report import write_answers_page
-from zhmcq.manifest import SeenQuestions
+from zhmcq.manifest import Calibration, SeenQuestions
 from zhmcq.parsers import Parser
 from zhmcq.prompts import Prompt
 from zhmcq.questions import Question, QuestionBank, SourceId
@@ -53,10 +53,13 @@ class Prediction:
         scores: The candidates' log-likelihoods, in the prompt's order; in several orders of the
             options the means of their log-probabilities; with a label prior, log-probabilities
             that it is divided out of. Empty for generated replies.
+        candidates: For each of these the 0-based indexes of the options that the candidate stands
+            for.
         probabilities: For each option the probability that it is right, alike; of questions with
             several right options they need not sum to 1. Empty for generated replies.
-        calibrated: Whether these were fitted to how often answers to validation questions were
-            right; else they only say which answers the model is surer of.
+        calibrated: Whether these were fitted to how often other answers were right, in training
+            or by :meth:`Predictions.calibrate`; else they only say which answers the model is
+            surer of.
         status: ``"answered"``; ``"none"``, ``"ambiguous"`` or ``"out_of_range"`` where a reply
             commits to no option (see ``ParsedAnswer``); ``"unusable"`` where the question could
             not be put to the model; ``"withheld"`` where the answer was not sure enough
@@ -84,6 +87,7 @@ class Prediction:
     label: str
     confidence: float | None = None
     scores: tuple[float, ...] = ()
+    candidates: tuple[tuple[int, ...], ...] = ()
     probabilities: tuple[float, ...] = ()
     calibrated: bool = False
     option_set: tuple[int, ...] = ()
@@ -165,6 +169,8 @@ class Predictions(Sequence[Prediction]):
         stats: Counts and time of answering.
         answered_by: What answered, where that is known.
         promise: What is promised of the answers; ``None`` unless :meth:`withhold` made it.
+        calibration: What makes confidences of the scores, a score being the sum of one token;
+            ``None`` unless :meth:`calibrate` fitted it.
     """
 
     bank: QuestionBank
@@ -172,6 +178,7 @@ class Predictions(Sequence[Prediction]):
     stats: PredictionStats = field(default_factory=PredictionStats)
     answered_by: AnsweredBy | None = None
     promise: Promise | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         pairs = zip(self.bank, self._items, strict=True)
@@ -271,6 +278,32 @@ class Predictions(Sequence[Prediction]):
             PredictionError: If none has.
         """
         return evaluate_outcomes(self.outcomes())
+
+    def calibrate(self, *, calibrated_on: Predictions) -> Predictions:
+        """Make probabilities of the confidences, by answers whose keys are known.
+
+        For models without an adapter, adapters trained without validation questions, several
+        orders of the options and a label prior, whose confidences are uncalibrated. It fits a
+        temperature and a correction of the answers' log-odds
+        (:class:`zhmcq.manifest.Calibration`); answers stay as they are. It holds for questions
+        drawn like those.
+
+        Args:
+            calibrated_on: Answers of the same predictor in the same mode to 50 questions with keys
+                or more, which were neither trained on nor are among these.
+
+        Returns:
+            The predictions with other ``confidence`` and ``probabilities``, which are
+            :attr:`calibrated`.
+
+        Raises:
+            PredictionError: If the calibration answers can't be used: too few, without keys or
+                confidences, by another model or mode, trained on, or among these questions; if
+                answers were withheld already.
+        """
+        from zhmcq.prediction._calibrate import calibrate
+
+        return calibrate(self, calibrated_on)
 
     def withhold(
         self,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zhmcq.checks import fingerprints
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import (
     Promise,
@@ -16,7 +14,7 @@ from zhmcq.evaluation import (
     option_sets,
     set_threshold,
 )
-from zhmcq.questions import Question
+from zhmcq.prediction._calibration_answers import refuse_unfit
 
 if TYPE_CHECKING:
     from zhmcq.prediction._predictions import Prediction, Predictions
@@ -107,66 +105,11 @@ def give_option_sets(
 
 
 def _refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
-    """Refuse calibration answers that would make a promise of nothing; name doubtful ones."""
-    from zhmcq.prediction._predictions import Predictions
-
-    if not isinstance(calibration, Predictions):
+    """Refuse calibration answers that would make a promise of nothing."""
+    refuse_unfit(predictions, calibration)
+    if predictions.calibration != calibration.calibration:
+        # A threshold of theirs would be one of another scale.
         raise PredictionError(
-            f"calibrated_on={calibration!r:.80}: expected the Predictions of the same model for "
-            "questions whose keys are known, as in calibrated_on=predictor.predict(validation)"
-        )
-    by, other = predictions.answered_by, calibration.answered_by
-    if by is not None and other is not None and by.sha256 != other.sha256:
-        raise PredictionError(
-            "calibrated_on was answered by another model, adapter, prompt or mode than these "
-            "questions, so that its confidences say nothing about theirs: answer both with one "
-            "predictor"
-        )
-    if not any(question.answer is not None for question in calibration.bank):
-        raise PredictionError(
-            "calibrated_on has no question with a key: expected answers to questions whose keys "
-            "are known"
-        )
-    scored = [item for item in calibration if item.confidence is not None]
-    if not scored or all(item.confidence is None for item in predictions if item.answer):
-        raise PredictionError(
-            "a promise needs confidences, and generated replies have none: answer both banks with "
-            "mode='score'"
-        )
-    marks = fingerprints(calibration.bank)
-    _refuse_shared(calibration.bank, marks, fingerprints(predictions.bank))
-    if other is not None:
-        _refuse_trained_on(calibration.bank, marks, other.seen.train)
-        chose = sum(mark in other.seen.validation for mark in marks)
-        if chose:
-            logger.warning(
-                "%d of %d calibration questions chose the model's checkpoint and fitted its "
-                "confidences, so that the promise is a little too good: calibrate on others where "
-                "there are some",
-                chose, len(marks),
-            )  # fmt: skip
-
-
-def _refuse_shared(
-    questions: Sequence[Question], marks: Sequence[str], others: Iterable[str]
-) -> None:
-    answered = set(others)
-    shared = [q.id for q, mark in zip(questions, marks, strict=True) if mark in answered]
-    if shared:
-        raise PredictionError(
-            f"{len(shared)} calibration questions are among those to be answered "
-            f"({', '.join(shared[:5])}): a promise about questions whose keys were used is none; "
-            "calibrate on others"
-        )
-
-
-def _refuse_trained_on(
-    questions: Sequence[Question], marks: Sequence[str], trained: frozenset[str]
-) -> None:
-    seen = [q.id for q, mark in zip(questions, marks, strict=True) if mark in trained]
-    if seen:
-        raise PredictionError(
-            f"the model was trained on {len(seen)} of {len(marks)} calibration questions "
-            f"({', '.join(seen[:5])}), which it answers better than others: calibrate on questions "
-            "that it has not seen, such as those of validation"
+            "the confidences of calibrated_on were calibrated otherwise than these: calibrate both "
+            "on the same other answers, or neither"
         )

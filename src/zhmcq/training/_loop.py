@@ -150,8 +150,8 @@ class TrainingLoop(Trainer):
         kwargs: Arguments of ``Trainer``.
 
     Attributes:
-        tokens_given: Tokens of the supervised sequences so far, each in a row of its own.
         tokens_computed: Tokens that went through the model in training so far.
+        tokens_given: What they would be if each sequence had a row of its own.
         questions_seen: Training questions of this process so far, those of each epoch counted.
     """
 

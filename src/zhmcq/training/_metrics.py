@@ -11,7 +11,11 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.evaluation import ScoredQuestion, accuracy_interval, fit_calibration
 from zhmcq.modeling._scoring import ScoringEngine
 
-__all__ = ["ValidationAnswer", "score_questions", "summarise"]
+__all__ = ["CALIBRATION", "ValidationAnswer", "score_questions", "summarise"]
+
+
+# The figures that are fields of a calibration.
+CALIBRATION = ("weight_of_sum", "weight_of_mean", "confidence_slope", "confidence_intercept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
         ``candidate_mass``: the mean over questions of the probability of all candidates together,
         each with its end, among everything that the model could write. ``recall_1`` and so on:
         of the questions whose key has the option at this position, counted from 1, the share that
-        was answered with it; a position that no key has is left out. ``weight_of_sum`` and
-        ``weight_of_mean``: the :class:`zhmcq.manifest.Calibration` of these questions, where
-        there are enough.
+        was answered with it; a position that no key has is left out. ``weight_of_sum``,
+        ``weight_of_mean``, ``confidence_slope`` and ``confidence_intercept``: the
+        :class:`zhmcq.manifest.Calibration` of these questions, where there are enough.
     """
     right = [answer.answer == answer.key for answer in answers]
     low, high = accuracy_interval(right, [clusters[answer.index] for answer in answers])
@@ -104,6 +108,5 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
         recalled = [option in answer.answer for answer in answers if option in answer.key]
         figures[f"recall_{option + 1}"] = sum(recalled) / len(recalled)
     if calibration := fit_calibration([answer.scored for answer in answers]):
-        figures["weight_of_sum"] = calibration.weight_of_sum
-        figures["weight_of_mean"] = calibration.weight_of_mean
+        figures.update({name: getattr(calibration, name) for name in CALIBRATION})
     return figures

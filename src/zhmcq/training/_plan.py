@@ -186,7 +186,7 @@ def _all_steps(sampler: StepSampler) -> Iterator[list[int]]:
 
 def _predicting_positions(row: PackedRow) -> int:
     """How many positions of a row predict a token of a candidate."""
-    return len({int(row.parents[node]) for branch in row.branches for node in branch.nodes})
+    return len({index for branch in row.branches for index in branch.predictors})
 
 
 class StepSampler:
@@ -374,7 +374,7 @@ class RunEstimate:
 
     Attributes:
         steps: Optimizer steps in all.
-        tokens_given: Tokens of the supervised sequences, each in a row of its own.
+        tokens_given: Tokens that would be computed if each sequence had a row of its own.
         tokens_computed: Tokens that go through the model, padding left out.
         exact: Whether tokens were counted by packing all steps, not only some of them.
         largest_pass: Tokens of the largest forward pass, padding included.

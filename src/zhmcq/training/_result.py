@@ -28,7 +28,7 @@ class TrainingResult:
         history: What transformers' Trainer logged, in order. The figures of an evaluation are
             described under :func:`zhmcq.training.summarise`, each name after ``eval_``.
         questions_per_second: Training questions per second in this call, evaluations left out.
-        tokens_given: Tokens of the supervised sequences, each in a row of its own.
+        tokens_given: Tokens that would be computed if each sequence had a row of its own.
         tokens_computed: Tokens that went through the model in training.
         preflight: What was checked before the first step.
     """

@@ -15,6 +15,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.manifest import BaseIdentity, Calibration, Manifest, PromptRecord, SeenQuestions
 from zhmcq.modeling._device import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
+from zhmcq.training._metrics import CALIBRATION
 from zhmcq.training._preflight import PreflightReport
 from zhmcq.training._run_folder import RunFolder
 
@@ -112,7 +113,7 @@ class Run:
         }
         calibration = None
         if "weight_of_sum" in metrics:
-            weights = {name: metrics[name] for name in ("weight_of_sum", "weight_of_mean")}
+            weights = {name: metrics[name] for name in CALIBRATION}
             calibration = Calibration(**weights, questions=len(self.validation))
         return Manifest(
             kind="adapter",
