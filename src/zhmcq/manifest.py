@@ -84,20 +84,18 @@ class PromptRecord(BaseModel):
 
 
 class Calibration(BaseModel):
-    """How log-likelihoods become probabilities: a softmax of weighted sums and means, corrected.
+    """How log-likelihoods become probabilities: a softmax of weighted sums and means.
 
     ``weight_of_sum`` alone is an inverse temperature (Guo et al., 2017): 1 is the model's own
     probability, less is more modest. ``weight_of_mean`` goes with the mean log-likelihood of a
-    candidate's tokens, for candidates of several lengths. The logarithm of the odds of the most
-    probable candidate is then multiplied by ``confidence_slope`` and added to
-    ``confidence_intercept`` (Platt, 1999), since one temperature can't be right for answers that
-    are almost certain and for those that are not. The others share what is left as before.
+    candidate's tokens, for candidates of several lengths. The second best candidate's gap to the
+    best one counts in full; what a further candidate's gap is more than that is multiplied by
+    ``weight_beyond_second``.
 
     Attributes:
         weight_of_sum: The weight of the sum of a candidate's log-likelihoods, 0 or more.
         weight_of_mean: The weight of their mean, 0 or more.
-        confidence_slope: What the log-odds of the most probable candidate are multiplied by.
-        confidence_intercept: What is added to them.
+        weight_beyond_second: The weight of what gaps are more than the second's, 0 to 1.
         questions: How many validation questions the weights were fitted on.
     """
 
@@ -105,10 +103,7 @@ class Calibration(BaseModel):
 
     weight_of_sum: float = Field(ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
     weight_of_mean: float = Field(default=0.0, ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
-    confidence_slope: float = Field(default=1.0, ge=0, le=LARGEST_WEIGHT, allow_inf_nan=False)
-    confidence_intercept: float = Field(
-        default=0.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
-    )
+    weight_beyond_second: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)
     questions: int = Field(default=0, ge=0)
 
 

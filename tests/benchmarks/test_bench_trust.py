@@ -158,7 +158,7 @@ def test_both_adapters_are_trained_kept_and_shown(
         passage = "".join(WORDS[(i * step) % len(WORDS)] for step in range(1, 12)) + f"在{who}。"
         sheet.append([i + 1, passage, f"{who}在哪？", *"山海家校", i % 4 + 1])
     book.save(tmp_path / "bank.xlsx")
-    sizes = ["--train", "8", "--validation", "4", "--answer", "8", "--calibration", "4"]
+    sizes = ["--train", "8", "--validation", "3", "--answer", "8", "--calibration", "4"]
     files = ["--questions", str(tmp_path / "bank.xlsx"), "--folder", str(tmp_path / "kept")]
     arguments = [*files, "--model", str(tmp_path / "model"), *sizes, "--splits", "2"]
     assert trust_figures.main(arguments) == 0

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from outcomes import outcome
 
 from zhmcq.evaluation import (
@@ -40,6 +42,68 @@ def test_a_weight_of_one_leaves_the_models_own_probabilities() -> None:
     assert own == pytest.approx([0.25, 0.75])
 
 
+def test_what_is_beyond_the_second_candidate_counts_by_its_own_weight() -> None:
+    calibration = Calibration(weight_of_sum=1.0, weight_beyond_second=0.5)
+    # Gaps 0, 1, 3 and 5: the logits are 0, -1, -(1 + 0.5 * 2) and -(1 + 0.5 * 4).
+    shares = probabilities(calibration, [-3.0, -1.0, 0.0, -5.0], [1, 1, 1, 1])
+    logits = np.array([-2.0, -1.0, 0.0, -3.0])
+    assert shares == pytest.approx(np.exp(logits) / np.exp(logits).sum())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 15])
+@pytest.mark.parametrize("beyond", [0.0, 0.3, 1.0])
+def test_equal_scores_are_equally_probable_however_many_there_are(
+    count: int, beyond: float
+) -> None:
+    calibration = Calibration(weight_of_sum=2.0, weight_beyond_second=beyond)
+    shares = probabilities(calibration, [-1.5] * count, [3] * count)
+    assert shares == pytest.approx([1 / count] * count)
+
+
+def test_two_candidates_ahead_of_the_others_by_the_same_gap_are_equally_probable() -> None:
+    calibration = Calibration(weight_of_sum=3.0, weight_beyond_second=0.1)
+    first, second, third = probabilities(calibration, [-1.0, -1.0, -9.0], [1, 1, 1])
+    assert first == pytest.approx(second)
+    assert first > third
+
+
+@given(
+    st.lists(st.floats(-50, 0), min_size=2, max_size=6, unique=True),
+    st.floats(0.01, 3),
+    st.floats(0.01, 1),
+)
+def test_a_larger_score_is_never_less_probable(
+    sums: list[float], of_sum: float, beyond: float
+) -> None:
+    calibration = Calibration(weight_of_sum=of_sum, weight_beyond_second=beyond)
+    shares = probabilities(calibration, sums, [1] * len(sums))
+    assert shares.sum() == pytest.approx(1)
+    ranked = [share for _, share in sorted(zip(sums, shares, strict=True))]
+    assert ranked == sorted(ranked)
+
+
+def test_where_the_lead_over_the_second_decides_the_others_get_little_weight() -> None:
+    draw = np.random.default_rng(0)
+    questions = []
+    for _ in range(2000):
+        gaps = np.sort(draw.gamma(2, 2, 3))
+        # The answer is right by its lead alone; else any of the others is the key.
+        right = draw.random() < 1 / (1 + 3 * np.exp(-gaps[0]))
+        key = 0 if right else int(draw.integers(1, 4))
+        questions.append(ScoredQuestion([0.0, *(-gaps)], [1, 1, 1, 1], key))
+    fitted = fit_calibration(questions)
+    assert fitted is not None
+    assert fitted.weight_of_sum == pytest.approx(1.0, abs=0.1)
+    assert fitted.weight_beyond_second == pytest.approx(0.01, abs=0.04)
+
+
+def test_two_candidates_have_nothing_beyond_the_second() -> None:
+    questions = [ScoredQuestion((-1.0, -2.0), (3, 3), int(n % 4 == 0)) for n in range(200)]
+    fitted = fit_calibration(questions)
+    assert fitted is not None
+    assert fitted.weight_beyond_second == 1.0
+
+
 @pytest.mark.parametrize(("of_sum", "of_mean"), [(1.0, 0.0), (0.3, 0.0), (0.0, 2.0), (0.2, 1.5)])
 def test_the_weights_that_questions_were_drawn_with_are_found(
     of_sum: float, of_mean: float
@@ -48,6 +112,7 @@ def test_the_weights_that_questions_were_drawn_with_are_found(
     assert found is not None
     assert found.weight_of_sum == pytest.approx(of_sum, abs=0.07)
     assert found.weight_of_mean == pytest.approx(of_mean, abs=0.25)
+    assert found.weight_beyond_second == pytest.approx(1.0, abs=0.12)
     assert found.questions == 4000
 
 

@@ -23,9 +23,8 @@ __all__ = ["calibrate"]
 def calibrate(predictions: Predictions, calibration: Predictions) -> Predictions:
     """The predictions with probabilities for confidences.
 
-    Scores are divided by a temperature before their softmax (Guo et al., 2017, "On Calibration of
-    Modern Neural Networks"), and the answers' log-odds are corrected (:class:`Calibration`). No
-    answer changes, and it stays the most probable one.
+    Scores get the weights of a :class:`zhmcq.manifest.Calibration`. No answer changes, and it stays
+    the most probable one.
 
     Args:
         predictions: The answers.

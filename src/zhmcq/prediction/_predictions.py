@@ -283,10 +283,9 @@ class Predictions(Sequence[Prediction]):
         """Make probabilities of the confidences, by answers whose keys are known.
 
         For models without an adapter, adapters trained without validation questions, several
-        orders of the options and a label prior, whose confidences are uncalibrated. It fits a
-        temperature and a correction of the answers' log-odds
-        (:class:`zhmcq.manifest.Calibration`); answers stay as they are. It holds for questions
-        drawn like those.
+        orders of the options and a label prior, whose confidences are uncalibrated. It fits the
+        weights of :class:`zhmcq.manifest.Calibration`; answers stay as they are. It holds for
+        questions drawn like those.
 
         Args:
             calibrated_on: Answers of the same predictor in the same mode to 50 questions with keys

@@ -15,7 +15,7 @@ __all__ = ["CALIBRATION", "ValidationAnswer", "score_questions", "summarise"]
 
 
 # The figures that are fields of a calibration.
-CALIBRATION = ("weight_of_sum", "weight_of_mean", "confidence_slope", "confidence_intercept")
+CALIBRATION = ("weight_of_sum", "weight_of_mean", "weight_beyond_second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
         each with its end, among everything that the model could write. ``recall_1`` and so on:
         of the questions whose key has the option at this position, counted from 1, the share that
         was answered with it; a position that no key has is left out. ``weight_of_sum``,
-        ``weight_of_mean``, ``confidence_slope`` and ``confidence_intercept``: the
-        :class:`zhmcq.manifest.Calibration` of these questions, where there are enough.
+        ``weight_of_mean`` and ``weight_beyond_second``: the :class:`zhmcq.manifest.Calibration` of
+        these questions, where there are enough.
     """
     right = [answer.answer == answer.key for answer in answers]
     low, high = accuracy_interval(right, [clusters[answer.index] for answer in answers])
