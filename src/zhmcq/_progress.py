@@ -58,15 +58,16 @@ class Progress(Protocol):
     stays: what a journal or a checkpoint has is there for the next call, and ``train`` writes a
     checkpoint first where the exception comes with a step. Of several processes that share a run,
     the first one alone reports.
-
-    Args:
-        done: How much of the stage is done.
-        total: Of how much; 0 where there is nothing to do.
-        stage: The name of the stage.
     """
 
     def __call__(self, done: int, total: int, stage: str, /) -> object:
-        """Take a report."""
+        """Take a report.
+
+        Args:
+            done: How much of the stage is done.
+            total: Of how much; 0 where there is nothing to do.
+            stage: The name of the stage.
+        """
 
 
 class _Receiver(Protocol):
