@@ -424,9 +424,9 @@ class ScoreSettings(_Settings):
             row of its own. The scores are the same.
         orders: In how many orders the options of a question are shown: the given one, then its
             cyclic shifts, then others by chance. An answer has the highest mean of the orders'
-            log-probabilities. ``"prior"`` shows the options of a few questions in all cyclic
-            shifts, estimates from them how probable each label is whatever stands behind it, and
-            divides that out of the answers to all others (PriDe; Zheng et al., 2024).
+            log-probabilities. ``"prior"`` shows the options of a few questions in two orders,
+            estimates from them how probable each label is whatever stands behind it, and divides
+            that out of all answers (after PriDe; Zheng et al., 2024).
         prior_share: With ``orders="prior"``, the share of the questions that the prior is
             estimated on; 20 questions at least.
         seed: With several orders, decides those that are drawn by chance; with

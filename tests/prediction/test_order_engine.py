@@ -112,6 +112,10 @@ def test_records_that_the_engine_writes_are_right() -> None:
     assert ENGINE.fault(TWICE, {"id": "q", "orders": [[0.0] * 3, [-1.0] * 3]}) is None
     assert ENGINE.fault(ALONE, {"id": "q", "scores": [0.0] * 3}) is None
     assert ENGINE.fault(ALONE, {"id": "q", "scores": [0.0] * 3, "prior": [0.0] * 3}) is None
+    prior = replace(ENGINE, settings=ScoreSettings(orders="prior"))
+    record = {"id": "q", "orders": [[0.0] * 3, [-1.0] * 3], "prior": [0.0] * 3}
+    assert prior.fault(TWICE, record) is None
+    assert prior.fault(TWICE, {**record, "prior": [0.0]}) is not None
 
 
 def test_a_journal_depends_on_the_orders() -> None:
@@ -138,6 +142,18 @@ def test_a_preference_for_labels_falls_out_of_the_mean_over_all_shifts() -> None
 # --- the label prior ---------------------------------------------------------------------
 
 
+def test_a_prior_is_divided_out_of_each_order_that_it_was_estimated_on() -> None:
+    prior = logs(0.9, 0.09, 0.01)
+    ((given, shifted, _),) = observed(prior, [logs(0.2, 0.3, 0.5)], 3)
+    moved = replace(ALONE, others=(OtherOrder((1, 2, 0), ENCODED),))
+    prediction = ENGINE.prediction(moved, {"id": "q", "orders": [given, shifted], "prior": prior})
+    assert np.exp(prediction.scores) == pytest.approx([0.2, 0.3, 0.5])
+    assert prediction.label_prior == pytest.approx((0.9, 0.09, 0.01))
+    # By themselves both orders have the first label.
+    assert [item.answer for item in prediction.by_order] == [(0,), (1,)]
+    assert (prediction.answer, prediction.agreement) == ((2,), 0.0)
+
+
 def observed(prior: list[float], beliefs: list[list[float]], turns: int) -> list[list[list[float]]]:
     """What a model shows in all shifts that has this prior of labels and believes this."""
     return [
@@ -152,7 +168,7 @@ def observed(prior: list[float], beliefs: list[list[float]], turns: int) -> list
 def test_the_prior_that_was_put_in_is_found_whatever_the_model_believes() -> None:
     prior = logs(0.5, 0.3, 0.2)
     beliefs = np.random.default_rng(1).normal(size=(20, 3)).tolist()
-    found = label_priors([(ENCODED, rows) for rows in observed(prior, beliefs, 3)])
+    found = label_priors([(ENCODED, rows[:2]) for rows in observed(prior, beliefs, 3)])
     expected = np.array(prior) - np.mean(prior)
     assert found.keys() == {ENCODED.candidates}
     assert found[ENCODED.candidates] == pytest.approx(expected.tolist())
@@ -160,19 +176,19 @@ def test_the_prior_that_was_put_in_is_found_whatever_the_model_believes() -> Non
 
 def test_fewer_than_20_questions_give_no_prior() -> None:
     rows = observed(logs(0.5, 0.3, 0.2), [[0.0, 0.0, 0.0]] * 19, 3)
-    assert label_priors([(ENCODED, of_one) for of_one in rows]) == {}
-
-
-def test_questions_that_were_not_asked_in_all_shifts_do_not_count() -> None:
-    rows = observed(logs(0.5, 0.3, 0.2), [[0.0, 0.0, 0.0]] * 20, 3)
     assert label_priors([(ENCODED, of_one[:2]) for of_one in rows]) == {}
+
+
+def test_questions_whose_other_order_did_not_fit_do_not_count() -> None:
+    rows = observed(logs(0.5, 0.3, 0.2), [[0.0, 0.0, 0.0]] * 20, 3)
+    assert label_priors([(ENCODED, of_one[:1]) for of_one in rows]) == {}
 
 
 def test_the_prior_of_sets_is_found_among_those_that_shifts_turn_into_each_other() -> None:
     sets = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))
     encoded = replace(ENCODED, answers=sets, candidates=tuple((n, 2) for n in range(7)))
     ones, twos, three = logs(0.5, 0.3, 0.2), logs(0.6, 0.1, 0.3), [5.0]
-    rows = [ones + twos + three] * 3  # a model that sees labels alone
+    rows = [ones + twos + three] * 2  # a model that sees labels alone
     found = label_priors([(encoded, rows)] * 20)[encoded.candidates]
     assert found[:3] == pytest.approx((np.array(ones) - np.mean(ones)).tolist())
     assert found[3:6] == pytest.approx((np.array(twos) - np.mean(twos)).tolist())

@@ -102,7 +102,7 @@ class EngineStep:
     """What an engine has computed at once, in one forward pass or for one batch of replies.
 
     Attributes:
-        records: One record for each question that is finished now.
+        records: One record for each question that is finished now, or has a better record now.
         stats: What answering has taken from the first step up to this one.
     """
 

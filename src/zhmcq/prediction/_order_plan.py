@@ -79,7 +79,7 @@ def _is_the_same(question: Question, order: Order, render: Render) -> bool:
 def _for_the_prior(
     questions: Sequence[Question], render: Render, settings: ScoreSettings
 ) -> list[tuple[Order, ...]]:
-    """All cyclic shifts for the questions that the label prior is estimated on, none for others.
+    """One cyclic shift for the questions that the label prior is estimated on, none for others.
 
     Questions whose candidates are the same have a prior of their own, so that one of four options
     says nothing about five, nor one of ``A`` to ``D`` about ``1`` to ``4``. Of each such group
@@ -112,7 +112,7 @@ def _for_the_prior(
             labels = usable.get(index)
             if labels is not None and lacking[labels] > 0:
                 lacking[labels] -= 1
-                added[index] = cyclic_orders(questions[index])[1:]
+                added[index] = cyclic_orders(questions[index])[1:2]
     logger.info(
         "a label prior is estimated on %d of %d questions", sum(map(bool, added)), len(questions)
     )

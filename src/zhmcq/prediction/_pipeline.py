@@ -161,21 +161,20 @@ def answer(
     by_id = {question.id: question for question in prepared.questions}
     answers = {prediction.id: prediction for prediction in prepared.unusable}
     finished = {} if journal is None else journal.finished
-    total, done = len(by_id), 0
+    total = len(by_id)
 
-    def read(records: Iterable[Record]) -> int:
+    def read(records: Iterable[Record]) -> None:
         predictions = [engine.prediction(by_id[record["id"]], record) for record in records]
         answers.update((prediction.id, prediction) for prediction in predictions)
-        return len(predictions)
+        # A question may have another record later on, and counts once.
+        progress(len(answers) - len(prepared.unusable), total, STAGE)
 
-    done += read(finished[name] for name in by_id if name in finished)
-    progress(done, total, STAGE)
+    read(finished[name] for name in by_id if name in finished)
     stats = PredictionStats()
     for step in engine.stream([q for q in prepared.questions if q.id not in finished]):
         if journal is not None:
             journal.add(step.records)
-        done += read(step.records)
         stats = step.stats
-        progress(done, total, STAGE)
+        read(step.records)
     logger.info("answered %d questions in %.1f s", total, time.perf_counter() - start)
     return Predictions(prepared.bank, tuple(answers[q.id] for q in prepared.bank), stats)
