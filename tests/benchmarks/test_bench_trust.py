@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import coverage
-import promises
-import trust_figures
 from zhmcq.prediction import Prediction, Predictions
 from zhmcq.questions import Question, QuestionBank
-from zhmcq.testing import tiny_llama
+from zhmcq.testing import isolated_plugins, tiny_llama
+
+with isolated_plugins():  # no other test shall know the prompt that they register
+    import coverage
+    import promises
+    import trust_figures
 
 WORDS = "子丑寅卯辰巳午未申酉戌亥甲乙丙丁戊己庚辛壬癸天地"
 

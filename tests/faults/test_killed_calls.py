@@ -33,7 +33,7 @@ from zhmcq.dataset import Splits
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading import save_bank
 from zhmcq.reports import write_problems
-from zhmcq.reports._tables import Sheet, write_xlsx
+from zhmcq.reports._new_workbook import Sheet, write_xlsx
 
 root = Path(sys.argv[1])
 tempfile.tempdir = str(root / "system")

@@ -271,7 +271,7 @@ def test_a_record_that_is_no_answer_is_refused_with_its_line(
         ("dtype", ["fp16", None], "dtype=.*: expected one of"),
         ("batch_size", [0, -1, "4", True, 2.0, None], r"batch_size=.*: expected a whole number"),
         ("max_length", [0, "4", True, 9.5], r"max_length=.*: expected a whole number"),
-        ("adapter", [3, b"x"], r"adapter=.*: expected the path of a folder"),
+        ("adapter", [3, b"x"], r"adapter=.*: expected the path of an adapter"),
         ("quantization", ["nf4", 4, True], r"quantization=.*: expected QuantizationSettings"),
     ],
 )
@@ -293,7 +293,7 @@ def test_a_model_that_is_no_path_is_refused() -> None:
 
 def test_another_adapter_argument_changes_nothing(exact: zhmcq.MCQPredictor) -> None:
     before = scores(exact.predict(BANK))
-    with pytest.raises(SettingsError, match="adapter=3: expected the path of a folder"):
+    with pytest.raises(SettingsError, match="adapter=3: expected the path of an adapter"):
         exact.use_adapter(3)  # type: ignore[arg-type]
     assert scores(exact.predict(BANK)) == before
 

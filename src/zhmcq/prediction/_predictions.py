@@ -53,8 +53,6 @@ class Prediction:
         scores: The candidates' log-likelihoods, in the prompt's order; in several orders of the
             options the means of their log-probabilities; with a label prior, log-probabilities
             that it is divided out of. Empty for generated replies.
-        candidates: For each of these the 0-based indexes of the options that the candidate stands
-            for.
         probabilities: For each option the probability that it is right, alike; of questions with
             several right options they need not sum to 1. Empty for generated replies.
         calibrated: Whether these were fitted to how often other answers were right, in training
@@ -77,6 +75,8 @@ class Prediction:
             answer by itself; empty where that is the answer.
         label_prior: For each candidate the probability that it has by its label alone, where that
             was divided out of the scores, else empty.
+        candidates: For each of the scores, the 0-based indexes of the options that its candidate
+            stands for.
 
     Raises:
         PredictionError: If the confidence or a score is not finite: that is no answer.
@@ -87,7 +87,6 @@ class Prediction:
     label: str
     confidence: float | None = None
     scores: tuple[float, ...] = ()
-    candidates: tuple[tuple[int, ...], ...] = ()
     probabilities: tuple[float, ...] = ()
     calibrated: bool = False
     option_set: tuple[int, ...] = ()
@@ -98,6 +97,7 @@ class Prediction:
     agreement: float | None = None
     by_order: tuple[OrderedAnswer, ...] = ()
     label_prior: tuple[float, ...] = ()
+    candidates: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         numbers = [
