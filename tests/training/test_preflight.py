@@ -367,8 +367,9 @@ def test_the_report_reads_as_a_page(base: Path) -> None:
     lines = str(report).splitlines()
     assert lines[0] == "3 questions to train on, 1 for validation"
     assert lines[1].startswith("tokens of a prompt with its answer: median 45, 90 % up to 45, 99 %")
-    # Two questions share their prompt of 43 tokens; the third has a step of its own.
-    assert lines[2] == "4 steps; 270 tokens given, 184 computed, at most 47 at once"
+    # Two questions share their prompt of 43 tokens; the third has a step of its own. Ends are not
+    # computed.
+    assert lines[2] == "4 steps; 264 tokens given, 178 computed, at most 45 at once"
     assert lines[3].startswith("about ")
     assert lines[4] == "findings: none"
     assert lines[5] == "supervised, between 〔 and 〕:"

@@ -121,7 +121,8 @@ class StepPlan:
         Cut for their sake, the prompt would be computed again, and all pieces but one twice.
         """
         budget = self.passes.budget
-        largest = max(len(q.prompt) + sum(map(len, q.candidates)) for q in questions)
+        # Their last tokens are in no row.
+        largest = max(len(q.prompt) + sum(len(ids) - 1 for ids in q.candidates) for q in questions)
         return largest if budget < largest <= budget * RAISED else budget
 
     def loss_terms(self, questions: Sequence[EncodedQuestion]) -> int:
