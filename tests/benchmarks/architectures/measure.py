@@ -154,10 +154,14 @@ def questions() -> list[EncodedQuestion]:
 
 
 def plain_log_likelihoods(model: Any, question: EncodedQuestion, candidate: int) -> torch.Tensor:
-    """Log-likelihoods of a candidate's tokens in a row of its own."""
+    """Log-likelihoods of a candidate's tokens in a row of its own.
+
+    The last token is predicted and not read: with dynamic rotary scaling, a row that is longer by
+    it has other numbers, which no generated token would have been chosen by.
+    """
     ids = question.candidates[candidate]
-    logits = model(input_ids=torch.tensor([question.prompt + ids])).logits[0].float()
-    predicted = torch.log_softmax(logits[-len(ids) - 1 : -1], dim=-1)
+    logits = model(input_ids=torch.tensor([(question.prompt + ids)[:-1]])).logits[0].float()
+    predicted = torch.log_softmax(logits[-len(ids) :], dim=-1)
     return predicted.gather(1, torch.tensor(ids)[:, None])[:, 0]
 
 
