@@ -137,10 +137,9 @@ def fine_tune(
         ),
         prompt=options.prompt,
     )
-    # One epoch gives one adapter and nothing to choose from. Of more, the best is kept.
-    chosen_by = validation if options.epochs > 1 else None
+    # They choose the best adapter of several epochs, and fit what its confidences are worth.
     folder = options.output_dir / "adapter"
-    result = trainer.train(train, chosen_by, folder, overwrite=options.overwrite)
+    result = trainer.train(train, validation, folder, overwrite=options.overwrite)
     console.print(
         f"{result.steps} steps, {result.questions_per_second:.2f} questions/s; "
         f"{result.tokens_given:,} tokens given, {result.tokens_computed:,} computed"
