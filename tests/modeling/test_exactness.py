@@ -189,6 +189,62 @@ def test_loss_and_lora_gradients_are_those_of_separate_rows(family: str, objecti
     assert float(flat_gradient.norm()) > 1e-3
 
 
+def plain_loss(model: Any, questions: list[EncodedQuestion], objective: str) -> torch.Tensor:
+    """The same, of rows that hold their last token, with nothing but token ids for the model."""
+    total = torch.zeros(())
+    for question in questions:
+        scores = []
+        for ids in question.candidates:
+            logits = model(input_ids=torch.tensor([question.prompt + ids])).logits[0]
+            predicted = torch.log_softmax(logits[-len(ids) - 1 : -1], dim=-1)
+            scores.append(predicted.gather(1, torch.tensor(ids)[:, None]).sum())
+        if objective == "next_token":
+            total = total - scores[question.key_index]
+        else:
+            total = total - torch.log_softmax(torch.stack(scores), dim=0)[question.key_index]
+    return total / 20
+
+
+@pytest.mark.parametrize("objective", ["next_token", "contrastive"])
+@pytest.mark.parametrize("family", ["llama", "gemma3"])
+def test_last_tokens_are_targets_whichever_candidates_there_are(
+    family: str, objective: str
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    config = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    model = get_peft_model(make_model(family), config).train()
+    shared = (1, *range(20, 32))
+    kinds: list[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]] = [
+        ((40,), ((5,), (6,), (7,))),  # of one token
+        ((40, 5), ((6,), (7,))),  # whose prompt is a candidate of the last
+        ((41, 42), ((5,), (5, 6), (5, 6, 7), (6,))),  # that others go on from
+        ((43,), ((5, 2), (5, 6, 2), (6, 2), (5, 6, 7, 2))),  # the same with their end
+        ((44,), ((2,), (5, 2))),  # none but the end
+    ]
+    questions = [
+        EncodedQuestion(
+            id=str(number),
+            passage="shared",
+            prompt=shared + ids,
+            candidates=candidates,
+            answers=tuple((i,) for i in range(len(candidates))),
+            target=1,
+            normalization="sum",
+        )
+        for number, (ids, candidates) in enumerate(kinds)
+    ]
+    model.zero_grad()
+    expected = plain_loss(model, questions, objective)
+    expected.backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    for tree in (True, False):
+        loss, other = loss_and_gradient(model, questions, objective, tree=tree)
+        assert loss == pytest.approx(expected.item(), abs=1e-5)
+        assert float((other - gradient).norm() / gradient.norm()) < 1e-4
+
+
 def test_activation_checkpointing_changes_nothing() -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -266,14 +322,37 @@ def test_a_model_that_cannot_read_a_tree_is_known_by_rule(
     assert words in (tree_reason(model) or "")
 
 
+def sees_everything_before(batch: PackedBatch, config: Any, dtype: torch.dtype) -> torch.Tensor:
+    width = batch.input_ids.shape[1]
+    assert batch.visible is not None
+    return torch.ones(width, width, dtype=torch.bool).tril().expand_as(batch.visible)
+
+
+@pytest.mark.parametrize(
+    "candidates", [((5, 2), (6, 2), (5, 6, 2)), ((5, 2), (6, 7, 2), (5, 6, 7, 2))]
+)
+def test_the_self_check_takes_candidates_that_part(
+    candidates: tuple[tuple[int, ...], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Those of a question with several right options: the last one, AB, begins with the first, A.
+    answers = tuple((i,) for i in range(len(candidates)))
+    prompt = tuple(range(20, 30))
+    several = EncodedQuestion("several", "", (1, *prompt), candidates, answers, 0, "sum")
+    alone = EncodedQuestion("alone", "", (1, *prompt[:5]), ((5, 2),), ((0,),), 0, "sum")
+    for questions in ([several], [several, alone]):
+        monkeypatch.undo()
+        expected = ScoringEngine(make_model("llama"), "flat").scores(questions)
+        monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
+        engine = ScoringEngine(make_model("llama"), "tree")
+        scores = engine.scores(questions)
+        assert engine.layout == "flat"
+        for tree_scores, other in zip(scores, expected, strict=True):
+            assert tree_scores == pytest.approx(other, abs=1e-4)
+
+
 def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def sees_everything_before(batch: PackedBatch, config: Any, dtype: torch.dtype) -> torch.Tensor:
-        width = batch.input_ids.shape[1]
-        assert batch.visible is not None
-        return torch.ones(width, width, dtype=torch.bool).tril().expand_as(batch.visible)
-
     model = make_model("llama")
     questions = make_questions(2, 3)
     expected = ScoringEngine(model, "flat").scores(questions)

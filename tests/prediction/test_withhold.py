@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -81,6 +82,41 @@ def test_sets_hold_all_options_that_are_probable_enough() -> None:
     # A tenth of the keys may be missed: the twenty of probability 0.3 are too many.
     assert [item.option_set for item in given] == [(0,), (0, 1)]
     assert [item.status for item in given] == ["answered", "answered"]
+
+
+def test_a_set_holds_the_answer_though_another_option_is_more_probable() -> None:
+    asked = answers("a", 1)
+    first = dataclasses.replace(asked[0], probabilities=(0.05, 0.95))
+    asked = Predictions(asked.bank, (first,))
+    given = asked.withhold(max_error=0.1, calibrated_on=answers("k", 80), sets=True)
+    assert given[0].option_set == (0, 1)
+
+
+def test_answers_that_were_withheld_certify_nothing() -> None:
+    known = joined(answers("k", 60), answers("u", 40, wrong=20, confidence=0.6))
+    withheld = known.withhold(calibrated_on=answers("o", 60))
+    with pytest.raises(PredictionError, match="has answers that were withheld"):
+        answers("a", 2, confidence=0.6).withhold(calibrated_on=withheld)
+
+
+def test_answers_are_withheld_once() -> None:
+    given = answers("a", 2).withhold(calibrated_on=answers("k", 60))
+    with pytest.raises(PredictionError, match="were withheld already"):
+        given.withhold(max_error=0.5, calibrated_on=answers("l", 60))
+
+
+def test_probabilities_and_uncalibrated_confidences_have_no_threshold_in_common() -> None:
+    known = answers("k", 60)
+    items = tuple(dataclasses.replace(item, calibrated=True) for item in known)
+    with pytest.raises(PredictionError, match="were calibrated otherwise than these"):
+        answers("a", 2).withhold(calibrated_on=Predictions(known.bank, items))
+
+
+def test_rows_without_any_answer_stay_as_they_are() -> None:
+    none = Prediction("x", None, "", status="unusable")
+    rows = Predictions(QuestionBank([Question("x", "？", ("甲", "乙"))]), (none,))
+    assert list(rows.withhold(calibrated_on=answers("k", 60))) == [none]
+    assert list(rows[:0].withhold(calibrated_on=answers("k", 60))) == []
 
 
 def test_calibration_questions_that_are_to_be_answered_are_refused() -> None:

@@ -151,13 +151,30 @@ class _Sample:
 
 
 def _sample(questions: Sequence[EncodedQuestion]) -> _Sample:
-    """A candidate of a question of middle length, and two of the shortest question."""
+    """Two candidates of the shortest question that has some that part, and one of another length.
+
+    Where the rows of two candidates do not part, a tree of them is a plain row and proves nothing.
+    """
     ordered = sorted(questions[:CONSIDERED], key=lambda question: question.length)
-    shortest, middle, longest = ordered[0], ordered[len(ordered) // 2], ordered[-1]
-    other = middle if middle.length > shortest.length else longest
-    chosen = [other, shortest] if other.length > shortest.length else [shortest]
-    candidates = [[0] for _ in chosen[:-1]] + [sorted({0, len(shortest.candidates) - 1})]
-    return _Sample(chosen, candidates)
+    branching = next((question for question in ordered if _parting(question)), ordered[0])
+    others = (ordered[len(ordered) // 2], ordered[-1], ordered[0])
+    other = next((question for question in others if question.length != branching.length), None)
+    first = _parting(branching) or sorted({0, len(branching.candidates) - 1})
+    if other is None:
+        return _Sample([branching], [first])
+    if other.length < branching.length:
+        return _Sample([branching, other], [first, [0]])
+    return _Sample([other, branching], [[0], first])
+
+
+def _parting(question: EncodedQuestion) -> list[int]:
+    """The indexes of two candidates whose rows part; none where each continues the other."""
+    rows = [ids[:-1] for ids in question.candidates]  # as a tree has them, without their targets
+    for index in reversed(range(1, len(rows))):
+        shared = min(len(rows[0]), len(rows[index]))
+        if rows[0][:shared] != rows[index][:shared]:
+            return [0, index]
+    return []
 
 
 def _decide(model: Any, sample: _Sample, packing: Packing) -> tuple[Layout, list[str]]:

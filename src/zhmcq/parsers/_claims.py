@@ -53,8 +53,8 @@ _OUGHT = re.compile(
 # Words by which people choose or claim, also right where the reply's answer would be named.
 _CLAIM = re.compile(
     r"选|填|挑|圈|认|觉|说|主张|以为|猜|想|答|倾向|偏向"
-    r"|(?:cho[so]|select|pick|go\b|going|went|opt|prefer|lean|answer|ans|think|thought|believ|claim"
-    r"|say|said|guess)",
+    r"|(?:cho[so]|select|pick|go\b|going|went|opt|prefer|lean|settl|stick|answer|ans|think|thought|believ"
+    r"|claim|say|said|guess)",
     re.IGNORECASE,
 )
 _THINK = re.compile(
@@ -73,11 +73,11 @@ _HEARSAY = re.compile(
 )
 # The second-best. 其次，… (secondly) has a comma, 再次 and 這次 have another character before.
 _SECOND = re.compile(
-    r"(?:(?<![\u4e00-\u9fff])次|其次(?:才|再|则|会|可|是)?|第二(?:个|位|顺位)?(?:的|候|志愿|可能)?"
+    r"(?:(?:(?<![\u4e00-\u9fff])|(?<=的))次|其次(?:才|再|则|会|可|是)?|第二(?:个|位|顺位)?(?:的|候|志愿|可能)?"
     r"|(?:备选?|备用|备案|候补|替代|替补|次佳|次优|次好|次要|次选|退而求其次"
     r"|第二(?:个|位)?(?:选择|候选|志愿|可能|顺位)"
     r"|(?i:second[\s-](?:best|choice|guess|pick|option|answer)|next[\s-]best|runner-up"
-    r"|\b(?:alternate|alternative|back-?up|fallback)))(?:答案|选项|方案|选择|的|会|可以?|则|是|:|\s"
+    r"|\b(?:alternate|alternative|back-?up|fallback)))(?:答案|选项|方案|选择|的|会|应该?|可以?|则|是|:|\s"
     r"|(?i:choice|answer|option|would|is|be)){0,4}|(?i:\bsecond[\s-]))\Z"
 )
 # The clause before: 如果還有第二個答案，應該是B; 如果A不對，就選B.

@@ -50,8 +50,9 @@ def _leads_to(reply: Reply, lead: Lead, named: NamedOptions) -> bool:
 
 
 def _says_it_of_another(reply: Reply, lead: Lead, named: NamedOptions) -> bool:
-    """B是正確答案，A是春天: the label after the comma begins another clause."""
-    if "," not in reply.text[lead.end : named.start] or reply.words.alphabet is None:
+    """B是正確答案，A是春天: the label after the comma or semicolon begins another clause."""
+    between = reply.text[lead.end : named.start]
+    if not ("," in between or ";" in between) or reply.words.alphabet is None:
         return False
     begin = cues.clause_start(reply.text, lead.start)
     return reply.words.patterns.mention.search(reply.text, begin, lead.start) is not None

@@ -50,7 +50,8 @@ def refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
             "are known"
         )
     scored = [item for item in calibration if item.confidence is not None]
-    if not scored or all(item.confidence is None for item in predictions if item.answer):
+    answers = [item for item in predictions if item.answer is not None]
+    if not scored or (answers and all(item.confidence is None for item in answers)):
         raise PredictionError(
             "calibration needs confidences, and generated replies have none: answer both banks "
             "with mode='score'"

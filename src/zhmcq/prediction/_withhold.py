@@ -36,9 +36,14 @@ def withhold(
         certainty: How sure that is to be.
 
     Raises:
-        PredictionError: If the calibration answers can't be used for a promise.
+        PredictionError: If the calibration answers can't be used for a promise; if answers were
+            withheld already.
         SettingsError: If ``max_error`` or ``certainty`` is no number between 0 and 1.
     """
+    if predictions.promise is not None:
+        raise PredictionError(
+            "answers were withheld already: withhold from the predictions as they were answered"
+        )
     _refuse_unfit(predictions, calibration)
     known = [
         (question, item, item.confidence)
@@ -99,7 +104,12 @@ def give_option_sets(
     )
     scored = [index for index, item in enumerate(predictions) if item.probabilities]
     sets = option_sets([predictions[index].probabilities for index in scored], threshold)
-    of_index = dict(zip(scored, sets, strict=True))
+    # With the answer, which need not be the most probable: texts are compared by their means, and
+    # probabilities come of their sums too. A larger set misses the key no more often.
+    of_index = {
+        index: tuple(sorted({*chosen, *(predictions[index].answer or ())}))
+        for index, chosen in zip(scored, sets, strict=True)
+    }
     items = [replace(item, option_set=of_index.get(i, ())) for i, item in enumerate(predictions)]
     return replace(predictions, _items=tuple(items))
 
@@ -107,7 +117,19 @@ def give_option_sets(
 def _refuse_unfit(predictions: Predictions, calibration: Predictions) -> None:
     """Refuse calibration answers that would make a promise of nothing."""
     refuse_unfit(predictions, calibration)
-    if predictions.calibration != calibration.calibration:
+    if calibration.promise is not None:
+        # Those that are left are the sure ones: below their threshold no error could be seen.
+        raise PredictionError(
+            "calibrated_on has answers that were withheld, so that its errors are not all there: "
+            "give it as it was answered"
+        )
+    flags = {
+        item.calibrated
+        for side in (predictions, calibration)
+        for item in side
+        if item.confidence is not None
+    }
+    if predictions.calibration != calibration.calibration or len(flags) > 1:
         # A threshold of theirs would be one of another scale.
         raise PredictionError(
             "the confidences of calibrated_on were calibrated otherwise than these: calibrate both "

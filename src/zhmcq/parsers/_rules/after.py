@@ -28,7 +28,7 @@ AFTER: tuple[Rule, ...] = (
     Rule(
         name="is_the_answer",
         position="after",
-        words="正确答案|标准答案|答案|正解|正确选择|选择|正确选项|最佳选项",
+        words="正确答案|标准答案|答案|正解|正确选择|选择|正确选项|最佳选项|首选",
         link="is",
         weight=90,
         example="(B)才是正確答案。",
@@ -93,7 +93,8 @@ AFTER: tuple[Rule, ...] = (
     Rule(
         name="is_better_en",
         position="after",
-        words="better|more appropriate|more suitable|more accurate|more reasonable|more sense",
+        words="better|more appropriate|more suitable|more accurate|more reasonable|more sense"
+        "|more plausible|more fitting|preferable|stronger choice|stronger answer|stronger option",
         link="compared_en",
         weight=66,
         example="B fits better than A.",
@@ -111,7 +112,8 @@ AFTER: tuple[Rule, ...] = (
     Rule(
         name="is_right_en",
         position="after",
-        words="correct|right|best|appropriate|accurate|answer|first choice",
+        words="correct|right|best|appropriate|accurate|answer|first choice"
+        "|my choice|my pick|my top choice|my top pick|my final choice",
         link="judged_en",
         weight=84,
         example="Option B is the correct one.",

@@ -157,7 +157,8 @@ BEFORE: tuple[Rule, ...] = (
         name="choose_en",
         position="before",
         words="choose|select|pick|go with|go for|going with|went with|opt for|prefer|lean toward"
-        "|lean towards|leaning toward|first choice|top choice|best guess",
+        "|lean towards|leaning toward|first choice|top choice|best guess|settle on|settled on"
+        "|settling on|stick with|sticking with",
         link="may",
         weight=88,
         example="Summer is hot, so I choose B.",

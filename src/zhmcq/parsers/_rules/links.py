@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["LINKS"]
 
 _NOUN = (
-    r"(?:题意|题目|要求|条件|描述|题干)?的?(?:一?个?选?项|选项|选择|答案|叙述|说法|描述|组合|诊断|部分|顺序"
+    r"(?:题意|题目|要求|条件|描述|题干|最(?!不)[\u4e00-\u9fff]{1,3}(?=的))?的?(?:一?个?选?项|选项|选择|答案|叙述|说法|描述|组合|诊断|部分|顺序"
     r"|排序|结论|结果|原因|做法)?"
 )
 _NOUN_EN = (
@@ -36,7 +36,7 @@ LINKS = {
     "then": r"(?:[,:\s]|我们?|可以|可|认为|得出?|应该?|应当|最?可能|就|是|为){0,6}",
     "judged": _THING + r"(?:比(?:其他|其余|别的)[^,。\n]{0,6}?)?" + _ADVERB,
     "is": (
-        rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题)?的?"
+        rf"{_THING}(?:才|就|即|应该?)?(?:是|为)(?:本题|该题|此题|我们?)?的?"
         r"(?:最佳|最终|唯一|最好|最合适)?的?"
     ),
     "judged_en": (
@@ -44,7 +44,7 @@ LINKS = {
         r"(?:(?:to be|also|clearly|likely|the|most|my)\s){0,3})"
     ),
     "judged_not_en": (
-        r"(?i:\s?(?:isn't|aren't|(?:is|was|are)\s"
+        r"(?i:\s?(?:isn't|aren't|(?:can't|cannot)\sbe|(?:is|was|are)\s"
         r"(?:(?:certainly|definitely|clearly)\s)?(?:not|never|by no means))\s)"
     ),
     "compared_en": (
