@@ -19,7 +19,7 @@ from zhmcq._visible import visible
 from zhmcq.errors import OutputError, OutputExistsError, SettingsError
 from zhmcq.evaluation import Promise
 from zhmcq.prediction import Prediction, Predictions
-from zhmcq.questions import Origin, Question, QuestionBank
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
 from zhmcq.reports._page import LANGUAGES, WORDS
 from zhmcq.reports._page._data import script_text
 
@@ -106,6 +106,19 @@ def test_questions_without_keys_that_one_side_has_are_listed_too(tmp_path: Path)
     data = written(tmp_path, compare(second, base())).data
     assert [row["id"] for row in data["rows"]][-2:] == ["row8", "q5"]
     assert data["rows"][-1]["answers"][0] is None
+
+
+def test_unusable_rows_of_one_name_are_each_listed_with_their_reason(tmp_path: Path) -> None:
+    problems = [
+        RowProblem(row, "答案", "no_key", f"列 {row} 沒有答案", sheet="甲", source_id="7")
+        for row in (4, 5)
+    ]
+    twice = QuestionBank(bank()[:1], problems)
+    data = written(
+        tmp_path, compare(*(Predictions(twice, (side()[0],)) for side in (base, tuned)))
+    ).data
+    listed = [(row["id"], [a["reason"] for a in row["answers"]]) for row in data["rows"][:2]]
+    assert listed == [("7", ["列 4 沒有答案"] * 2), ("7", ["列 5 沒有答案"] * 2)]
 
 
 def test_answers_without_any_key_have_a_page(tmp_path: Path) -> None:

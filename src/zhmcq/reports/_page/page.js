@@ -161,7 +161,7 @@
     const answers = make("span", "marks", marks.flatMap((one, index) => (index ? [" → ", one] : [one])));
     const sureness = row.sureness === null ? [] : [percent(row.sureness), bar(row.sureness, sides.at(-1))];
     return make("summary", "", [
-      make("span", tone, word(row.key ? "result." + row.result : "status." + row.statuses.at(-1))),
+      make("span", "result " + tone, word(row.key ? "result." + row.result : "status." + row.statuses.at(-1))),
       make("span", "id", row.id),
       quoted("span", "stem", row.stem || last(row)?.reason || "—"),
       answers,
