@@ -121,6 +121,26 @@ def test_unusable_rows_of_one_name_are_each_listed_with_their_reason(tmp_path: P
     assert listed == [("7", ["列 4 沒有答案"] * 2), ("7", ["列 5 沒有答案"] * 2)]
 
 
+def test_reasons_are_in_every_language_of_the_page(tmp_path: Path) -> None:
+    problem = RowProblem(9, "題目", "no_stem", "the stem is empty", sheet="甲", position=6)
+    answers = Predictions(
+        QuestionBank(bank(), [problem]),
+        tuple(tuned()),
+        promise=Promise(0.05, 0.9, 0.5, 100, 80, 1, 45),
+    )
+    rows = {row["id"]: row["answers"][0] for row in written(tmp_path, answers).data["rows"]}
+    assert rows["q6"]["reason"] == {
+        "zh-Hant": "信心 40% 低於門檻 50%",
+        "zh-Hans": "置信度 40% 低于阈值 50%",
+        "en": "confidence 40%, below the threshold of 50%",
+    }
+    assert rows["row9"]["reason"] == {
+        "zh-Hant": "沒有題幹（the stem is empty）",
+        "zh-Hans": "没有题干（the stem is empty）",
+        "en": "the stem is empty",
+    }
+
+
 def test_answers_without_any_key_have_a_page(tmp_path: Path) -> None:
     only = Predictions(bank()[4:5], (base()[4],))
     page = written(tmp_path, only)

@@ -24,7 +24,7 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "figures": ("數字", "数据", "Figures"),
     "charts": ("圖表", "图表", "Charts"),
     "questions": ("題目", "题目", "Questions"),
-    "of_questions": ("題", "题", "questions"),  # after their number
+    "number": ("題數", "题数", "Questions"),
     "to_questions": ("↓ 直接看題目", "↓ 直接看题目", "↓ Go to the questions"),
     "no_script": (
         "題目清單需要 JavaScript，請用瀏覽器開啟這個檔案。",
