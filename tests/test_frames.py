@@ -56,7 +56,7 @@ def test_each_question_is_a_line_with_its_parts() -> None:
 def test_an_empty_bank_has_the_same_columns() -> None:
     frame = QuestionBank([]).to_pandas()
     assert len(frame) == 0
-    assert list(frame.columns) == list(BANK.to_pandas().columns)
+    assert frame.dtypes.equals(BANK.to_pandas().dtypes)
 
 
 def test_a_frame_is_read_as_the_questions_that_it_was_made_of() -> None:

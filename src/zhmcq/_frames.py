@@ -39,7 +39,9 @@ def questions_frame(questions: Sequence[Question]) -> pd.DataFrame:
         "id", "passage", "stem", "labels", "options", "key", "kind", "subject", "group",
         "explanation", "source", "sheet", "row",
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns).astype({"row": "int64"})
+    # Said for each column, so that a frame without lines has the types of others.
+    texts = dict.fromkeys((*TEXT_COLUMNS, "id", "group", "explanation", "source"), "str")
+    return pd.DataFrame(rows, columns=columns).astype({**texts, "row": "int64"})
 
 
 def question_cells(question: Question) -> Mapping[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from zhmcq.prediction import Prediction, Predictions
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
+from zhmcq.reading import read_bank
 
 OPTIONS = ("甲", "乙", "丙")
 BANK = QuestionBank(
@@ -86,4 +88,13 @@ def test_options_and_probabilities_are_taken_apart_together(frame: pd.DataFrame)
 def test_no_answers_have_the_same_columns(frame: pd.DataFrame) -> None:
     empty = Predictions(QuestionBank([]), ()).to_pandas()
     assert list(empty.columns) == list(frame.columns)
-    assert empty["correct"].dtype == "boolean"
+    assert empty.dtypes.drop("id").equals(frame.dtypes.drop("id"))
+
+
+def test_a_frame_read_as_questions_has_their_keys_and_not_the_answers(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame.to_csv(tmp_path / "answers.csv", index=False)
+    for bank in (read_bank(frame), read_bank(tmp_path / "answers.csv")):
+        assert bank.columns["answer"] == "key"
+        assert [question.answer for question in bank] == [question.answer for question in BANK]

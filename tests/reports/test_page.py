@@ -19,7 +19,7 @@ from zhmcq._visible import visible
 from zhmcq.errors import OutputError, OutputExistsError, SettingsError
 from zhmcq.evaluation import Promise
 from zhmcq.prediction import Prediction, Predictions
-from zhmcq.questions import Origin, Question, QuestionBank
+from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
 from zhmcq.reports._page import LANGUAGES, WORDS
 from zhmcq.reports._page._data import script_text
 
@@ -106,6 +106,39 @@ def test_questions_without_keys_that_one_side_has_are_listed_too(tmp_path: Path)
     data = written(tmp_path, compare(second, base())).data
     assert [row["id"] for row in data["rows"]][-2:] == ["row8", "q5"]
     assert data["rows"][-1]["answers"][0] is None
+
+
+def test_unusable_rows_of_one_name_are_each_listed_with_their_reason(tmp_path: Path) -> None:
+    problems = [
+        RowProblem(row, "答案", "no_key", f"列 {row} 沒有答案", sheet="甲", source_id="7")
+        for row in (4, 5)
+    ]
+    twice = QuestionBank(bank()[:1], problems)
+    data = written(
+        tmp_path, compare(*(Predictions(twice, (side()[0],)) for side in (base, tuned)))
+    ).data
+    listed = [(row["id"], [a["reason"] for a in row["answers"]]) for row in data["rows"][:2]]
+    assert listed == [("7", ["列 4 沒有答案"] * 2), ("7", ["列 5 沒有答案"] * 2)]
+
+
+def test_reasons_are_in_every_language_of_the_page(tmp_path: Path) -> None:
+    problem = RowProblem(9, "題目", "no_stem", "the stem is empty", sheet="甲", position=6)
+    answers = Predictions(
+        QuestionBank(bank(), [problem]),
+        tuple(tuned()),
+        promise=Promise(0.05, 0.9, 0.5, 100, 80, 1, 45),
+    )
+    rows = {row["id"]: row["answers"][0] for row in written(tmp_path, answers).data["rows"]}
+    assert rows["q6"]["reason"] == {
+        "zh-Hant": "信心 40% 低於門檻 50%",
+        "zh-Hans": "置信度 40% 低于阈值 50%",
+        "en": "confidence 40%, below the threshold of 50%",
+    }
+    assert rows["row9"]["reason"] == {
+        "zh-Hant": "沒有題幹（the stem is empty）",
+        "zh-Hans": "没有题干（the stem is empty）",
+        "en": "the stem is empty",
+    }
 
 
 def test_answers_without_any_key_have_a_page(tmp_path: Path) -> None:

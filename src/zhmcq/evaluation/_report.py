@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -170,13 +171,17 @@ def _paired(
     """Every row that either side has, in the first one's order, with both answers.
 
     Questions with keys are on both sides. Others may be on one only, and are listed all the same.
+    Rows that are no question may share a name: the first is then the other side's first.
     """
-    second = {_mark(listed): listed for listed in tuned.rows}
+    second: dict[_Mark, deque[ListedQuestion]] = {}
+    for listed in tuned.rows:
+        second.setdefault(_mark(listed), deque()).append(listed)
     pairs: list[tuple[ListedQuestion, Sequence[ListedAnswer | None]]] = []
     for listed in base.rows:
-        other = second.pop(_mark(listed), None)
-        pairs.append((listed, [listed.answer, other.answer if other else None]))
-    pairs += [(listed, [None, listed.answer]) for listed in second.values()]
+        others = second.get(_mark(listed))
+        pairs.append((listed, [listed.answer, others.popleft().answer if others else None]))
+    rest = (listed for others in second.values() for listed in others)
+    pairs += [(listed, [None, listed.answer]) for listed in rest]
     return pairs
 
 

@@ -35,8 +35,10 @@ def answers_frame(
 
     names = [name for name in COLUMNS if with_agreement or name != "agreement"]
     frame = pd.DataFrame([_cells(*row) for row in rows], columns=names)
+    # Said for each column, so that a frame without lines has the types of others.
+    texts = dict.fromkeys((*TEXT_COLUMNS, "answer", "status", "reason"), "str")
     numbers = {name: "float64" for name in ("confidence", "agreement") if name in names}
-    return frame.astype({**numbers, "correct": "boolean"})
+    return frame.astype({**texts, **numbers, "calibrated": "bool", "correct": "boolean"})
 
 
 def _cells(name: SourceId, source: Question | RowProblem, item: Prediction) -> dict[str, Any]:

@@ -451,14 +451,17 @@ class Predictions(Sequence[Prediction]):
 
     def _answer_list(self) -> AnswerList:
         """The answers and the rows without, as a report page lists them."""
-        promise = self.promise
+        from zhmcq.prediction._results.columns import reason_text
         from zhmcq.prediction._results.rows import result_rows
+        from zhmcq.prediction._results.words import WORDS
 
+        promise, rows = self.promise, []
+        for row in result_rows(self):
+            reason = {code: reason_text(row, words, promise) for code, words in WORDS.items()}
+            listed = _listed(row.prediction, reason)
+            rows.append(ListedQuestion(row.prediction.id, row.source, listed))
         return AnswerList(
-            rows=[
-                ListedQuestion(row.prediction.id, row.source, _listed(row.prediction))
-                for row in result_rows(self)
-            ],
+            rows=rows,
             headers=self.bank.table.headers,
             promise=None
             if promise is None
@@ -508,14 +511,14 @@ class Predictions(Sequence[Prediction]):
         return any(item.agreement is not None for item in self._items)
 
 
-def _listed(item: Prediction) -> ListedAnswer:
+def _listed(item: Prediction, reason: Mapping[Language, str]) -> ListedAnswer:
     return ListedAnswer(
         answer=item.answer,
         confidence=item.confidence,
         calibrated=item.calibrated,
         probabilities=item.probabilities,
         status=item.status,
-        reason=item.reason,
+        reason=reason,
         reply=item.reply,
         agreement=item.agreement,
         option_set=item.option_set,

@@ -55,7 +55,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "Coverage (surest answers first)",
     },
     "error": {
-        "zh-Hant": "作答者的錯誤率", "zh-Hans": "作答者的错误率", "en": "Error among the answered",
+        "zh-Hant": "已作答題目的錯誤率", "zh-Hans": "已作答题目的错误率",
+        "en": "Error among the answered",
     },
     "key position": {
         "zh-Hant": "正確答案是第幾個選項", "zh-Hans": "正确答案是第几个选项",

@@ -12,7 +12,15 @@ from zhmcq.prediction._results.words import Words
 from zhmcq.questions import Question
 from zhmcq.reports._workbook import AddedCell, CellColour
 
-__all__ = ["Column", "Look", "added_columns", "distinct_names", "is_unsure", "share_text"]
+__all__ = [
+    "Column",
+    "Look",
+    "added_columns",
+    "distinct_names",
+    "is_unsure",
+    "reason_text",
+    "share_text",
+]
 
 _EMPTY = AddedCell(None)
 
@@ -178,8 +186,18 @@ def _option_names(rows: Iterable[ResultRow]) -> list[str]:
 
 
 def _reason(row: ResultRow, look: Look) -> str:
-    """Why there is no answer, in the language where we have the words."""
-    item, words = row.prediction, look.words
+    return reason_text(row, look.words, look.promise)
+
+
+def reason_text(row: ResultRow, words: Words, promise: Promise | None) -> str:
+    """Why there is no answer, in the language where we have the words.
+
+    Args:
+        row: The row.
+        words: The words of the language.
+        promise: What is promised of the answers, if anything is.
+    """
+    item = row.prediction
     if row.problems:
         return words.semicolon.join(
             words.detail.format(words=known, detail=problem.message)
@@ -187,10 +205,10 @@ def _reason(row: ResultRow, look: Look) -> str:
             else problem.message
             for problem in row.problems
         )
-    if item.status == "withheld" and look.promise is not None:
-        if look.promise.threshold is None or item.confidence is None:
+    if item.status == "withheld" and promise is not None:
+        if promise.threshold is None or item.confidence is None:
             return words.no_threshold
         return words.below_threshold.format(
-            confidence=share_text(item.confidence), threshold=share_text(look.promise.threshold)
+            confidence=share_text(item.confidence), threshold=share_text(promise.threshold)
         )
     return item.reason

@@ -167,6 +167,7 @@ def _recognised(row: int, cells: Sequence[str], *, stem_is_named: bool) -> Heade
     layout.options, layout.labels = _option_run(labelled)
     layout.lonely = _lonely(labelled, layout.options)
     layout.fields = {name: [c for _, c in sorted(indexes)] for name, indexes in ranked.items()}
+    _take_marked_answers(layout)
     if not layout.options and "answer" in layout.fields:
         layout.wrong = _wrong_columns(cells)
     if "id" not in layout.fields and cells and not cells[0]:
@@ -178,6 +179,19 @@ def _recognised(row: int, cells: Sequence[str], *, stem_is_named: bool) -> Heade
         if not layout.fields["passage"]:
             del layout.fields["passage"]
     return layout
+
+
+def _take_marked_answers(layout: HeaderLayout) -> None:
+    """Take "answer" for what was answered where "key" and "correct", which compares both, are.
+
+    So are frames of predictions, and other tables of answers that were marked.
+    """
+    columns = {fold_name(name): column for column, name in enumerate(layout.headers)}
+    if not columns.keys() >= {"answer", "key", "correct"}:
+        return
+    marked = {columns["answer"], columns["correct"]}
+    layout.fields["answer"] = [c for c in layout.fields["answer"] if c not in marked]
+    layout.given.append(columns["answer"])
 
 
 def _option_run(labelled: list[tuple[int, str]]) -> tuple[list[int], tuple[str, ...]]:

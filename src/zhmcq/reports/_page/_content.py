@@ -33,7 +33,7 @@ class ListedAnswer:
         calibrated: Whether confidence and probabilities were fitted to be probabilities.
         probabilities: For each option the probability that it is right; empty without any.
         status: ``"answered"``, or why there is no answer, as ``Prediction`` has it.
-        reason: Why there is no answer, or which rule read it.
+        reason: Why there is no answer, or which rule read it: by language, or the same in each.
         reply: What the model wrote.
         agreement: The share of the orders of options that agree; ``None`` where there was one.
         option_set: 0-based indexes of the options that hold the key often enough; empty without.
@@ -44,7 +44,7 @@ class ListedAnswer:
     calibrated: bool = False
     probabilities: tuple[float, ...] = ()
     status: str = "answered"
-    reason: str = ""
+    reason: str | Mapping[Language, str] = ""
     reply: str = ""
     agreement: float | None = None
     option_set: tuple[int, ...] = ()

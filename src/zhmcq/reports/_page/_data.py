@@ -110,7 +110,7 @@ def _answer(answer: ListedAnswer | None) -> dict[str, Any] | None:
         "answer": list(answer.answer or ()),
         "status": status,
         "probabilities": [round(share, 4) for share in answer.probabilities],
-        "reason": visible(answer.reason),
+        "reason": _reason(answer.reason),
         "reply": visible(answer.reply),
         "set": list(answer.option_set),
     }
@@ -122,6 +122,14 @@ def _answer(answer: ListedAnswer | None) -> dict[str, Any] | None:
     calibrated = {"calibrated": True} if answer.calibrated else {}
     there = {name: number for name, number in numbers.items() if number is not None}
     return {**_without_usual(fields), **there, **calibrated}
+
+
+def _reason(reason: str | Mapping[Language, str]) -> str | dict[str, str]:
+    """A reason by language; as one text where it is the same in each."""
+    texts = {"": reason} if isinstance(reason, str) else reason
+    shown = {language: visible(text) for language, text in texts.items()}
+    first, *others = set(shown.values())
+    return shown if others else first
 
 
 def _rounded(number: float | None, digits: int) -> float | None:

@@ -24,6 +24,7 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "figures": ("數字", "数据", "Figures"),
     "charts": ("圖表", "图表", "Charts"),
     "questions": ("題目", "题目", "Questions"),
+    "number": ("題數", "题数", "Questions"),
     "to_questions": ("↓ 直接看題目", "↓ 直接看题目", "↓ Go to the questions"),
     "no_script": (
         "題目清單需要 JavaScript，請用瀏覽器開啟這個檔案。",
@@ -45,10 +46,10 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "interval": ("95% 信賴區間", "95% 置信区间", "95 % interval"),
     "chance": ("猜測正確率", "猜测准确率", "Accuracy of guessing"),
     "coverage": ("作答比例", "作答比例", "Coverage"),
-    "accuracy_answered": ("作答者的正確率", "已作答的准确率", "Accuracy of the answered"),
+    "accuracy_answered": ("已作答題目的正確率", "已作答题目的准确率", "Accuracy of the answered"),
     "interval_answered": (
-        "作答者的 95% 信賴區間",
-        "已作答的 95% 置信区间",
+        "已作答題目的 95% 信賴區間",
+        "已作答题目的 95% 置信区间",
         "95 % interval of the answered",
     ),
     "invalid_rate": (

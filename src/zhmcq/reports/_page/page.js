@@ -18,6 +18,7 @@
   function word(name, values = {}) {
     return words[language()][name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
   }
+  const said = (text) => (typeof text === "string" ? text : text?.[language()]);
   const percent = (share) => (100 * share).toFixed(1) + "%";
   const count = (number) => number.toLocaleString("en");
 
@@ -161,9 +162,9 @@
     const answers = make("span", "marks", marks.flatMap((one, index) => (index ? [" → ", one] : [one])));
     const sureness = row.sureness === null ? [] : [percent(row.sureness), bar(row.sureness, sides.at(-1))];
     return make("summary", "", [
-      make("span", tone, word(row.key ? "result." + row.result : "status." + row.statuses.at(-1))),
+      make("span", "result " + tone, word(row.key ? "result." + row.result : "status." + row.statuses.at(-1))),
       make("span", "id", row.id),
-      quoted("span", "stem", row.stem || last(row)?.reason || "—"),
+      quoted("span", "stem", row.stem || said(last(row)?.reason) || "—"),
       answers,
       make("span", "sureness number", sureness),
     ]);
@@ -206,7 +207,7 @@
         [prefix + word("confidence"), confidence],
         [prefix + word("agreement"), answer.agreement === undefined ? "" : percent(answer.agreement)],
         [prefix + word("option_set"), labelOf(row, answer.set)],
-        [prefix + word("reason"), answer.reason],
+        [prefix + word("reason"), said(answer.reason)],
         [prefix + word("reply"), answer.reply],
       );
     });
