@@ -103,6 +103,18 @@ def test_without_a_key_of_several_options_labels_are_joined_as_everywhere() -> N
     assert texts.written(question(), (0, 2)) == "台北；台南"
 
 
+def test_where_all_keys_are_true_false_is_the_sign_that_goes_with_theirs() -> None:
+    pairs = [
+        (question(1), "(B)"),
+        (question(2), "(C)"),
+        (question(0, texts=("○", "×"), kind="true_false"), "○"),
+    ]
+    style = key_style(pairs)
+    assert style is not None
+    assert style.written(pairs[2][0], (1,)) == "×"
+    assert style.written(pairs[0][0], (0,)) == "(A)"
+
+
 def test_true_and_false_are_the_words_of_the_table() -> None:
     yes_no = ("正確", "錯誤")
     pairs = [

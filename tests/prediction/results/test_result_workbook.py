@@ -198,6 +198,7 @@ def test_results_that_are_answered_again_keep_their_answers(
     names = ("預測答案", "預測答案 (zhmcq)", "預測答案 (zhmcq 2)")
     assert columns_of(first, *names) == [("A", "B", "B"), ("B", "B", "A")]
     assert list(sheets_of(first)) == ["Sheet1", "摘要", "摘要 (2)", "摘要 (3)"]
+    assert openpyxl.load_workbook(first)["Sheet1"].column_dimensions["H"].width == 18
 
 
 def test_the_same_answers_give_the_same_bytes(bank: QuestionBank, tmp_path: Path) -> None:

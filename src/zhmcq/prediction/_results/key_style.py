@@ -11,7 +11,7 @@ from zhmcq.questions import Question
 from zhmcq.reading._drafts.vocabulary import field_of
 from zhmcq.zh._fold import tidy
 from zhmcq.zh._labels import ALPHABETS, LETTERS, label_index, plain_label
-from zhmcq.zh._truth import truth_of
+from zhmcq.zh._truth import true_false_options, truth_of
 
 __all__ = ["LABELS", "KeyStyle", "key_headers", "key_style"]
 
@@ -215,6 +215,12 @@ def key_style(keyed: Iterable[tuple[Question, Any]]) -> KeyStyle | None:
             texts += isinstance(cell, str)
         elif question.kind == "true_false" and (truth := truth_of(text)) is not None:
             truths.setdefault(truth, Counter())[text] += 1
+    words = {truth: counts.most_common(1)[0][0] for truth, counts in truths.items()}
+    if len(words) == 1:  # all keys are true, or all false
+        ((truth, word),) = words.items()
+        _, (true, false) = true_false_options(word, "")
+        if truth_of(true) and word in (true, false):
+            words = {True: true, False: false}
     joint, around_all = joints.most_common(1)[0][0] if joints else (None, False)
     return KeyStyle(
         best,
@@ -222,7 +228,7 @@ def key_style(keyed: Iterable[tuple[Question, Any]]) -> KeyStyle | None:
         around_all,
         numbers >= texts,
         lists_as_numbers > lists_as_texts,
-        {truth: words.most_common(1)[0][0] for truth, words in truths.items()},
+        words,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
@@ -334,7 +333,7 @@ def result_words(bank: QuestionBank, language: Language | None) -> Words:
     """
     if language is None:
         stems = (question.stem for question in bank)
-        return WORDS[language_of(itertools.chain(bank.table.headers, stems))]
+        return WORDS[language_of(bank.table.headers, stems)]
     if language not in get_args(Language):
         raise SettingsError(
             f"language={language!r:.60}: expected {', '.join(map(repr, get_args(Language)))}, or "

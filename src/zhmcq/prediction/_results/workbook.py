@@ -23,7 +23,7 @@ from zhmcq.questions import Origin, Question
 from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._formats import Sheets, open_file
 from zhmcq.reading._formats.table import CellRow
-from zhmcq.reports._new_workbook import Sheet, write_xlsx
+from zhmcq.reports._new_workbook import Sheet, text_width, write_xlsx
 from zhmcq.reports._tables import sheet_names
 from zhmcq.reports._workbook import (
     AddedCell,
@@ -209,7 +209,10 @@ class _Results:
                     added = AddedCell(added.value, added.style, added.colour, name)
                 # Empty ones too: they have the borders of their neighbours.
                 cells[origin.row, number] = added
-        widths = {number: column.width for number, column in enumerate(columns, first)}
+        widths = {
+            number: max(column.width, text_width(name) + 2)
+            for number, (column, name) in enumerate(zip(columns, names, strict=True), first)
+        }
         return SheetEdit(cells, widths)
 
     def _summary(self) -> NewSheet:
