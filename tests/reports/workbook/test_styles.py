@@ -102,9 +102,8 @@ def test_coloured_text_gets_dark_where_its_ground_gets_a_colour() -> None:
     [
         ("<xf/>", '<xf applyAlignment="1"><alignment horizontal="right"/></xf>'),
         (
-            '<xf><alignment vertical="center"/><protection/></xf>',
-            '<xf applyAlignment="1"><alignment vertical="center" horizontal="right"/>'
-            "<protection/></xf>",
+            '<xf><alignment indent="1"/><protection/></xf>',
+            '<xf applyAlignment="1"><alignment indent="1" horizontal="right"/><protection/></xf>',
         ),
         (
             "<xf><protection/></xf>",

@@ -171,6 +171,19 @@ class Styles:
 
     def _derive(self, neighbour: int | None, kind: str, colour: CellColour, quoted: bool) -> int:
         base = self._formats[neighbour or 0] if self._formats else None
+        values = self._values(base, kind, colour, bold=kind == "header" and neighbour is None)
+        if quoted:
+            values["quotePrefix"] = "1"
+        elif kind and base and base.attributes.get("quotePrefix") in ("1", "true"):
+            values["quotePrefix"] = None
+        if not values:
+            return neighbour or 0
+        return self._add_format(base, values, right=kind == "range")
+
+    def _values(
+        self, base: Element | None, kind: str, colour: CellColour, *, bold: bool
+    ) -> dict[str, str | None]:
+        """The attributes in which the format of an added cell is not that of ``base``."""
         attributes = base.attributes if base else {}
         values: dict[str, str | None] = {}
         shown = attributes.get("numFmtId", _GENERAL)
@@ -179,7 +192,7 @@ class Styles:
         elif kind and shown != _GENERAL and not (shown == _TEXT and kind != "number"):
             values |= {"numFmtId": _GENERAL, "applyNumberFormat": "1"}
         font = attributes.get("fontId", "0")
-        if kind == "header" and neighbour is None:
+        if bold:
             values |= {"fontId": str(self._bold(font)), "applyFont": "1"}
         elif colour and (dark := self._dark(font)) is not None:
             values |= {"fontId": str(dark), "applyFont": "1"}
@@ -187,12 +200,12 @@ class Styles:
             values |= {"fillId": str(self._fill(colour)), "applyFill": "1"}
         if kind == "range":
             values["applyAlignment"] = "1"
-        if quoted:
-            values["quotePrefix"] = "1"
-        elif kind and attributes.get("quotePrefix") in ("1", "true"):
-            values["quotePrefix"] = None
-        if not values:
-            return neighbour or 0
+        return values
+
+    def _add_format(
+        self, base: Element | None, values: dict[str, str | None], *, right: bool
+    ) -> int:
+        """Add a format like another one but for some attributes; its number."""
         raw = (
             self._part.raw(base)
             if base
@@ -200,7 +213,7 @@ class Styles:
         )
         end = tag_end(raw, 0, self._where)
         tag, rest = with_attributes(raw[:end], values), raw[end:]
-        if kind == "range":
+        if right:
             tag, rest = self._right_aligned(tag, rest)
         section = self._sections["cellXfs"]
         number = section.add((tag + rest).decode())
