@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
 
 from zhmcq.errors import SettingsError
-from zhmcq.prediction._results.problem_words import PROBLEMS
 from zhmcq.questions import QuestionBank
+from zhmcq.reports._problem_words import PROBLEMS
 from zhmcq.zh._language import Language, language_of
 
 __all__ = ["WORDS", "PlainHeaders", "Words", "result_words"]
