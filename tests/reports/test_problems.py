@@ -34,6 +34,22 @@ def marked(path: Path) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (["題號", "題目", "A", "B"], "[no_stem] 沒有題幹（the stem is empty）"),
+        (["题号", "题目", "A", "B"], "[no_stem] 没有题干（the stem is empty）"),
+        (["ID", "Question", "A", "B"], "[no_stem] the stem is empty"),
+    ],
+)
+def test_comments_are_in_the_language_of_the_workbook(
+    write_xlsx: WriteXlsx, tmp_path: Path, header: list[str], said: str
+) -> None:
+    bank = read_bank(write_xlsx([header, [1, "Which?", "x", "y"], [2, None, "x", "y"]]))
+    write_problems(bank, tmp_path / "marked.xlsx")
+    assert marked(tmp_path / "marked.xlsx")["B3"] == ("FFC7CE", said)
+
+
 def test_a_workbook_is_written_back_with_its_problems_marked(
     write_xlsx: WriteXlsx, tmp_path: Path
 ) -> None:
@@ -55,7 +71,9 @@ def test_a_workbook_is_written_back_with_its_problems_marked(
         "G4": "FFEB9C",
         "C5": "FFC7CE",
     }
-    assert comments["D3"][1].startswith("[equal_options] the options 1 and 3 have the same text")
+    assert comments["D3"][1].startswith(
+        "[equal_options] 有相同的選項（the options 1 and 3 have the same text"
+    )
     copy = openpyxl.load_workbook(tmp_path / "marked.xlsx").worksheets[0]
     assert copy["A1"].value == "題庫"
     assert [str(merged) for merged in copy.merged_cells.ranges] == ["B3:B4"]

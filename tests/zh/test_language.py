@@ -25,6 +25,12 @@ def test_the_script_is_that_of_the_characters_only_one_script_has(
     assert language_of(texts) == language
 
 
+def test_the_first_texts_that_tell_decide() -> None:
+    assert language_of(["題號", "選項"], ["下列哪项说法正确？"] * 9) == "zh-Hant"
+    assert language_of(["答案", "文章"], ["下列哪项说法正确？"]) == "zh-Hans"
+    assert language_of(["ID", "Question"], ["Which is right?"]) == "en"
+
+
 def test_a_few_foreign_characters_do_not_change_the_language() -> None:
     assert language_of(["這篇文章說明「国学」的學習方法與應用"]) == "zh-Hant"
 

@@ -22,7 +22,7 @@ from zhmcq.reports._tables import LONGEST_NUMBER, MAX_CELL, MAX_ROWS, sheet_name
 from zhmcq.reports._workbook import AddedCell, NewSheet
 from zhmcq.reports._workbook._styles import FILLS
 
-__all__ = ["Sheet", "write_xlsx"]
+__all__ = ["Sheet", "text_width", "write_xlsx"]
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,8 @@ class _Formats:
                 fields = {"bold": True, "bottom": 1}
             if cell.style == "percent":
                 fields["num_format"] = "0.0%"
+            if cell.style == "range":
+                fields["align"] = "right"
             if cell.colour:
                 fields["bg_color"] = FILLS[cell.colour]
             self._made[key] = self._book.add_format(fields)
@@ -175,10 +177,15 @@ def _write(
 
 
 def _width(header: str, rows: Sequence[Mapping[str, Any]]) -> float:
-    """A column's width in characters of the default font; Chinese characters count twice."""
+    """A column's width in characters of the default font."""
     texts = [header, *(_shown(row.get(header)) for row in rows[:100])]
-    longest = max(sum(2 if ord(c) > 0x2E7F else 1 for c in text[:60]) for text in texts)
+    longest = max(map(text_width, texts))
     return min(max(longest + 2, 8), 50)
+
+
+def text_width(text: str) -> int:
+    """How many characters of the default font a text's beginning takes: a Chinese one takes two."""
+    return sum(2 if ord(character) > 0x2E7F else 1 for character in text[:60])
 
 
 def _shown(value: Any) -> str:

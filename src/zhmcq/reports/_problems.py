@@ -16,6 +16,7 @@ from zhmcq.errors import OutputError, ReadError
 from zhmcq.questions import QuestionBank, RowProblem, require_bank
 from zhmcq.reading._formats.xlsx import xlsx_sheets
 from zhmcq.reports._openpyxl import save_workbook
+from zhmcq.reports._problem_words import PROBLEMS
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.reports._workbook import (
     AddedCell,
@@ -27,6 +28,7 @@ from zhmcq.reports._workbook import (
 from zhmcq.reports._workbook._styles import FILLS
 from zhmcq.reports._workbook._xml import storable
 from zhmcq.zh._fold import fold_name, normal_text
+from zhmcq.zh._language import Language, language_of
 
 __all__ = ["write_problems"]
 
@@ -47,7 +49,8 @@ _UNNAMED = re.compile("column ([A-Z]{1,2})")
 def write_problems(bank: QuestionBank, path: str | os.PathLike[str]) -> None:
     """Write the bank's file back as a workbook, so that its owner can mend it.
 
-    Cells with an error are red, with a warning yellow, and a comment says what is wrong. Of an
+    Cells with an error are red, with a warning yellow, and a comment says what is wrong: errors in
+    Chinese first where the headers, or else the questions, are Chinese. Of an
     xlsx workbook everything else stays as it is: charts, pictures, comments, formulas with their
     values. Byte for byte the same are all its parts but the sheets with problems, their comments
     with the boxes that show these, and the lists of formats, relationships and content types; a
@@ -123,25 +126,39 @@ def _edits(source: str, bank: QuestionBank) -> dict[str, SheetEdit] | NotEditabl
     covered = covered_cells(Path(source), cells)
     if isinstance(covered, NotEditable):
         return covered
+    language = _language(bank)
     edits = {}
     for title, by_cell in cells.items():
         joined: dict[tuple[int, int], list[RowProblem]] = {}
         for at, noted in by_cell.items():
             joined.setdefault(covered[title].get(at, at), []).extend(noted)
-        edits[title] = SheetEdit({at: _mark_of(noted) for at, noted in joined.items()})
+        edits[title] = SheetEdit({at: _mark_of(noted, language) for at, noted in joined.items()})
     return edits
 
 
-def _mark_of(problems: Sequence[RowProblem]) -> AddedCell:
-    return AddedCell(None, colour=_worst(problems), comment=_comment(problems))
+def _language(bank: QuestionBank) -> Language:
+    """The language of the owner, who reads the comments."""
+    return language_of(bank.table.headers, (question.stem for question in bank))
+
+
+def _mark_of(problems: Sequence[RowProblem], language: Language) -> AddedCell:
+    return AddedCell(None, colour=_worst(problems), comment=_comment(problems, language))
 
 
 def _worst(problems: Sequence[RowProblem]) -> Literal["error", "warning"]:
     return "error" if any(p.severity == "error" for p in problems) else "warning"
 
 
-def _comment(problems: Sequence[RowProblem]) -> str:
-    return "\n".join(f"[{p.code}] {p.message}" for p in problems)[:_LONGEST]
+def _comment(problems: Sequence[RowProblem], language: Language) -> str:
+    return "\n".join(f"[{p.code}] {_said(p, language)}" for p in problems)[:_LONGEST]
+
+
+def _said(problem: RowProblem, language: Language) -> str:
+    """What is wrong, in the language where we have the words; the details are in English."""
+    known = PROBLEMS.get(problem.code)
+    if known is None or language == "en":
+        return problem.message
+    return f"{known[language == 'zh-Hans']}（{problem.message}）"
 
 
 class _Glimpse(NamedTuple):
@@ -223,6 +240,7 @@ def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[s
     book.remove(book.worksheets[0])
     headers = bank.table.headers
     by_sheet = _by_sheet(bank.problems)
+    language = _language(bank)
     cut = 0
     titles = sheet_names([name or "Sheet1" for name in sheets])
     for title, (name, rows) in zip(titles, sheets.items(), strict=True):
@@ -239,7 +257,7 @@ def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[s
             numbers[row] = number
         columns = {fold_name(header): column for column, header in enumerate(headers, 1)}
         for (row, column), noted in _by_cell(by_sheet.get(name, ()), columns, numbers).items():
-            _mark_cell(sheet.cell(row, column), noted)
+            _mark_cell(sheet.cell(row, column), noted, language)
     if not book.worksheets:
         book.create_sheet("Sheet1")
     if cut:
@@ -318,11 +336,11 @@ def _by_cell(
     return by_cell
 
 
-def _mark_cell(cell: Any, problems: Sequence[RowProblem]) -> None:
+def _mark_cell(cell: Any, problems: Sequence[RowProblem], language: Language) -> None:
     from openpyxl.comments import Comment
 
     cell.fill = _fill(_worst(problems))
-    cell.comment = Comment(storable(_comment(problems)), "zhmcq", width=360, height=120)
+    cell.comment = Comment(storable(_comment(problems, language)), "zhmcq", width=360, height=120)
 
 
 def _fill(severity: Literal["error", "warning"]) -> Any:

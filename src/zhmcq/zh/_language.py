@@ -16,7 +16,7 @@ _HAN = re.compile("[㐀-䶿一-鿿]")
 _ENOUGH = 20_000  # Chinese characters that are looked at
 
 
-def language_of(texts: Iterable[str]) -> Language:
+def language_of(*groups: Iterable[str]) -> Language:
     """The language that texts are in.
 
     A character that Big5 has and GB 2312 lacks is Traditional, one the other way round Simplified;
@@ -24,20 +24,23 @@ def language_of(texts: Iterable[str]) -> Language:
     texts give the same language everywhere.
 
     Args:
-        texts: The texts, the most telling ones first; only their beginning is looked at.
+        groups: The texts, the most telling ones first: the first group that holds characters of
+            one script alone decides. Only the beginning of each is looked at.
 
     Returns:
         ``"en"`` if there is no Chinese character; otherwise the script of more of the characters
         that belong to one alone; ``"zh-Hant"`` where none does.
     """
-    characters = (match.group() for text in texts for match in _HAN.finditer(text))
-    balance, any_han = 0, False
-    for character in islice(characters, _ENOUGH):
-        any_han = True
-        balance += _in(character, "big5") - _in(character, "gb2312")
-    if not any_han:
-        return "en"
-    return "zh-Hans" if balance < 0 else "zh-Hant"
+    any_han = False
+    for texts in groups:
+        characters = (match.group() for text in texts for match in _HAN.finditer(text))
+        balance = 0
+        for character in islice(characters, _ENOUGH):
+            any_han = True
+            balance += _in(character, "big5") - _in(character, "gb2312")
+        if balance:
+            return "zh-Hans" if balance < 0 else "zh-Hant"
+    return "zh-Hant" if any_han else "en"
 
 
 def _in(character: str, charset: str) -> bool:

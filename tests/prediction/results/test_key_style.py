@@ -47,6 +47,7 @@ def written(*cells: Any, labels: str = "") -> list[str | int]:
         ("1234", ("02", "04"), ["01", "03"]),
         ("甲乙丙丁", ("乙", "丁"), ["甲", "丙"]),
         ("", ("乙", "丁"), ["甲", "丙"]),
+        ("", ("㈡", "㈣"), ["㈠", "㈢"]),
         ("", ("台中", "高雄"), ["台北", "台南"]),
         ("", ("B. 台中", "D. 高雄"), ["A. 台北", "C. 台南"]),
         ("1234", ("(2)台中", "(4)高雄"), ["(1)台北", "(3)台南"]),
@@ -73,12 +74,17 @@ def test_the_form_of_most_keys_is_taken() -> None:
         (("(A)(B)(D)", "(B)(C)"), "(A)(C)(D)"),
         (("台北;台中;高雄", "台中;台南"), "台北;台南;高雄"),
         (("甲,乙,丁", "乙,丙"), "甲,丙,丁"),
-        ((124, 23), "134"),
+        ((124, 23), 134),
+        (("124", "23"), "134"),
+        (("(ABD)", "(BC)"), "(ACD)"),
+        (("答：A、B、D", "答：B、C"), "答：A、C、D"),
+        (("選項1,2,4", "選項2,3"), "選項1,3,4"),
+        (("A和B和D", "B和C"), "A和C和D"),
         (("1,2,4", "2,3"), "1,3,4"),
     ],
 )
 def test_several_right_options_are_joined_as_in_the_keys(
-    cells: tuple[Any, Any], expected: str
+    cells: tuple[Any, Any], expected: str | int
 ) -> None:
     style = key_style([(question(0, 1, 3), cells[0]), (question(1, 2), cells[1])])
     assert style is not None
@@ -95,6 +101,18 @@ def test_without_a_key_of_several_options_labels_are_joined_as_everywhere() -> N
     assert letters.written(question(), (0, 2)) == "AC"
     assert named.written(question(labels="1234"), (0, 2)) == "選項1,選項3"
     assert texts.written(question(), (0, 2)) == "台北；台南"
+
+
+def test_where_all_keys_are_true_false_is_the_sign_that_goes_with_theirs() -> None:
+    pairs = [
+        (question(1), "(B)"),
+        (question(2), "(C)"),
+        (question(0, texts=("○", "×"), kind="true_false"), "○"),
+    ]
+    style = key_style(pairs)
+    assert style is not None
+    assert style.written(pairs[2][0], (1,)) == "×"
+    assert style.written(pairs[0][0], (0,)) == "(A)"
 
 
 def test_true_and_false_are_the_words_of_the_table() -> None:
@@ -166,7 +184,8 @@ AROUND = [("", ""), ("(", ")"), ("選項", ""), ("第", "個"), ("", "."), ("【
     around=st.sampled_from(
         [("", ""), ("(", ")"), ("選項", ""), ("第", "個"), ("", "."), ("【", "】")]
     ),
-    joint=st.sampled_from(["", ",", "、", "；", " ", "/"]),
+    joint=st.sampled_from(["", ",", "、", "；", " ", "/", "和"]),
+    around_all=st.booleans(),
     keys=st.lists(
         st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True).map(sorted),
         min_size=1,
@@ -174,13 +193,16 @@ AROUND = [("", ""), ("(", ")"), ("選項", ""), ("第", "個"), ("", "."), ("【
     ),
 )
 def test_keys_themselves_are_written_as_they_are(
-    names: str, around: tuple[str, str], joint: str, keys: list[list[int]]
+    names: str, around: tuple[str, str], joint: str, around_all: bool, keys: list[list[int]]
 ) -> None:
     before, after = around
-    keyed = [
-        (question(*key), joint.join(f"{before}{names[index]}{after}" for index in key))
-        for key in keys
-    ]
+    keyed = []
+    for key in keys:
+        labels = [names[index] for index in key]
+        each = joint.join(f"{before}{label}{after}" for label in labels)
+        keyed.append(
+            (question(*key), f"{before}{joint.join(labels)}{after}" if around_all else each)
+        )
     style = key_style(keyed)
     assert style is not None
     for keyed_question, cell in keyed:

@@ -198,6 +198,7 @@ def test_results_that_are_answered_again_keep_their_answers(
     names = ("預測答案", "預測答案 (zhmcq)", "預測答案 (zhmcq 2)")
     assert columns_of(first, *names) == [("A", "B", "B"), ("B", "B", "A")]
     assert list(sheets_of(first)) == ["Sheet1", "摘要", "摘要 (2)", "摘要 (3)"]
+    assert openpyxl.load_workbook(first)["Sheet1"].column_dimensions["H"].width == 18
 
 
 def test_the_same_answers_give_the_same_bytes(bank: QuestionBank, tmp_path: Path) -> None:
@@ -214,6 +215,17 @@ def test_the_workbook_that_the_questions_came_from_is_not_written_over(
 ) -> None:
     with pytest.raises(OutputExistsError):
         answered(bank, "2", "2").to_xlsx(tmp_path / "bank.xlsx")
+
+
+@pytest.mark.parametrize("long_id", [123456789012345678, 1.2e17, "1.23E+15"])
+def test_ids_that_a_sheet_shows_with_an_exponent_are_those_that_were_read(
+    write_xlsx: WriteXlsx, tmp_path: Path, caplog: pytest.LogCaptureFixture, long_id: object
+) -> None:
+    bank = read_bank(write_xlsx([["題號", "題目", "A", "B"], [long_id, "甲？", "天", "地"]]))
+    with caplog.at_level(logging.INFO, "zhmcq"):
+        path = written(answered(bank, "B"), tmp_path)
+    assert "plain cells" not in caplog.text
+    assert columns_of(path, "預測答案") == [("B",)]
 
 
 def test_a_saved_bank_finds_its_workbook_again(bank: QuestionBank, tmp_path: Path) -> None:

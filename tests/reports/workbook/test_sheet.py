@@ -225,6 +225,23 @@ def test_a_document_type_is_refused() -> None:
         edited("<!DOCTYPE worksheet []>" + sheet("<sheetData/>"), SheetEdit({(1, 1): X}))
 
 
+def test_a_cell_looks_like_most_cells_to_its_left() -> None:
+    formats = "".join(f'<xf fontId="{number}"/>' for number in (7, 8, 9))
+    data = EMPTY_STYLES.format(namespace=MAIN).replace("</cellXfs>", f"{formats}</cellXfs>")
+    rows = (
+        '<row r="1"><c r="A1" s="3"/><c r="B1" s="1"/><c r="C1" s="1"/><c r="D1" s="2"/></row>'
+        '<row r="2"><c r="A2" s="1"/><c r="B2" s="2"/></row>'
+        '<row r="3" s="3" customFormat="1"><c r="A3" s="1"/></row>'
+    )
+    pieces: list[bytes] = []
+    edit = SheetEdit({(row, 5): AddedCell("甲") for row in (1, 2, 3)})
+    SheetEditor(edit, Styles(data.encode(), "styles"), "S").run(
+        io.BytesIO(sheet(f"<sheetData>{rows}</sheetData>").encode()), pieces.append
+    )
+    added = re.findall('<c r="E[0-9]" s="([0-9]+)"', b"".join(pieces).decode())
+    assert added == ["1", "2", "1"]
+
+
 def test_a_cell_looks_like_its_neighbour_on_the_left() -> None:
     data = EMPTY_STYLES.format(namespace=MAIN).replace(
         "</cellXfs>", '<xf numFmtId="9" fontId="7"><alignment wrapText="1"/></xf></cellXfs>'

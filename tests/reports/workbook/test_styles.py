@@ -86,6 +86,37 @@ def test_white_text_gets_dark_where_its_ground_gets_light() -> None:
     assert "<font><b/></font></fonts>" in changed(styles)
 
 
+def test_coloured_text_gets_dark_where_its_ground_gets_a_colour() -> None:
+    styles = styled(
+        '<fonts><font><color rgb="FFFF0000"/></font><font><color rgb="FF000000"/></font></fonts>'
+        '<cellXfs><xf fontId="0"/><xf fontId="1"/></cellXfs>'
+    )
+    styles.number(AddedCell("對", colour="right"), 0)
+    styles.number(AddedCell("對", colour="right"), 1)
+    assert re.findall('<xf fontId="([0-9])"', changed(styles)) == ["0", "1", "2", "1"]
+    assert "<font></font></fonts>" in changed(styles)
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ("<xf/>", '<xf applyAlignment="1"><alignment horizontal="right"/></xf>'),
+        (
+            '<xf><alignment indent="1"/><protection/></xf>',
+            '<xf applyAlignment="1"><alignment indent="1" horizontal="right"/><protection/></xf>',
+        ),
+        (
+            "<xf><protection/></xf>",
+            '<xf applyAlignment="1"><alignment horizontal="right"/><protection/></xf>',
+        ),
+    ],
+)
+def test_a_range_stands_where_numbers_do(first: str, expected: str) -> None:
+    styles = styled(f"<cellXfs>{first}</cellXfs>")
+    styles.number(AddedCell("24% – 26%", "range"), None)
+    assert expected in changed(styles)
+
+
 def test_lists_that_are_missing_are_made_in_their_order() -> None:
     styles = Styles(f'<s:styleSheet xmlns:s="{MAIN}"><s:dxfs/></s:styleSheet>'.encode(), "styles")
     assert styles.number(AddedCell(0.5, "percent", "right"), None) == 1

@@ -11,13 +11,14 @@ from zhmcq.questions import Question
 from zhmcq.reading._drafts.vocabulary import field_of
 from zhmcq.zh._fold import tidy
 from zhmcq.zh._labels import ALPHABETS, LETTERS, label_index, plain_label
-from zhmcq.zh._truth import truth_of
+from zhmcq.zh._truth import true_false_options, truth_of
 
 __all__ = ["LABELS", "KeyStyle", "key_headers", "key_style"]
 
 _LONGEST = 200  # characters of a cell that may be a label with something around it
 _AROUND = 12  # characters before or after a label
 _JOINTS = ("", ",", "、", "，", ", ", ";", "；", "; ", " ", "/", "|", "\n", "+", "&", "， ")
+_JOINTS += ("和", "與", "与", "及")
 _WIDE = 0xFEE0  # from a character of ASCII to its full-width form
 
 Series = Callable[[Question, int], str]
@@ -53,6 +54,7 @@ _SERIES: Mapping[str, Series] = {
     "wide letter": _series(_widened(LETTERS.characters)),
     "wide small letter": _series(_widened(LETTERS.characters.lower())),
     "wide number": lambda question, index: _widened(str(_number(question, index) + 1)),
+    "parenthesized numeral": _series("㈠㈡㈢㈣㈤㈥㈦㈧㈨㈩"),
     **{alphabet.name: _series(alphabet.characters) for alphabet in ALPHABETS},
 }
 
@@ -80,6 +82,13 @@ class _Form(NamedTuple):
         text = question.options[index] if self.with_text else ""
         return f"{self.before}{label}{self.after}{text}" if label else ""
 
+    def around_all(self, question: Question, answer: Sequence[int], joint: str) -> str:
+        """Options with what stands before and after a label around all of them: ``(AC)``."""
+        if not self.series or self.with_text:
+            return ""
+        labels = [_SERIES[self.series](question, index) for index in answer]
+        return f"{self.before}{joint.join(labels)}{self.after}" if all(labels) else ""
+
 
 _BY_LABEL = _Form("label")
 
@@ -91,13 +100,18 @@ class KeyStyle:
     Attributes:
         form: How one option is named.
         joint: What stands between several; ``None`` where the question's labels decide.
+        around_all: Whether what stands before and after a label stands around several together:
+            (AC), and not (A)(C).
         is_number: Whether a number is stored as a number, and not as text.
+        are_numbers: The same for the numbers of several options, such as 124.
         truths: What stands for true and for false, where the table says either in a word.
     """
 
     form: _Form = _BY_LABEL
     joint: str | None = None
+    around_all: bool = False
     is_number: bool = True
+    are_numbers: bool = False
     truths: Mapping[bool, str] = field(default_factory=dict)
 
     def written(self, question: Question, answer: Sequence[int]) -> str | int:
@@ -111,6 +125,9 @@ class KeyStyle:
             truth = truth_of(question.options[answer[0]])
             if truth is not None and truth in self.truths:
                 return self.truths[truth]
+        if self.around_all and self.joint is not None and len(answer) > 1:
+            text = self.form.around_all(question, answer, self.joint)
+            return text or question.label_of(tuple(answer))
         names = [self.form.name(question, index) for index in answer]
         if not all(names):  # more options than the alphabet has
             return question.label_of(tuple(answer))
@@ -118,7 +135,8 @@ class KeyStyle:
             text = question.label_of(tuple(answer))
         else:
             text = (self._joint(names)).join(names)
-        return int(text) if self.is_number and len(answer) == 1 and _is_plain(text) else text
+        as_number = self.is_number if len(answer) == 1 else self.are_numbers
+        return int(text) if as_number and _is_plain(text) else text
 
     def _joint(self, names: Sequence[str]) -> str:
         if self.joint is not None:
@@ -176,24 +194,41 @@ def key_style(keyed: Iterable[tuple[Question, Any]]) -> KeyStyle | None:
             order.index(form.series) if form.series else 1,
         ),
     )
-    joints: Counter[str] = Counter()
+    joints: Counter[tuple[str, bool]] = Counter()  # with whether brackets are around all
     truths: dict[bool, Counter[str]] = {}
-    numbers = texts = 0
+    numbers = texts = lists_as_numbers = lists_as_texts = 0
     for question, cell, text in pairs:
         answer = question.answer or ()
         if len(answer) > 1:
+            lists_as_numbers += isinstance(cell, int | float)
+            lists_as_texts += isinstance(cell, str)
             names = [best.name(question, index) for index in answer]
-            joints.update(joint for joint in _JOINTS if joint.join(names) == text)
+            joints.update((joint, False) for joint in _JOINTS if joint.join(names) == text)
+            if best.before or best.after:
+                joints.update(
+                    (joint, True)
+                    for joint in _JOINTS
+                    if best.around_all(question, answer, joint) == text
+                )
         elif text == best.name(question, answer[0]):
             numbers += isinstance(cell, int | float)
             texts += isinstance(cell, str)
         elif question.kind == "true_false" and (truth := truth_of(text)) is not None:
             truths.setdefault(truth, Counter())[text] += 1
+    words = {truth: counts.most_common(1)[0][0] for truth, counts in truths.items()}
+    if len(words) == 1:  # all keys are true, or all false
+        ((truth, word),) = words.items()
+        _, (true, false) = true_false_options(word, "")
+        if truth_of(true) and word in (true, false):
+            words = {True: true, False: false}
+    joint, around_all = joints.most_common(1)[0][0] if joints else (None, False)
     return KeyStyle(
         best,
-        joints.most_common(1)[0][0] if joints else None,
+        joint,
+        around_all,
         numbers >= texts,
-        {truth: words.most_common(1)[0][0] for truth, words in truths.items()},
+        lists_as_numbers > lists_as_texts,
+        words,
     )
 
 
@@ -225,8 +260,12 @@ def _forms_of_several(question: Question, answer: Sequence[int], text: str) -> s
         before = text[: text.index(labels[0])]
         after = text[text.rindex(labels[-1]) + len(labels[-1]) :]
         names = [f"{before}{label}{after}" for label in labels]
-        if max(len(before), len(after)) <= _AROUND and any(j.join(names) == text for j in _JOINTS):
-            forms.add(_Form(series, before, after))
+        form = _Form(series, before, after)
+        if max(len(before), len(after)) <= _AROUND and any(
+            text in (joint.join(names), form.around_all(question, answer, joint))
+            for joint in _JOINTS
+        ):
+            forms.add(form)
     texts = [question.options[index] for index in answer]
     if any(joint.join(texts) == text for joint in _JOINTS):
         forms.add(_Form(""))

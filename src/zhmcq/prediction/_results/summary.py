@@ -228,4 +228,4 @@ def _percent(share: float | None) -> AddedCell:
 
 def _interval(interval: tuple[float, float]) -> AddedCell:
     low, high = interval
-    return AddedCell(f"{low:.1%} – {high:.1%}")
+    return AddedCell(f"{low:.1%} – {high:.1%}", "range")

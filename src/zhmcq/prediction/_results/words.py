@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
 
 from zhmcq.errors import SettingsError
-from zhmcq.prediction._results.problem_words import PROBLEMS
 from zhmcq.questions import QuestionBank
+from zhmcq.reports._problem_words import PROBLEMS
 from zhmcq.zh._language import Language, language_of
 
 __all__ = ["WORDS", "PlainHeaders", "Words", "result_words"]
@@ -334,7 +333,7 @@ def result_words(bank: QuestionBank, language: Language | None) -> Words:
     """
     if language is None:
         stems = (question.stem for question in bank)
-        return WORDS[language_of(itertools.chain(bank.table.headers, stems))]
+        return WORDS[language_of(bank.table.headers, stems)]
     if language not in get_args(Language):
         raise SettingsError(
             f"language={language!r:.60}: expected {', '.join(map(repr, get_args(Language)))}, or "

@@ -20,9 +20,10 @@ from zhmcq.prediction._results.summary import summary_sheet
 from zhmcq.prediction._results.tables import Tables
 from zhmcq.prediction._results.words import Words, result_words
 from zhmcq.questions import Origin, Question
+from zhmcq.reading._drafts.ids import given_id
 from zhmcq.reading._formats import Sheets, open_file
 from zhmcq.reading._formats.table import CellRow
-from zhmcq.reports._new_workbook import Sheet, write_xlsx
+from zhmcq.reports._new_workbook import Sheet, text_width, write_xlsx
 from zhmcq.reports._tables import sheet_names
 from zhmcq.reports._workbook import (
     AddedCell,
@@ -208,7 +209,10 @@ class _Results:
                     added = AddedCell(added.value, added.style, added.colour, name)
                 # Empty ones too: they have the borders of their neighbours.
                 cells[origin.row, number] = added
-        widths = {number: column.width for number, column in enumerate(columns, first)}
+        widths = {
+            number: max(column.width, text_width(name) + 2)
+            for number, (column, name) in enumerate(zip(columns, names, strict=True), first)
+        }
         return SheetEdit(cells, widths)
 
     def _summary(self) -> NewSheet:
@@ -246,9 +250,13 @@ def _agree(cells: Mapping[str, Any] | None, row: CellRow) -> bool:
     if not cells:
         return False
     filled = [(index, cell) for index, cell in enumerate(cells.values()) if cell not in ("", None)]
-    return bool(filled) and all(
-        row.text(index) == str(cell) or row.value(index) == cell for index, cell in filled
-    )
+    return bool(filled) and all(_holds(row, index, cell) for index, cell in filled)
+
+
+def _holds(row: CellRow, index: int, cell: Any) -> bool:
+    """Whether a cell is one that was read; ids such as 1.2E+17 were read with all their digits."""
+    text, value = row.text(index), row.value(index)
+    return str(cell) in (text, str(given_id(value, text).value)) or value == cell
 
 
 def _title(file: str, sheet: str, words: Words, *, several: bool) -> str:

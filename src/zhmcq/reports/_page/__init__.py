@@ -67,7 +67,7 @@ def write_page(path: str | Path, page: Page) -> None:
     """
     from jinja2 import Environment
 
-    content_language = language_of(_texts(page))
+    content_language = language_of(page.headers, _texts(page))
     language = page.language or content_language
     style, script = _part("page.css"), _part("page.js")
     policy = (
@@ -116,8 +116,7 @@ def refuse_other_language(language: object, call: str) -> None:
 
 
 def _texts(page: Page) -> Iterator[str]:
-    """The texts that tell the language of the source."""
-    yield from page.headers
+    """The texts that tell the language where the headers of the source don't."""
     for listed, _ in page.questions:
         if isinstance(listed.source, Question):
             yield listed.source.stem

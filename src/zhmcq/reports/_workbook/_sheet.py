@@ -81,7 +81,8 @@ class SheetEditor:
         self._unclosed = ""  # the name of a tag such as <row/> that was opened to be filled
         self._row = self._column = 0
         self._left: list[int] = []  # columns of the open row whose cells are not written yet
-        self._neighbour: int | None = None
+        self._neighbour: int | None = None  # the format that added cells of the row look like
+        self._formats: dict[int | None, int] = {}  # how many cells of the open row have which
         self._row_prefix = ""
         # Where a cell begins that may be replaced, and whether it has but one tag.
         self._filled: tuple[int, bool] | None = None
@@ -211,6 +212,7 @@ class SheetEditor:
         self._row_prefix = prefix_of(tag)
         styled = attributes.get("customFormat", "").strip() in _TRUE
         self._neighbour = _style(attributes) if styled else None
+        self._formats = {}
         changed = tag
         if spans := _SPANS.fullmatch(attributes.get("spans", "").strip()):
             first, last = min(int(spans[1]), self._left[0]), max(int(spans[2]), self._left[-1])
@@ -239,7 +241,7 @@ class SheetEditor:
             stream.put(self._cells_before(column))
         style = _style(attributes)
         if not self._left or self._left[0] != column:
-            self._neighbour = style
+            self._note_format(style)
             return
         cell = self._cells[self._row, column]
         if cell.value is not None:
@@ -251,7 +253,17 @@ class SheetEditor:
         stream.copy(stream.index)
         stream.put(with_attributes(tag, {"s": str(self._styles.number(cell, style or 0))}))
         stream.skip(end)
-        self._neighbour = style
+        self._note_format(style)
+
+    def _note_format(self, style: int | None) -> None:
+        """A cell of the open row has a format: added cells look like most of those before them.
+
+        Not like the last one, since that is often the key, which its owner made stand out.
+        """
+        formats = self._formats
+        formats[style] = formats.get(style, 0) + 1
+        if len(formats) == 1 or formats[style] >= formats.get(self._neighbour, 0):
+            self._neighbour = style
 
     def _end_cell(self) -> None:
         """A cell ends that is filled: it has to hold nothing."""

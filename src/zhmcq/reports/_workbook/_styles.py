@@ -28,11 +28,10 @@ FILLS: dict[CellColour, str] = {
     "error": "FFC7CE",
     "warning": "FFEB9C",
 }
-# White text, as headers on a dark ground have it, could not be read on these.
-_WHITE = re.compile(
-    r"""<(?:[\w.-]{1,40}:)?color\s+(?:rgb=["'](?:[0-9A-F]{2})?FFFFFF["']|theme=["']0["'])\s*/>""",
-    re.IGNORECASE,
-)
+# Light text, as headers on a dark ground have it, could not be read on these, nor red on green.
+_COLOUR = re.compile(r"<(?:[\w.-]{1,40}:)?color(?:\s[^<>]{0,200})?/>")
+_BLACK = re.compile(r"""(?:rgb=["'](?:[0-9A-F]{2})?000000["']|theme=["']1["'])""", re.IGNORECASE)
+_ALIGNMENT = re.compile(rb"<(?:[\w.-]{1,40}:)?alignment(?:\s[^<>]{0,2000})?>")
 _PERCENT = "0.0%"
 _GENERAL, _TEXT = "0", "49"  # numbers of formats that are built in
 _FIRST_CUSTOM = 164
@@ -122,7 +121,7 @@ class Styles:
 
         Args:
             cell: The cell.
-            neighbour: The format of the cell that it looks like; ``None`` if there is none.
+            neighbour: The format that it looks like; ``None`` if there is none.
 
         Raises:
             ReadError: If the workbook would have more formats than Excel takes.
@@ -172,6 +171,19 @@ class Styles:
 
     def _derive(self, neighbour: int | None, kind: str, colour: CellColour, quoted: bool) -> int:
         base = self._formats[neighbour or 0] if self._formats else None
+        values = self._values(base, kind, colour, bold=kind == "header" and neighbour is None)
+        if quoted:
+            values["quotePrefix"] = "1"
+        elif kind and base and base.attributes.get("quotePrefix") in ("1", "true"):
+            values["quotePrefix"] = None
+        if not values:
+            return neighbour or 0
+        return self._add_format(base, values, right=kind == "range")
+
+    def _values(
+        self, base: Element | None, kind: str, colour: CellColour, *, bold: bool
+    ) -> dict[str, str | None]:
+        """The attributes in which the format of an added cell is not that of ``base``."""
         attributes = base.attributes if base else {}
         values: dict[str, str | None] = {}
         shown = attributes.get("numFmtId", _GENERAL)
@@ -180,29 +192,46 @@ class Styles:
         elif kind and shown != _GENERAL and not (shown == _TEXT and kind != "number"):
             values |= {"numFmtId": _GENERAL, "applyNumberFormat": "1"}
         font = attributes.get("fontId", "0")
-        if kind == "header" and neighbour is None:
+        if bold:
             values |= {"fontId": str(self._bold(font)), "applyFont": "1"}
         elif colour and (dark := self._dark(font)) is not None:
             values |= {"fontId": str(dark), "applyFont": "1"}
         if colour:
             values |= {"fillId": str(self._fill(colour)), "applyFill": "1"}
-        if quoted:
-            values["quotePrefix"] = "1"
-        elif kind and attributes.get("quotePrefix") in ("1", "true"):
-            values["quotePrefix"] = None
-        if not values:
-            return neighbour or 0
+        if kind == "range":
+            values["applyAlignment"] = "1"
+        return values
+
+    def _add_format(
+        self, base: Element | None, values: dict[str, str | None], *, right: bool
+    ) -> int:
+        """Add a format like another one but for some attributes; its number."""
         raw = (
             self._part.raw(base)
             if base
             else _FIRST["cellXfs"][0].format(p=self._part.prefix).encode()
         )
         end = tag_end(raw, 0, self._where)
+        tag, rest = with_attributes(raw[:end], values), raw[end:]
+        if right:
+            tag, rest = self._right_aligned(tag, rest)
         section = self._sections["cellXfs"]
-        number = section.add((with_attributes(raw[:end], values) + raw[end:]).decode())
+        number = section.add((tag + rest).decode())
         if number >= MAX_FORMATS:
             raise ReadError(f"{self._where}: it has more formats of cells than Excel takes")
         return number
+
+    def _right_aligned(self, tag: bytes, rest: bytes) -> tuple[bytes, bytes]:
+        """A format, as its first tag and what follows, whose texts stand where numbers do."""
+        right: dict[str, str | None] = {"horizontal": "right"}
+        if found := _ALIGNMENT.search(rest):
+            aligned = with_attributes(found[0], right)
+            return tag, rest[: found.start()] + aligned + rest[found.end() :]
+        p = self._part.prefix
+        aligned = f'<{p}alignment horizontal="right"/>'.encode()
+        if tag.endswith(b"/>"):
+            return tag[:-2].rstrip() + b">", aligned + f"</{p}xf>".encode()
+        return tag, aligned + rest
 
     def _percent(self) -> str:
         """The number of the format for percentages."""
@@ -227,9 +256,9 @@ class Styles:
         return self._add_font(f"<{self._part.prefix}b/>{inner}")
 
     def _dark(self, font: str) -> int | None:
-        """The number of a font like another one, but not white; ``None`` if that is not white."""
+        """The number of a font like another one, but black; ``None`` if it is black."""
         inner = self._inner(font)
-        dark = _WHITE.sub("", inner)
+        dark = _COLOUR.sub(lambda m: m[0] if _BLACK.search(m[0]) else "", inner)
         return None if dark == inner else self._add_font(dark)
 
     def _inner(self, font: str) -> str:

@@ -16,7 +16,7 @@ __all__ = [
     "SheetEdit",
 ]
 
-CellStyle = Literal["plain", "header", "percent"]
+CellStyle = Literal["plain", "header", "percent", "range"]
 CellColour = Literal["", "right", "wrong", "unsure", "error", "warning"]
 
 
@@ -27,8 +27,9 @@ class AddedCell:
     Attributes:
         value: What it holds. Text is always text, never a formula. ``None`` leaves what is there,
             and changes its colour and comment alone.
-        style: ``"header"`` and ``"plain"`` look like the cell to their left, ``"percent"`` too but
-            shows a fraction as a percentage. With nothing to its left, a header is bold.
+        style: ``"header"`` and ``"plain"`` look like most cells to their left in the row,
+            ``"percent"`` too but shows a fraction as a percentage. With nothing to its left, a
+            header is bold. ``"range"`` is a text that stands among numbers, in a new sheet.
         colour: The colour that it is filled with; ``""`` for its neighbour's.
         comment: A comment on it; ``""`` for none.
     """
