@@ -64,3 +64,10 @@ def test_a_frame_is_read_as_the_questions_that_it_was_made_of() -> None:
     bank = read_bank(QuestionBank(with_letters).to_pandas())
     assert [problem.code for problem in bank.problems] == ["no_key"]
     assert [replace(q, source_id=None, origin=None) for q in bank] == with_letters
+
+
+def test_labels_in_another_order_come_back_with_their_options() -> None:
+    question = Question("a", "誰？", ("甲", "乙", "丙"), labels=("C", "A", "B"), answer=(0,))
+    (back,) = read_bank(QuestionBank([question]).to_pandas())
+    assert back.labels == ("C", "A", "B")
+    assert back.answer == (0,)

@@ -301,3 +301,35 @@ def test_keys_of_one_record_may_agree_in_two_ways(tmp_path: Path) -> None:
 def test_nan_is_no_text(tmp_path: Path) -> None:
     options = ["春天", "夏天", float("nan")]
     assert question(tmp_path, options=options, answer="B") == (("春天", "夏天"), (1,))
+
+
+@pytest.mark.parametrize("name", ["labels", "option_labels", "選項代號"])
+@pytest.mark.parametrize(
+    ("labels", "key", "answer"),
+    [
+        (["D", "C", "B", "A"], "D", (0,)),
+        (["甲", "乙", "丙", "丁"], "乙", (1,)),
+        (["F", "G", "H", "J"], "H", (2,)),
+        (["1", "2", "3", "4"], "2", (1,)),
+        ([4, 3, 2, 1], 4, (0,)),
+    ],
+)
+def test_a_list_of_labels_beside_the_options_says_what_the_key_means(
+    tmp_path: Path, name: str, labels: list[Any], key: Any, answer: tuple[int, ...]
+) -> None:
+    fields = {"options": ["春", "夏", "秋", "冬"], name: labels, "key": key}
+    assert question(tmp_path, **fields) == (("春", "夏", "秋", "冬"), answer)
+
+
+@pytest.mark.parametrize("labels", [["A", "A"], ["A"], ["A", "B", "C"], ["A", ""], "AB", [0, 1]])
+def test_what_can_be_no_labels_of_the_options_leaves_them_as_they_are(
+    tmp_path: Path, labels: Any
+) -> None:
+    fields = {"options": ["春", "夏"], "option_labels": labels, "key": "夏"}
+    bank = read_json(tmp_path, {"question": "何時？", **fields})
+    assert bank[0].labels == ("A", "B")
+    assert bank[0].answer == (1,)
+
+
+def test_a_list_of_marks_that_is_called_labels_is_the_key(tmp_path: Path) -> None:
+    assert question(tmp_path, options=["春", "夏"], labels=[0, 1]) == (("春", "夏"), (1,))

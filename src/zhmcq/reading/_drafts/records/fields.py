@@ -34,6 +34,8 @@ _WORDS_OF_ANSWERS = "answer answers 答案 ans 答 解答 作答"
 _ANSWERS = frozenset(_WORDS_OF_ANSWERS.split())
 _WORDS_OF_VAGUE_KEYS = "key label target gold correct"
 _VAGUE_KEYS = frozenset(_WORDS_OF_VAGUE_KEYS.split())
+_WORDS_OF_LABELS = "labels optionlabels choicelabels answerlabels 选项代号 选项标签 代号"
+_LABEL_LISTS = frozenset(_WORDS_OF_LABELS.split())
 _VAGUE_STEMS = frozenset(("title", "content", "内容", "description"))
 _ASKS = re.compile(r"[?？]|何|哪|下列|_{2,}|[(（]\s*[)）]|是否|多少|什[麼么]")
 _LONG_TEXT = 30
@@ -137,7 +139,7 @@ def _options(
     for column in layout.fields.get("options", ()):
         options = options_of(values[column], known=known)
         if options.texts:
-            return options, keys
+            return _with_listed_labels(options, layout, values, keys), keys
     if layout.wrong and keys:
         return _joined([values[column] for column in layout.wrong], keys)
     for index, (_, value) in enumerate(keys):
@@ -173,6 +175,30 @@ def _joined(wrong: Sequence[Any], keys: _Keys) -> tuple[ListedOptions, _Keys]:
     if not rest:
         return ListedOptions([]), keys
     return ListedOptions([*texts, *rest], (), [True] * len(texts) + [False] * len(rest)), []
+
+
+def _with_listed_labels(
+    options: ListedOptions, layout: HeaderLayout, values: Sequence[Any], keys: _Keys
+) -> ListedOptions:
+    """The options with the labels that a list beside theirs gives them, in their order.
+
+    What frames of zhmcq hold, and some exports: without it a key would be read by the position
+    that its label has elsewhere.
+    """
+    if options.labels:
+        return options
+    for header, value in zip(layout.headers, values, strict=True):
+        # Zeros and ones are marks of what is right, and so is a list that is the only key.
+        if (
+            fold_name(header) in _LABEL_LISTS
+            and isinstance(value, list)
+            and not all(part in (0, 1) for part in value)
+            and any(name != header for name, _ in keys)
+        ):
+            labels = tuple(map(text_of, value))
+            if len(labels) == len(options.texts) == len(set(labels)) and all(labels):
+                return options._replace(labels=labels)
+    return options
 
 
 def _take_key(draft: Draft, keys: _Keys, options: ListedOptions) -> None:
