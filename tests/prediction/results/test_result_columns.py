@@ -51,6 +51,20 @@ def test_a_right_answer_that_is_sure() -> None:
     ]
 
 
+def test_probabilities_stand_under_the_labels_of_their_options() -> None:
+    whole = Question("a", "？", ("天", "地", "人"), labels=("1", "2", "3"))
+    gap = Question("b", "？", ("天", "人"), labels=("1", "3"))  # its second cell was empty
+    sign = Question("c", "？", ("正確", "錯誤"), labels=("O", "X"), kind="true_false")
+    shares = {"a": (0.5, 0.3, 0.2), "b": (0.6, 0.4), "c": (0.9, 0.1)}
+    questions = (whole, gap, sign)
+    items = [Prediction(q.id, (0,), q.labels[0], probabilities=shares[q.id]) for q in questions]
+    shown = [
+        [row.get(f"機率 {number}", (None,))[0] for number in (1, 2, 3)]
+        for row in cells(*items, questions=questions, calibrated=False)
+    ]
+    assert shown == [[0.5, 0.3, 0.2], [0.6, None, 0.4], [0.9, 0.1, None]]
+
+
 @pytest.mark.parametrize(("share", "colour"), [(0.59, "unsure"), (0.6, ""), (0.0, "unsure")])
 def test_answers_below_the_threshold_are_coloured(share: float, colour: str) -> None:
     (row,) = cells(Prediction("q", (0,), "1", share), calibrated=False, unsure_below=0.6)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from zhmcq.evaluation import Promise
-from zhmcq.prediction._results.key_style import KeyStyle
+from zhmcq.prediction._results.key_style import KeyStyle, option_numbers
 from zhmcq.prediction._results.rows import ResultRow
 from zhmcq.prediction._results.words import Words
 from zhmcq.questions import Question
@@ -77,8 +77,8 @@ def added_columns(rows: Sequence[ResultRow], look: Look) -> list[Column]:
         columns.append(Column(words.option_set, 14, lambda row, style: _set(row, style, look)))
     if any(item.agreement is not None for item in items):
         columns.append(Column(words.agreement, 14, lambda row, _: _agreement(row)))
-    for index, name in enumerate(_option_names(rows)):
-        columns.append(Column(f"{words.probability} {name}", 10, _probability(index)))
+    for number, name in _option_names(rows).items():
+        columns.append(Column(f"{words.probability} {name}", 10, _probability(number)))
     columns.append(Column(words.reason, 40, lambda row, _: AddedCell(_reason(row, look))))
     return columns
 
@@ -164,25 +164,33 @@ def _agreement(row: ResultRow) -> AddedCell:
     return AddedCell(row.prediction.agreement, "percent")
 
 
-def _probability(index: int) -> Callable[[ResultRow, KeyStyle], AddedCell]:
+def _probability(number: int) -> Callable[[ResultRow, KeyStyle], AddedCell]:
     def cell(row: ResultRow, _: KeyStyle) -> AddedCell:
-        shares = row.prediction.probabilities
-        return AddedCell(shares[index] if index < len(shares) else None, "percent")
+        return AddedCell(dict(_shares(row)).get(number), "percent")
 
     return cell
 
 
-def _option_names(rows: Iterable[ResultRow]) -> list[str]:
-    """A name for each option that has a probability: its label if all questions share it."""
-    labels: list[set[str]] = []
+def _shares(row: ResultRow) -> Iterable[tuple[int, float]]:
+    """The probabilities of a row, each with the number of its option, from 0."""
+    if row.question is None or not row.prediction.probabilities:
+        return ()
+    return zip(option_numbers(row.question), row.prediction.probabilities, strict=False)
+
+
+def _option_names(rows: Iterable[ResultRow]) -> dict[int, str]:
+    """A name for each option that has a probability: its label if all questions share it.
+
+    Returns:
+        The names by the number of the option, from 0, in that order.
+    """
+    labels: dict[int, set[str]] = {}
     for row in rows:
-        if row.question is not None:
-            for index in range(len(row.prediction.probabilities)):
-                if index == len(labels):
-                    labels.append(set())
-                labels[index].add(row.question.labels[index])
-    alike = all(len(names) == 1 for names in labels)
-    return [min(names) if alike else str(number) for number, names in enumerate(labels, 1)]
+        for index, (number, _) in enumerate(_shares(row)):
+            assert row.question is not None  # noqa: S101
+            labels.setdefault(number, set()).add(row.question.labels[index])
+    alike = all(len(names) == 1 for names in labels.values())
+    return {n: min(names) if alike else str(n + 1) for n, names in sorted(labels.items())}
 
 
 def _reason(row: ResultRow, look: Look) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zhmcq.questions import Question
@@ -13,24 +15,50 @@ from zhmcq.zh._fold import tidy
 from zhmcq.zh._labels import ALPHABETS, LETTERS, label_index, plain_label
 from zhmcq.zh._truth import true_false_options, truth_of
 
-__all__ = ["LABELS", "KeyStyle", "key_headers", "key_style"]
+__all__ = ["LABELS", "KeyStyle", "key_headers", "key_style", "option_numbers"]
 
 _LONGEST = 200  # characters of a cell that may be a label with something around it
 _AROUND = 12  # characters before or after a label
-_JOINTS = ("", ",", "、", "，", ", ", ";", "；", "; ", " ", "/", "|", "\n", "+", "&", "， ")
-_JOINTS += ("和", "與", "与", "及")
+# fmt: off
+_JOINTS = (
+    "", ",", "、", "，", ", ", ";", "；", "; ", " ", "/", "|", "\n", "+", "&", "， ",
+    "和", "與", "与", "及",
+)
+# fmt: on
 _WIDE = 0xFEE0  # from a character of ASCII to its full-width form
 
 Series = Callable[[Question, int], str]
 
 
+@lru_cache(maxsize=1024)
+def _numbers(labels: tuple[str, ...]) -> tuple[int, ...]:
+    """The number of each option by its label, from 0: a question may lack the option B."""
+    numbers = []
+    for index, label in enumerate(labels):
+        if label.isascii() and label.isdigit():
+            number = int(label) - ("0" not in labels)
+        else:
+            number = label_index(plain_label(label))
+        numbers.append(index if number < 0 else number)
+    return tuple(numbers)
+
+
 def _number(question: Question, index: int) -> int:
-    """The number of an option among its labels, from 0: a question may lack the option B."""
-    label = question.labels[index]
-    if label.isascii() and label.isdigit():
-        return int(label) - ("0" not in question.labels)
-    number = label_index(plain_label(label))
-    return index if number < 0 else number
+    return _numbers(question.labels)[index]
+
+
+def option_numbers(question: Question) -> Sequence[int]:
+    """The number of each option among those that its table has columns for, from 0.
+
+    By the labels, since a question may lack the option B; by the order of the options where labels
+    are no series, as in true/false questions.
+    """
+    numbers, count = _numbers(question.labels), len(question.labels)
+    rising = all(low < high for low, high in itertools.pairwise(numbers))
+    # O and X are letters too, but far apart.
+    if question.kind != "true_false" and rising and numbers[-1] < 2 * count + 2:
+        return numbers
+    return range(count)
 
 
 def _series(characters: str) -> Series:

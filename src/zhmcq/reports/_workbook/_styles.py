@@ -224,9 +224,9 @@ class Styles:
     def _right_aligned(self, tag: bytes, rest: bytes) -> tuple[bytes, bytes]:
         """A format, as its first tag and what follows, whose texts stand where numbers do."""
         right: dict[str, str | None] = {"horizontal": "right"}
-        if found := _ALIGNMENT.search(rest):
-            aligned = with_attributes(found[0], right)
-            return tag, rest[: found.start()] + aligned + rest[found.end() :]
+        if there := _ALIGNMENT.search(rest):
+            aligned = with_attributes(there[0], right)
+            return tag, rest[: there.start()] + aligned + rest[there.end() :]
         p = self._part.prefix
         aligned = f'<{p}alignment horizontal="right"/>'.encode()
         if tag.endswith(b"/>"):
