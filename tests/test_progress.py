@@ -224,6 +224,29 @@ def test_a_real_terminal_has_bars_and_a_warning_goes_above_them(tmp_path: Path) 
     assert lines[-1].endswith("\x1b[2Kafter")  # the bar's row is cleared
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_what_is_printed_while_a_bar_is_drawn_goes_where_stdout_goes(tmp_path: Path) -> None:
+    import pty
+
+    script = (
+        "from zhmcq._progress import reporting\n"
+        "with reporting(None) as report:\n"
+        "    report(1, 2, 'answering')\n"
+        "    print('a,b')\n"
+    )
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    child = subprocess.run(
+        [sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    os.close(theirs)
+    drawn = os.read(ours, 65536)
+    os.close(ours)
+    assert child.stdout == b"a,b\n"
+    assert b"answering" in drawn
+    assert b"a,b" not in drawn
+
+
 def test_a_bar_of_a_stage_that_comes_again_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     with reporting(None) as report:
