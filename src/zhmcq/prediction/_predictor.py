@@ -19,7 +19,6 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import (
     ManifestError,
     ModelError,
-    OutOfMemoryError,
     SettingsError,
 )
 from zhmcq.manifest import (
@@ -249,7 +248,7 @@ class MCQPredictor:
             if trained is not None:
                 try:
                     self._attach(trained)
-                except (ModelError, ManifestError, OutOfMemoryError):
+                except BaseException:  # Ctrl-C too: its prompt and calibration go with it
                     self.use_adapter(None)
                     raise
                 self._warn_of_other_base(trained)
@@ -392,7 +391,7 @@ class MCQPredictor:
         try:
             while questions and not self._dtype.accepts(self._model, questions):
                 self._reload()
-        except (ModelError, OutOfMemoryError):
+        except (ModelError, MemoryError):
             if self._dtype is not before:  # other journals may still be answered
                 self._dtype = before
                 self._reload()
