@@ -160,6 +160,19 @@ def test_lines_are_logged_where_logging_is_configured(
     assert stream.getvalue() == ""
 
 
+def test_what_a_log_file_cannot_hold_is_written_as_escapes(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "cp950"))
+    monkeypatch.setattr(_progress.logger, "propagate", False)
+    with reporting(None) as report:
+        report(0, 4, "reading 国文.csv")
+        clock.now += 20
+        report(1, 4, "reading 国文.csv")
+    assert written.getvalue().decode("cp950").startswith("reading \\u56fd文.csv: 1 of 4 (25%)")
+
+
 @pytest.mark.parametrize("stream", [None, io.StringIO(), Terminal()])
 def test_a_stream_that_is_closed_or_missing_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, stream: io.StringIO | None

@@ -20,7 +20,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from zhmcq._visible import visible
+from zhmcq._visible import console_text, visible
 from zhmcq.errors import ZhmcqError
 
 __all__ = ["BAR_DRAWN", "Progress", "current_progress", "reporting", "require_progress"]
@@ -237,7 +237,7 @@ class _Drawing:
             logger.info("%s", line, extra={BAR_DRAWN: self._bars is not None})
         elif self._bars is None and sys.stderr is not None and not _is_silenced():
             with contextlib.suppress(OSError, ValueError):
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
+                print(console_text(line, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
 
     def close(self) -> None:
         bars, self._bars = self._bars, None
