@@ -254,7 +254,8 @@ def test_a_journal_whose_dtype_does_not_fit_leaves_the_predictor_as_it_was(
     predictor = zhmcq.MCQPredictor(base, batch_size=2)
     expected, dtype = predictor.predict(BANK[:1]), predictor.dtype
     faults.beyond(0)
-    with pytest.raises(OutOfMemoryError):
+    message = r"while answering: lower max_length, give a quantization, take a smaller model"
+    with pytest.raises(OutOfMemoryError, match=message):
         predictor.predict(BANK[:1], journal=journal)
     faults.reset(lambda *_: None)
     assert predictor.dtype == dtype != "float16"

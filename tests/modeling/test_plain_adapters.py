@@ -173,7 +173,7 @@ def test_other_kinds_of_adapters_are_refused(
         ({"r": 0}, "r: Input should be greater than 0"),
         ({"r": "8"}, "r: Input should be a valid integer, found '8'"),
         ({"r": 10**30}, "r: Input should be less than"),
-        ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"lora_alpha": float("nan")}, "lora_alpha: Input"),
         ({"lora_alpha": 10**400}, "lora_alpha"),
         ({"modules_to_save": ["norm\\"]}, "expected the name of a layer"),
         ({"use_dora": "yes"}, "use_dora"),

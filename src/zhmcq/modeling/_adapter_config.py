@@ -52,6 +52,9 @@ IGNORED = {
 # weights out of it, so that the saved adapter fits another model.
 HARMLESS = (True, False, "gaussian", "eva", "orthogonal")
 
+# What pydantic adds to the name of a field that may have several types.
+PYDANTIC_TYPE = re.compile(r"int|float|str|.*\[.*\].*", re.DOTALL)
+
 # peft puts the names in other fields into patterns of its own: nothing may repeat in them.
 _PLAIN = re.compile(r"[\w.-]{1,300}", re.ASCII)
 
@@ -134,7 +137,7 @@ class AdapterConfig:
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             names = map(str, problem["loc"])
-            field = ".".join(name for name in names if "[" not in name)  # no types of pydantic
+            field = ".".join(name for name in names if not PYDANTIC_TYPE.fullmatch(name))
             raise ManifestError(
                 f"{path} cannot be used: {field:.80}: {problem['msg']}, found "
                 f"{problem['input']!r:.80}"

@@ -73,7 +73,8 @@ __all__ = ["MCQPredictor"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_PROMPT = "zh-exam"
-LESS_MEMORY = "give a lower batch_size or max_length, or a quantization"
+# Batches are cut by themselves; this is for the check of a model, on a question alone.
+LESS_MEMORY = "lower max_length, give a quantization, take a smaller model"
 
 
 @dataclass(frozen=True, slots=True)
