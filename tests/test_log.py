@@ -57,6 +57,24 @@ def test_a_later_call_changes_the_level(monkeypatch: pytest.MonkeyPatch) -> None
     assert "step 3" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("level", ["NOTSET", 0, -5])
+def test_a_level_below_all_others_writes_everything(
+    monkeypatch: pytest.MonkeyPatch, level: str | int
+) -> None:
+    stream = stderr(monkeypatch)
+    zhmcq.log_to_stderr(level)
+    logger.debug("detail")
+    assert "detail" in stream.getvalue()
+
+
+def test_what_a_log_file_cannot_hold_is_written_as_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "cp950"))
+    zhmcq.log_to_stderr()
+    logger.info("reading 国文.xlsx")
+    assert written.getvalue().decode("cp950").endswith("INFO reading \\u56fd文.xlsx\n")
+
+
 @pytest.mark.parametrize("level", ["LOUD", None, True, 1.5])
 def test_a_level_that_there_is_not_is_refused(level: Any) -> None:
     before = LOGGER.handlers[:]

@@ -160,6 +160,19 @@ def test_lines_are_logged_where_logging_is_configured(
     assert stream.getvalue() == ""
 
 
+def test_what_a_log_file_cannot_hold_is_written_as_escapes(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "cp950"))
+    monkeypatch.setattr(_progress.logger, "propagate", False)
+    with reporting(None) as report:
+        report(0, 4, "reading 国文.csv")
+        clock.now += 20
+        report(1, 4, "reading 国文.csv")
+    assert written.getvalue().decode("cp950").startswith("reading \\u56fd文.csv: 1 of 4 (25%)")
+
+
 @pytest.mark.parametrize("stream", [None, io.StringIO(), Terminal()])
 def test_a_stream_that_is_closed_or_missing_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, stream: io.StringIO | None
@@ -222,6 +235,29 @@ def test_a_real_terminal_has_bars_and_a_warning_goes_above_them(tmp_path: Path) 
     assert any("answering" in line and "1/2" in line for line in lines)
     assert lines.count("careful") == 1 or any(line.endswith("\x1b[2Kcareful") for line in lines)
     assert lines[-1].endswith("\x1b[2Kafter")  # the bar's row is cleared
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_what_is_printed_while_a_bar_is_drawn_goes_where_stdout_goes(tmp_path: Path) -> None:
+    import pty
+
+    script = (
+        "from zhmcq._progress import reporting\n"
+        "with reporting(None) as report:\n"
+        "    report(1, 2, 'answering')\n"
+        "    print('a,b')\n"
+    )
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    child = subprocess.run(
+        [sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    os.close(theirs)
+    drawn = os.read(ours, 65536)
+    os.close(ours)
+    assert child.stdout == b"a,b\n"
+    assert b"answering" in drawn
+    assert b"a,b" not in drawn
 
 
 def test_a_bar_of_a_stage_that_comes_again_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from zhmcq._progress import BAR_DRAWN
+from zhmcq._visible import console_text
 from zhmcq.errors import SettingsError
 
 __all__ = ["log_to_stderr"]
@@ -42,7 +43,7 @@ def log_to_stderr(level: str | int = "INFO") -> None:
         handler = _StderrHandler()
         handler.setFormatter(logging.Formatter(FORMAT, TIME_FORMAT))
         LOGGER.addHandler(handler)
-    LOGGER.setLevel(number)
+    LOGGER.setLevel(max(1, number))  # to Python, 0 is no level of its own
 
 
 class _StderrHandler(logging.Handler):
@@ -53,7 +54,7 @@ class _StderrHandler(logging.Handler):
         if sys.stderr is None or getattr(record, BAR_DRAWN, False) or self._is_shown(record):
             return
         try:
-            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.write(console_text(self.format(record), sys.stderr) + "\n")
             sys.stderr.flush()
         except Exception:
             self.handleError(record)

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
-from zhmcq._visible import visible
+from zhmcq._visible import console_text, visible
 from zhmcq.errors import ZhmcqError
 
 __all__ = ["BAR_DRAWN", "Progress", "current_progress", "reporting", "require_progress"]
@@ -237,7 +237,7 @@ class _Drawing:
             logger.info("%s", line, extra={BAR_DRAWN: self._bars is not None})
         elif self._bars is None and sys.stderr is not None and not _is_silenced():
             with contextlib.suppress(OSError, ValueError):
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
+                print(console_text(line, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
 
     def close(self) -> None:
         bars, self._bars = self._bars, None
@@ -317,10 +317,15 @@ def _bars_here() -> _Bars | None:
     """Bars in a notebook or on a terminal, unless another thread draws its own; else ``None``."""
     if _in_notebook():
         return _NotebookBars()
-    is_terminal = False
-    with contextlib.suppress(AttributeError, ValueError):  # there is no stderr, or it is closed
-        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return _TerminalBars() if is_terminal and _drawn.acquire(blocking=False) else None
+    can_draw = _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+    return _TerminalBars() if can_draw and _drawn.acquire(blocking=False) else None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is there, is open, and is a terminal."""
+    with contextlib.suppress(AttributeError, ValueError):
+        return stream is not None and stream.isatty()
+    return False
 
 
 def _in_notebook() -> bool:
@@ -345,6 +350,8 @@ class _TerminalBars:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # rich would write what others print to stderr, also where stdout is a file.
+            redirect_stdout=_is_terminal(sys.stdout),
             speed_estimate_period=600,  # seconds; a step may take longer than the usual 30
         )
         self._tasks: dict[str, tuple[Any, float]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TextIO
 
 __all__ = ["console_text", "visible"]
 
@@ -27,12 +28,16 @@ def visible(text: str) -> str:
     return _ACTING.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
-def console_text(text: str) -> str:
-    """A text that can be printed: what the encoding of stdout lacks is shown as escapes.
+def console_text(text: str, stream: TextIO | None = None) -> str:
+    """A text that can be printed: what the encoding of a stream lacks is shown as escapes.
 
     Where output goes to a file, Windows in Taiwan writes CP950, which lacks Simplified characters.
+
+    Args:
+        text: The text.
+        stream: What it is written to; stdout if ``None``.
     """
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    encoding = getattr(sys.stdout if stream is None else stream, "encoding", None) or "utf-8"
     try:
         return text.encode(encoding, "backslashreplace").decode(encoding)
     except LookupError:

@@ -246,6 +246,22 @@ def test_an_interrupt_while_a_pass_is_computed_again_leaves_journal_and_predicto
     assert_same(predictor.predict(BANK), expected)
 
 
+def test_a_journal_whose_dtype_does_not_fit_leaves_the_predictor_as_it_was(
+    base: Path, tmp_path: Path, faults: Faults
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    zhmcq.MCQPredictor(base, dtype="float16").predict(BANK[:1], journal=journal)
+    predictor = zhmcq.MCQPredictor(base, batch_size=2)
+    expected, dtype = predictor.predict(BANK[:1]), predictor.dtype
+    faults.beyond(0)
+    message = r"while answering: lower max_length, give a quantization, take a smaller model"
+    with pytest.raises(OutOfMemoryError, match=message):
+        predictor.predict(BANK[:1], journal=journal)
+    faults.reset(lambda *_: None)
+    assert predictor.dtype == dtype != "float16"
+    assert_same(predictor.predict(BANK[:1]), expected)
+
+
 def test_another_error_of_torch_is_not_taken_for_it(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

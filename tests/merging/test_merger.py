@@ -220,12 +220,15 @@ def test_a_merge_reports_its_parts_and_the_questions_it_answers(
 def test_a_progress_function_that_raises_leaves_no_folder(
     adapter: Path, tmp_path: Path, last: tuple[int, str]
 ) -> None:
+    error = RuntimeError("the display is out of memory")  # which is no lack of it here
+
     def progress(done: int, total: int, stage: str) -> None:
         if (done, stage) == last:
-            raise RuntimeError("enough")
+            raise error
 
-    with pytest.raises(RuntimeError, match="enough"):
+    with pytest.raises(RuntimeError, match="the display") as raised:
         zhmcq.Merger().merge(adapter, tmp_path / "a", verify_with=BANK, progress=progress)
+    assert raised.value is error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -202,6 +202,18 @@ def test_what_cannot_be_compared_is_finite_and_said_to_be_no_more(
     )
 
 
+def test_what_does_not_fit_in_float32_is_not_compared_and_this_is_said(
+    good: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_memory(self: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(_dtype._WeightsInFloat32, "__enter__", no_memory)
+    assert proven(good, "float16").dtype == torch.float16
+    (line,) = warnings_in(caplog)
+    assert line.endswith("cannot be compared with float32, for which there is too little memory")
+
+
 def test_a_quantised_model_is_compared_with_its_own_weights(
     good: Path, candidates: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

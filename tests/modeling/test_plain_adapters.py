@@ -173,7 +173,7 @@ def test_other_kinds_of_adapters_are_refused(
         ({"r": 0}, "r: Input should be greater than 0"),
         ({"r": "8"}, "r: Input should be a valid integer, found '8'"),
         ({"r": 10**30}, "r: Input should be less than"),
-        ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"lora_alpha": float("nan")}, "lora_alpha: Input"),
         ({"lora_alpha": 10**400}, "lora_alpha"),
         ({"modules_to_save": ["norm\\"]}, "expected the name of a layer"),
         ({"use_dora": "yes"}, "use_dora"),
@@ -286,6 +286,22 @@ def test_weights_that_peft_leaves_out_are_an_error(
         attach(base, folder)
 
 
+def test_an_interrupt_while_it_is_attached_leaves_the_base_as_it_was(
+    base: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import peft
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    model = load_base(base)
+    before = logits(model)
+    monkeypatch.setattr(peft, "set_peft_model_state_dict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attach_trained(model, read_adapter(folder), IDENTITY)
+    assert torch.equal(logits(model), before)
+
+
 def test_other_embeddings_than_the_base_models_are_refused(base: Path, tmp_path: Path) -> None:
     folder = write_peft_adapter(base, tmp_path / "adapter", target_modules=["embed_tokens"])
 
@@ -341,6 +357,42 @@ def test_patterns_are_matched_in_bounded_time(
     monkeypatch.setattr(_adapter_config, "PATTERN_SECONDS", 0.2)
     change_config(folder, **fields)
     with pytest.raises(ZhmcqError, match=message):
+        attach(base, folder)
+
+
+def test_many_names_of_layers_are_matched_as_peft_matches_them(base: Path, folder: Path) -> None:
+    many = [f"x{number}" for number in range(150_000)]  # peft alone takes minutes over them
+    wanted = ["model.layers.0.self_attn.q_proj", "1.self_attn.q_proj", "down_proj"]
+    change_config(folder, target_modules=[*wanted, *many], exclude_modules=[*many, "o_proj"])
+    present = logits(attach(base, folder))
+    change_config(folder, target_modules=wanted, exclude_modules=None)
+    assert torch.equal(present, logits_of_peft(base, folder, IDS))
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("modules_to_save", [f"x{number}" for number in range(1001)]),
+        ("target_parameters", [f"x{number}" for number in range(1001)]),
+        ("layers_pattern", [f"x{number}" for number in range(1001)]),
+        ("layers_to_transform", list(range(1001))),
+        ("trainable_token_indices", {f"x{number}": [1] for number in range(1001)}),
+    ],
+)
+def test_lists_that_peft_would_compare_with_every_layer_are_short(
+    folder: Path, field: str, values: Any
+) -> None:
+    message = rf"cannot be used: {field}: (List should have at most 1000|Input should be a valid)"
+    with pytest.raises(ManifestError, match=message):
+        read_adapter(change_config(folder, **{field: values}))
+
+
+def test_many_quick_patterns_take_no_more_time_than_a_slow_one(
+    base: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_adapter_config, "PATTERN_SECONDS", 0.05)
+    change_config(folder, rank_pattern={f"x{number}": 2 for number in range(100_000)})
+    with pytest.raises(ManifestError, match=r"in rank_pattern .* takes more than 0\.05 seconds"):
         attach(base, folder)
 
 

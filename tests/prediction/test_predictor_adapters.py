@@ -97,6 +97,37 @@ def test_the_base_model_is_the_same_after_it_is_detached(
         assert list(predictor.predict(BANK)) == list(before)
 
 
+def test_an_interrupt_while_it_is_attached_leaves_the_base_with_its_prompt(
+    base: Path, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = zhmcq.MCQPredictor(base)
+    before = predictor.predict(BANK)
+    lora = zhmcq.LoraSettings(r=2, lora_dropout=0.0)
+    training = zhmcq.TrainingSettings(max_steps=1, disable_tqdm=True)
+    trainer = zhmcq.LoraTrainer(base, lora=lora, training=training, prompt="zh-cloze")
+    trained = trainer.train(BANK, None, tmp_path / "trained").adapter_dir
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("peft.set_peft_model_state_dict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predictor.use_adapter(trained)
+    assert isinstance(predictor.prompt, ExamPrompt)
+    assert list(predictor.predict(BANK)) == list(before)
+
+
+def test_a_path_that_is_missing_is_no_name_on_the_hub(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("went to the hub")
+    )
+    with pytest.raises(ManifestError, match=r"runs.adapter has no zhmcq_manifest"):
+        zhmcq.MCQPredictor(base, Path("runs/adapter"), prompt="zh-exam")
+
+
 def test_a_journal_belongs_to_the_adapters_files(base: Path, plain: Path, tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     predictor = zhmcq.MCQPredictor(base, plain, prompt="zh-exam")

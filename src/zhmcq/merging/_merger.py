@@ -140,7 +140,6 @@ class Merger:
         self._device = choose_device(device)
         dtypes_to_try(dtype, self._device)  # refuses what is no dtype
 
-    @enough_memory("merging", "give device='cpu' or a 16-bit dtype")
     def merge(
         self,
         adapter: str | Path,
@@ -218,6 +217,7 @@ class Merger:
                 report=report,
             )
 
+    @enough_memory("merging", "give device='cpu' or a 16-bit dtype")
     def _merge(
         self,
         adapter: str | Path,

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,8 @@ ADAPTER_CONFIG = "adapter_config.json"
 MAX_BYTES = 4_000_000  # peft lists every adapted layer; the largest models have some thousands
 MAX_PATTERN = 2_000  # characters
 PATTERN_SECONDS = 5.0  # for all patterns and layers; those that people write take milliseconds
+# Names in a list. peft compares each of them with each layer, several times over.
+MANY = 1_000
 LARGEST = 2**31 - 1  # of a rank, an index or an alpha
 
 # Fields that change nothing of what a trained adapter computes: where it came from, how it began,
@@ -50,6 +52,9 @@ IGNORED = {
 # weights out of it, so that the saved adapter fits another model.
 HARMLESS = (True, False, "gaussian", "eva", "orthogonal")
 
+# What pydantic adds to the name of a field that may have several types.
+PYDANTIC_TYPE = re.compile(r"int|float|str|.*\[.*\].*", re.DOTALL)
+
 # peft puts the names in other fields into patterns of its own: nothing may repeat in them.
 _PLAIN = re.compile(r"[\w.-]{1,300}", re.ASCII)
 
@@ -71,6 +76,7 @@ Count = Annotated[int, Field(gt=0, le=LARGEST)]
 Alpha = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
 Index = Annotated[int, Field(ge=0, le=LARGEST)]
 Indices = Annotated[list[Index], AfterValidator(_indices)]
+Names = Annotated[list[Name], Field(max_length=MANY)]
 
 
 class _Fields(BaseModel):
@@ -88,13 +94,15 @@ class _Fields(BaseModel):
     use_rslora: bool = False
     use_dora: bool = False
     lora_bias: bool = False
-    modules_to_save: list[Name] | None = None
-    layers_to_transform: list[Index] | Index | None = None
-    layers_pattern: list[Name] | Name | None = None
+    modules_to_save: Names | None = None
+    layers_to_transform: Annotated[list[Index], Field(max_length=MANY)] | Index | None = None
+    layers_pattern: Names | Name | None = None
     rank_pattern: dict[str, Count] | None = None
     alpha_pattern: dict[str, Alpha] | None = None
-    trainable_token_indices: Indices | dict[Name, Indices] | None = None
-    target_parameters: list[Name] | None = None
+    trainable_token_indices: (
+        Indices | Annotated[dict[Name, Indices], Field(max_length=MANY)] | None
+    ) = None
+    target_parameters: Names | None = None
     ensure_weight_tying: bool = False
 
 
@@ -128,7 +136,8 @@ class AdapterConfig:
             checked = _Fields.model_validate(values)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
-            field = ".".join(map(str, problem["loc"]))
+            names = map(str, problem["loc"])
+            field = ".".join(name for name in names if not PYDANTIC_TYPE.fullmatch(name))
             raise ManifestError(
                 f"{path} cannot be used: {field:.80}: {problem['msg']}, found "
                 f"{problem['input']!r:.80}"
@@ -153,10 +162,13 @@ class AdapterConfig:
         weights = [name for name, _ in model.named_parameters(remove_duplicate=False)]
         end = time.monotonic() + PATTERN_SECONDS
         for field in ("target_modules", "exclude_modules"):
-            pattern = fields.get(field)
-            if isinstance(pattern, str) and pattern != "all-linear":
-                matches = self._matcher(field, pattern, end)
+            wanted = fields.get(field)
+            if isinstance(wanted, str) and wanted != "all-linear":
+                matches = self._matcher(field, wanted, end)
                 fields[field] = [name for name in layers if matches(name)]
+            elif isinstance(wanted, list) and len(wanted) > MANY:
+                listed = frozenset(wanted)
+                fields[field] = [name for name in layers if not listed.isdisjoint(_ends(name))]
         for field in ("rank_pattern", "alpha_pattern"):
             if fields.get(field):
                 fields[field] = self._by_name(field, [*layers, *weights], end)
@@ -191,9 +203,11 @@ class AdapterConfig:
         """Whether a pattern matches a name as a whole.
 
         Raises:
-            ManifestError: If it cannot be read; in the function, if the time is over.
+            ManifestError: If it cannot be read, or the time is over; so does the function.
         """
         import regex  # type: ignore[import-untyped]
+
+        too_long = f"matching the layers takes more than {PATTERN_SECONDS:g} seconds"
 
         def refusal(reason: str) -> ManifestError:
             return ManifestError(
@@ -202,14 +216,17 @@ class AdapterConfig:
             )
 
         def matches(name: str) -> bool:
+            left = end - time.monotonic()
             try:
-                left = max(end - time.monotonic(), 0.001)
+                if left <= 0:
+                    raise TimeoutError
                 return compiled.fullmatch(name, timeout=left) is not None
             except TimeoutError as error:
-                reason = f"matching the layers takes more than {PATTERN_SECONDS:g} seconds"
-                raise refusal(reason) from error
+                raise refusal(too_long) from error
 
         try:
+            if time.monotonic() > end:  # many are read, in a while each
+                raise ValueError(too_long)
             if len(pattern) > MAX_PATTERN:
                 raise ValueError(f"it has more than {MAX_PATTERN:,} characters")
             re.compile(pattern)  # as peft would read it; the other library has recursion too
@@ -217,6 +234,14 @@ class AdapterConfig:
         except (re.error, regex.error, ValueError, OverflowError, RecursionError) as error:
             raise refusal(str(error)) from error
         return matches
+
+
+def _ends(name: str) -> Iterator[str]:
+    """A layer's name, and what follows each dot in it: peft takes a layer by any of these."""
+    yield name
+    while "." in name:
+        name = name.partition(".")[2]
+        yield name
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -126,7 +126,8 @@ def read_adapter(
 
     Args:
         name: A folder that ``LoraTrainer.train`` wrote, or one of peft; on the hub
-            ``"owner/name"``, ``"owner/name@revision"`` or ``"owner/name/folder"``.
+            ``"owner/name"``, ``"owner/name@revision"`` or ``"owner/name/folder"``. A ``Path`` is
+            always a folder here.
         token: A hub access token; the one of ``hf auth login`` if ``None``.
         local_files_only: Never go to the network.
 
@@ -137,7 +138,9 @@ def read_adapter(
         GatedModelError: If its owner has to grant access first.
     """
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser, of any name
-    hub_name = None if os.path.lexists(path) else HubName.read(str(name))
+    hub_name = None
+    if not isinstance(name, Path) and not os.path.lexists(path):
+        hub_name = HubName.read(name)  # a Path that is missing is no name of somebody's repository
     if hub_name is not None:
         path = _fetched(hub_name, token=token, local_files_only=local_files_only)
     if not os.path.lexists(path / MANIFEST_NAME):

@@ -91,11 +91,10 @@ def attach_trained(model: Any, adapter: Adapter, identity: BaseIdentity) -> Any:
             before.keep_values(expected.values())
             set_peft_model_state_dict(tuned, weights)
         _refuse_unread(adapter.name, weights, expected)
-    except (ZhmcqError, MemoryError):
+    except BaseException as error:  # Ctrl-C too: half an adapter would answer something else
         before.restore()
-        raise
-    except PEFT_ERRORS as error:
-        before.restore()
+        if isinstance(error, (ZhmcqError, MemoryError)) or not isinstance(error, PEFT_ERRORS):
+            raise
         raise ModelError(f"the adapter {adapter.name} cannot be loaded: {error}") from error
     tuned.before_adapter = before
     return tuned.eval()

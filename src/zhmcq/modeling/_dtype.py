@@ -249,12 +249,13 @@ def _difference(
         exact = once_more(in_float32)
     except (*FORWARD_ERRORS, MemoryError) as error:
         # Kernels for 16-bit numbers only (some quantised models), or no memory is left.
+        reason = f"in which its forward method raises {type(error).__name__}: {error}"
+        if isinstance(error, MemoryError):
+            reason = "for which there is too little memory"
         logger.warning(
-            "the model's log-likelihoods in %s are finite, but cannot be compared with float32, in "
-            "which its forward method raises %s: %s",
+            "the model's log-likelihoods in %s are finite, but cannot be compared with float32, %s",
             dtype_name(dtype),
-            type(error).__name__,
-            error,
+            reason,
         )
         return None
     difference = float((computed - exact).abs().mean())

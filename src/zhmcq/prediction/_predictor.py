@@ -19,7 +19,6 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.errors import (
     ManifestError,
     ModelError,
-    OutOfMemoryError,
     SettingsError,
 )
 from zhmcq.manifest import (
@@ -74,7 +73,8 @@ __all__ = ["MCQPredictor"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_PROMPT = "zh-exam"
-LESS_MEMORY = "give a lower batch_size or max_length, or a quantization"
+# Batches are cut by themselves; this is for the check of a model, on a question alone.
+LESS_MEMORY = "lower max_length, give a quantization, take a smaller model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class MCQPredictor:
             if trained is not None:
                 try:
                     self._attach(trained)
-                except (ModelError, ManifestError, OutOfMemoryError):
+                except BaseException:  # Ctrl-C too: its prompt and calibration go with it
                     self.use_adapter(None)
                     raise
                 self._warn_of_other_base(trained)
@@ -392,7 +392,7 @@ class MCQPredictor:
         try:
             while questions and not self._dtype.accepts(self._model, questions):
                 self._reload()
-        except (ModelError, OutOfMemoryError):
+        except (ModelError, MemoryError):
             if self._dtype is not before:  # other journals may still be answered
                 self._dtype = before
                 self._reload()
