@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from zhmcq._progress import Progress, reporting
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._chat import today
 from zhmcq.errors import (
     ManifestError,
     ModelError,
@@ -62,6 +63,7 @@ from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 from zhmcq.prediction._order_engine import OrderEngine
 from zhmcq.prediction._order_plan import added_orders, order_fields
 from zhmcq.prediction._predictions import AnsweredBy, Predictions
+from zhmcq.prediction._processes import AnswersOfOthers, Team, joined
 from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256, renders_chat
@@ -270,6 +272,10 @@ class MCQPredictor:
     ) -> Predictions:
         """Answer questions.
 
+        Several processes that ``accelerate launch`` started answer them together: each calls this
+        with the same arguments, computes whole passages for its share, and returns the same
+        predictions of all questions. The first one writes the journal and reports.
+
         Args:
             questions: A bank, questions, or what :func:`zhmcq.reading.read_bank` reads them from:
                 the path of a file, an open binary file, a ``pandas.DataFrame``, a
@@ -300,7 +306,8 @@ class MCQPredictor:
             QuestionError: If two questions have one id.
             PredictionError: If an argument has a wrong type, or needs another one; if the journal
                 is damaged, or of another run or dtype; if the model computes numbers that are
-                not finite, or cannot write replies.
+                not finite, or cannot write replies; if another process fails, or is given other
+                questions.
             OutOfMemoryError: If memory runs out for a question alone. Forward passes of several are
                 cut, and later ones hold less.
             SettingsError: If transformers refuses the fields of ``GenerateSettings``; if ``orders``
@@ -317,33 +324,66 @@ class MCQPredictor:
         settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
         with contextlib.ExitStack() as stack:
+            team = stack.enter_context(joined(self._device))
             report = stack.enter_context(reporting(progress))
             bank = as_bank(
                 questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
             )
             stack.enter_context(self._sharing.use())
             stack.enter_context(enough_memory("answering", LESS_MEMORY))
-            encoder = self._encoder(journal)
+            encoder = self._encoder(journal, team)
             scoring = isinstance(settings, ScoreSettings)
             encoder.refuse_faulty_template(bank, scoring=scoring)
             added = added_orders(bank, encoder.render, settings)
             prepared = pipeline.prepare(bank, encoder, added)
             book = None
-            if journal is not None:
+            if journal is not None and (team is None or team.is_first):
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
-            self._settle_dtype([question.encoded for question in prepared.questions], book)
-            finished = {} if book is None else book.finished
-            engine = self._engine(settings, encoder, prepared, finished)
-            predictions = pipeline.answer(prepared, engine, report, book)
+            encoded = [question.encoded for question in prepared.questions]
+            if team is None or team.is_first:
+                self._settle_dtype(encoded, book)
+            records = AnswersOfOthers() if book is None else book
+            if team is not None:
+                records = self._agree(team, prepared, settings, encoder, records)
+            engine = self._engine(settings, encoder, prepared, records.finished)
+            predictions = pipeline.answer(prepared, engine, report, records, team)
             return replace(predictions, answered_by=self._answered_by(engine))
 
-    def _encoder(self, journal: str | Path | None) -> Encoder:
+    def _agree(
+        self,
+        team: Team,
+        prepared: pipeline.PreparedBank,
+        settings: ScoreSettings | GenerateSettings,
+        encoder: Encoder,
+        records: pipeline.Records,
+    ) -> pipeline.Records:
+        """The first process's finished answers, its dtype, and the same questions, in all."""
+        dtype = team.same(self.dtype)
+        if self.dtype != dtype:
+            with self._sharing.alone():
+                self._dtype = DtypeChoice("auto", self._device, recorded=dtype)
+                self._reload()
+        self._dtype.proven = True
+        engine = self._engine(settings, encoder, prepared)
+        team.refuse_different(
+            {
+                "model": self._source.name,
+                "tokenizer": type(self.tokenizer).__name__,
+                **pipeline.journal_fields(prepared, engine, self._model_fields()),
+            }
+        )
+        finished = team.same(records.finished)
+        return records if team.is_first else AnswersOfOthers(finished)
+
+    def _encoder(self, journal: str | Path | None, team: Team | None = None) -> Encoder:
         """What encodes questions, on the date that the model has seen or that the journal has."""
         remembered, date = self._state.remembered, None
         if remembered is not None and remembered.template_date:
             date = as_date(remembered.template_date)
         elif journal is not None:
             date = recorded_date(journal)
+        if team is not None:  # also around midnight, or where the journal is on one machine
+            date = team.same(date or today())
         return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
 
     def _journal(
