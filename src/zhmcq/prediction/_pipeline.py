@@ -24,7 +24,15 @@ from zhmcq.prediction._processes import Team, shared_steps
 from zhmcq.questions import QuestionBank
 from zhmcq.zh._option_order import reordered
 
-__all__ = ["PreparedBank", "Records", "answer", "journal_fields", "prepare", "record_check"]
+__all__ = [
+    "PreparedBank",
+    "Records",
+    "answer",
+    "journal_fields",
+    "prepare",
+    "question_digest",
+    "record_check",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +124,20 @@ def journal_fields(
     """
     digest = hashlib.sha256()
     for item in prepared.questions:  # one at a time: the ids of a large bank fill the memory
-        ids: list[Any] = [item.id, item.encoded.prompt, item.encoded.candidates]
-        ids += [[o.order, o.encoded.prompt, o.encoded.candidates] for o in item.others]
-        digest.update(json.dumps(ids).encode("ascii") + b"\n")
+        digest.update(_ids(item))
     return {**model_fields, **engine.journal_fields(), "questions": digest.hexdigest()}
+
+
+def question_digest(item: PreparedQuestion) -> bytes:
+    """Tells a question from others, and from what it was with another text: 16 bytes."""
+    return hashlib.sha256(_ids(item)).digest()[:16]
+
+
+def _ids(item: PreparedQuestion) -> bytes:
+    """A question's id and token ids, in all its orders, as a line."""
+    ids: list[Any] = [item.id, item.encoded.prompt, item.encoded.candidates]
+    ids += [[o.order, o.encoded.prompt, o.encoded.candidates] for o in item.others]
+    return json.dumps(ids).encode("ascii") + b"\n"
 
 
 def record_check(prepared: PreparedBank, engine: Engine) -> Callable[[Record], str | None]:

@@ -30,7 +30,7 @@ from zhmcq.prediction._predictions import PredictionStats
 
 if TYPE_CHECKING:
     import torch
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # has no stub
 
 __all__ = ["AnswersOfOthers", "Team", "joined", "launched", "share_out", "shared_steps"]
 
@@ -220,9 +220,12 @@ class Team:
             PredictionError: If another process has others.
         """
         everyones = self.gathered(dict(fields))
-        names = [
-            name for name in fields if any(each.get(name) != fields[name] for each in everyones)
-        ]
+        known = {name for each in everyones for name in each}
+        names = sorted(
+            name
+            for name in known
+            if any(each.get(name) != everyones[0].get(name) for each in everyones)
+        )
         if names:
             raise PredictionError(
                 f"the processes were given different things ({', '.join(names)}): expected of "
@@ -362,7 +365,7 @@ def _meet(device: torch.device) -> Team | None:
 
 def _connected(*, first: bool) -> TCPStore:
     from accelerate.utils import broadcast_object_list
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # has no stub
 
     address = os.environ.get("MASTER_ADDR", "127.0.0.1")
     port = [0]
