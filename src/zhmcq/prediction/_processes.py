@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 BETWEEN_LOOKS = 0.05  # seconds
 BEFORE_A_LINE = 60.0  # seconds of waiting
+SENT_AT_ONCE = 200  # records; the store takes 8 MB at once
 MAX_QUOTED = 1000  # characters of another process's error
 CONNECT = timedelta(minutes=5)
 
@@ -164,10 +165,9 @@ class Team:
 
     def fail(self, error: BaseException) -> None:
         """Let the others know that this process does not go on."""
-        cause = error.__cause__ if type(error).__name__ == "_StopError" else error
         with contextlib.suppress(RuntimeError):
             if not self._store.check([self._key("failed")]):
-                text = f"{type(cause).__name__}: {cause}"[:MAX_QUOTED]
+                text = f"{type(error).__name__}: {error}"[:MAX_QUOTED]
                 self._store.set(self._key("failed"), json.dumps([self.rank, text]))
 
     def refuse_if_failed(self, *, waiting: bool = False) -> None:
@@ -195,9 +195,11 @@ class Team:
 
     def send(self, records: Sequence[Record]) -> None:
         """Give the first process what this one has computed."""
-        with _reachable():
-            self._store.set(self._key(f"{self.rank}/{self._sent}"), json.dumps(list(records)))
-        self._sent += 1
+        for start in range(0, len(records), SENT_AT_ONCE):
+            part = json.dumps(records[start : start + SENT_AT_ONCE])
+            with _reachable():
+                self._store.set(self._key(f"{self.rank}/{self._sent}"), part)
+            self._sent += 1
 
     def received(self) -> list[Record]:
         """What the other processes have sent since the last call, in the first process."""

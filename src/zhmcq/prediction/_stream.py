@@ -174,12 +174,22 @@ def refuse_stream(
             "predict_stream was called under a launcher: one process answers a stream. Run it "
             "without, or answer with predict, which shares the questions out"
         )
-    sources = source if isinstance(source, list | tuple) else [source]
-    refuse_inputs(output_csv, [item for item in sources if isinstance(item, str | os.PathLike)])
+    refuse_inputs(output_csv, _files_of(source))
     if journal is not None and real_path(journal) == real_path(output_csv):
         raise PredictionError(
             f"output_csv and journal are both {str(journal)!r}: give two different files"
         )
+
+
+def _files_of(source: object) -> Iterator[str | os.PathLike[str]]:
+    """The files that a source is read from, or was, as far as it says so."""
+    for item in source if isinstance(source, list | tuple) else [source]:
+        if isinstance(item, QuestionBank):
+            yield from item.files
+        elif isinstance(item, str | os.PathLike):
+            yield item
+        elif isinstance(name := getattr(item, "name", None), str):  # of an open file
+            yield name
 
 
 def csv_rows(
