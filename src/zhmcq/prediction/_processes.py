@@ -353,7 +353,7 @@ def _meet(device: torch.device) -> Team | None:
     global _store, _calls  # noqa: PLW0603  the processes of a launcher are those of the whole run
     from accelerate import PartialState
 
-    with _reachable():
+    with _reachable(), _said_if_it_takes_long():
         state = PartialState(cpu=device.type == "cpu")
         if state.num_processes < 2:
             return None
@@ -363,6 +363,22 @@ def _meet(device: torch.device) -> Team | None:
                 atexit.register(_say_that_it_ends, _store, state.process_index)
     _calls += 1
     return Team(_store, _calls, state.process_index, state.num_processes)
+
+
+@contextlib.contextmanager
+def _said_if_it_takes_long() -> Iterator[None]:
+    """Log what is waited for, in the first call, where torch waits half an hour without a word."""
+    timer = threading.Timer(
+        BEFORE_A_LINE,
+        logger.warning,
+        ["waiting for the other processes of the launcher: each of them has to call predict"],
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _connected(*, first: bool) -> TCPStore:
