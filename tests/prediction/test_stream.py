@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_stream.windows, "__defaults__", (4,))
 
 
-def write_bank(path: Path, count: int = 13, **changed: str) -> Path:
+def write_bank(path: Path, count: int = 13, changed: Mapping[str, str] | None = None) -> Path:
     """Questions q0, q1 …, of which q5 has one option and q9 is longer than the maximum length.
 
     Args:
@@ -44,7 +44,7 @@ def write_bank(path: Path, count: int = 13, **changed: str) -> Path:
         {
             "id": f"q{n}",
             "passage": f"第{n // 3}篇。",
-            "question": changed.get(f"q{n}", f"第{n}個人在哪裡？") + "長" * 300 * (n == 9),
+            "question": (changed or {}).get(f"q{n}", f"第{n}個人在哪裡？") + "長" * 300 * (n == 9),
             "options": PLACES[: 1 if n == 5 else 4],
             "answer": "ABCD"[n % 4],
         }
@@ -119,7 +119,7 @@ def test_another_bank_is_refused_at_the_first_question_that_differs(
     bank, out, path = write_bank(tmp_path / "bank.jsonl"), tmp_path / "a.csv", tmp_path / "j.jsonl"
     predictor.predict_stream(bank, out, journal=path)
     complete = path.read_bytes()
-    other = write_bank(tmp_path / "other.jsonl", **{name: "誰在哪裡？"})
+    other = write_bank(tmp_path / "other.jsonl", changed={name: "誰在哪裡？"})
     number = [record["id"] for record in records_of(path)].index(name) + 2
     with pytest.raises(PredictionError, match=f"line {number}: expected the answer to a question"):
         predictor.predict_stream(other, tmp_path / "b.csv", journal=path)
