@@ -61,27 +61,36 @@ def train(options: argparse.Namespace) -> None:
         prompt=options.prompt,
     )
     result = trainer.train(splits.train, splits.valid, options.output_dir)
-    if os.environ.get("RANK", "0") == "0":  # every process has the result; the first prints it
+    if is_first_process():  # every process has the result; the first prints it
         sys.stdout.write(
             f"{splits}\n"
             f"step {result.best_step} of {result.steps} is kept: {result.accuracy:.1%} of "
             f"{len(splits.valid)} validation questions right; the adapter is in "
             f"{result.adapter_dir}\n"
         )
-        if options.test:
-            measure(options, result, builder.read(options.test))
+    if options.test:
+        measure(options, result, builder.read(options.test))
 
 
 def measure(
     options: argparse.Namespace, result: zhmcq.training.TrainingResult, test: zhmcq.QuestionBank
 ) -> None:
-    """Answer questions that had no part in the training; the figures go to the model card."""
+    """Answer questions that had no part in the training; the figures go to the model card.
+
+    Several processes answer them together, so each of them has to come here.
+    """
     predictor = zhmcq.MCQPredictor(
         options.base_model, adapter=result.adapter_dir, device="cpu" if options.cpu else None
     )
     evaluation = predictor.predict(test).evaluate()
-    card = result.add_evaluation(evaluation, data=options.test.name)
-    sys.stdout.write(f"{evaluation}; added to {card}\n")
+    if is_first_process():
+        card = result.add_evaluation(evaluation, data=options.test.name)
+        sys.stdout.write(f"{evaluation}; added to {card}\n")
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first of those that a launcher started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ class Progress(Protocol):
     - ``"checking <file>"``: rows.
     - ``"loading weights"``: tensors. Other things that transformers does with a model's weights
       have the names that it gives them.
-    - ``"answering"``: questions of ``predict``.
+    - ``"answering"``: questions of ``predict``; of a stream ``total`` is what has been read so
+      far and one more, until the end.
     - ``"train"``: steps, with those that a resumed run had done before.
     - ``"validation"``: the validation questions of an evaluation.
     - ``"merge"``: three parts, which are merged, written, and loaded again and compared.

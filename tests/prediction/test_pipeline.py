@@ -35,6 +35,9 @@ class FirstOption:
     def journal_fields(self) -> dict[str, Any]:
         return {"mode": "first"}
 
+    def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
+        return [list(questions)]
+
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         names = [question.id for question in reversed(questions)]
         for start in range(0, len(names), 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import cast, get_args
 
@@ -23,15 +24,15 @@ def choose_device(name: str | None = None) -> torch.device:
     """The device of that name; by default the fastest: CUDA, then Apple's MPS, then the CPU.
 
     Args:
-        name: ``"cpu"``, ``"cuda"`` (the current CUDA device), ``"cuda:1"`` (any number), ``"mps"``,
-            or ``None``.
+        name: ``"cpu"``, ``"cuda"`` (the current CUDA device, under a launcher that of this
+            process), ``"cuda:1"`` (any number), ``"mps"``, or ``None``.
 
     Raises:
         SettingsError: If there is no such name, or no such device on this machine.
     """
     if name is None:
         if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
+            return _current_cuda()
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     if not isinstance(name, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise SettingsError(
@@ -43,7 +44,7 @@ def choose_device(name: str | None = None) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index is None and count:
-            return torch.device("cuda", torch.cuda.current_device())
+            return _current_cuda()
         if (device.index or 0) >= count:
             problem = f"PyTorch finds {count} CUDA devices here"
     elif device.type == "mps" and not torch.backends.mps.is_available():
@@ -53,6 +54,14 @@ def choose_device(name: str | None = None) -> torch.device:
             f"device={name!r}: {problem}; give device='cpu', or leave it out for the fastest device"
         )
     return device
+
+
+def _current_cuda() -> torch.device:
+    """The current CUDA device; of several processes on a machine, each has one of its own."""
+    current, rank = torch.cuda.current_device(), os.environ.get("LOCAL_RANK", "")
+    if current == 0 and rank.isdecimal():  # nobody has chosen another one
+        current = int(rank) % torch.cuda.device_count()
+    return torch.device("cuda", current)
 
 
 def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:

@@ -7,5 +7,13 @@ from zhmcq.prediction._predictions import (
     PredictionStatus,
 )
 from zhmcq.prediction._predictor import MCQPredictor
+from zhmcq.prediction._stream import StreamStats
 
-__all__ = ["MCQPredictor", "Prediction", "PredictionStats", "PredictionStatus", "Predictions"]
+__all__ = [
+    "MCQPredictor",
+    "Prediction",
+    "PredictionStats",
+    "PredictionStatus",
+    "Predictions",
+    "StreamStats",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +20,7 @@ __all__ = [
     "as_bank",
     "check_types",
     "mode_settings",
+    "refusing_sources",
     "require_adapter",
     "require_count",
     "require_path",
@@ -86,7 +89,18 @@ def as_bank(questions: BankSource, **reading: Any) -> QuestionBank:
     """The questions as a bank, read where they are something else; none may be an empty list."""
     if is_empty_list(questions):
         return QuestionBank([])
-    try:
+    with refusing_sources():
         return read_bank(questions, **reading)
+
+
+@contextlib.contextmanager
+def refusing_sources() -> Iterator[None]:
+    """Make what is no source of questions an error of predicting.
+
+    Raises:
+        PredictionError: If a source is of a wrong type.
+    """
+    try:
+        yield
     except SourceError as error:
         raise PredictionError(str(error)) from error

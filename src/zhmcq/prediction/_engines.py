@@ -117,6 +117,10 @@ class Engine(Protocol):
         """What the records depend on, besides the model, the prompt and the questions."""
         ...
 
+    def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
+        """The questions in parts, each of which needs the records of those before it."""
+        ...
+
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         """Compute the records of questions, giving those of each step as soon as it is done."""
         ...
@@ -146,6 +150,10 @@ class ScoreEngine:
     def journal_fields(self) -> dict[str, Any]:
         """The mode alone: packing changes no score but by rounding."""
         return {"mode": "score"}
+
+    def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
+        """All at once: no question needs another's record."""
+        return [list(questions)]
 
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         """Score every candidate; a record holds the scores in the candidates' order."""
@@ -241,6 +249,10 @@ class GenerateEngine:
             "fields": settings.generation_fields,
             "ends": sorted(self.generator.ends),
         }
+
+    def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
+        """All at once: no question needs another's record."""
+        return [list(questions)]
 
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         """Let the model reply; a record holds the reply and the candidate it was limited to."""

@@ -65,6 +65,12 @@ class OrderEngine:
         """The mode, and how orders are chosen."""
         return {"mode": "score", **order_fields(self.settings)}
 
+    def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
+        """With a prior, first what it is estimated on."""
+        if self.settings.orders != "prior":
+            return [list(questions)]
+        return [[q for q in questions if q.others], [q for q in questions if not q.others]]
+
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
         """Score every candidate in every order; with a prior, first what it is estimated on."""
         if self.settings.orders != "prior":
@@ -76,6 +82,8 @@ class OrderEngine:
             records.update((record["id"], record) for record in step.records)
             yield step
         sample = [question for question in self.questions if question.others]
+        if not all(item.id in records for item in sample):
+            return  # other processes compute them: the next phase has them all
         priors = label_priors([(item.encoded, records[item.id]["orders"]) for item in sample])
         _log_priors(sample, priors)
         known = [

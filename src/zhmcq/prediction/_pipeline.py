@@ -12,19 +12,27 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._orders import Order, aligned
 from zhmcq.errors import EncodingError
 from zhmcq.prediction._engines import Engine, OtherOrder, PreparedQuestion, Record
-from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import Prediction, Predictions, PredictionStats
+from zhmcq.prediction._processes import Team, shared_steps
 from zhmcq.questions import QuestionBank
 from zhmcq.zh._option_order import reordered
 
-__all__ = ["PreparedBank", "answer", "journal_fields", "prepare", "record_check"]
+__all__ = [
+    "PreparedBank",
+    "Records",
+    "answer",
+    "journal_fields",
+    "prepare",
+    "question_digest",
+    "record_check",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +124,20 @@ def journal_fields(
     """
     digest = hashlib.sha256()
     for item in prepared.questions:  # one at a time: the ids of a large bank fill the memory
-        ids: list[Any] = [item.id, item.encoded.prompt, item.encoded.candidates]
-        ids += [[o.order, o.encoded.prompt, o.encoded.candidates] for o in item.others]
-        digest.update(json.dumps(ids).encode("ascii") + b"\n")
+        digest.update(_ids(item))
     return {**model_fields, **engine.journal_fields(), "questions": digest.hexdigest()}
+
+
+def question_digest(item: PreparedQuestion) -> bytes:
+    """Tells a question from others, and from what it was with another text: 16 bytes."""
+    return hashlib.sha256(_ids(item)).digest()[:16]
+
+
+def _ids(item: PreparedQuestion) -> bytes:
+    """A question's id and token ids, in all its orders, as a line."""
+    ids: list[Any] = [item.id, item.encoded.prompt, item.encoded.candidates]
+    ids += [[o.order, o.encoded.prompt, o.encoded.candidates] for o in item.others]
+    return json.dumps(ids).encode("ascii") + b"\n"
 
 
 def record_check(prepared: PreparedBank, engine: Engine) -> Callable[[Record], str | None]:
@@ -140,8 +158,25 @@ def record_check(prepared: PreparedBank, engine: Engine) -> Callable[[Record], s
     return fault
 
 
+class Records(Protocol):
+    """Where finished answers come from and go to: a journal, or what stands for it."""
+
+    @property
+    def finished(self) -> dict[str, Record]:
+        """The answers that there were at the beginning, by the question's id."""
+        ...
+
+    def add(self, records: list[Record]) -> None:
+        """Take further answers."""
+        ...
+
+
 def answer(
-    prepared: PreparedBank, engine: Engine, progress: Progress, journal: Journal | None = None
+    prepared: PreparedBank,
+    engine: Engine,
+    progress: Progress,
+    journal: Records | None = None,
+    team: Team | None = None,
 ) -> Predictions:
     """Answer the questions of a bank, those that a journal has already without the model.
 
@@ -153,6 +188,7 @@ def answer(
         progress: Called with the number of questions answered, those that can be and
             ``"answering"``: once before the first step, and after each step.
         journal: Where finished answers are written; ``None`` to write them nowhere.
+        team: The processes that share the questions; ``None`` for this one alone.
 
     Returns:
         The predictions in the order of the bank, with the statistics of this call alone.
@@ -171,7 +207,11 @@ def answer(
 
     read(finished[name] for name in by_id if name in finished)
     stats = PredictionStats()
-    for step in engine.stream([q for q in prepared.questions if q.id not in finished]):
+    missing = [question for question in prepared.questions if question.id not in finished]
+    steps = engine.stream(missing)
+    if team is not None:
+        steps = shared_steps(team, engine, missing, finished)
+    for step in steps:
         if journal is not None:
             journal.add(step.records)
         stats = step.stats

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from zhmcq._progress import Progress, reporting
 from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding._chat import today
 from zhmcq.errors import (
     ManifestError,
     ModelError,
@@ -52,6 +53,7 @@ from zhmcq.prediction._arguments import (
     as_bank,
     check_types,
     mode_settings,
+    refusing_sources,
     require_adapter,
     require_count,
     require_path,
@@ -61,11 +63,24 @@ from zhmcq.prediction._journal import Journal, JournalRun, recorded_date
 from zhmcq.prediction._order_engine import OrderEngine
 from zhmcq.prediction._order_plan import added_orders, order_fields
 from zhmcq.prediction._predictions import AnsweredBy, Predictions
+from zhmcq.prediction._processes import AnswersOfOthers, Team, joined
 from zhmcq.prediction._sharing import SharedUse
+from zhmcq.prediction._stream import (
+    WINDOW,
+    StreamCounts,
+    StreamJournal,
+    StreamStats,
+    WindowRecords,
+    csv_rows,
+    refuse_stream,
+    windows,
+)
 from zhmcq.prompts import Prompt, get_prompt, recall_prompt
 from zhmcq.prompts._registry import rendering_sha256, renders_chat
-from zhmcq.reading import BankSource
+from zhmcq.questions import QuestionBank
+from zhmcq.reading import BankSource, stream_bank
 from zhmcq.reading._drafts.draft import Columns
+from zhmcq.reports._tables import write_csv
 from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, ScoreSettings
 
 __all__ = ["MCQPredictor"]
@@ -270,6 +285,10 @@ class MCQPredictor:
     ) -> Predictions:
         """Answer questions.
 
+        Several processes that ``accelerate launch`` started answer them together: each calls this
+        with the same arguments, computes whole passages for its share, and returns the same
+        predictions of all questions. The first one writes the journal and reports.
+
         Args:
             questions: A bank, questions, or what :func:`zhmcq.reading.read_bank` reads them from:
                 the path of a file, an open binary file, a ``pandas.DataFrame``, a
@@ -300,7 +319,8 @@ class MCQPredictor:
             QuestionError: If two questions have one id.
             PredictionError: If an argument has a wrong type, or needs another one; if the journal
                 is damaged, or of another run or dtype; if the model computes numbers that are
-                not finite, or cannot write replies.
+                not finite, or cannot write replies; if another process fails, or is given other
+                questions.
             OutOfMemoryError: If memory runs out for a question alone. Forward passes of several are
                 cut, and later ones hold less.
             SettingsError: If transformers refuses the fields of ``GenerateSettings``; if ``orders``
@@ -317,33 +337,157 @@ class MCQPredictor:
         settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
         with contextlib.ExitStack() as stack:
+            team = stack.enter_context(joined(self._device))
             report = stack.enter_context(reporting(progress))
             bank = as_bank(
                 questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
             )
             stack.enter_context(self._sharing.use())
             stack.enter_context(enough_memory("answering", LESS_MEMORY))
-            encoder = self._encoder(journal)
+            encoder = self._encoder(journal, team)
             scoring = isinstance(settings, ScoreSettings)
             encoder.refuse_faulty_template(bank, scoring=scoring)
             added = added_orders(bank, encoder.render, settings)
             prepared = pipeline.prepare(bank, encoder, added)
             book = None
-            if journal is not None:
+            if journal is not None and (team is None or team.is_first):
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
-            self._settle_dtype([question.encoded for question in prepared.questions], book)
-            finished = {} if book is None else book.finished
-            engine = self._engine(settings, encoder, prepared, finished)
-            predictions = pipeline.answer(prepared, engine, report, book)
+            encoded = [question.encoded for question in prepared.questions]
+            if team is None or team.is_first:
+                self._settle_dtype(encoded, book)
+            records: pipeline.Records = AnswersOfOthers() if book is None else book
+            if team is not None:
+                records = self._agree(team, prepared, settings, encoder, records)
+            engine = self._engine(settings, encoder, prepared, records.finished)
+            predictions = pipeline.answer(prepared, engine, report, records, team)
             return replace(predictions, answered_by=self._answered_by(engine))
 
-    def _encoder(self, journal: str | Path | None) -> Encoder:
+    def predict_stream(
+        self,
+        source: BankSource,
+        output_csv: str | Path,
+        mode: ModeName | ScoreSettings | GenerateSettings = "score",
+        *,
+        parser: str | Parser | None = None,
+        orders: int | None = None,
+        columns: Columns | None = None,
+        answer_base: int | None = None,
+        sheets: Sequence[str] | None = None,
+        header: bool | None = None,
+        journal: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> StreamStats:
+        """Answer a bank that need not fit in memory, and write ``ID,Answer`` as csv.
+
+        The source is read by :func:`zhmcq.reading.stream_bank`, without checks across rows, and
+        answered in parts of about 2,000 questions. The file is that of ``Predictions.to_csv``: a
+        line for each row, in order, without an answer for what could not be used. It appears when
+        it is complete.
+
+        Args:
+            source: As for :func:`zhmcq.reading.stream_bank`.
+            output_csv: The file to write; an older one is replaced, but for the source itself.
+            mode: As for :meth:`predict`, and so ``parser``, ``columns``, ``answer_base``,
+                ``sheets`` and ``header``.
+            parser: See ``mode``.
+            orders: In how many orders the options are shown. ``"prior"`` is refused: it is
+                estimated on questions of the whole bank before the others are answered.
+            columns: See ``mode``.
+            answer_base: See ``mode``.
+            sheets: See ``mode``.
+            header: See ``mode``.
+            journal: A file to keep finished answers in; the same call resumes from it after an
+                interruption. Another bank is refused where its answers begin to differ in their
+                questions. It is no journal for :meth:`predict`.
+            progress: Called with the questions answered, and as total with those read so far.
+
+        Returns:
+            Counts and time; the answers are in the file.
+
+        Raises:
+            OutputExistsError: If ``output_csv`` is the source.
+            OutputError: If a file cannot be written.
+            PredictionError: As of :meth:`predict`; if ``orders`` is ``"prior"``; if several
+                processes of a launcher were to share the stream.
+            ZhmcqError: Whatever else :meth:`predict` raises.
+        """
+        settings = mode_settings(mode, parser, orders)
+        check_types(journal, progress)
+        refuse_stream(source, output_csv, settings, journal)
+        counts = StreamCounts()
+        with contextlib.ExitStack() as stack:
+            report = stack.enter_context(reporting(progress))
+            stack.enter_context(self._sharing.use())
+            stack.enter_context(enough_memory("answering", LESS_MEMORY))
+            encoder = self._encoder(journal)
+            book: StreamJournal | None = None
+
+            def answered(bank: QuestionBank) -> Predictions:
+                nonlocal book
+                encoder.refuse_faulty_template(bank, scoring=isinstance(settings, ScoreSettings))
+                added = added_orders(bank, encoder.render, settings)
+                prepared = pipeline.prepare(bank, encoder, added)
+                engine = self._engine(settings, encoder, prepared)
+                records = WindowRecords()
+                if journal is not None and prepared.questions:
+                    if book is None:
+                        fields = {**self._model_fields(), **engine.journal_fields()}
+                        run = self._run(encoder, settings, {**fields, "window": WINDOW})
+                        book = stack.enter_context(StreamJournal(journal, run))
+                    records = book.window(prepared.questions, engine)
+                self._settle_dtype([item.encoded for item in prepared.questions], book)
+                engine = self._engine(settings, encoder, prepared)
+                before = counts.questions
+
+                def so_far(done: int, total: int, stage: str) -> None:
+                    report(before + done, before + total + 1, stage)  # there may be more
+
+                return pipeline.answer(prepared, engine, so_far, records)
+
+            with refusing_sources():
+                items = stream_bank(
+                    source, columns=columns, answer_base=answer_base, sheets=sheets, header=header
+                )
+                rows = csv_rows(map(answered, windows(items)), counts, lambda: book)
+                write_csv(output_csv, ("ID", "Answer"), rows)
+            report(counts.questions, counts.questions, pipeline.STAGE)
+        return counts.stats
+
+    def _agree(
+        self,
+        team: Team,
+        prepared: pipeline.PreparedBank,
+        settings: ScoreSettings | GenerateSettings,
+        encoder: Encoder,
+        records: pipeline.Records,
+    ) -> pipeline.Records:
+        """The first process's finished answers, its dtype, and the same questions, in all."""
+        dtype = team.same(self.dtype)
+        if self.dtype != dtype:
+            with self._sharing.alone():
+                self._dtype = DtypeChoice("auto", self._device, recorded=dtype)
+                self._reload()
+        self._dtype.proven = True
+        engine = self._engine(settings, encoder, prepared)
+        team.refuse_different(
+            {
+                "model": self._source.name,
+                "tokenizer": type(self.tokenizer).__name__,
+                **pipeline.journal_fields(prepared, engine, self._model_fields()),
+            }
+        )
+        finished = team.same(records.finished)
+        return records if team.is_first else AnswersOfOthers(finished)
+
+    def _encoder(self, journal: str | Path | None, team: Team | None = None) -> Encoder:
         """What encodes questions, on the date that the model has seen or that the journal has."""
         remembered, date = self._state.remembered, None
         if remembered is not None and remembered.template_date:
             date = as_date(remembered.template_date)
         elif journal is not None:
             date = recorded_date(journal)
+        if team is not None:  # also around midnight, or where the journal is on one machine
+            date = team.same(date or today())
         return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
 
     def _journal(
@@ -355,14 +499,19 @@ class MCQPredictor:
     ) -> Journal:
         """The opened journal of this run, whose dtype is not decided yet."""
         engine = self._engine(settings, encoder, prepared)
-        run = JournalRun(
-            self._identity,
-            renders_chat(self.prompt),
-            pipeline.journal_fields(prepared, engine, self._model_fields()),
-            encoder.template_date,
-            order_fields(settings),
-        )
+        fields = pipeline.journal_fields(prepared, engine, self._model_fields())
+        run = self._run(encoder, settings, fields)
         return Journal(path, run, pipeline.record_check(prepared, engine))
+
+    def _run(
+        self,
+        encoder: Encoder,
+        settings: ScoreSettings | GenerateSettings,
+        fields: dict[str, Any],
+    ) -> JournalRun:
+        """What a journal's answers depend on, with the fields that are only hashed."""
+        chat, date = renders_chat(self.prompt), encoder.template_date
+        return JournalRun(self._identity, chat, fields, date, order_fields(settings))
 
     def _settle_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
         """See to it that the model is in a dtype that works, and in the journal's if it has one.

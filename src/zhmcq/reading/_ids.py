@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable
 
-__all__ = ["UniqueIds"]
+__all__ = ["Hashes", "UniqueIds"]
 
 _BUCKETS = 4096
 
@@ -25,9 +25,9 @@ class UniqueIds:
     """
 
     def __init__(self) -> None:
-        self._ids = _Hashes()
+        self._ids = Hashes()
         self._owner: Hashable = None
-        self._owned: _Hashes | None = None
+        self._owned: Hashes | None = None
         self._repeats: Counter[str] = Counter()
 
     def take(self, wanted: str, owner: Hashable = "", prefix: str = "") -> str:
@@ -39,7 +39,7 @@ class UniqueIds:
             prefix: What stands in front of the id if another owner has it; ``""`` for nothing.
         """
         if owner != self._owner:
-            self._owned = None if self._owner is None else _Hashes()
+            self._owned = None if self._owner is None else Hashes()
             self._owner = owner
         unique = self._free(wanted, prefix)
         if self._owned is not None:
@@ -61,7 +61,7 @@ class UniqueIds:
         return f"{base}#{number}"
 
 
-class _Hashes:
+class Hashes:
     """The 64-bit hashes of texts, in sorted buckets: 8 bytes each.
 
     If two of a million ids had one hash (a chance of 3 in 100 million), the second would only get a

@@ -43,7 +43,7 @@ def escape_csv_text(text: str) -> str:
 def write_csv(
     path: str | Path,
     headers: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     encoding: str = "utf-8",
 ) -> None:
     """Write rows as csv, by default in UTF-8 without a byte-order mark, as submissions have it.
@@ -51,7 +51,7 @@ def write_csv(
     Args:
         path: The file to write; an older one is replaced when the new one is complete.
         headers: The columns, in order.
-        rows: Values by header; missing ones are left empty.
+        rows: Values by header, which may come one after another; missing ones are left empty.
         encoding: The encoding, as Python calls it.
 
     Raises:
@@ -84,7 +84,7 @@ def write_csv(
 
 
 def _csv_lines(
-    headers: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    headers: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[Sequence[Any]]:
     yield [escape_csv_text(header) for header in headers]
     for row in rows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from zhmcq.prediction._predictions import Prediction, Predictions
 from zhmcq.questions import Origin, Question, RowProblem, SourceId
@@ -37,15 +38,31 @@ class ResultRow(NamedTuple):
         return self.source.origin
 
 
-def result_rows(predictions: Predictions) -> Iterator[ResultRow]:
-    """Answers and unusable rows, in the order of the input; a row with two problems once."""
+class TakenNames(Protocol):
+    """The names that rows have: a set, or what takes less memory for a stream."""
+
+    def __contains__(self, name: str, /) -> bool: ...
+    def add(self, name: str, /) -> object:
+        """Remember a name."""
+
+
+def result_rows(predictions: Predictions, taken: TakenNames | None = None) -> Iterator[ResultRow]:
+    """Answers and unusable rows, in the order of the input; a row with two problems once.
+
+    Args:
+        predictions: The answers; of a stream, those of one part.
+        taken: The names of rows before these.
+    """
+    if taken is None:
+        taken = set()
     unusable: dict[int, dict[Origin, list[RowProblem]]] = {}
     for problem in predictions.bank.problems:
         if problem.severity == "error" and problem.row:
             by_row = unusable.setdefault(problem.position, {})
             by_row.setdefault(problem.origin, []).append(problem)
     pairs = list(zip(predictions.bank, predictions, strict=True))
-    taken = {str(written_id(item)) for item in predictions}
+    for item in predictions:
+        taken.add(str(written_id(item)))
     for position in range(len(pairs) + 1):
         for problems in unusable.get(position, {}).values():
             reason = "; ".join(problem.message for problem in problems)
@@ -77,9 +94,9 @@ def _row_name(problem: RowProblem) -> str:
     return str(problem.source_id)
 
 
-def _free_name(name: str, problem: RowProblem, taken: set[str]) -> str:
+def _free_name(name: str, problem: RowProblem, taken: TakenNames) -> str:
     """A row's name that no other row has: rows of other sheets have the same numbers."""
     sheet = problem.sheet or Path(problem.file).stem
     names = [name, f"{sheet}:{name}"] if sheet else [name]
-    numbered = (f"{names[-1]}#{number}" for number in range(2, len(taken) + 3))
+    numbered = (f"{names[-1]}#{number}" for number in count(2))
     return next(free for free in (*names, *numbered) if free not in taken)
