@@ -18,6 +18,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._batch import Layout
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
+from zhmcq.modeling._quantised import is_quantised, stored_bytes
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, TrainingSettings
 from zhmcq.zh import fixed_order_reason, shuffle_options
@@ -409,7 +410,7 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
     Buffers of kernels and allocators come on top, and other architectures differ: the order of
     magnitude is right, and no more is promised.
 
-    - Weights: the frozen parameters as they are stored.
+    - Weights: the frozen parameters as they are stored, those of 4 or 8 bits with their scales.
     - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32.
     - Activations: what autograd stores for the backward pass. Counted from the tensors that it
       stores for a LLaMA layer with LoRA on all its linear layers, a layer has for each token
@@ -430,8 +431,8 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
         if parameter.requires_grad:
             trained += parameter.numel()
             continue
-        frozen += parameter.numel() * parameter.element_size()
-        if parameter.is_floating_point():
+        frozen += stored_bytes(parameter)
+        if parameter.is_floating_point() and not is_quantised(parameter):
             dtype_bytes = max(dtype_bytes, parameter.element_size())
     config = model.config.get_text_config()
     lora = next(iter(model.peft_config.values()))
