@@ -65,7 +65,9 @@ def test_its_cells_go_the_whole_path(
     assert "the model computes in float32" in shown or "bfloat16" in shown
     assert "題的答案改變 answers changed by merging" in shown
     answered = zhmcq.DatasetBuilder().read("predictions.xlsx")
-    assert [question.id for question in answered] == [f"U{n:03}" for n in range(1, len(answered) + 1)]
+    assert [question.id for question in answered] == [
+        f"U{n:03}" for n in range(1, len(answered) + 1)
+    ]
     names = zipfile.ZipFile("results.zip").namelist()
     assert {"predictions.xlsx", "careful.xlsx", "submission.csv", "report.html"} <= set(names)
     assert "adapter/adapter_model.safetensors" in names
