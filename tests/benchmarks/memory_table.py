@@ -151,20 +151,9 @@ def card(total: float) -> str:
 
 def tables(estimated: Sequence[Estimate]) -> str:
     """The page's two tables: the estimates, and which card each fits on."""
-    shown = [
-        (
-            "| model | weights as | weights alone | training, 512 tokens | with activation "
-            "checkpointing | training, 1,024 tokens | with activation checkpointing |"
-        ),
-        "|---|---|---|---|---|---|---|",
-    ]
-    fits = [
-        (
-            "| model | weights as | training, 512 tokens | with activation checkpointing | training, "
-            "1,024 tokens | with activation checkpointing |"
-        ),
-        "|---|---|---|---|---|---|",
-    ]
+    columns = [f"training, {length:,} tokens | with activation checkpointing" for length in LENGTHS]
+    shown = [f"| model | weights as | weights alone | {' | '.join(columns)} |", f"|{'---|' * 7}"]
+    fits = [f"| model | weights as | {' | '.join(columns)} |", f"|{'---|' * 6}"]
     for one in estimated:
         totals = [total for pair in one.totals for total in pair]
         head = f"| {one.model} | {one.stored} | "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import memory_table
 import pytest
+
+import memory_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,8 +55,8 @@ def test_its_cells_go_the_whole_path(
     # The notebook makes the sample smaller and adds to the path.
     monkeypatch.setattr(make_sample, "PASSAGES", make_sample.PASSAGES)
     monkeypatch.setattr(make_sample, "UNANSWERED_PASSAGES", make_sample.UNANSWERED_PASSAGES)
-    monkeypatch.setattr("sys.path", [*__import__("sys").path, str(EXAMPLES)])
-    monkeypatch.setenv("PYTHONPATH", f"{EXAMPLES}:{EXAMPLES.parent / 'src'}")
+    monkeypatch.setattr("sys.path", [*sys.path, str(EXAMPLES)])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent / "src")]))
 
     if find_spec("nbclient") and find_spec("ipykernel"):
         shown = run_in_kernel(tmp_path)
