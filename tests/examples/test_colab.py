@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,11 @@ CODE = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type
 
 def run_in_kernel(folder: Path) -> str:
     """Run the notebook as Jupyter does; what its cells put out, as html where there is html."""
-    import nbformat
-    from nbclient import NotebookClient
-
+    # Neither is needed elsewhere.
+    nbformat: Any = import_module("nbformat")
+    nbclient: Any = import_module("nbclient")
     notebook = nbformat.read(EXAMPLES / "colab.ipynb", as_version=4)
-    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
     shown = []
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
@@ -81,6 +83,15 @@ def test_it_is_stored_without_outputs_of_a_machine() -> None:
     assert [cell["outputs"] for cell in cells] == [[]] * len(cells)
     assert {cell["execution_count"] for cell in cells} == {None}
     assert len({cell["id"] for cell in NOTEBOOK["cells"]}) == len(NOTEBOOK["cells"])
+
+
+def test_a_folder_of_the_name_is_not_taken_for_the_installed_package(tmp_path: Path) -> None:
+    (tmp_path / "zhmcq").mkdir()
+    code = CODE[1].split("    if IN_COLAB")[0] + "    print('to be installed')\n"
+    command = [sys.executable, "-S", "-c", code]  # without site-packages
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "to be installed\n", done.stderr
 
 
 def test_what_needs_colab_is_guarded() -> None:

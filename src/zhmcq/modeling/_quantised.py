@@ -11,6 +11,7 @@ __all__ = ["is_quantised", "quantise_skeleton", "stored_bytes"]
 
 # bitsandbytes: the weights of a block share a scale, and with double_quant 256 scales share one.
 SCALES_PER_BLOCK = 256
+FLOAT32_BYTES = 4
 
 
 def quantise_skeleton(model: Any, config: Any, dtype: torch.dtype) -> None:
@@ -26,7 +27,7 @@ def quantise_skeleton(model: Any, config: Any, dtype: torch.dtype) -> None:
     """
     import bitsandbytes  # noqa: F401 - transformers would raise a NameError
     from transformers.integrations.bitsandbytes import replace_with_bnb_linear
-    from transformers.quantizers import HfQuantizer
+    from transformers.quantizers.base import HfQuantizer
 
     unfit = HfQuantizer.get_modules_to_not_convert(model, None, model._keep_in_fp32_modules)
     replace_with_bnb_linear(model, unfit, quantization_config=config)
@@ -46,14 +47,15 @@ def stored_bytes(parameter: Any) -> int:
     if not kind:
         return int(parameter.numel() * parameter.element_size())
     state = getattr(parameter, "quant_state", None)
-    shape = parameter.shape if state is None else state.shape  # 4-bit weights are packed in pairs
-    count = torch.Size(shape).numel()
+    # 4-bit weights are packed in pairs when they are loaded.
+    shape = torch.Size(parameter.shape if state is None else state.shape)
+    count = shape.numel()
     if kind == "Int8Params":
-        return count + 4 * shape[0]
-    scales = ceil(count / parameter.blocksize)
+        return count + FLOAT32_BYTES * shape[0]
+    scales = ceil(count / int(parameter.blocksize))
     if parameter.compress_statistics:
-        return ceil(count / 2) + scales + 4 * ceil(scales / SCALES_PER_BLOCK)
-    return ceil(count / 2) + 4 * scales
+        return ceil(count / 2) + scales + FLOAT32_BYTES * ceil(scales / SCALES_PER_BLOCK)
+    return ceil(count / 2) + FLOAT32_BYTES * scales
 
 
 def is_quantised(parameter: Any) -> bool:
