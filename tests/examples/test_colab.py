@@ -90,7 +90,9 @@ def test_a_folder_of_the_name_is_not_taken_for_the_installed_package(tmp_path: P
     code = CODE[1].split("    if IN_COLAB")[0] + "    print('to be installed')\n"
     command = [sys.executable, "-S", "-c", code]  # without site-packages
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8"
+    )
     assert done.stdout == "to be installed\n", done.stderr
 
 
