@@ -151,7 +151,7 @@ def card(total: float) -> str:
 
 def tables(estimated: Sequence[Estimate]) -> str:
     """The page's two tables: the estimates, and which card each fits on."""
-    columns = [f"training, {length:,} tokens | with activation checkpointing" for length in LENGTHS]
+    columns = [f"{length:,} | {length:,}, checkpointed" for length in LENGTHS]
     shown = [f"| model | weights as | weights alone | {' | '.join(columns)} |", f"|{'---|' * 7}"]
     fits = [f"| model | weights as | {' | '.join(columns)} |", f"|{'---|' * 6}"]
     for one in estimated:
