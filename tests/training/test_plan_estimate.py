@@ -86,8 +86,9 @@ def test_steps_are_counted_as_transformers_does(base: Path) -> None:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None:
-    model, tokenizer = load_model(ModelSource(str(base)))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_activations_are_what_autograd_keeps(base: Path, dtype: Any, dropout: float) -> None:
+    model, tokenizer = load_model(ModelSource(str(base)), dtype=dtype)
     lora = zhmcq.LoraSettings(r=8, lora_dropout=dropout)
     tuned = attach_adapter(model, lora).train()
     encoded, _ = Encoder(tokenizer, get_prompt("zh-exam")).encode(BANK[:2])
@@ -110,10 +111,14 @@ def test_activations_are_what_autograd_keeps(base: Path, dropout: float) -> None
     assert torch.isfinite(loss)
     measured = sum(storage.nbytes() for storage in stored.values())
     logits = run.head_positions * 21_000 * 4  # one of the three that are counted
-    assert memory.activations == pytest.approx(measured - logits, rel=0.25)
+    # With dropout an fp32 model is counted generously.
+    tolerance = 0.25 if dropout and dtype == "float32" else 0.05
+    assert memory.activations == pytest.approx(measured - logits, rel=tolerance)
     trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     assert memory.adapter == 16 * trained
-    assert memory.weights == sum(p.numel() * 4 for p in model.parameters()) - 4 * trained
+    stored_size = 4 if dtype == "float32" else 2
+    total = sum(p.numel() for p in model.parameters())
+    assert memory.weights == stored_size * (total - trained)
 
 
 def test_memory_is_shown_in_one_line() -> None:

@@ -21,6 +21,7 @@ from zhmcq.modeling._identity import identify
 from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory, memory_errors
+from zhmcq.modeling._quantised import quantise_skeleton
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
 from zhmcq.modeling._weight_files import WEIGHTS, weight_files, weight_names
@@ -253,15 +254,18 @@ def load_config(source: ModelSource) -> PretrainedConfig:
     return _read_configuration(source, folder, options)
 
 
-def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_skeleton(
+    source: ModelSource, *, dtype: torch.dtype = torch.float32, quantization: Any = None
+) -> PreTrainedModel:
     """A model's layers by their shapes, without weights: its parameters are on the meta device.
 
     Args:
         source: Where its configuration comes from.
         dtype: The dtype of its parameters.
+        quantization: What :func:`quantization_config` returns, or ``None``.
 
     Raises:
-        ModelError: If its configuration cannot be loaded.
+        ModelError: If its configuration cannot be loaded, or bitsandbytes is missing.
         GatedModelError: If the model's owner has to grant access first.
     """
     folder, options = _location(source, weights=False)
@@ -276,6 +280,8 @@ def load_skeleton(source: ModelSource, *, dtype: torch.dtype = torch.float32) ->
                     dtype=dtype,
                     trust_remote_code=source.trust_remote_code,
                 )
+            if quantization is not None:
+                quantise_skeleton(model, quantization, dtype)
         except LOADING_ERRORS as error:
             raise _unloadable(source, "causal language model", error) from error
         return model

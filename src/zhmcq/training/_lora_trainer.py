@@ -23,7 +23,13 @@ from zhmcq.manifest import SeenQuestions
 from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
 from zhmcq.modeling._dtype import load_proven
 from zhmcq.modeling._layout import choose_layout
-from zhmcq.modeling._load import ModelSource, load_config, load_skeleton, load_tokenizer
+from zhmcq.modeling._load import (
+    ModelSource,
+    load_config,
+    load_skeleton,
+    load_tokenizer,
+    quantization_config,
+)
 from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
@@ -135,12 +141,13 @@ class LoraTrainer:
             valid: Validation questions with keys, likewise.
 
         Returns:
-            The report; ``print`` shows it. Its memory is that of a full-precision base model, in
-            the first dtype that would be tried on the device.
+            The report; ``print`` shows it. Its memory is that of the base model in the first
+            dtype that would be tried on the device, quantised if ``quantization`` was given.
 
         Raises:
             ReadError: If the questions cannot be read, or are none.
-            ModelError: If the tokenizer or the model's configuration cannot be loaded.
+            ModelError: If the tokenizer or the model's configuration cannot be loaded, or
+                bitsandbytes is missing for a ``quantization``.
             SettingsError: If ``max_length`` is more than the model has positions for.
         """
         train_questions, valid_questions = training_questions(train, valid)
@@ -152,7 +159,8 @@ class LoraTrainer:
         if not with_keys:
             return report
         dtype = torch_dtype(self.training.dtype, self._chosen_device)
-        skeleton = load_skeleton(self.source, dtype=dtype)
+        quantization = self.quantization and quantization_config(self.quantization, dtype)
+        skeleton = load_skeleton(self.source, dtype=dtype, quantization=quantization)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
         return self._with_estimate(report, StepPlan.of(self.training, layout), with_keys, model)

@@ -18,6 +18,7 @@ from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._batch import Layout
 from zhmcq.encoding._passes import PassPlan
 from zhmcq.encoding._tree import PackedRow
+from zhmcq.modeling._quantised import is_quantised, stored_bytes
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, TrainingSettings
 from zhmcq.zh import fixed_order_reason, shuffle_options
@@ -39,6 +40,7 @@ LOOK_AHEAD = 64
 RAISED = 1.5  # times the token budget, for a question that is a little larger
 MAX_PACKED = 100  # steps; a longer run is estimated from this many of its steps
 GB = 1e9
+FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,13 +411,16 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
     Buffers of kernels and allocators come on top, and other architectures differ: the order of
     magnitude is right, and no more is promised.
 
-    - Weights: the frozen parameters as they are stored.
+    - Weights: the frozen parameters as they are stored, those of 4 or 8 bits with their scales.
     - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32.
     - Activations: what autograd stores for the backward pass. Counted from the tensors that it
-      stores for a LLaMA layer with LoRA on all its linear layers, a layer has for each token
-      ``8 h + 4 f + 7 r`` numbers (``h`` hidden size, ``f`` feed-forward size, ``r`` rank) and a
-      row of the mask; with dropout each linear layer's input is stored twice more, ``12 h + 2 f``.
-      With activation checkpointing, one layer's and each layer's input, ``h``.
+      stores for a LLaMA layer with LoRA on all its linear layers, a layer of an fp32 model has for
+      each token ``8 h + 4 f + 7 r`` numbers (``h`` hidden size, ``f`` feed-forward size, ``r``
+      rank) and a row of the mask; with dropout each linear layer's input is stored twice more,
+      ``12 h + 2 f``. In a 16-bit model the adapter stays in fp32, so that each of its layers
+      stores a copy of its input in fp32, as the norms do: ``8 h + f + 7 r`` numbers are in fp32,
+      ``6 h + f`` more with dropout, and ``4 h + 3 f`` and the mask in the model's dtype. With
+      activation checkpointing, one layer's and each layer's input, ``h``.
     - Head: the logits of the supervised positions in fp32, with two more of their size in the
       backward pass.
 
@@ -430,25 +435,29 @@ def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) ->
         if parameter.requires_grad:
             trained += parameter.numel()
             continue
-        frozen += parameter.numel() * parameter.element_size()
-        if parameter.is_floating_point():
+        frozen += stored_bytes(parameter)
+        if parameter.is_floating_point() and not is_quantised(parameter):
             dtype_bytes = max(dtype_bytes, parameter.element_size())
     config = model.config.get_text_config()
     lora = next(iter(model.peft_config.values()))
     hidden = config.hidden_size
     feed = getattr(config, "intermediate_size", None) or 4 * hidden
-    layer = 8 * hidden + 4 * feed + 7 * lora.r + run.longest_row
+    wide, narrow = 8 * hidden + 7 * lora.r, 4 * feed + run.longest_row
+    if dtype_bytes < FLOAT32_BYTES:
+        wide, narrow = wide + feed, 4 * hidden + 3 * feed + run.longest_row
     if lora.lora_dropout:
-        layer += 12 * hidden + 2 * feed
+        copies = 1 if dtype_bytes < FLOAT32_BYTES else 2  # of each adapted layer's input
+        wide += copies * (6 * hidden + feed)
+    layer = FLOAT32_BYTES * wide + dtype_bytes * narrow
     stored = config.num_hidden_layers * layer
     if any(
         getattr(settings, name, False)
         for name in ("activation_checkpointing", "gradient_checkpointing")
     ):
-        stored = config.num_hidden_layers * hidden + layer
+        stored = config.num_hidden_layers * hidden * dtype_bytes + layer
     return MemoryEstimate(
         weights=frozen,
         adapter=16 * trained,
-        activations=run.largest_pass * stored * dtype_bytes,
+        activations=run.largest_pass * stored,
         head=3 * 4 * run.head_positions * config.vocab_size,
     )
