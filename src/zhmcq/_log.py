@@ -27,7 +27,7 @@ def log_to_stderr(level: str | int = "INFO") -> None:
 
     Args:
         level: The lowest level that is written: ``"DEBUG"``, ``"INFO"``, ``"WARNING"``,
-            ``"ERROR"``, or a number of :mod:`logging`.
+            ``"ERROR"``, or a number of :mod:`logging`; 0 for everything.
 
     Raises:
         SettingsError: If there is no such level.

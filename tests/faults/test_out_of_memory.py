@@ -430,6 +430,16 @@ def test_a_question_that_does_not_fit_alone_ends_training_with_an_error(
     trainer(base).train(BANK, None, tmp_path / "run")
 
 
+def test_a_check_of_the_model_that_does_not_fit_is_an_error_before_anything_is_written(
+    base: Path, tmp_path: Path, faults: Faults
+) -> None:
+    faults.beyond(0)
+    message = "while training: lower max_length, give a quantization, take a smaller model, or"
+    with pytest.raises(OutOfMemoryError, match=message):
+        trainer(base).train(BANK, VALID, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_optimizer_that_does_not_fit_is_an_error_with_its_advice(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

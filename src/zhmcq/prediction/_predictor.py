@@ -118,7 +118,8 @@ class MCQPredictor:
         adapter: A folder that ``LoraTrainer.train`` wrote on that base model, or a LoRA adapter
             of peft by another tool, which needs a ``prompt``. On the hub ``"owner/name"``,
             ``"owner/name@revision"`` for a branch, a tag or a commit, and
-            ``"owner/name/folder"`` where a repository holds several.
+            ``"owner/name/folder"`` where a repository holds several. A ``Path`` is always a
+            folder here.
         prompt: How questions are rendered: a name or an instance; what the adapter or the merged
             folder remembers by default, else ``"zh-exam"``.
         max_length: The most tokens of a prompt with its answer; what the adapter or the merged

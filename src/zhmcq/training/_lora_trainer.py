@@ -63,7 +63,8 @@ __all__ = ["LoraTrainer"]
 
 logger = logging.getLogger(__name__)
 
-LESS_MEMORY = "lower max_length or per_device_train_batch_size, or give a quantization"
+# Steps are cut by themselves; this is for the check of a model, on a question alone.
+LESS_MEMORY = "lower max_length, give a quantization, take a smaller model"
 # An optimizer takes memory for each trained weight, in its first step.
 LESS_STATE = (
     "lower r in LoraSettings or name fewer target_modules, give optim='adamw_bnb_8bit', or give a "
