@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -99,4 +99,4 @@ def _free_name(name: str, problem: RowProblem, taken: TakenNames) -> str:
     sheet = problem.sheet or Path(problem.file).stem
     names = [name, f"{sheet}:{name}"] if sheet else [name]
     numbered = (f"{names[-1]}#{number}" for number in count(2))
-    return next(free for free in (*names, *numbered) if free not in taken)
+    return next(free for free in chain(names, numbered) if free not in taken)
