@@ -6,10 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree.ElementTree import (
-    Element,
-    fromstring,
-)
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from hypothesis import given, settings

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from xml.etree.ElementTree import (
-    Element,
-    fromstring,
-)
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from hypothesis import given, settings
