@@ -338,7 +338,7 @@ class MCQPredictor:
         settings = mode_settings(mode, parser, orders)
         check_types(journal, progress)
         with contextlib.ExitStack() as stack:
-            team = stack.enter_context(joined(self._device))
+            team = stack.enter_context(joined())
             report = stack.enter_context(reporting(progress))
             bank = as_bank(
                 questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
@@ -488,7 +488,7 @@ class MCQPredictor:
         elif journal is not None:
             date = recorded_date(journal)
         if team is not None:  # also around midnight, or where the journal is on one machine
-            date = team.same(date or today())
+            date = as_date(team.same((date or today()).isoformat()))
         return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
 
     def _journal(
