@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 import zhmcq
-from zhmcq.errors import OutputExistsError, PredictionError, ReadError
+from zhmcq.errors import (
+    EncodingError,
+    OutputError,
+    OutputExistsError,
+    PredictionError,
+    ReadError,
+)
 from zhmcq.prediction import PredictionStats, StreamStats, _stream
 from zhmcq.questions import Question, RowProblem
 from zhmcq.settings import GenerateSettings
@@ -200,6 +206,49 @@ def test_progress_counts_the_questions_of_all_windows(
     assert calls[-1] == (12, 12)
 
 
+@pytest.fixture(scope="module")
+def particular(tmp_path_factory: pytest.TempPathFactory) -> zhmcq.MCQPredictor:
+    """Its chat template refuses questions that say 禁."""
+    folder = tiny_llama(tmp_path_factory.mktemp("chat") / "base", chat=True)
+    predictor = zhmcq.MCQPredictor(folder, prompt="zh-chat", max_length=400)
+    refuse = "{% for m in messages %}{% if '禁' in m.content %}{{ no() }}{% endif %}{% endfor %}"
+    predictor.tokenizer.chat_template = refuse + predictor.tokenizer.chat_template
+    return predictor
+
+
+@pytest.mark.parametrize("refused", [{0, 1, 2, 3}, {12}, {4, 5, 6, 7, 8}])
+def test_a_window_that_the_chat_template_refuses_is_unusable_as_in_a_prediction(
+    particular: zhmcq.MCQPredictor, tmp_path: Path, refused: set[int]
+) -> None:
+    changed = {f"q{n}": f"禁{n}" for n in refused}
+    bank = write_bank(tmp_path / "bank.jsonl", changed=changed)
+    particular.predict(bank).to_csv(tmp_path / "whole.csv")
+    journal = tmp_path / "j.jsonl"
+    particular.predict_stream(bank, tmp_path / "stream.csv", journal=journal)
+    assert (tmp_path / "stream.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    again = particular.predict_stream(bank, tmp_path / "stream.csv", journal=journal)
+    assert again.answering.questions == 0
+
+
+def test_a_chat_template_that_refuses_every_question_of_a_stream_is_refused(
+    particular: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    bank = write_bank(tmp_path / "bank.jsonl", changed={f"q{n}": f"禁{n}" for n in range(13)})
+    with pytest.raises(EncodingError, match="template_fails: the chat template refuses"):
+        particular.predict_stream(bank, tmp_path / "a.csv")
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_the_csv_of_a_stream_has_the_encoding_that_is_given(
+    predictor: zhmcq.MCQPredictor, tmp_path: Path
+) -> None:
+    bank = write_bank(tmp_path / "bank.jsonl", 3)
+    predictor.predict_stream(bank, tmp_path / "a.csv", encoding="utf-8-sig")
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbfID,Answer\n")
+    with pytest.raises(OutputError, match="encoding='klingon'"):
+        predictor.predict_stream(bank, tmp_path / "b.csv", encoding="klingon")
+
+
 # --- windows -----------------------------------------------------------------------------
 
 
@@ -221,6 +270,8 @@ def items(text: str) -> Iterator[Question | RowProblem]:
         ("aaabb", [3, 2]),
         ("aaaaaa", [4, 2]),
         ("a!abb", [2, 2]),
+        ("-----", [2, 2, 1]),
+        ("a---", [2, 2]),
         ("!!!!!!", [0, 0]),
         ("", []),
     ],

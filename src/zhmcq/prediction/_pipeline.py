@@ -32,6 +32,7 @@ __all__ = [
     "prepare",
     "question_digest",
     "record_check",
+    "refuse_failing_template",
 ]
 
 logger = logging.getLogger(__name__)
@@ -47,11 +48,14 @@ class PreparedBank:
         bank: The questions as they were given.
         questions: Those that the model can be given, in the bank's order.
         unusable: A prediction for each of the others, without an answer and with the reason.
+        template_fails: Why the chat template refuses them, if it refuses every question; else
+            ``""``.
     """
 
     bank: QuestionBank
     questions: tuple[PreparedQuestion, ...]
     unusable: tuple[Prediction, ...]
+    template_fails: str = ""
 
     @property
     def longest(self) -> int:
@@ -72,16 +76,12 @@ def prepare(
         encoder: Renders them and turns them into token ids.
         orders: For each question the orders that its options are to be shown in besides the given
             one; by default none.
-
-    Raises:
-        EncodingError: If the chat template refuses every question.
     """
     added = orders or [()] * len(bank)
     shown = list(bank)
     shown += [reordered(q, order) for q, more in zip(bank, added, strict=True) for order in more]
     encoded, unfit = encoder.encode(shown)
-    if unfit and not encoded and all(item.by_template for item in unfit):
-        raise EncodingError(f"template_fails: {unfit[0].reason}")
+    refused = unfit and not encoded and all(item.by_template for item in unfit)
     left_out = {item.index for item in unfit}
     following = iter(encoded)
     encodings = [None if index in left_out else next(following) for index in range(len(shown))]
@@ -109,7 +109,21 @@ def prepare(
             for item in unfit
             if item.index < len(bank)
         ),
+        template_fails=unfit[0].reason if refused else "",
     )
+
+
+def refuse_failing_template(reason: str) -> None:
+    """Refuse a chat template that refuses every question of a bank.
+
+    Args:
+        reason: Why, as :attr:`PreparedBank.template_fails` has it; ``""`` if it does not.
+
+    Raises:
+        EncodingError: If there is a reason.
+    """
+    if reason:
+        raise EncodingError(f"template_fails: {reason}")
 
 
 def journal_fields(

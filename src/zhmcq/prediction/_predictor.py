@@ -350,6 +350,7 @@ class MCQPredictor:
             encoder.refuse_faulty_template(bank, scoring=scoring)
             added = added_orders(bank, encoder.render, settings)
             prepared = pipeline.prepare(bank, encoder, added)
+            pipeline.refuse_failing_template(prepared.template_fails)
             book = None
             if journal is not None and (team is None or team.is_first):
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
@@ -375,6 +376,7 @@ class MCQPredictor:
         answer_base: int | None = None,
         sheets: Sequence[str] | None = None,
         header: bool | None = None,
+        encoding: str = "utf-8",
         journal: str | Path | None = None,
         progress: Progress | None = None,
     ) -> StreamStats:
@@ -397,6 +399,7 @@ class MCQPredictor:
             answer_base: See ``mode``.
             sheets: See ``mode``.
             header: See ``mode``.
+            encoding: The encoding of the file, as for ``Predictions.to_csv``.
             journal: A file to keep finished answers in; the same call resumes from it after an
                 interruption. Another bank is refused where its answers begin to differ in their
                 questions. It is no journal for :meth:`predict`.
@@ -428,6 +431,7 @@ class MCQPredictor:
                 encoder.refuse_faulty_template(bank, scoring=isinstance(settings, ScoreSettings))
                 added = added_orders(bank, encoder.render, settings)
                 prepared = pipeline.prepare(bank, encoder, added)
+                counts.prepared(prepared)
                 engine = self._engine(settings, encoder, prepared)
                 records = WindowRecords()
                 if journal is not None and prepared.questions:
@@ -450,7 +454,7 @@ class MCQPredictor:
                     source, columns=columns, answer_base=answer_base, sheets=sheets, header=header
                 )
                 rows = csv_rows(map(answered, windows(items)), counts, lambda: book)
-                write_csv(output_csv, ("ID", "Answer"), rows)
+                write_csv(output_csv, ("ID", "Answer"), rows, encoding)
             report(counts.questions, counts.questions, pipeline.STAGE)
         return counts.stats
 
@@ -463,12 +467,12 @@ class MCQPredictor:
         records: pipeline.Records,
     ) -> pipeline.Records:
         """The first process's finished answers, its dtype, and the same questions, in all."""
-        dtype = team.same(self.dtype)
+        dtype, proven = team.same((self.dtype, self._dtype.proven))
         if self.dtype != dtype:
             with self._sharing.alone():
                 self._dtype = DtypeChoice("auto", self._device, recorded=dtype)
                 self._reload()
-        self._dtype.proven = True
+        self._dtype.proven = proven
         engine = self._engine(settings, encoder, prepared)
         team.refuse_different(
             {

@@ -15,7 +15,7 @@ from zhmcq._files import real_path, refuse_inputs
 from zhmcq.errors import PredictionError
 from zhmcq.prediction._engines import Engine, PreparedQuestion, Record
 from zhmcq.prediction._journal import Journal
-from zhmcq.prediction._pipeline import question_digest
+from zhmcq.prediction._pipeline import PreparedBank, question_digest, refuse_failing_template
 from zhmcq.prediction._predictions import Predictions, PredictionStats
 from zhmcq.prediction._processes import launched
 from zhmcq.prediction._results.rows import TakenNames, result_rows, written_id
@@ -79,7 +79,9 @@ def windows(items: Iterable[Question | RowProblem], size: int = WINDOW) -> Itera
     for item in items:
         if isinstance(item, Question):
             many = len(questions) >= 2 * size
-            full = len(questions) >= size and item.passage != questions[-1].passage
+            full = len(questions) >= size and not (
+                item.passage and item.passage == questions[-1].passage
+            )
         else:  # a row may have several problems, and is one row in the results
             many = due >= 2 * size and item.origin != problems[-1].origin
             full = False
@@ -119,6 +121,8 @@ class StreamCounts:
         self._statuses: Counter[str] = Counter()
         self._questions = self._keyed = self._correct = 0
         self._answering = PredictionStats()
+        self._template_fails = ""
+        self._template_works = False
 
     @property
     def questions(self) -> int:
@@ -136,6 +140,22 @@ class StreamCounts:
             self._correct,
             self._answering,
         )
+
+    def prepared(self, window: PreparedBank) -> None:
+        """Note whether the chat template refuses every question of a window."""
+        if window.template_fails:
+            self._template_fails = self._template_fails or window.template_fails
+        elif len(window.bank):
+            self._template_works = True
+
+    def refuse_failing_template(self) -> None:
+        """Refuse a chat template that has refused every question of the stream.
+
+        Raises:
+            EncodingError: If it has.
+        """
+        if not self._template_works:
+            refuse_failing_template(self._template_fails)
 
     def add(self, predictions: Predictions) -> None:
         """Count the answers of a window."""
@@ -210,6 +230,7 @@ def csv_rows(
         for row in result_rows(predictions, taken):
             counts.add_row(row.prediction.status)
             yield {"ID": written_id(row.prediction), "Answer": row.prediction.label}
+    counts.refuse_failing_template()
     book = journal()
     if book is not None:
         book.refuse_rest()
