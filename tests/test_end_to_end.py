@@ -181,7 +181,7 @@ def test_replies_can_be_limited_to_the_candidate_answers(run: Any) -> None:
 def test_adapters_come_and_go_and_leave_the_base_as_it_was(run: Any) -> None:
     folder, bank, _, result, _ = run
     predictor = zhmcq.MCQPredictor(folder / "base", prompt="zh-exam")
-    before = {name: p.clone() for name, p in predictor._state.model.named_parameters()}
+    before = {name: p.clone() for name, p in predictor._answering._state.model.named_parameters()}
     base = predictor.predict(bank)
     predictor.use_adapter(result.adapter_dir)
     tuned = predictor.predict(bank)
@@ -190,7 +190,7 @@ def test_adapters_come_and_go_and_leave_the_base_as_it_was(run: Any) -> None:
     again = predictor.predict(bank)
     assert [item.scores for item in again] == [item.scores for item in base]
     assert [item.scores for item in tuned] != [item.scores for item in base]
-    after = dict(predictor._state.model.named_parameters())
+    after = dict(predictor._answering._state.model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     comparison = zhmcq.compare(base, tuned)

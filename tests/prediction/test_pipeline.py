@@ -113,6 +113,33 @@ def test_a_step_is_in_the_journal_before_it_is_reported(encoder: Encoder, tmp_pa
     assert records[0] == {"id": "e", "option": 0}
 
 
+def test_a_step_that_answers_nothing_more_is_neither_written_nor_reported(
+    encoder: Encoder,
+) -> None:
+    class WithEmptySteps(FirstOption):
+        def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:
+            for step in super().stream(questions):
+                yield step
+                yield EngineStep([], step.stats)
+
+    class Written:
+        finished: dict[str, Record] = {}
+        sizes: list[int] = []
+
+        def add(self, records: list[Record]) -> None:
+            self.sizes.append(len(records))
+
+    calls: list[int] = []
+    answer(
+        prepare(BANK, encoder),
+        WithEmptySteps(),
+        lambda done, _total, _stage: calls.append(done),
+        Written(),
+    )
+    assert calls == [0, 2, 4, 5]
+    assert Written.sizes == [2, 2, 1]
+
+
 def test_a_run_that_failed_is_resumed_without_asking_the_engine_again(
     encoder: Encoder, tmp_path: Path
 ) -> None:

@@ -53,6 +53,11 @@ def stop(done, total, stage):
         raise KeyError("stopped")
 
 
+result["none"] = answers(bank[:0])
+result["proven"] = [predictor._answering.dtype_is_proven]
+result["one"] = answers(bank[:1])
+result["proven"].append(predictor._answering.dtype_is_proven)
+result["calls"].clear()
 result["score"] = answers(journal=folder / "score.jsonl")
 result["calls_of_score"] = list(result["calls"])
 predictor.predict(bank).to_csv(folder / "answers.csv")
@@ -64,7 +69,7 @@ if rank == 0:
 result["resumed"] = answers(journal=folder / "stopped.jsonl")
 result["different"] = error(mode="generate" if rank else "score")
 if rank == 1:
-    predictor._model.forward = lambda *_, **__: 1 / 0
+    predictor._answering.model.forward = lambda *_, **__: 1 / 0
 result["failed"] = error(journal=folder / "failed.jsonl")
 (folder / f"result{rank}.json").write_text(json.dumps(result), encoding="utf-8")
 """
@@ -147,6 +152,22 @@ def test_both_processes_have_the_answers_of_a_single_one_in_order(
     assert count == 30
 
 
+def test_there_may_be_fewer_questions_than_processes(
+    results: list[dict[str, Any]], alone: zhmcq.MCQPredictor, bank: QuestionBank
+) -> None:
+    (expected,) = alone.predict(bank[:1])
+    for result in results:
+        assert result["none"] == [[], 0]
+        (answer,), count = result["one"]
+        assert (answer[:2], count) == (["q0", expected.label], 1)
+
+
+def test_a_dtype_is_proven_on_questions_and_not_on_an_empty_bank(
+    results: list[dict[str, Any]],
+) -> None:
+    assert [result["proven"] for result in results] == [[False, True]] * 2
+
+
 def test_the_first_process_writes_each_answer_once_and_reports_those_of_all(
     folder: Path, results: list[dict[str, Any]]
 ) -> None:
@@ -156,6 +177,7 @@ def test_the_first_process_writes_each_answer_once_and_reports_those_of_all(
     calls = results[0]["calls_of_score"]
     assert (calls[0], calls[-1]) == ([0, 30], [30, 30])
     assert calls == sorted(calls)
+    assert len({done for done, _ in calls}) == len(calls)  # none is reported twice
     assert results[1]["calls"] == []
 
 

@@ -28,8 +28,8 @@ from zhmcq.errors import (
 )
 from zhmcq.modeling._load import ModelSource
 from zhmcq.parsers import ParsedAnswer
+from zhmcq.prediction import _answering_model as answering_module
 from zhmcq.prediction import _arguments
-from zhmcq.prediction import _predictor as predictor_module
 from zhmcq.prompts import ClozePrompt, ExamPrompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, ScoreSettings
@@ -397,11 +397,11 @@ def test_prompt_and_length_limit_follow_the_adapter(base: Path, adapter: Path) -
     seen = []
     for folder in (adapter, None, adapter):
         predictor.use_adapter(folder)
-        seen.append((type(predictor.prompt), predictor._length_limit()))
+        seen.append((type(predictor.prompt), predictor._answering.length_limit))
     assert seen == [(ClozePrompt, 600), (ExamPrompt, 2048), (ClozePrompt, 600)]
     predictor = zhmcq.MCQPredictor(base, adapter, prompt="zh-exam", max_length=99)
     assert isinstance(predictor.prompt, ExamPrompt)
-    assert predictor._length_limit() == 99
+    assert predictor._answering.length_limit == 99
 
 
 def test_an_adapter_that_is_refused_leaves_everything_as_it_was(
@@ -429,7 +429,7 @@ def test_an_adapter_that_cannot_be_loaded_leaves_the_model_without_one(
     def broken(*_arguments: Any) -> Any:
         raise ModelError("peft cannot load it")
 
-    monkeypatch.setattr(predictor_module, "attach_trained", broken)
+    monkeypatch.setattr(answering_module, "attach_trained", broken)
     with pytest.raises(ModelError, match="peft cannot load it"):
         predictor.use_adapter(adapter)
     assert isinstance(predictor.prompt, ExamPrompt)

@@ -16,7 +16,7 @@ import pytest
 import zhmcq
 from conftest import scaled
 from zhmcq.errors import ModelError, PredictionError, SettingsError
-from zhmcq.prediction import _predictor as predictor_module
+from zhmcq.prediction import _answering_model as answering_module
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.settings import GenerateSettings, QuantizationSettings
 
@@ -152,7 +152,7 @@ def test_a_predictor_whose_model_cannot_be_loaded_anew_says_so(
     def no_memory(*_arguments: Any, **_fields: Any) -> Any:
         raise ModelError("out of memory")
 
-    monkeypatch.setattr(predictor_module, "load_weights", no_memory)
+    monkeypatch.setattr(answering_module, "load_weights", no_memory)
     for message in ("out of memory", "could not be loaded in float32 and is no longer in memory"):
         with pytest.raises(ModelError, match=message):
             predictor.predict(BANK)

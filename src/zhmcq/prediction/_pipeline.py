@@ -200,7 +200,7 @@ def answer(
         prepared: The questions.
         engine: How they are answered.
         progress: Called with the number of questions answered, those that can be and
-            ``"answering"``: once before the first step, and after each step.
+            ``"answering"``: once before the first step, and after each step that answers more.
         journal: Where finished answers are written; ``None`` to write them nowhere.
         team: The processes that share the questions; ``None`` for this one alone.
 
@@ -216,19 +216,25 @@ def answer(
     def read(records: Iterable[Record]) -> None:
         predictions = [engine.prediction(by_id[record["id"]], record) for record in records]
         answers.update((prediction.id, prediction) for prediction in predictions)
-        # A question may have another record later on, and counts once.
-        progress(len(answers) - len(prepared.unusable), total, STAGE)
 
     read(finished[name] for name in by_id if name in finished)
+    done = len(answers) - len(prepared.unusable)
+    progress(done, total, STAGE)
     stats = PredictionStats()
     missing = [question for question in prepared.questions if question.id not in finished]
     steps = engine.stream(missing)
     if team is not None:
         steps = shared_steps(team, engine, missing, finished)
     for step in steps:
+        stats = step.stats
+        if not step.records:
+            continue
         if journal is not None:
             journal.add(step.records)
-        stats = step.stats
         read(step.records)
+        # A question may have another record later on, and counts once.
+        before, done = done, len(answers) - len(prepared.unusable)
+        if done > before:
+            progress(done, total, STAGE)
     logger.info("answered %d questions in %.1f s", total, time.perf_counter() - start)
     return Predictions(prepared.bank, tuple(answers[q.id] for q in prepared.bank), stats)

@@ -5,49 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from zhmcq._progress import Progress, reporting
-from zhmcq.encoding import EncodedQuestion, Encoder
+from zhmcq.encoding import Encoder
 from zhmcq.encoding._chat import today
-from zhmcq.errors import (
-    ManifestError,
-    ModelError,
-    SettingsError,
-)
-from zhmcq.manifest import (
-    DEFAULT_MAX_LENGTH,
-    MANIFEST_NAME,
-    BaseIdentity,
-    Calibration,
-    Manifest,
-    SeenQuestions,
-    as_date,
-)
-from zhmcq.modeling._adapter_folder import Adapter, read_adapter
-from zhmcq.modeling._adapters import attach_trained, detach
-from zhmcq.modeling._device import choose_device, dtype_name
-from zhmcq.modeling._dtype import DtypeChoice
+from zhmcq.errors import SettingsError
+from zhmcq.manifest import as_date
 from zhmcq.modeling._generation import TextGenerator, end_ids
-from zhmcq.modeling._load import (
-    ModelSource,
-    load_config,
-    load_tokenizer,
-    load_weights,
-    quantization_config,
-)
-from zhmcq.modeling._memory import Budget, enough_memory, free_memory
+from zhmcq.modeling._load import ModelSource
+from zhmcq.modeling._memory import Budget, enough_memory
 from zhmcq.modeling._scoring import ScoringEngine
-from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
 from zhmcq.prediction import _pipeline as pipeline
+from zhmcq.prediction._answering_model import AnsweringModel
 from zhmcq.prediction._arguments import (
     ModeName,
     as_bank,
@@ -64,7 +40,6 @@ from zhmcq.prediction._order_engine import OrderEngine
 from zhmcq.prediction._order_plan import added_orders, order_fields
 from zhmcq.prediction._predictions import AnsweredBy, Predictions
 from zhmcq.prediction._processes import AnswersOfOthers, Team, joined
-from zhmcq.prediction._sharing import SharedUse
 from zhmcq.prediction._stream import (
     WINDOW,
     StreamCounts,
@@ -75,8 +50,8 @@ from zhmcq.prediction._stream import (
     refuse_stream,
     windows,
 )
-from zhmcq.prompts import Prompt, get_prompt, recall_prompt
-from zhmcq.prompts._registry import rendering_sha256, renders_chat
+from zhmcq.prompts import Prompt
+from zhmcq.prompts._registry import renders_chat
 from zhmcq.questions import QuestionBank
 from zhmcq.reading import BankSource, stream_bank
 from zhmcq.reading._drafts.draft import Columns
@@ -85,29 +60,8 @@ from zhmcq.settings import DtypeName, GenerateSettings, QuantizationSettings, Sc
 
 __all__ = ["MCQPredictor"]
 
-logger = logging.getLogger(__name__)
-
-DEFAULT_PROMPT = "zh-exam"
 # Batches are cut by themselves; this is for the check of a model, on a question alone.
 LESS_MEMORY = "lower max_length, give a quantization, take a smaller model"
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The model that answers, replaced as one value when an adapter is attached or detached.
-
-    Attributes:
-        model: The model, with the adapter on it if there is one.
-        adapter: The adapter on the model; ``None`` without one.
-        remembered: What the adapter remembers, else the merged folder; ``None`` for a plain base
-            model.
-        prompt: How questions are rendered.
-    """
-
-    model: Any
-    adapter: Adapter | None
-    remembered: Manifest | None
-    prompt: Prompt
 
 
 class MCQPredictor:
@@ -179,43 +133,23 @@ class MCQPredictor:
                 f"MCQPredictor(quantization={quantization!r:.80}): expected "
                 "QuantizationSettings(…) or None"
             )
-        self._device = choose_device(device)
-        self._dtype = DtypeChoice(dtype, self._device)
-        self._quantization = quantization
-        self._sharing = SharedUse()
-        self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
-        self._prompt = prompt
-        self._max_length = max_length
+        self._answering = AnsweringModel(
+            ModelSource(str(model), token, local_files_only, trust_remote_code),
+            adapter,
+            prompt=prompt,
+            max_length=max_length,
+            dtype=dtype,
+            device=device,
+            quantization=quantization,
+        )
+        self.tokenizer = self._answering.tokenizer
         self._batch_size = batch_size
         self._fitting: dict[str, int] = {}  # budgets that had to be lowered, for later predictions
-        # Whatever is wrong with the folders or the prompt is said before the weights are loaded.
-        trained = None if adapter is None else self._read(adapter)
-        remembered = self._remembered_by(trained)
-        template = self._choose_prompt(remembered)
-        config = load_config(self._source)
-        self._positions = position_limit(config)
-        if max_length is not None:
-            argument = f"MCQPredictor(max_length={max_length})"
-            refuse_beyond_positions(max_length, config, argument)
-        self._say_if_lowered(remembered)
-        self.tokenizer = load_tokenizer(self._source)
-        if trained is not None:
-            trained.refuse_other_base(self._identity)
-        self._state = _State(self._load(), None, remembered, template)
-        if trained is not None:
-            self._attach(trained)
-            self._warn_of_other_base(trained)
-        elif remembered is not None and remembered.unverified:
-            logger.warning(
-                "%s was merged from an adapter that was not made by zhmcq: nothing says that it "
-                "was trained with this prompt",
-                self._source.name,
-            )
 
     @property
     def prompt(self) -> Prompt:
         """How questions are rendered."""
-        return self._state.prompt
+        return self._answering.prompt
 
     @property
     def dtype(self) -> DtypeName:
@@ -224,7 +158,7 @@ class MCQPredictor:
         With ``dtype="auto"`` it changes in the first prediction, if the model proves not to work in
         it, and with a journal that was begun in another dtype.
         """
-        return dtype_name(self._dtype.current)
+        return self._answering.dtype
 
     def use_adapter(self, adapter: str | Path | None) -> None:
         """Attach an adapter instead of the current one, or detach it.
@@ -251,24 +185,7 @@ class MCQPredictor:
             PredictionError: If a progress function calls this while its questions are answered.
         """
         require_adapter(adapter)
-        trained = None if adapter is None else self._read(adapter)
-        remembered = self._remembered_by(trained)
-        template = self._choose_prompt(remembered)
-        if trained is not None:
-            trained.refuse_other_base(self._identity)
-        self._say_if_lowered(remembered)
-        with self._sharing.change():
-            model = self._model
-            if self._state.adapter is not None:
-                model = detach(model)
-            self._state = _State(model, None, remembered, template)
-            if trained is not None:
-                try:
-                    self._attach(trained)
-                except BaseException:  # Ctrl-C too: its prompt and calibration go with it
-                    self.use_adapter(None)
-                    raise
-                self._warn_of_other_base(trained)
+        self._answering.use_adapter(adapter)
 
     def predict(
         self,
@@ -343,7 +260,7 @@ class MCQPredictor:
             bank = as_bank(
                 questions, columns=columns, answer_base=answer_base, sheets=sheets, header=header
             )
-            stack.enter_context(self._sharing.use())
+            stack.enter_context(self._answering.sharing.use())
             stack.enter_context(enough_memory("answering", LESS_MEMORY))
             encoder = self._encoder(journal, team)
             scoring = isinstance(settings, ScoreSettings)
@@ -356,7 +273,7 @@ class MCQPredictor:
                 book = stack.enter_context(self._journal(journal, prepared, settings, encoder))
             encoded = [question.encoded for question in prepared.questions]
             if team is None or team.is_first:
-                self._settle_dtype(encoded, book)
+                self._answering.settle_dtype(encoded, book)
             records: pipeline.Records = AnswersOfOthers() if book is None else book
             if team is not None:
                 records = self._agree(team, prepared, settings, encoder, records)
@@ -421,7 +338,7 @@ class MCQPredictor:
         counts = StreamCounts()
         with contextlib.ExitStack() as stack:
             report = stack.enter_context(reporting(progress))
-            stack.enter_context(self._sharing.use())
+            stack.enter_context(self._answering.sharing.use())
             stack.enter_context(enough_memory("answering", LESS_MEMORY))
             encoder = self._encoder(journal)
             book: StreamJournal | None = None
@@ -436,11 +353,11 @@ class MCQPredictor:
                 records = WindowRecords()
                 if journal is not None and prepared.questions:
                     if book is None:
-                        fields = {**self._model_fields(), **engine.journal_fields()}
+                        fields = {**self._answering.fields(), **engine.journal_fields()}
                         run = self._run(encoder, settings, {**fields, "window": WINDOW})
                         book = stack.enter_context(StreamJournal(journal, run))
                     records = book.window(prepared.questions, engine)
-                self._settle_dtype([item.encoded for item in prepared.questions], book)
+                self._answering.settle_dtype([item.encoded for item in prepared.questions], book)
                 engine = self._engine(settings, encoder, prepared)
                 before = counts.questions
 
@@ -467,18 +384,14 @@ class MCQPredictor:
         records: pipeline.Records,
     ) -> pipeline.Records:
         """The first process's finished answers, its dtype, and the same questions, in all."""
-        dtype, proven = team.same((self.dtype, self._dtype.proven))
-        if self.dtype != dtype:
-            with self._sharing.alone():
-                self._dtype = DtypeChoice("auto", self._device, recorded=dtype)
-                self._reload()
-        self._dtype.proven = proven
+        name, proven = team.same((self.dtype, self._answering.dtype_is_proven))
+        self._answering.take_dtype(name, proven=proven)
         engine = self._engine(settings, encoder, prepared)
         team.refuse_different(
             {
-                "model": self._source.name,
+                "model": self._answering.source.name,
                 "tokenizer": type(self.tokenizer).__name__,
-                **pipeline.journal_fields(prepared, engine, self._model_fields()),
+                **pipeline.journal_fields(prepared, engine, self._answering.fields()),
             }
         )
         finished = team.same(records.finished)
@@ -486,14 +399,12 @@ class MCQPredictor:
 
     def _encoder(self, journal: str | Path | None, team: Team | None = None) -> Encoder:
         """What encodes questions, on the date that the model has seen or that the journal has."""
-        remembered, date = self._state.remembered, None
-        if remembered is not None and remembered.template_date:
-            date = as_date(remembered.template_date)
-        elif journal is not None:
+        date = self._answering.template_date
+        if date is None and journal is not None:
             date = recorded_date(journal)
         if team is not None:  # also around midnight, or where the journal is on one machine
             date = as_date(team.same((date or today()).isoformat()))
-        return Encoder(self.tokenizer, self.prompt, self._length_limit(), date)
+        return Encoder(self.tokenizer, self.prompt, self._answering.length_limit, date)
 
     def _journal(
         self,
@@ -504,7 +415,7 @@ class MCQPredictor:
     ) -> Journal:
         """The opened journal of this run, whose dtype is not decided yet."""
         engine = self._engine(settings, encoder, prepared)
-        fields = pipeline.journal_fields(prepared, engine, self._model_fields())
+        fields = pipeline.journal_fields(prepared, engine, self._answering.fields())
         run = self._run(encoder, settings, fields)
         return Journal(path, run, pipeline.record_check(prepared, engine))
 
@@ -516,123 +427,7 @@ class MCQPredictor:
     ) -> JournalRun:
         """What a journal's answers depend on, with the fields that are only hashed."""
         chat, date = renders_chat(self.prompt), encoder.template_date
-        return JournalRun(self._identity, chat, fields, date, order_fields(settings))
-
-    def _settle_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
-        """See to it that the model is in a dtype that works, and in the journal's if it has one.
-
-        Nobody else changes the dtype until this prediction has ended: who needs another one waits.
-        """
-        in_that_dtype = book is None or book.dtype in (None, self.dtype)
-        if not (self._dtype.proven and in_that_dtype):
-            with self._sharing.alone():
-                self._change_dtype(questions, book)
-        if book is not None:
-            book.begin(self.dtype)
-
-    def _change_dtype(self, questions: Sequence[EncodedQuestion], book: Journal | None) -> None:
-        """Load the model again if the journal or the first questions need another dtype.
-
-        Only the state may refer to the model meanwhile, so that its memory is free before its
-        weights are read again.
-        """
-        before = self._dtype
-        if book is not None and book.dtype is not None:
-            if before.name not in ("auto", book.dtype):
-                raise book.of_other_dtype(before.name)
-            if book.dtype != self.dtype:
-                self._dtype = DtypeChoice("auto", self._device, recorded=book.dtype)
-                self._reload()
-        try:
-            while questions and not self._dtype.accepts(self._model, questions):
-                self._reload()
-        except (ModelError, MemoryError):
-            if self._dtype is not before:  # other journals may still be answered
-                self._dtype = before
-                self._reload()
-            raise
-
-    def _load(self) -> Any:
-        dtype, quantization = self._dtype.current, self._quantization
-        return load_weights(
-            self._source,
-            dtype=dtype,
-            device=self._device,
-            quantization=quantization and quantization_config(quantization, dtype),
-        )
-
-    def _reload(self) -> None:
-        """Load the model in the current dtype, with the adapter that it had."""
-        self._state = replace(self._state, model=None)
-        free_memory()
-        model, adapter = self._load(), self._state.adapter
-        if adapter is not None:
-            model = attach_trained(model, adapter, self._identity)
-        self._state = replace(self._state, model=model)
-
-    @property
-    def _model(self) -> Any:
-        if self._state.model is None:
-            raise ModelError(
-                f"{self._source.name!r} could not be loaded in {self.dtype} and is no longer in "
-                "memory: make a new MCQPredictor, with device='cpu' if the GPU's memory is full"
-            )
-        return self._state.model
-
-    def _read(self, adapter: str | Path) -> Adapter:
-        source = self._source
-        return read_adapter(adapter, token=source.token, local_files_only=source.local_files_only)
-
-    def _attach(self, adapter: Adapter) -> None:
-        model = attach_trained(self._model, adapter, self._identity)
-        self._state = replace(self._state, model=model, adapter=adapter)
-
-    def _warn_of_other_base(self, adapter: Adapter) -> None:
-        """Log warnings if quantisation or chat template are not those of training, or unknown."""
-        adapter.warn_of_base(self._identity)
-        if adapter.manifest.unverified:
-            return
-        trained = None
-        if adapter.quantization is not None:
-            trained = QuantizationSettings(**adapter.quantization)
-        if trained == self._quantization:
-            return
-        remedy = "leave quantization out"
-        if trained is not None:
-            remedy = f"give MCQPredictor(…, quantization={trained!r})"
-        logger.warning(
-            "%s was trained on a %s base model and is used on a %s one: a few answers may differ "
-            "from those whose accuracy was measured in training. For the base model of training, "
-            "%s",
-            adapter.name,
-            _described(trained),
-            _described(self._quantization),
-            remedy,
-        )
-
-    def _choose_prompt(self, remembered: Manifest | None) -> Prompt:
-        if self._prompt is not None:
-            return get_prompt(self._prompt)
-        if remembered is None:
-            return get_prompt(DEFAULT_PROMPT)
-        return recall_prompt(remembered.prompt)
-
-    def _length_limit(self) -> int:
-        if self._max_length is not None:
-            return self._max_length
-        wanted = _usual_length(self._state.remembered)
-        return wanted if self._positions is None else min(wanted, self._positions)
-
-    def _say_if_lowered(self, remembered: Manifest | None) -> None:
-        """Log that the default maximum length is lowered to the number of the model's positions."""
-        wanted = _usual_length(remembered)
-        if self._max_length is None and self._positions is not None and wanted > self._positions:
-            logger.info(
-                "the maximum length is lowered from %d to %d, the number of positions of %s",
-                wanted,
-                self._positions,
-                self._source.name,
-            )
+        return JournalRun(self._answering.identity, chat, fields, date, order_fields(settings))
 
     def _engine(
         self,
@@ -649,9 +444,9 @@ class MCQPredictor:
             prepared: The questions: a forward pass need not take more for each than the longest.
             finished: What a journal has of them.
         """
-        model = self._model
+        model = self._answering.model
         if isinstance(settings, ScoreSettings):
-            longest = min(self._length_limit(), prepared.longest)
+            longest = min(self._answering.length_limit, prepared.longest)
             tokens = self._batch_size * longest
             budget = Budget(
                 min(tokens, self._fitting.get("tokens", tokens)),
@@ -660,7 +455,7 @@ class MCQPredictor:
             )
             scoring = ScoringEngine(model, settings.packing, budget)
             if settings.orders == 1:
-                return ScoreEngine(scoring, self._calibration())
+                return ScoreEngine(scoring, self._answering.calibration)
             return OrderEngine(scoring, settings, prepared.questions, finished)
         ends = end_ids(model, frozenset(encoder.ends))
         fields = settings.generation_fields
@@ -687,69 +482,8 @@ class MCQPredictor:
         return f"give a quantization, or max_length={size}, which shortens longer passages"
 
     def _answered_by(self, engine: Engine) -> AnsweredBy:
-        """What answers, with the questions it has seen."""
-        adapter = self._state.adapter
-        fields = {**self._model_fields(), **engine.journal_fields(), "base": self._source.name}
+        """What answers, by a hash of all that its answers depend on."""
+        name = self._answering.source.name
+        fields = {**self._answering.fields(), **engine.journal_fields(), "base": name}
         text = json.dumps(fields, sort_keys=True).encode()
-        folder = self._folder if adapter is None else adapter.folder
-        remembered = self._state.remembered
-        seen = SeenQuestions.read(folder) if remembered is not None else None
-        return AnsweredBy(
-            hashlib.sha256(text).hexdigest(),
-            seen or SeenQuestions(),
-            self._source.name,
-            "" if adapter is None else adapter.name,
-            unverified=remembered is not None and remembered.unverified,
-        )
-
-    def _calibration(self) -> Calibration | None:
-        """What is remembered for this prompt, if anything is."""
-        remembered = self._state.remembered
-        if remembered is None or rendering_sha256(self.prompt) != remembered.prompt.sha256:
-            return None
-        return remembered.calibration
-
-    @cached_property
-    def _folder(self) -> Path:
-        """The folder of the model's configuration, or its GGUF file; of a hub id, in the cache."""
-        return self._source.path(weights=False)
-
-    def _remembered_by(self, adapter: Adapter | None) -> Manifest | None:
-        """The adapter's manifest, else that of the merged folder; ``None`` for a base model."""
-        if adapter is not None:
-            return adapter.manifest
-        folder = self._folder
-        if not os.path.lexists(folder / MANIFEST_NAME):  # of any name; what is no file is refused
-            return None
-        manifest = Manifest.read(folder, verify=False)
-        if manifest.kind == "adapter":
-            raise ManifestError(
-                f"{folder} holds an adapter, not a model: expected "
-                f"MCQPredictor({manifest.base.name!r}, adapter={self._source.name!r})"
-            )
-        # Its tokenizer and configuration; its weights are many, and loading them shows damage.
-        manifest.verify(folder, weights=False)
-        return manifest
-
-    @cached_property
-    def _identity(self) -> BaseIdentity:
-        """The base model's identity; found out when it is first needed, since that takes time."""
-        return self._source.identity(self.tokenizer)
-
-    def _model_fields(self) -> dict[str, Any]:
-        """What the answers depend on besides base model, mode and questions, for the journal."""
-        adapter = self._state.adapter
-        return {
-            "adapter": None if adapter is None else adapter.manifest.files,
-            "prompt_sha256": rendering_sha256(self.prompt),
-            "quantization": self._quantization and self._quantization.model_dump(),
-        }
-
-
-def _described(quantization: QuantizationSettings | None) -> str:
-    return "full-precision" if quantization is None else f"quantised ({quantization.kind})"
-
-
-def _usual_length(remembered: Manifest | None) -> int:
-    """The maximum length where none is given."""
-    return DEFAULT_MAX_LENGTH if remembered is None else remembered.max_length
+        return self._answering.answered_by(hashlib.sha256(text).hexdigest())

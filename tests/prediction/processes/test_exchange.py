@@ -54,7 +54,7 @@ def test_names_within_another_exchange_are_its_own(exchange: Exchange) -> None:
 
 
 def test_a_store_that_is_gone_is_an_error_that_says_so() -> None:
-    class Gone:
+    class Gone(HashStore):
         def check(self, _names: list[str]) -> bool:
             raise RuntimeError("Connection reset by peer\x1b[31m")
 

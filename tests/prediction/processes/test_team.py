@@ -114,7 +114,7 @@ def test_a_process_that_ended_after_it_had_come_is_no_error(store: Any) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
     """Let time pass by so many seconds between two looks."""
     now = iter(range(10**9))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(now) * step)
+    monkeypatch.setattr("time.monotonic", lambda: next(now) * step)
     monkeypatch.setattr(module, "BETWEEN_BEATS", step)
 
 
