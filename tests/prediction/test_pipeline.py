@@ -123,21 +123,23 @@ def test_a_step_that_answers_nothing_more_is_neither_written_nor_reported(
                 yield EngineStep([], step.stats)
 
     class Written:
-        finished: dict[str, Record] = {}
-        sizes: list[int] = []
+        def __init__(self) -> None:
+            self.finished: dict[str, Record] = {}
+            self.sizes: list[int] = []
 
         def add(self, records: list[Record]) -> None:
             self.sizes.append(len(records))
 
     calls: list[int] = []
+    written = Written()
     answer(
         prepare(BANK, encoder),
         WithEmptySteps(),
         lambda done, _total, _stage: calls.append(done),
-        Written(),
+        written,
     )
     assert calls == [0, 2, 4, 5]
-    assert Written.sizes == [2, 2, 1]
+    assert written.sizes == [2, 2, 1]
 
 
 def test_a_run_that_failed_is_resumed_without_asking_the_engine_again(
