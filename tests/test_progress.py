@@ -81,9 +81,9 @@ def test_a_log_file_gets_a_line_with_rate_and_remaining_time_every_tenth_or_half
             report(done, 1000, "answering")
             clock.now += 0.5
     assert stream.getvalue().splitlines() == [
-        "answering: 200 of 1,000 (20%), 20 a second, about 0:00:40 left",
-        "answering: 800 of 1,000 (80%), 20 a second, about 0:00:10 left",
-        "answering: 1,000 of 1,000 (100%), in 0:00:50",
+        "answering: 200 of 1,000 (20%), 20 a second, about 40 s left",
+        "answering: 800 of 1,000 (80%), 20 a second, about 10 s left",
+        "answering: 1,000 of 1,000 (100%), in 50 s",
     ]
     assert "\r" not in stream.getvalue()
 
@@ -97,7 +97,7 @@ def test_of_a_long_run_lines_come_at_every_tenth(
             report(step, 100, "train")
             clock.now += 4
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "train: 3 of 100 (3%), 4 s each, about 0:06:28 left"
+    assert lines[0] == "train: 3 of 100 (3%), 4 s each, about 6 minutes left"
     assert [line.split()[1] for line in lines] == [
         *("3", "13", "23", "33", "43", "53", "63", "73", "83", "93", "100")
     ]
@@ -122,7 +122,7 @@ def test_what_was_done_before_counts_neither_for_the_rate_nor_for_the_time(
         report(900, 1000, "answering")
         clock.now += 10
         report(910, 1000, "answering")
-    assert stream.getvalue() == "answering: 910 of 1,000 (91%), 1 a second, about 0:01:30 left\n"
+    assert stream.getvalue() == "answering: 910 of 1,000 (91%), 1 a second, about 90 s left\n"
 
 
 def test_a_stage_that_comes_again_begins_anew(
@@ -137,8 +137,8 @@ def test_a_stage_that_comes_again_begins_anew(
             clock.now += 12
             report(4, 4, "validation")
     assert stream.getvalue().splitlines() == 2 * [
-        "validation: 2 of 4 (50%), 6 s each, about 0:00:12 left",
-        "validation: 4 of 4 (100%), in 0:00:24",
+        "validation: 2 of 4 (50%), 6 s each, about 12 s left",
+        "validation: 4 of 4 (100%), in 24 s",
     ]
 
 
@@ -148,7 +148,7 @@ def test_lines_are_logged_where_logging_is_configured(
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     for level, lines in (
-        (logging.INFO, ["train: 1 of 2 (50%), 20 s each, about 0:00:20 left"]),
+        (logging.INFO, ["train: 1 of 2 (50%), 20 s each, about 20 s left"]),
         (logging.WARNING, []),
     ):
         caplog.clear()

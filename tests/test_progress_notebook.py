@@ -50,8 +50,8 @@ def test_each_stage_has_a_bar_that_ends_as_it_was_last(cell: Cell) -> None:
             report(done, 3, "validation")
         report(2, 4, "train")
     assert [output["text/plain"] for output in cell.outputs] == [
-        "train: 2 of 4 (50%), stopped after 0:00:00",
-        "validation: 3 of 3 (100%), in 0:00:00",
+        "train: 2 of 4 (50%), stopped after less than 0.1 s",
+        "validation: 3 of 3 (100%), in less than 0.1 s",
     ]
     assert '<progress value="2" max="4"' in cell.outputs[0]["text/html"]
 
@@ -99,5 +99,5 @@ def test_a_jupyter_kernel_shows_and_saves_the_bars(tmp_path: Any) -> None:
     client.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     assert output.output_type == "display_data"
-    assert output.data["text/plain"] == "answering: 2 of 2 (100%), in 0:00:00"
+    assert output.data["text/plain"] == "answering: 2 of 2 (100%), in less than 0.1 s"
     assert '<progress value="2" max="2"' in output.data["text/html"]

@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from zhmcq._phrases import duration
 from zhmcq._visible import console_text, visible
 from zhmcq.errors import ZhmcqError
 
@@ -290,17 +290,14 @@ class _Stage:
         share = f" ({self.done / self.total:.0%})" if self.total else ""
         text = f"{self.done:,} of {self.total:,}{share}"
         if self.is_over or stopped:
-            return f"{text}, {'in' if self.is_over else 'stopped after'} {_duration(seconds)}"
+            return f"{text}, {'in' if self.is_over else 'stopped after'} {duration(seconds)}"
         done = self.done - self._first
         if not done or not seconds:
             return text
         rate = done / seconds
-        speed = f"{rate:.3g} a second" if rate >= 1 else f"{1 / rate:.3g} s each"
-        return f"{text}, {speed}, about {_duration((self.total - self.done) / rate)} left"
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+        speed = f"{rate:.3g} a second" if rate >= 1 else f"{duration(1 / rate)} each"
+        left = max(1, round((self.total - self.done) / rate))
+        return f"{text}, {speed}, about {duration(left)} left"
 
 
 class _Bars(Protocol):

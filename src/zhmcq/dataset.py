@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_folder, clear_abandoned
+from zhmcq._phrases import counted
 from zhmcq._progress import Progress
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
@@ -55,8 +56,9 @@ class Splits:
 
     def __str__(self) -> str:
         without = f", {self.without_key} without a key" if self.without_key else ""
+        questions = counted(len(self.train), "question")
         return (
-            f"{len(self.train)} questions to train on, {len(self.valid)} for validation "
+            f"{questions} to train on, {len(self.valid):,} for validation "
             f"({self.reached_fraction:.1%}){without}"
         )
 
@@ -262,7 +264,9 @@ class DatasetBuilder:
         errors = sum(problem.severity == "error" for problem in bank.problems)
         names = sorted(bank.files)
         files = f"{len(names)} files" if len(names) > 3 else ", ".join(names) or "no file"
-        logger.info("%s: %d questions, %d rows left out", files, len(bank), errors)
+        logger.info(
+            "%s: %s, %s left out", files, counted(len(bank), "question"), counted(errors, "row")
+        )
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:
@@ -292,7 +296,8 @@ class DatasetBuilder:
         if len(answered) < 2:
             raise SplitError(
                 f"expected at least 2 questions with keys to split, found {len(answered)} "
-                f"({without_key} without a key, {len(bank.problems)} problems: see bank.problems)"
+                f"({without_key} without a key, {counted(len(bank.problems), 'problem')}: see "
+                "bank.problems)"
             )
         clusters = question_clusters(answered)
         if len(clusters) < 2:

@@ -69,7 +69,7 @@ def test_a_bank_is_described_on_one_page(write_xlsx: WriteXlsx) -> None:
 
     lines = describe(bank, tokenizer, max_length=52).splitlines()
     assert lines[:4] == [
-        "2 questions, 2 with a key; 1 rows left out",
+        "2 questions, 2 with a key; 1 row left out",
         "kinds: single: 2",
         "options: 3: 2",
         "keys by label: 1: 50.0%, 2: 0.0%, 3: 50.0%",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from zhmcq._phrases import counted
 from zhmcq.encoding import _chat
 from zhmcq.encoding._chat import Chat
 from zhmcq.encoding._chat_probe import TemplateFault
@@ -358,5 +359,6 @@ def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQ
     if problems:
         shown = "; ".join(problem.reason for problem in problems[:5])
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise EncodingError(f"{len(problems)} questions cannot be encoded: {shown}{more}")
+        questions = counted(len(problems), "question")
+        raise EncodingError(f"{questions} cannot be encoded: {shown}{more}")
     return encoded

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
+from zhmcq._phrases import counted
 from zhmcq._progress import Progress, reporting, require_progress
 from zhmcq.cards._card import MergeFacts, model_card
 from zhmcq.cards._records import read_records, write_records
@@ -495,7 +496,8 @@ def _encoded(
     encoder.refuse_faulty_template(questions)
     encoded, unfit = encoder.encode(questions)
     if unfit:
-        logger.warning("%d questions do not fit and are not verified", len(unfit))
+        do_not = counted(len(unfit), "question does not", "questions do not")
+        logger.warning("%s fit, and can't be verified", do_not)
     return encoded
 
 
@@ -505,6 +507,8 @@ def _result(
     flips = before.flips(after) if verified else 0
     if flips:
         logger.warning(
-            "%d of %d questions are answered differently by the merged model", flips, verified
+            "%d of %s: answered differently by the merged model",
+            flips,
+            counted(verified, "question"),
         )
     return MergeResult(out, base, verified, flips, before.logit_difference(after))

@@ -21,7 +21,7 @@ from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._memory import Budget
+from zhmcq.modeling._memory import Budget, errors_of_others
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
@@ -188,6 +188,9 @@ class TrainingLoop(Trainer):
         self.tokens_computed = 0
         self.questions_seen = 0
         self._evaluated_at = -1
+        # No callback of ours computes anything: what they raise is of the caller's ones.
+        events: Any = self.callback_handler
+        events.call_event = errors_of_others()(events.call_event)
         self.add_callback(_EvaluateAtEpochEnd(self))
         self.remove_callback(PrinterCallback)  # a library logs; it does not print
         self.add_callback(_LogRecords())
