@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol, TextIO
@@ -23,7 +23,15 @@ from zhmcq._phrases import duration
 from zhmcq._visible import console_text, visible
 from zhmcq.errors import ZhmcqError
 
-__all__ = ["BAR_DRAWN", "Progress", "current_progress", "reporting", "require_progress"]
+__all__ = [
+    "BAR_DRAWN",
+    "MEGABYTE",
+    "Progress",
+    "counted_bytes",
+    "current_progress",
+    "reporting",
+    "require_progress",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +40,8 @@ FIRST_LINE = 10.0
 BETWEEN_LINES = 30.0
 LONGEST_SILENCE = 600.0
 BETWEEN_DRAWINGS = 0.25  # of a notebook, whose every change is a message to the browser
+MEGABYTE = 10**6
+MANY_BYTES = 1000 * MEGABYTE  # a second or more of hashing
 SHARE = 0.1  # of a stage, from one line to the next
 BAR_DRAWN = "zhmcq_bar_drawn"  # the attribute of a record that says what a bar shows as well
 
@@ -46,6 +56,9 @@ class Progress(Protocol):
 
     - ``"reading <file>"``: rows, or items of json; ``total`` may be an estimate.
     - ``"checking <file>"``: rows.
+    - ``"downloading <name>"``: megabytes; ``total`` grows while more files begin.
+    - ``"hashing weights"``: megabytes, where there are a thousand or more.
+    - ``"encoding"``: questions, where there are 5,000 or more.
     - ``"loading weights"``: tensors. Other things that transformers does with a model's weights
       have the names that it gives them.
     - ``"answering"``: questions of ``predict``; of a stream ``total`` is what has been read so
@@ -147,6 +160,33 @@ def current_progress() -> Iterator[_Receiver]:
         yield drawing
     finally:
         drawing.close()
+
+
+@contextlib.contextmanager
+def counted_bytes(size: int, stage: str) -> Iterator[Callable[[int], None]]:
+    """Report bytes, as megabytes, where there are so many that it takes seconds.
+
+    Args:
+        size: How many there will be.
+        stage: The name of the stage.
+
+    Yields:
+        A function to be called with how many more are done.
+    """
+    if size < MANY_BYTES:
+        yield lambda more: None  # noqa: ARG005
+        return
+    done = 0
+    with current_progress() as report:
+
+        def add(more: int) -> None:
+            nonlocal done
+            done += more
+            report(min(done, size) // MEGABYTE, size // MEGABYTE, stage)
+
+        add(0)
+        yield add
+        add(size - done)  # such as what a file has besides
 
 
 class _StopError(BaseException):
