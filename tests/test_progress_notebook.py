@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -83,10 +85,15 @@ def test_a_shell_without_a_kernel_is_a_terminal(monkeypatch: pytest.MonkeyPatch)
         assert not _progress._in_notebook()
 
 
-def test_a_jupyter_kernel_shows_and_saves_the_bars(tmp_path: Any) -> None:
-    client = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    v4 = pytest.importorskip("nbformat").v4
+def test_nobody_is_told_to_install_widgets() -> None:
+    code = "import warnings, zhmcq._progress; warnings.warn('IProgress not found. Please update')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_jupyter_kernel_shows_and_saves_the_bars() -> None:
+    client: Any = importlib.import_module("nbclient")
+    v4: Any = importlib.import_module("nbformat").v4
     code = (
         "import time\n"
         "from zhmcq._progress import reporting\n"

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+# tqdm says in a notebook that it has no widgets, when a library that draws by it is imported.
+# Nothing here draws by it.
+warnings.filterwarnings("ignore", "IProgress not found")
 
 # Seconds. A call that ends sooner logs nothing.
 FIRST_LINE = 10.0

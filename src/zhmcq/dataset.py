@@ -136,7 +136,13 @@ class Splits:
         if not all(isinstance(part, Mapping) for part in parts.values()):
             raise ReadError(f"{path}: expected objects as 'train' and 'valid', found other json")
         banks = {name: bank_from_record(part, f"{path}, {name}") for name, part in parts.items()}
-        return cls(banks["train"], banks["valid"], int(both_banks.get("without_key") or 0))
+        without_key = both_banks.get("without_key", 0)
+        if type(without_key) is not int or without_key < 0:
+            raise ReadError(
+                f"{path}: expected a number of questions as 'without_key', found "
+                f"{without_key!r:.40}; save the splits again"
+            )
+        return cls(banks["train"], banks["valid"], without_key)
 
     def to_datasets(self, prompt: Any = None) -> Any:
         """A ``datasets.DatasetDict`` with ``"train"`` and ``"valid"``, rows as in :meth:`save`.

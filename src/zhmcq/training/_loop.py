@@ -26,6 +26,7 @@ from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
 from zhmcq.training._gradients import StepGradients, sum_over_processes
+from zhmcq.training._log_lines import log_line
 from zhmcq.training._metrics import score_questions, summarise
 from zhmcq.training._plan import StepPlan
 from zhmcq.training._watch import (
@@ -358,5 +359,4 @@ class _EvaluateAtEpochEnd(TrainerCallback):
 class _LogRecords(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         if logs and state.is_world_process_zero:
-            figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-            logger.info("step %d of %d: %s", state.global_step, state.max_steps, figures)
+            logger.info("%s", log_line(state.global_step, state.max_steps, logs))
