@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zhmcq import _progress
-from zhmcq._progress import current_progress, reporting, require_progress
+from zhmcq import _bars
+from zhmcq._progress import counted_bytes, current_progress, reporting, require_progress
 from zhmcq.errors import PredictionError, ZhmcqError
 
 
@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(_progress, "time", clock)
+    monkeypatch.setattr(_bars, "time", clock)
     return clock
 
 
@@ -46,7 +46,7 @@ def log_file(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     return stream
 
 
@@ -165,7 +165,7 @@ def test_what_a_log_file_cannot_hold_is_written_as_escapes(
 ) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "cp950"))
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     with reporting(None) as report:
         report(0, 4, "reading 国文.csv")
         clock.now += 20
@@ -180,12 +180,12 @@ def test_a_stream_that_is_closed_or_missing_ends_nothing(
     if stream is not None:
         stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     with reporting(None) as report:
         for done in range(3):
             report(done, 2, "answering")
             clock.now += 20
-    assert not _progress._drawn.locked()
+    assert not _bars._drawn.locked()
 
 
 def test_on_a_terminal_each_stage_is_a_bar_that_goes_away_at_the_end(
@@ -272,7 +272,7 @@ def test_a_bar_of_a_stage_that_comes_again_starts_anew(monkeypatch: pytest.Monke
 
 def test_two_calls_at_once_do_not_draw_into_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
-    first, second = _progress._Drawing(), _progress._Drawing()
+    first, second = _bars.Drawing(), _bars.Drawing()
     first(1, 2, "first")
     second(1, 2, "second")
     assert "second" not in stream.getvalue()
@@ -383,3 +383,19 @@ def test_what_cannot_be_called_is_refused() -> None:
     require_progress(None, PredictionError)
     with pytest.raises(PredictionError, match=r"progress='x': expected a function progress\(done,"):
         require_progress("x", PredictionError)
+
+
+def test_many_bytes_are_reported_as_megabytes_until_all_are_done() -> None:
+    calls: list[tuple[object, ...]] = []
+    with reporting(lambda *call: calls.append(call)):
+        with counted_bytes(2_000_000_000, "hashing weights") as count:
+            count(500_000_000)
+            count(1_499_999_000)  # without the header
+        with counted_bytes(999_999_999, "hashing weights") as count:
+            count(999_999_999)
+    assert calls == [
+        (0, 2000, "hashing weights"),
+        (500, 2000, "hashing weights"),
+        (1999, 2000, "hashing weights"),
+        (2000, 2000, "hashing weights"),
+    ]

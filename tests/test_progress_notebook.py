@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zhmcq import _progress
+from zhmcq import _bars
 from zhmcq._progress import reporting
 
 
@@ -69,7 +69,7 @@ def test_the_browser_is_sent_four_changes_a_second(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(_progress, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(_bars, "time", SimpleNamespace(monotonic=lambda: now))
     with reporting(None) as report:
         for done in range(1001):
             report(done, 1000, "answering")
@@ -82,7 +82,7 @@ def test_a_shell_without_a_kernel_is_a_terminal(monkeypatch: pytest.MonkeyPatch)
     for shell in (SimpleNamespace(), None):  # ipython in a terminal; python that imports it
         module = SimpleNamespace(get_ipython=lambda shell=shell: shell)
         monkeypatch.setitem(sys.modules, "IPython", module)
-        assert not _progress._in_notebook()
+        assert not _bars._in_notebook()
 
 
 def test_nobody_is_told_to_install_widgets() -> None:
