@@ -46,7 +46,9 @@ def reported_download(download: Callable[..., str], name: str) -> str:
     Returns:
         What ``download`` returns.
     """
-    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        are_progress_bars_disabled,
+    )
 
     counts = _Bytes()
     result: Future[str] = Future()
