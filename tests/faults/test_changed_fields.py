@@ -59,9 +59,8 @@ RUN = JournalRun(BASE, chat=False, fields={"mode": "score"}, orders={"orders": 2
 def paths_of(value: Any, start: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where the values of a json document are, from the outermost to the innermost."""
     yield start
-    items = value.items() if isinstance(value, dict) else []
-    items = enumerate(value) if isinstance(value, list) else items
-    for key, inner in items:
+    items = dict(enumerate(value)) if isinstance(value, list) else value
+    for key, inner in items.items() if isinstance(items, dict) else ():
         yield from paths_of(inner, (*start, key))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from huggingface_hub._snapshot_download import (
+from huggingface_hub._snapshot_download import (  # type: ignore[attr-defined]
     _create_progress_bar,
     _finish_transfer_bar,
     _set_aggregate_rate_postfix,

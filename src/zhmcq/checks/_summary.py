@@ -156,7 +156,9 @@ def _passage_lines(bank: QuestionBank) -> list[str]:
         return ["passages: none"]
     clusters = near_copy_clusters(passages)
     with_one = sum(bool(question.passage) for question in bank)
-    line = f"passages: {len(passages):,} different for {counted(with_one, 'question')}"
+    line = (
+        f"passages: {counted(len(passages), 'different one')} for {counted(with_one, 'question')}"
+    )
     copies = len(passages) - len(set(clusters))
     return [f"{line}; {copies} are near-copies of another" if copies else line]
 

@@ -379,6 +379,6 @@ def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQ
     if problems:
         shown = "; ".join(problem.reason for problem in problems[:5])
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        questions = counted(len(problems), "question")
-        raise EncodingError(f"{questions} cannot be encoded: {shown}{more}")
+        how_many = counted(len(problems), "question")
+        raise EncodingError(f"{how_many} cannot be encoded: {shown}{more}")
     return encoded

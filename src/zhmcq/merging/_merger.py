@@ -331,6 +331,6 @@ def _encoded(
     encoder.refuse_faulty_template(questions)
     encoded, unfit = encoder.encode(questions)
     if unfit:
-        do_not = counted(len(unfit), "question does not", "questions do not")
-        logger.warning("%s fit, and can't be verified", do_not)
+        do_not = counted(len(unfit), "question does not fit and is", "questions do not fit and are")
+        logger.warning("%s not verified", do_not)
     return encoded

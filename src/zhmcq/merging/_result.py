@@ -77,7 +77,7 @@ def outcome_of(
     flips = before.flips(after) if verified else 0
     if flips:
         logger.warning(
-            "%d of %s: answered differently by the merged model",
+            "%d of %s are answered differently by the merged model",
             flips,
             counted(verified, "question"),
         )

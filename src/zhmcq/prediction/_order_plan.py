@@ -157,6 +157,6 @@ def _log_how_many(
     text = "".join(f"; {part}" for part in parts)
     level = logging.INFO if several or not questions else logging.WARNING
     logger.log(
-        level, "%d of %s: answered in up to %d orders%s",
+        level, "%d of %s are answered in up to %d orders%s",
         several, counted(len(questions), "question"), count, text,
     )  # fmt: skip

@@ -101,7 +101,9 @@ def prepare(
         questions.append(PreparedQuestion(question, given, tuple(fitting)))
     if dropped:
         reason = "the prompt refuses them, or they are too long"
-        are = counted(dropped, "added order of options is", "added orders of options are")
+        are = counted(
+            dropped, "of the added orders of options is", "of the added orders of options are"
+        )
         logger.info("%s left out: %s", are, reason)
     return PreparedBank(
         bank,
