@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import zhmcq
+from zhmcq._bars import BAR_DRAWN
 from zhmcq._log import LOGGER
-from zhmcq._progress import BAR_DRAWN
 from zhmcq.errors import SettingsError
 
 logger = logging.getLogger("zhmcq.training")

@@ -11,10 +11,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import zhmcq
-from zhmcq import _progress
+from zhmcq import _bars
 from zhmcq.testing import tiny_llama
 
-_progress.FIRST_LINE = 1e9  # of progress, if this machine is slow
+_bars.FIRST_LINE = 1e9  # of progress, if this machine is slow
 folder = Path(sys.argv[1])
 rows = [f"{n},{n}加{n % 7}是多少？,{n},{n + n % 7},{n + 50},{'ABC'[n % 3]}" for n in range(40)]
 text = "\\n".join(["題號,題目,選項1,選項2,選項3,答案", *rows])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zhmcq import _progress
-from zhmcq._progress import current_progress, reporting, require_progress
+from zhmcq import _bars
+from zhmcq._progress import counted_bytes, current_progress, reporting, require_progress
 from zhmcq.errors import PredictionError, ZhmcqError
 
 
@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(_progress, "time", clock)
+    monkeypatch.setattr(_bars, "time", clock)
     return clock
 
 
@@ -46,7 +46,7 @@ def log_file(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     return stream
 
 
@@ -81,9 +81,9 @@ def test_a_log_file_gets_a_line_with_rate_and_remaining_time_every_tenth_or_half
             report(done, 1000, "answering")
             clock.now += 0.5
     assert stream.getvalue().splitlines() == [
-        "answering: 200 of 1,000 (20%), 20 a second, about 0:00:40 left",
-        "answering: 800 of 1,000 (80%), 20 a second, about 0:00:10 left",
-        "answering: 1,000 of 1,000 (100%), in 0:00:50",
+        "answering: 200 of 1,000 (20%), 20 a second, about 40 s left",
+        "answering: 800 of 1,000 (80%), 20 a second, about 10 s left",
+        "answering: 1,000 of 1,000 (100%), in 50 s",
     ]
     assert "\r" not in stream.getvalue()
 
@@ -97,7 +97,7 @@ def test_of_a_long_run_lines_come_at_every_tenth(
             report(step, 100, "train")
             clock.now += 4
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "train: 3 of 100 (3%), 4 s each, about 0:06:28 left"
+    assert lines[0] == "train: 3 of 100 (3%), 4 s each, about 6 minutes left"
     assert [line.split()[1] for line in lines] == [
         *("3", "13", "23", "33", "43", "53", "63", "73", "83", "93", "100")
     ]
@@ -122,7 +122,7 @@ def test_what_was_done_before_counts_neither_for_the_rate_nor_for_the_time(
         report(900, 1000, "answering")
         clock.now += 10
         report(910, 1000, "answering")
-    assert stream.getvalue() == "answering: 910 of 1,000 (91%), 1 a second, about 0:01:30 left\n"
+    assert stream.getvalue() == "answering: 910 of 1,000 (91%), 1 a second, about 90 s left\n"
 
 
 def test_a_stage_that_comes_again_begins_anew(
@@ -137,8 +137,8 @@ def test_a_stage_that_comes_again_begins_anew(
             clock.now += 12
             report(4, 4, "validation")
     assert stream.getvalue().splitlines() == 2 * [
-        "validation: 2 of 4 (50%), 6 s each, about 0:00:12 left",
-        "validation: 4 of 4 (100%), in 0:00:24",
+        "validation: 2 of 4 (50%), 6 s each, about 12 s left",
+        "validation: 4 of 4 (100%), in 24 s",
     ]
 
 
@@ -148,7 +148,7 @@ def test_lines_are_logged_where_logging_is_configured(
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     for level, lines in (
-        (logging.INFO, ["train: 1 of 2 (50%), 20 s each, about 0:00:20 left"]),
+        (logging.INFO, ["train: 1 of 2 (50%), 20 s each, about 20 s left"]),
         (logging.WARNING, []),
     ):
         caplog.clear()
@@ -165,7 +165,7 @@ def test_what_a_log_file_cannot_hold_is_written_as_escapes(
 ) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "cp950"))
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     with reporting(None) as report:
         report(0, 4, "reading 国文.csv")
         clock.now += 20
@@ -180,12 +180,12 @@ def test_a_stream_that_is_closed_or_missing_ends_nothing(
     if stream is not None:
         stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_progress.logger, "propagate", False)
+    monkeypatch.setattr(_bars.logger, "propagate", False)
     with reporting(None) as report:
         for done in range(3):
             report(done, 2, "answering")
             clock.now += 20
-    assert not _progress._drawn.locked()
+    assert not _bars._drawn.locked()
 
 
 def test_on_a_terminal_each_stage_is_a_bar_that_goes_away_at_the_end(
@@ -272,7 +272,7 @@ def test_a_bar_of_a_stage_that_comes_again_starts_anew(monkeypatch: pytest.Monke
 
 def test_two_calls_at_once_do_not_draw_into_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
-    first, second = _progress._Drawing(), _progress._Drawing()
+    first, second = _bars.Drawing(), _bars.Drawing()
     first(1, 2, "first")
     second(1, 2, "second")
     assert "second" not in stream.getvalue()
@@ -383,3 +383,19 @@ def test_what_cannot_be_called_is_refused() -> None:
     require_progress(None, PredictionError)
     with pytest.raises(PredictionError, match=r"progress='x': expected a function progress\(done,"):
         require_progress("x", PredictionError)
+
+
+def test_many_bytes_are_reported_as_megabytes_until_all_are_done() -> None:
+    calls: list[tuple[object, ...]] = []
+    with reporting(lambda *call: calls.append(call)):
+        with counted_bytes(2_000_000_000, "hashing weights") as count:
+            count(500_000_000)
+            count(1_499_999_000)  # without the header
+        with counted_bytes(999_999_999, "hashing weights") as count:
+            count(999_999_999)
+    assert calls == [
+        (0, 2000, "hashing weights"),
+        (500, 2000, "hashing weights"),
+        (1999, 2000, "hashing weights"),
+        (2000, 2000, "hashing weights"),
+    ]

@@ -287,7 +287,7 @@ def test_adding_banks_keeps_columns_cells_and_the_places_of_problems() -> None:
 def test_a_bank_without_questions_keeps_what_was_wrong_with_its_rows() -> None:
     bank = QuestionBank([], [problem(2, 0)])
     assert where(bank.answered) == [(2, 0)]
-    assert repr(bank) == "<QuestionBank: 0 questions, 1 rows left out>"
+    assert repr(bank) == "<QuestionBank: 0 questions, 1 row left out>"
 
 
 def test_answered_leaves_out_questions_without_a_key() -> None:

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from zhmcq._progress import BAR_DRAWN
+from zhmcq._bars import BAR_DRAWN
 from zhmcq._visible import console_text
 from zhmcq.errors import SettingsError
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_folder, clear_abandoned
+from zhmcq._phrases import counted
 from zhmcq._progress import Progress
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
@@ -55,8 +56,9 @@ class Splits:
 
     def __str__(self) -> str:
         without = f", {self.without_key} without a key" if self.without_key else ""
+        questions = counted(len(self.train), "question")
         return (
-            f"{len(self.train)} questions to train on, {len(self.valid)} for validation "
+            f"{questions} to train on, {len(self.valid):,} for validation "
             f"({self.reached_fraction:.1%}){without}"
         )
 
@@ -134,7 +136,13 @@ class Splits:
         if not all(isinstance(part, Mapping) for part in parts.values()):
             raise ReadError(f"{path}: expected objects as 'train' and 'valid', found other json")
         banks = {name: bank_from_record(part, f"{path}, {name}") for name, part in parts.items()}
-        return cls(banks["train"], banks["valid"], int(both_banks.get("without_key") or 0))
+        without_key = both_banks.get("without_key", 0)
+        if type(without_key) is not int or without_key < 0:
+            raise ReadError(
+                f"{path}: expected a number of questions as 'without_key', found "
+                f"{without_key!r:.40}; save the splits again"
+            )
+        return cls(banks["train"], banks["valid"], without_key)
 
     def to_datasets(self, prompt: Any = None) -> Any:
         """A ``datasets.DatasetDict`` with ``"train"`` and ``"valid"``, rows as in :meth:`save`.
@@ -262,7 +270,9 @@ class DatasetBuilder:
         errors = sum(problem.severity == "error" for problem in bank.problems)
         names = sorted(bank.files)
         files = f"{len(names)} files" if len(names) > 3 else ", ".join(names) or "no file"
-        logger.info("%s: %d questions, %d rows left out", files, len(bank), errors)
+        logger.info(
+            "%s: %s, %s left out", files, counted(len(bank), "question"), counted(errors, "row")
+        )
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:
@@ -292,7 +302,8 @@ class DatasetBuilder:
         if len(answered) < 2:
             raise SplitError(
                 f"expected at least 2 questions with keys to split, found {len(answered)} "
-                f"({without_key} without a key, {len(bank.problems)} problems: see bank.problems)"
+                f"({without_key} without a key, {counted(len(bank.problems), 'problem')}: see "
+                "bank.problems)"
             )
         clusters = question_clusters(answered)
         if len(clusters) < 2:

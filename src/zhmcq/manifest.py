@@ -140,7 +140,7 @@ class SeenQuestions(BaseModel):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError) as error:
             raise ManifestError(
-                f"{path} cannot be read: {_reason(error)}; copy the folder again, or train or "
+                f"{path} cannot be read: {reason_of(error)}; copy the folder again, or train or "
                 "merge again"
             ) from error
 
@@ -224,7 +224,7 @@ class Manifest(BaseModel):
             manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError) as error:
             raise ManifestError(
-                f"{path} cannot be read as a manifest: {_reason(error)}; copy the folder again, "
+                f"{path} cannot be read as a manifest: {reason_of(error)}; copy the folder again, "
                 "or train or merge again"
             ) from error
         if verify:
@@ -278,7 +278,7 @@ class Manifest(BaseModel):
             try:
                 actual = file_sha256(path)
             except OSError as error:
-                raise ManifestError(f"{path} cannot be read: {_reason(error)}") from error
+                raise ManifestError(f"{path} cannot be read: {reason_of(error)}") from error
             if actual != expected:
                 raise ManifestError(
                     f"{path} is not the file that was written: its SHA-256 is {actual[:12]}…, the "
@@ -287,7 +287,8 @@ class Manifest(BaseModel):
                 )
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read, with the fields that are not as expected."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"

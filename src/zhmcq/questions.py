@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from zhmcq._frames import questions_frame
 from zhmcq._joining import joined_parts
 from zhmcq._notebook import bank_html
+from zhmcq._phrases import counted
 from zhmcq._types import all_of, is_whole, whole_numbers
 from zhmcq._visible import visible
 from zhmcq.errors import QuestionError, ZhmcqError
@@ -341,7 +342,8 @@ class QuestionBank(Sequence[Question]):
 
     def __repr__(self) -> str:
         errors = sum(problem.severity == "error" for problem in self.problems)
-        return f"<QuestionBank: {len(self)} questions, {errors} rows left out>"
+        questions, rows = counted(len(self), "question"), counted(errors, "row")
+        return f"<QuestionBank: {questions}, {rows} left out>"
 
     def _repr_html_(self) -> str:  # what a notebook shows
         return bank_html(repr(self).strip("<>"), self._questions, self.problems)

@@ -69,11 +69,11 @@ def test_a_bank_is_described_on_one_page(write_xlsx: WriteXlsx) -> None:
 
     lines = describe(bank, tokenizer, max_length=52).splitlines()
     assert lines[:4] == [
-        "2 questions, 2 with a key; 1 rows left out",
+        "2 questions, 2 with a key; 1 row left out",
         "kinds: single: 2",
         "options: 3: 2",
         "keys by label: 1: 50.0%, 2: 0.0%, 3: 50.0%",
     ]
-    assert "passages: 1 different ones for 2 questions" in lines
+    assert "passages: 1 different one for 2 questions" in lines
     assert lines[-3] == "  question 54, 54, 54; 1 of 2 have more than 52"
     assert lines[-1].split()[:3] == ["error", "answer_out_of_range", "1"]

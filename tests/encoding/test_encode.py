@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from zhmcq.encoding import Encoder
+from zhmcq._progress import reporting
+from zhmcq.encoding import Encoder, _encode
 from zhmcq.encoding._tokens import TokenCodec
 from zhmcq.errors import EncodingError
 from zhmcq.prompts import get_prompt
@@ -164,3 +165,16 @@ def test_a_question_without_a_key_has_no_key_index(tokenizer: Any) -> None:
     assert with_key.key_index == 1
     with pytest.raises(EncodingError, match="question 'k': expected a key, found none"):
         without.key_index  # noqa: B018
+
+
+def test_of_many_questions_it_is_reported_how_many_are_done(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_encode, "MANY", 4)
+    monkeypatch.setattr(_encode, "BETWEEN_REPORTS", 2)
+    questions = [replace(QUESTION, id=f"q{number}") for number in range(5)]
+    calls: list[Any] = []
+    with reporting(lambda *call: calls.append(call)):
+        for count in (3, 5):
+            Encoder(tokenizer, get_prompt("zh-exam")).encode(questions[:count])
+    assert calls == [(done, 5, "encoding") for done in (0, 2, 4, 5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import json
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaForCausalLM, TrainerCallback
 
 import zhmcq
 from conftest import unseen
@@ -275,7 +276,7 @@ def test_another_error_of_torch_is_not_taken_for_it(
         predictor.predict(BANK)
 
 
-def trainer(base: Path, **settings: Any) -> zhmcq.LoraTrainer:
+def trainer(base: Path, callbacks: Any = (), **settings: Any) -> zhmcq.LoraTrainer:
     given: dict[str, Any] = {
         "per_device_train_batch_size": 3,
         "gradient_accumulation_steps": 1,
@@ -293,6 +294,7 @@ def trainer(base: Path, **settings: Any) -> zhmcq.LoraTrainer:
         base,
         lora=zhmcq.LoraSettings(r=2, lora_dropout=0.0),
         training=zhmcq.TrainingSettings(**(given | settings)),
+        callbacks=callbacks,
     )
 
 
@@ -453,6 +455,20 @@ def test_an_optimizer_that_does_not_fit_is_an_error_with_its_advice(
         r"name fewer target_modules, give optim='adamw_bnb_8bit'",
     ):
         trainer(base, optim="adamw_torch").train(BANK, None, tmp_path / "run")
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:20] or "MemoryError")
+def test_what_a_callback_raises_reaches_the_caller_as_it_is(
+    base: Path, tmp_path: Path, error: Exception
+) -> None:
+    class Broken(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            raise raised
+
+    raised = copy.copy(error)
+    with pytest.raises(type(error)) as caught:
+        trainer(base, callbacks=[Broken()]).train(BANK, None, tmp_path / "run")
+    assert caught.value is raised
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:20] or "MemoryError")

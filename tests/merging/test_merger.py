@@ -17,7 +17,7 @@ import zhmcq
 from zhmcq import errors
 from zhmcq.cards import add_evaluation
 from zhmcq.manifest import Manifest
-from zhmcq.merging import _merger
+from zhmcq.merging import _bases
 from zhmcq.merging._verify import Answers
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -149,11 +149,11 @@ def test_the_base_with_fewer_flips_is_taken(
 ) -> None:
     caplog.set_level(logging.INFO)
     counted = iter(flips)
-    monkeypatch.setattr(_merger._Bases, "merged", lambda *_: (None, None))
-    monkeypatch.setattr(_merger, "answers_of", lambda *_: None)
-    monkeypatch.setattr(_merger, "free_memory", lambda: None)
+    monkeypatch.setattr(_bases.Bases, "merged", lambda *_: (None, None))
+    monkeypatch.setattr(_bases, "answers_of", lambda *_: None)
+    monkeypatch.setattr(_bases, "free_memory", lambda: None)
     monkeypatch.setattr(Answers, "flips", lambda *_: next(counted))
-    bases: Any = _merger._Bases(*[()] * 6)  # type: ignore[arg-type]
+    bases: Any = _bases.Bases(*[()] * 6)  # type: ignore[arg-type]
     before = Answers(np.zeros(0, dtype=np.int64), torch.zeros(0))
     assert bases.closest(("full", "dequantized"), before) == chosen
     assert next(counted, None) is None
@@ -179,7 +179,7 @@ def test_a_merge_that_is_another_model_leaves_nothing(
     def forgetful(tuned: Any, _: object) -> Any:
         return tuned.unload()
 
-    monkeypatch.setattr(_merger, "merge_weights", forgetful)
+    monkeypatch.setattr(_bases, "merge_weights", forgetful)
     with pytest.raises(errors.MergeError, match="is another model than the adapter on its base"):
         zhmcq.Merger().merge(adapter, tmp_path / "merged")
     assert not list(tmp_path.iterdir())

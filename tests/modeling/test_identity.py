@@ -28,12 +28,15 @@ from transformers import (
     T5Tokenizer,
 )
 
+from zhmcq import _progress
+from zhmcq._progress import reporting
 from zhmcq.errors import ModelError
 from zhmcq.manifest import BaseIdentity
 from zhmcq.modeling import _weight_files
 from zhmcq.modeling._identity import differences, identify
 from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights
 from zhmcq.modeling._tokenizer_hash import chat_template_hash, tokenizer_hash
+from zhmcq.modeling._weight_files import weights_hash
 from zhmcq.testing import tiny_llama
 
 CPU = torch.device("cpu")
@@ -520,9 +523,9 @@ def test_a_file_is_hashed_once_until_it_changes(
     calls = []
     hashes = _weight_files._tensor_hashes
 
-    def counted(path: Path) -> dict[str, str]:
+    def counted(path: Path, count: Callable[[int], None]) -> dict[str, str]:
         calls.append(path)
-        return hashes(path)
+        return hashes(path, count)
 
     monkeypatch.setattr(_weight_files, "_tensor_hashes", counted)
     first = identify(folder, "m", tokenizer)
@@ -543,9 +546,9 @@ def test_threads_that_ask_at_once_hash_a_file_once(
     calls = []
     hashes = _weight_files._tensor_hashes
 
-    def counted(path: Path) -> dict[str, str]:
+    def counted(path: Path, count: Callable[[int], None]) -> dict[str, str]:
         calls.append(path)
-        return hashes(path)
+        return hashes(path, count)
 
     monkeypatch.setattr(_weight_files, "SETTLED", 0)
     monkeypatch.setattr(_weight_files, "_tensor_hashes", counted)
@@ -767,3 +770,21 @@ def test_a_gguf_file_is_known_by_its_bytes_and_the_tokenizer(
     assert [text[:11] for text in differences(one, identify(path, "m", tokenizer), chat=True)] == [
         "the weights"
     ]
+
+
+def test_hashing_is_reported_also_of_a_file_that_has_been_hashed_before(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(base, tmp_path / "copy"))
+    monkeypatch.setattr(_weight_files, "SETTLED", 0)
+    monkeypatch.setattr(_progress, "MANY_BYTES", 1)
+    monkeypatch.setattr(_progress, "MEGABYTE", 1)
+    size = (folder / "model.safetensors").stat().st_size
+    for _ in range(2):
+        calls: list[Any] = []
+        with reporting(lambda *call, calls=calls: calls.append(call)):
+            weights_hash(folder, {})
+        assert (calls[0], calls[-1]) == (
+            (0, size, "hashing weights"),
+            (size, size, "hashing weights"),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import weakref
 
@@ -15,6 +16,7 @@ from zhmcq.modeling._memory import (
     Shortage,
     attempt,
     enough_memory,
+    errors_of_others,
     in_pieces,
     is_out_of_memory,
     once_more,
@@ -28,6 +30,8 @@ SHORTAGES = [
         "of which 1.06 GiB is free."
     ),
     RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+    RuntimeError("CUDA driver error: out of memory"),
+    RuntimeError("Triton Error [CUDA]: out of memory"),
     RuntimeError("HIP out of memory. Tried to allocate 2.00 GiB."),
     RuntimeError("XPU out of memory. Tried to allocate 2.00 GiB."),
     RuntimeError(
@@ -53,6 +57,7 @@ OTHERS = [
     RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."),
     RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasSgemm( handle)`"),
     RuntimeError(),
+    RuntimeError("the queue of the logging server is out of memory"),
     ValueError("out of memory"),
     OutOfMemoryError("memory ran out, and was dealt with"),
     PredictionError("out of memory"),
@@ -74,6 +79,19 @@ def test_what_a_real_allocator_raises_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**62, dtype=torch.int8)
     assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize("error", SHORTAGES, ids=lambda error: str(error)[:40] or "MemoryError")
+def test_what_code_of_the_caller_raises_is_left_to_the_caller(error: Exception) -> None:
+    raised = copy.copy(error)
+    with (
+        pytest.raises(type(error)) as caught,
+        enough_memory("training", "lower it"),
+        errors_of_others(),
+    ):
+        raise raised
+    assert caught.value is raised
+    assert not is_out_of_memory(raised)
 
 
 class Memory:
@@ -195,10 +213,10 @@ def test_a_second_attempt_is_the_last() -> None:
 
     def never() -> int:
         attempts.append(2)
-        raise RuntimeError("out of memory")
+        raise RuntimeError("CUDA error: out of memory")
 
     assert once_more(works_at_second) == 5
-    with pytest.raises(MemoryError, match=r"^out of memory$"):
+    with pytest.raises(MemoryError, match=r"^CUDA error: out of memory$"):
         once_more(never)
     assert attempts == [1, 1, 2, 2]
 

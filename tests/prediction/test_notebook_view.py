@@ -34,7 +34,7 @@ PREDICTIONS = Predictions(
 def test_it_has_counts_and_a_line_for_each_of_the_first_questions() -> None:
     view = PREDICTIONS._repr_html_()
     assert "<strong>Predictions: 2 of 3 questions answered, uncalibrated</strong>" in view
-    assert "<p>1 of the 2 with a key are right; 1 rows could not be used</p>" in view
+    assert "<p>1 of the 2 with a key are right; 1 row could not be used</p>" in view
     rows = re.findall(r"<tr>(.*?)</tr>", view)
     assert [re.findall(r">([^<]*)</t[hd]>", row) for row in rows] == [
         ["id", "stem", "answer", "key", "correct", "confidence", "status", "reason"],

@@ -178,7 +178,7 @@ def test_an_order_that_is_refused_is_left_out_unless_it_is_the_given_one(
         )
     assert [item.order for item in left.by_order] == [(0, 1, 2), (2, 0, 1)]
     assert (refused.status, refused.reason) == ("unusable", "not 桃 first")
-    assert "1 of the added orders of options are left out: the prompt refuses them" in caplog.text
+    assert "1 of the added orders of options is left out: the prompt refuses them" in caplog.text
 
 
 # --- the label prior ---------------------------------------------------------------------

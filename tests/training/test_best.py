@@ -157,11 +157,24 @@ def test_a_run_with_another_best_adapter_is_not_resumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"files": [1]}, {"files": None}, {"step": "9"}, {"metrics": []}, {"metrics": {"loss": "low"}}],
+    ("change", "expected"),
+    [
+        ({"files": [1]}, "expected an object as 'files', found [1]"),
+        ({"step": "9"}, "expected a step as 'step', found '9'"),
+        ({"metrics": []}, "expected an object as 'metrics', found []"),
+        ({"metrics": {"accuracy": 1.0}}, "'metrics' lacks 'loss'"),
+        (
+            {"metrics": {"accuracy": 1.0, "loss": "low"}},
+            "expected a number as 'loss' in 'metrics', found 'low'",
+        ),
+        (
+            {"metrics": {"accuracy": 1.0, "loss": 1.0, "weight_of_sum": -2}},
+            "'weight_of_sum' in 'metrics': Input should be greater than or equal to 0, found -2",
+        ),
+    ],
 )
-def test_a_record_with_the_right_hash_and_wrong_types_is_a_fault(
-    best: BestAdapter, tmp_path: Path, change: dict[str, Any]
+def test_a_record_with_the_right_hash_and_wrong_fields_is_a_fault(
+    best: BestAdapter, tmp_path: Path, change: dict[str, Any], expected: str
 ) -> None:
     best.consider(1, {"accuracy": 0.5, "loss": 1.0})
     record = {**stored(tmp_path / "best"), **change}
@@ -169,4 +182,4 @@ def test_a_record_with_the_right_hash_and_wrong_types_is_a_fault(
     path = tmp_path / "best" / "best.json"
     path.write_text(json.dumps({**record, "sha256": _digest(record)}), encoding="utf-8")
     fault = best_fault(tmp_path / "best", "run 1", 1, None)
-    assert fault == "best.json is not as it was written"
+    assert fault == f"best.json cannot be used: {expected}"

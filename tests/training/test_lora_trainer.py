@@ -92,7 +92,7 @@ def test_rows_that_are_left_out_of_training_are_logged(
 ) -> None:
     report = trainer(base).preflight([*RECORDS, {"question": "沒有選項", "options": []}])
     assert report.questions == 8
-    assert "train: 8 questions, 1 rows left out; read_bank(…).problems says why" in caplog.text
+    assert "train: 8 questions, 1 row left out; read_bank(…).problems says why" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ import pytest
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.evaluation import ScoredQuestion
-from zhmcq.training._metrics import ValidationAnswer, score_questions, summarise
+from zhmcq.manifest import Calibration
+from zhmcq.training._metrics import (
+    ValidationAnswer,
+    calibration_of,
+    score_questions,
+    summarise,
+)
 
 
 class FixedScores:
@@ -110,3 +116,12 @@ def test_enough_questions_give_the_weights_of_a_calibration() -> None:
     assert figures["weight_of_sum"] == pytest.approx(0.0, abs=1e-6)
     assert figures["weight_of_mean"] == 0.0
     assert "weight_of_sum" not in summarise(answers[:49], range(49))
+
+
+def test_figures_from_before_a_weight_was_known_have_the_calibration_of_then() -> None:
+    figures = {"accuracy": 0.5, "weight_of_sum": 0.8, "weight_of_mean": 0.1}
+    calibration = calibration_of(figures, 40)
+    assert calibration == Calibration(
+        weight_of_sum=0.8, weight_of_mean=0.1, weight_beyond_second=1.0, questions=40
+    )
+    assert calibration_of({"accuracy": 0.5, "loss": 1.0}, 40) is None

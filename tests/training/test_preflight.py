@@ -315,7 +315,7 @@ def test_lengths_are_those_before_passages_are_shortened(base: Path) -> None:
     assert (report.shortened, report.validation_shortened) == (1, 1)
     assert report.lengths.longest == 140
     assert report.lengths.median == (45 + 140) // 2
-    assert "longest 140; 1 questions with a shortened passage, 1 for validation" in str(report)
+    assert "longest 140; 1 question with a shortened passage, 1 for validation" in str(report)
 
 
 def test_questions_without_keys_are_reported_and_not_estimated(base: Path) -> None:

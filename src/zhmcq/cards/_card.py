@@ -120,7 +120,8 @@ def _data(manifest: Manifest, lengths: str) -> str:
         return ""
     training = {name: " ".join(str(v).split()) for name, v in manifest.training.items()}
     count, validation = training.get("questions"), training.get("validation_questions")
-    lines = [f"{count} questions to train on, {validation} for validation"]
+    noun = "question" if count == "1" else "questions"
+    lines = [f"{count} {noun} to train on, {validation} for validation"]
     lines += [lengths] if lengths else []
     lines.append(
         f"SHA-256 of the encoded questions: `{training.get('train_sha256')}` (training),\n"

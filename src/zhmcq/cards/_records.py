@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from zhmcq.checks import fingerprints
 from zhmcq.errors import ManifestError
 from zhmcq.evaluation import Comparison, Evaluation
-from zhmcq.manifest import EVALUATIONS_NAME, SeenQuestions
+from zhmcq.manifest import EVALUATIONS_NAME, SeenQuestions, reason_of
 
 __all__ = ["BaseFigures", "EvaluationRecord", "read_records", "record_of", "write_records"]
 
@@ -136,12 +136,9 @@ def read_records(folder: Path) -> tuple[EvaluationRecord, ...]:
     try:
         return _RECORDS.validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
-        reason = error.errors(include_url=False)[0]["msg"] if isinstance(
-            error, ValidationError
-        ) else error.strerror  # fmt: skip
         raise ManifestError(
-            f"{path} cannot be read: {reason}; copy the folder again, or remove the file and add "
-            "the evaluations again"
+            f"{path} cannot be read: {reason_of(error)}; copy the folder again, or remove the file "
+            "and add the evaluations again"
         ) from error
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from zhmcq._phrases import counted
 from zhmcq._visible import visible
 from zhmcq.checks._near_copies import near_copy_clusters
 from zhmcq.questions import QuestionBank, Severity, require_bank, require_questions
@@ -92,7 +93,8 @@ def describe(bank: QuestionBank, tokenizer: Any = None, max_length: int = 512) -
     require_bank(bank, "describe")
     errors = sum(problem.severity == "error" for problem in bank.problems)
     keyed = sum(question.answer is not None for question in bank)
-    lines = [f"{len(bank)} questions, {keyed} with a key; {errors} rows left out"]
+    questions, rows = counted(len(bank), "question"), counted(errors, "row")
+    lines = [f"{questions}, {keyed:,} with a key; {rows} left out"]
     if len(bank):
         lines.append("kinds: " + _counts(question.kind for question in bank))
         lines.append("options: " + _counts(len(question.options) for question in bank))
@@ -154,7 +156,9 @@ def _passage_lines(bank: QuestionBank) -> list[str]:
         return ["passages: none"]
     clusters = near_copy_clusters(passages)
     with_one = sum(bool(question.passage) for question in bank)
-    line = f"passages: {len(passages)} different ones for {with_one} questions"
+    line = (
+        f"passages: {counted(len(passages), 'different one')} for {counted(with_one, 'question')}"
+    )
     copies = len(passages) - len(set(clusters))
     return [f"{line}; {copies} are near-copies of another" if copies else line]
 

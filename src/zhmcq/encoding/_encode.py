@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from zhmcq._phrases import counted
+from zhmcq._progress import current_progress
 from zhmcq.encoding import _chat
 from zhmcq.encoding._chat import Chat
 from zhmcq.encoding._chat_probe import TemplateFault
@@ -31,6 +33,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+MANY = 5_000  # questions, which take seconds
+BETWEEN_REPORTS = 100  # questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +272,25 @@ class Encoder:
             without their passage, or refused by the prompt or the chat template.
         """
         questions = list(questions)
+        with current_progress() as report:
+            is_long = len(questions) >= MANY
+
+            def said(done: int) -> None:
+                if is_long:
+                    report(done, len(questions), "encoding")
+
+            return self._encode_each(questions, said)
+
+    def _encode_each(
+        self, questions: Sequence[Question], report: Callable[[int], object]
+    ) -> tuple[list[EncodedQuestion], list[EncodingProblem]]:
+        """What :meth:`encode` does; reports how many questions are done."""
         problems: list[EncodingProblem] = []
         fitting: dict[str, int] = {}  # passage → characters that fit all of its questions
         whole: dict[int, EncodedQuestion] = {}  # by index, with the whole passage
         for index, question in enumerate(questions):
+            if index % BETWEEN_REPORTS == 0:
+                report(index)
             try:
                 encoded = self._encode(question)
                 if encoded.length > self.max_length:
@@ -291,6 +311,7 @@ class Encoder:
                     problems.append(EncodingProblem(index, questions[index].id, str(error)))
                     continue
             result.append(replace(shortened, uncut_length=encoded.length))
+        report(len(questions))
         return result, problems
 
     def _encode(self, question: Question, characters: int | None = None) -> EncodedQuestion:
@@ -358,5 +379,6 @@ def encode_all(encoder: Encoder, questions: Sequence[Question]) -> list[EncodedQ
     if problems:
         shown = "; ".join(problem.reason for problem in problems[:5])
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise EncodingError(f"{len(problems)} questions cannot be encoded: {shown}{more}")
+        how_many = counted(len(problems), "question")
+        raise EncodingError(f"{how_many} cannot be encoded: {shown}{more}")
     return encoded

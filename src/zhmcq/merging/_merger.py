@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from zhmcq._files import atomic_folder, clear_abandoned, refuse_inputs, refuse_occupied
+from zhmcq._phrases import counted
 from zhmcq._progress import Progress, reporting, require_progress
 from zhmcq.cards._card import MergeFacts, model_card
 from zhmcq.cards._records import read_records, write_records
@@ -27,17 +28,17 @@ from zhmcq.manifest import (
     SeenQuestions,
     as_date,
 )
+from zhmcq.merging._bases import Bases, Into
+from zhmcq.merging._result import MergeResult, outcome_of
 from zhmcq.merging._verify import Answers, answers_of, refuse_another_model
-from zhmcq.merging._weights import dequantised, merge_weights
 from zhmcq.modeling._adapter_folder import Adapter, read_adapter
-from zhmcq.modeling._adapters import PEFT_ERRORS, attach_trained
+from zhmcq.modeling._adapters import PEFT_ERRORS
 from zhmcq.modeling._device import choose_device, dtypes_to_try
-from zhmcq.modeling._dtype import load_proven, sample_questions
-from zhmcq.modeling._hub import HubName, upload
+from zhmcq.modeling._dtype import sample_questions
+from zhmcq.modeling._hub import HubName
 from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._load import (
     ModelSource,
-    is_stored_quantised,
     load_config,
     load_tokenizer,
     load_weights,
@@ -46,61 +47,13 @@ from zhmcq.modeling._memory import enough_memory, free_memory
 from zhmcq.modeling._support import position_limit
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
 from zhmcq.questions import Question
-from zhmcq.settings import DtypeName, QuantizationSettings
+from zhmcq.settings import DtypeName
 
-__all__ = ["MergeResult", "Merger"]
+__all__ = ["Merger"]
 
 logger = logging.getLogger(__name__)
 
-BaseKind = Literal["full", "dequantized"]
-Into = Literal["auto", "full", "dequantized"]
 PARTS = 3  # merged, written, loaded again and compared
-
-
-@dataclass(frozen=True, slots=True)
-class MergeResult:
-    """A merged model and how it compares with base and adapter.
-
-    Attributes:
-        output_dir: The merged model's folder.
-        base: What the adapter was merged into: the ``"full"``-precision base model, or the
-            ``"dequantized"`` one.
-        verified: How many questions both models answered; 0 if none were given.
-        answer_flips: How many of them the merged model, loaded again, answers differently from the
-            adapter on its base model, quantised as in training.
-        max_logit_difference: The largest difference of a logit, over the vocabulary, at the
-            positions that score the first question's candidates; those of a built-in question if
-            none were given.
-    """
-
-    output_dir: Path
-    base: BaseKind
-    verified: int
-    answer_flips: int
-    max_logit_difference: float
-
-    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
-        """Upload the merged model: what its manifest lists, with manifest and model card.
-
-        Nothing else that lies in its folder is uploaded. The manifest names the base model as it
-        was given: by a path of this machine, if it was one. An upload that was interrupted is
-        resumed by the same call.
-
-        Args:
-            repo_id: ``"owner/name"``; made if it is not there yet.
-            private: Whether a new repository can be seen by its owner alone.
-            token: A hub access token that may write; the one of ``hf auth login`` if ``None``.
-
-        Returns:
-            The address of the upload.
-
-        Raises:
-            ManifestError: If a file of the merged model was changed since.
-            OutputError: If the hub cannot be reached or refuses, or if a private repository is
-                requested and ``repo_id`` is a public one.
-        """
-        message = "Model merged with zhmcq"
-        return upload(self.output_dir, repo_id, private=private, token=token, message=message)
 
 
 class Merger:
@@ -249,7 +202,7 @@ class Merger:
         questions = _encoded(verify_with or (), tokenizer, trained, template)
         compared = questions or sample_questions(tokenizer)
         report(0, PARTS, "merge")
-        bases = _Bases(source, identity, trained, compared, self._dtype, self._device)
+        bases = Bases(source, identity, trained, compared, self._dtype, self._device)
         kinds = bases.kinds(into)
         before = bases.quantised_answers() if questions else None
         kind = kinds[0] if before is None or len(kinds) == 1 else bases.closest(kinds, before)
@@ -271,7 +224,7 @@ class Merger:
             after = self._reloaded(temporary, compared, trained, dtype)
             refuse_another_model(expected.logits, after.logits, dtype, trained.name)
             before = expected if before is None else before
-            result = _result(out, kind, len(questions), before, after)
+            result = outcome_of(out, kind, len(questions), before, after)
             facts = MergeFacts(kind, result.verified, result.answer_flips)
             card = model_card(manifest, evaluations, merge=facts)
             (temporary / CARD_NAME).write_text(card, encoding="utf-8")
@@ -315,123 +268,6 @@ class Merger:
                 f"{adapter.name} cannot be merged: the merged model cannot be loaded: {error}"
             ) from error
         return answers_of(model, questions)
-
-
-@dataclass(frozen=True)
-class _Bases:
-    """The base models of an adapter: the one of training, and those that it can be merged into.
-
-    Attributes:
-        source: Where it comes from.
-        identity: Its hashes.
-        adapter: The adapter.
-        questions: What models are compared on.
-        dtype: The dtype to load it in.
-        device: Where to put it.
-    """
-
-    source: ModelSource
-    identity: BaseIdentity
-    adapter: Adapter
-    questions: Sequence[EncodedQuestion]
-    dtype: DtypeName
-    device: torch.device
-
-    def kinds(self, into: str) -> tuple[BaseKind, ...]:
-        """What the adapter can be merged into, as ``into`` allows; the preferred kind first.
-
-        Raises:
-            MergeError: If there is no such base model.
-        """
-        if into not in get_args(Into):
-            raise MergeError(f"into={into!r}: expected one of {get_args(Into)}")
-        possible: tuple[BaseKind, ...] = ("full", "dequantized")
-        reason = ""
-        if is_stored_quantised(self.source):
-            possible, reason = ("dequantized",), "is stored quantised"
-        elif self.adapter.quantization is None:
-            possible, reason = ("full",), "was not quantised in training"
-        wanted = tuple(kind for kind in possible if into in ("auto", kind))
-        if not wanted:
-            raise MergeError(
-                f"into={into!r}: {self.source.name!r} {reason}, so that {self.adapter.name} can "
-                f"be merged into {possible[0]!r} only: leave out into="
-            )
-        return wanted
-
-    def quantised_answers(self) -> Answers | None:
-        """What the adapter answers on its quantised base model; ``None`` if it has none.
-
-        Raises:
-            ModelError: If it cannot be loaded.
-            MergeError: If a score is not finite.
-        """
-        if self.adapter.quantization is None and not is_stored_quantised(self.source):
-            return None
-        try:
-            model = self._quantised()
-        except ModelError as error:
-            raise ModelError(
-                f"{self.adapter.name} was trained on a quantised base model, which is needed to "
-                f"verify the merge: {error}. Install bitsandbytes, or merge without verify_with"
-            ) from error
-        tuned = attach_trained(model, self.adapter, self.identity)
-        answers = answers_of(tuned, self.questions)
-        del model, tuned
-        free_memory()  # before the full-precision base model is loaded
-        return answers
-
-    def closest(self, kinds: Sequence[BaseKind], before: Answers) -> BaseKind:
-        """Which merged model has the fewest changed answers; the first of equals."""
-        flips: dict[BaseKind, int] = {}
-        for kind in kinds:
-            merged, _ = self.merged(kind, self.questions[:1])
-            flips[kind] = before.flips(answers_of(merged, self.questions))
-            del merged
-            free_memory()
-            if not flips[kind]:
-                break
-        best = min(flips, key=lambda kind: flips[kind])
-        logger.info(
-            "merged into the %s base model: of %d questions, %s are answered differently from the "
-            "adapter on its quantised base model",
-            {"full": "full-precision", "dequantized": "dequantised"}[best],
-            len(self.questions),
-            " and ".join(f"{count} ({kind})" for kind, count in flips.items()),
-        )
-        return best
-
-    def merged(self, kind: BaseKind, questions: Sequence[EncodedQuestion]) -> tuple[Any, Answers]:
-        """The merged model, and what the adapter on its base answered.
-
-        Args:
-            kind: What to merge into.
-            questions: What to answer.
-
-        Raises:
-            ModelError: If the base model or the adapter cannot be loaded.
-            MergeError: If the adapter cannot be merged, or numbers are not finite.
-        """
-        if kind == "full":
-            base = self._loaded(None)
-        else:
-            base = dequantised(self._quantised(), self.source.name)
-        tuned = attach_trained(base, self.adapter, self.identity)
-        expected = answers_of(tuned, questions)
-        return merge_weights(tuned, self.adapter.name), expected
-
-    def _quantised(self) -> Any:
-        settings = self.adapter.quantization
-        return self._loaded(None if settings is None else QuantizationSettings(**settings))
-
-    def _loaded(self, quantization: QuantizationSettings | None) -> Any:
-        return load_proven(
-            self.source,
-            self.questions,
-            dtype=self.dtype,
-            device=self.device,
-            quantization=quantization,
-        ).model
 
 
 @contextmanager
@@ -495,16 +331,6 @@ def _encoded(
     encoder.refuse_faulty_template(questions)
     encoded, unfit = encoder.encode(questions)
     if unfit:
-        logger.warning("%d questions do not fit and are not verified", len(unfit))
+        do_not = counted(len(unfit), "question does not fit and is", "questions do not fit and are")
+        logger.warning("%s not verified", do_not)
     return encoded
-
-
-def _result(
-    out: Path, base: BaseKind, verified: int, before: Answers, after: Answers
-) -> MergeResult:
-    flips = before.flips(after) if verified else 0
-    if flips:
-        logger.warning(
-            "%d of %d questions are answered differently by the merged model", flips, verified
-        )
-    return MergeResult(out, base, verified, flips, before.logit_difference(after))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zhmcq._phrases import counted
 from zhmcq.errors import ModelError
 from zhmcq.modeling._weight_files import weight_files
 
@@ -117,8 +118,7 @@ def name_some(names: Iterable[str]) -> str:
     """The first names, with the number of all of them where there are more."""
     listed = list(names)
     shown = ", ".join(listed[:NAMED])
-    count = f"{len(listed)} tensors" if len(listed) > 1 else "1 tensor"
-    return f"{count} ({shown}{', …' if len(listed) > NAMED else ''})"
+    return f"{counted(len(listed), 'tensor')} ({shown}{', …' if len(listed) > NAMED else ''})"
 
 
 def _broken_quantised(model: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from zhmcq._phrases import counted
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import model_dtype
 
@@ -44,7 +45,7 @@ def refuse_non_finite(ids: Sequence[str], model: Any) -> None:
     dtype = str(model_dtype(model)).removeprefix("torch.")
     more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
     raise NonFiniteScoresError(
-        f"the scores of {len(ids)} question{'s' if len(ids) > 1 else ''} are not finite "
+        f"the scores of {counted(len(ids), 'question')} are not finite "
         f"({', '.join(ids[:MAX_SHOWN])}{more}), computed in {dtype}",
         "the weights are damaged, or their training diverged: use another base model or adapter"
         if dtype == "float32"

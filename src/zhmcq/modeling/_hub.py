@@ -9,10 +9,12 @@ import glob
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from zhmcq.errors import GatedModelError, ModelError, OutputError
 from zhmcq.manifest import Manifest
+from zhmcq.modeling._download import reported_download
 
 __all__ = ["HubName", "fetch", "upload"]
 
@@ -79,12 +81,16 @@ def fetch(
 
     repository = name.repository
     try:
-        folder = snapshot_download(
+        folder = reported_download(
+            partial(
+                snapshot_download,
+                repository,
+                revision=name.revision,
+                token=token,
+                local_files_only=local_files_only,
+                allow_patterns=list(patterns),
+            ),
             repository,
-            revision=name.revision,
-            token=token,
-            local_files_only=local_files_only,
-            allow_patterns=list(patterns),
         )
     except hub_errors.GatedRepoError as error:
         raise GatedModelError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
     "attempt",
     "device_memory",
     "enough_memory",
+    "errors_of_others",
     "free_memory",
     "in_pieces",
     "is_out_of_memory",
@@ -35,12 +37,16 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# What is in the messages of torch and its libraries, where the error is no class of its own.
+# What the messages of torch and its libraries say, where the error is no class of its own: always
+# with the name of who says it, since anything may be said to be out of memory.
 # accelerate's should_reduce_batch_size() has another list: it lacks "CUDA error: out of memory",
 # cuBLAS and the CPU allocator of Windows, and takes every operation that cuDNN does not support
 # for one that lacks memory.
+OF_DEVICES = re.compile(
+    r"\b(?:(?:CUDA|HIP|XPU|NPU|MPS backend)(?: driver)?(?: error:)?|Triton Error \[\w+\]:)"
+    " out of memory"
+)
 MESSAGES = (
-    "out of memory",  # CUDA, HIP, XPU, MPS, NPU
     "STATUS_ALLOC_FAILED",  # cuBLAS, cuDNN, cuSOLVER, cuSPARSE: for their workspaces
     "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # whose handle needs memory
     "DefaultCPUAllocator: can't allocate memory",
@@ -56,6 +62,7 @@ SMALLER = (
     "smaller model, or close other programs"
 )
 GIB = 2**30
+OF_OTHERS = "_zhmcq_of_others"  # the attribute of an error that the caller's code raised
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,11 +70,29 @@ R = TypeVar("R")
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python says that there is too little memory, on any device."""
-    if isinstance(error, ZhmcqError):
-        return False  # dealt with already
+    if isinstance(error, ZhmcqError) or hasattr(error, OF_OTHERS):
+        return False  # dealt with already, or nothing to be dealt with here
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in MESSAGES)
+    if not isinstance(error, RuntimeError):
+        return False
+    message = str(error)
+    return OF_DEVICES.search(message) is not None or any(text in message for text in MESSAGES)
+
+
+@contextlib.contextmanager
+def errors_of_others() -> Iterator[None]:
+    """In the block runs code of the caller's: what it raises reaches the caller as it is.
+
+    Nothing that is computed here needs less memory because of it, and no advice that is given
+    here would help.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        with contextlib.suppress(AttributeError):  # a class of the caller's may refuse it
+            setattr(error, OF_OTHERS, True)
+        raise
 
 
 @contextlib.contextmanager

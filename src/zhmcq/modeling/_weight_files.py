@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
+from zhmcq._progress import counted_bytes
 from zhmcq.errors import ModelError
 from zhmcq.manifest import file_sha256
 
@@ -126,8 +127,11 @@ def weights_hash(folder: Path, tied: Mapping[str, str], prefix: str = "") -> str
         ModelError: If a file is missing or damaged.
     """
     tensors: dict[str, str] = {}
-    for path in weight_files(folder):
-        tensors.update(_remembered(path, _tensor_hashes))
+    paths = weight_files(folder)
+    sizes = [path.stat().st_size for path in paths]
+    with counted_bytes(sum(sizes), "hashing weights") as count:
+        for path in paths:
+            tensors.update(_remembered(path, _tensor_hashes, count))
     for name in list(tensors):
         bare = name.removeprefix(f"{prefix}.")
         if BUFFERS.search(name):
@@ -148,7 +152,7 @@ def file_hash(path: Path) -> str:
     Raises:
         ModelError: If it cannot be read.
     """
-    return _remembered(path, file_sha256)
+    return _remembered(path, _file_hash, lambda size: None)  # noqa: ARG005
 
 
 def _named_by_config(folder: Path) -> str | None:
@@ -195,16 +199,31 @@ def _checked(name: object, source: Path) -> str:
     )
 
 
-def _remembered(path: Path, compute: Callable[[Path], T]) -> T:
-    """What ``compute`` makes of a file; computed again only if the file has changed."""
+def _file_hash(path: Path, count: Callable[[int], None]) -> str:
+    digest = file_sha256(path)
+    count(path.stat().st_size)
+    return digest
+
+
+def _remembered(
+    path: Path, compute: Callable[[Path, Callable[[int], None]], T], count: Callable[[int], None]
+) -> T:
+    """What ``compute`` makes of a file; computed again only if the file has changed.
+
+    Args:
+        path: The file.
+        compute: Called with it and ``count``.
+        count: Called with how many bytes more are done.
+    """
     key = f"{compute.__name__} {path.absolute()}"
     try:
         with _locks.setdefault(key, threading.Lock()):
             stamp, now = _stamp(path), time.time_ns()
             if key in _hashes and _hashes[key][0] == stamp:
                 known: T = _hashes[key][1]
+                count(path.stat().st_size)
                 return known
-            value = compute(path)
+            value = compute(path, count)
             if now - max(stamp[-2:]) > SETTLED and _stamp(path) == stamp:
                 _hashes[key] = (stamp, value)
             return value
@@ -217,7 +236,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _tensor_hashes(path: Path) -> dict[str, str]:
+def _tensor_hashes(path: Path, count: Callable[[int], None]) -> dict[str, str]:
     """Hash each tensor with its dtype and shape, straight from the file's bytes."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
@@ -236,6 +255,7 @@ def _tensor_hashes(path: Path) -> dict[str, str]:
                 with memoryview(raw) as view, view[8 + size + start : 8 + size + end] as part:
                     digest.update(part)
                 hashes[name] = digest.hexdigest()
+                count(end - start)
             return hashes
     except DAMAGE as error:
         raise ModelError(f"{path} is not a complete safetensors file: {error}") from error

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from zhmcq._phrases import counted
 from zhmcq.checks import fingerprints
 from zhmcq.errors import PredictionError
 from zhmcq.questions import Question
@@ -76,8 +77,9 @@ def _refuse_shared(
     answered = set(others)
     shared = [q.id for q, mark in zip(questions, marks, strict=True) if mark in answered]
     if shared:
+        are = counted(len(shared), "calibration question is", "calibration questions are")
         raise PredictionError(
-            f"{len(shared)} calibration questions are among those to be answered "
+            f"{are} among those to be answered "
             f"({', '.join(shared[:5])}): what their keys were used for holds of them without "
             "saying anything of others; calibrate on others"
         )
@@ -88,8 +90,9 @@ def _refuse_trained_on(
 ) -> None:
     seen = [q.id for q, mark in zip(questions, marks, strict=True) if mark in trained]
     if seen:
+        all_of_them = counted(len(marks), "calibration question")
         raise PredictionError(
-            f"the model was trained on {len(seen)} of {len(marks)} calibration questions "
+            f"the model was trained on {len(seen)} of {all_of_them} "
             f"({', '.join(seen[:5])}), which it answers better than others: calibrate on questions "
             "that it has not seen, such as those of validation"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zhmcq._notebook import html_view, paragraph, table
+from zhmcq._phrases import counted
 
 if TYPE_CHECKING:
     from zhmcq.prediction._predictions import Predictions
@@ -20,7 +21,7 @@ def predictions_html(predictions: Predictions) -> str:
     right = sum(outcome.correct for outcome in outcomes)
     unusable = {p.origin for p in predictions.bank.problems if p.severity == "error"}
     counts = [f"{right:,} of the {len(outcomes):,} with a key are right"] if outcomes else []
-    counts += [f"{len(unusable):,} rows could not be used"] if unusable else []
+    counts += [f"{counted(len(unusable), 'row')} could not be used"] if unusable else []
     rows = (
         (
             item.id,

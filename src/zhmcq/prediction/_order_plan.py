@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from zhmcq._phrases import counted
 from zhmcq.encoding._orders import Order, aligned, cyclic_orders, option_orders
 from zhmcq.errors import PluginError
 from zhmcq.evaluation import clusters_of
@@ -114,7 +115,9 @@ def _for_the_prior(
                 lacking[labels] -= 1
                 added[index] = cyclic_orders(questions[index])[1:2]
     logger.info(
-        "a label prior is estimated on %d of %d questions", sum(map(bool, added)), len(questions)
+        "a label prior is estimated on %d of %s",
+        sum(map(bool, added)),
+        counted(len(questions), "question"),
     )
     return added
 
@@ -154,6 +157,6 @@ def _log_how_many(
     text = "".join(f"; {part}" for part in parts)
     level = logging.INFO if several or not questions else logging.WARNING
     logger.log(
-        level, "%d of %d questions are answered in up to %d orders%s",
-        several, len(questions), count, text,
+        level, "%d of %s are answered in up to %d orders%s",
+        several, counted(len(questions), "question"), count, text,
     )  # fmt: skip

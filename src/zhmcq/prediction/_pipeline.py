@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zhmcq._phrases import counted, duration
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._orders import Order, aligned
@@ -100,7 +101,10 @@ def prepare(
         questions.append(PreparedQuestion(question, given, tuple(fitting)))
     if dropped:
         reason = "the prompt refuses them, or they are too long"
-        logger.info("%d of the added orders of options are left out: %s", dropped, reason)
+        are = counted(
+            dropped, "of the added orders of options is", "of the added orders of options are"
+        )
+        logger.info("%s left out: %s", are, reason)
     return PreparedBank(
         bank,
         tuple(questions),
@@ -236,5 +240,6 @@ def answer(
         before, done = done, len(answers) - len(prepared.unusable)
         if done > before:
             progress(done, total, STAGE)
-    logger.info("answered %d questions in %.1f s", total, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    logger.info("answered %s in %s", counted(total, "question"), duration(seconds))
     return Predictions(prepared.bank, tuple(answers[q.id] for q in prepared.bank), stats)

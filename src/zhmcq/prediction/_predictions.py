@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zhmcq._files import refuse_inputs
+from zhmcq._phrases import counted
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import (
@@ -242,7 +243,8 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         answered = sum(item.status == "answered" for item in self._items)
         uncalibrated = "" if self.calibrated else ", uncalibrated"
-        return f"<Predictions: {answered} of {len(self)} questions answered{uncalibrated}>"
+        questions = counted(len(self), "question")
+        return f"<Predictions: {answered:,} of {questions} answered{uncalibrated}>"
 
     def _repr_html_(self) -> str:  # what a notebook shows
         from zhmcq.prediction._notebook import predictions_html

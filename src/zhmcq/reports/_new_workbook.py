@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_write
+from zhmcq._phrases import counted
 from zhmcq.errors import OutputError
 from zhmcq.reports._tables import LONGEST_NUMBER, MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.reports._workbook import AddedCell, NewSheet
@@ -92,7 +93,12 @@ def write_xlsx(path: str | Path, sheets: Mapping[str, Sheet | NewSheet]) -> None
                 raise error.__context__ from None
             raise OutputError(f"cannot write {path}: {error}; write csv instead") from error
     if cut:
-        logger.warning("%s: %d cells were cut to %d characters, Excel's limit", path, cut, MAX_CELL)
+        logger.warning(
+            "%s: %s cut to %d characters, Excel's limit",
+            path,
+            counted(cut, "cell was", "cells were"),
+            MAX_CELL,
+        )
 
 
 class _Formats:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from zhmcq._files import atomic_write, path_to_write, refuse_inputs
+from zhmcq._phrases import counted
 from zhmcq.errors import OutputError, ReadError
 from zhmcq.questions import QuestionBank, RowProblem, require_bank
 from zhmcq.reading._formats.xlsx import xlsx_sheets
@@ -261,7 +262,12 @@ def _rewritten(bank: QuestionBank, source: str | None, path: str | os.PathLike[s
     if not book.worksheets:
         book.create_sheet("Sheet1")
     if cut:
-        logger.warning("%s: %d cells were cut to %d characters, Excel's limit", path, cut, MAX_CELL)
+        logger.warning(
+            "%s: %s cut to %d characters, Excel's limit",
+            path,
+            counted(cut, "cell was", "cells were"),
+            MAX_CELL,
+        )
     return book
 
 

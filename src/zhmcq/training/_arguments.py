@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from zhmcq._phrases import counted
 from zhmcq._refused_fields import REFUSED
 from zhmcq.dataset import Splits
 from zhmcq.errors import ReadError, SettingsError
@@ -134,7 +135,8 @@ def _questions(source: BankSource, argument: str) -> Sequence[Question]:
     errors = sum(problem.severity == "error" for problem in bank.problems)
     level = logging.WARNING if errors else logging.INFO
     logger.log(
-        level, "%s: %d questions, %d rows left out%s", argument, len(bank), errors,
+        level, "%s: %s, %s left out%s", argument, counted(len(bank), "question"),
+        counted(errors, "row"),
         "; read_bank(…).problems says why" if errors else "",
     )  # fmt: skip
     return bank

@@ -8,9 +8,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from zhmcq._files import atomic_folder
 from zhmcq.errors import CheckpointError
 from zhmcq.manifest import file_sha256
+from zhmcq.training._metrics import calibration_of
 
 __all__ = ["BEST_FILES", "PEFT_FILES", "BestAdapter", "best_fault"]
 
@@ -122,8 +125,10 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
         return f"{BEST} is missing"
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         return f"{BEST} cannot be read ({error!r:.80})"
-    if not whole or not _is_record(record):
+    if not whole:
         return f"{BEST} is not as it was written"
+    if fault := _record_fault(record):
+        return f"{BEST} cannot be used: {fault}"
     if record["run"] != run:
         return f"{BEST} is of another run"
     for name, sha256 in record["files"].items():
@@ -135,15 +140,27 @@ def _read(folder: Path, run: str) -> dict[str, Any] | str:
     return record
 
 
-def _is_record(record: dict[str, Any]) -> bool:
-    """Whether the values are of the types that are written."""
-    files, metrics = record["files"], record["metrics"]
-    return (
-        isinstance(record["step"], int)
-        and isinstance(files, dict)
-        and isinstance(metrics, dict)
-        and all(isinstance(value, int | float) for value in metrics.values())
-    )
+def _record_fault(record: dict[str, Any]) -> str | None:
+    """What is wrong with the values of a whole record, as of another version, or ``None``."""
+    step, files, metrics = record["step"], record["files"], record["metrics"]
+    if not isinstance(step, int) or step < 0:
+        return f"expected a step as 'step', found {step!r:.40}"
+    if not isinstance(files, dict):
+        return f"expected an object as 'files', found {files!r:.40}"
+    if not isinstance(metrics, dict):
+        return f"expected an object as 'metrics', found {metrics!r:.40}"
+    for name in ("accuracy", "loss"):
+        if name not in metrics:
+            return f"'metrics' lacks {name!r}"
+    for name, value in metrics.items():
+        if not isinstance(value, int | float):
+            return f"expected a number as {name!r} in 'metrics', found {value!r:.40}"
+    try:
+        calibration_of(metrics, 0)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        return f"'{problem['loc'][0]}' in 'metrics': {problem['msg']}, found {problem['input']!r}"
+    return None
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -21,11 +21,12 @@ from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._memory import Budget
+from zhmcq.modeling._memory import Budget, errors_of_others
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
 from zhmcq.training._gradients import StepGradients, sum_over_processes
+from zhmcq.training._log_lines import log_line
 from zhmcq.training._metrics import score_questions, summarise
 from zhmcq.training._plan import StepPlan
 from zhmcq.training._watch import (
@@ -188,6 +189,9 @@ class TrainingLoop(Trainer):
         self.tokens_computed = 0
         self.questions_seen = 0
         self._evaluated_at = -1
+        # No callback of ours computes anything: what they raise is of the caller's ones.
+        events: Any = self.callback_handler
+        events.call_event = errors_of_others()(events.call_event)
         self.add_callback(_EvaluateAtEpochEnd(self))
         self.remove_callback(PrinterCallback)  # a library logs; it does not print
         self.add_callback(_LogRecords())
@@ -355,5 +359,4 @@ class _EvaluateAtEpochEnd(TrainerCallback):
 class _LogRecords(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         if logs and state.is_world_process_zero:
-            figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-            logger.info("step %d of %d: %s", state.global_step, state.max_steps, figures)
+            logger.info("%s", log_line(state.global_step, state.max_steps, logs))

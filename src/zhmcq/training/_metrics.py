@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.evaluation import ScoredQuestion, accuracy_interval, fit_calibration
+from zhmcq.manifest import Calibration
 from zhmcq.modeling._scoring import ScoringEngine
 
-__all__ = ["CALIBRATION", "ValidationAnswer", "score_questions", "summarise"]
+__all__ = ["ValidationAnswer", "calibration_of", "score_questions", "summarise"]
 
 
 # The figures that are fields of a calibration.
@@ -110,3 +111,22 @@ def summarise(answers: Sequence[ValidationAnswer], clusters: Sequence[int]) -> d
     if calibration := fit_calibration([answer.scored for answer in answers]):
         figures.update({name: getattr(calibration, name) for name in CALIBRATION})
     return figures
+
+
+def calibration_of(figures: Mapping[str, float], questions: int) -> Calibration | None:
+    """The calibration that figures of :func:`summarise` have; ``None`` if they have none.
+
+    Figures of an earlier version may lack a weight that came later: without it a calibration is
+    the one that it was then.
+
+    Args:
+        figures: The figures of an evaluation.
+        questions: How many questions it was fitted on.
+
+    Raises:
+        ValidationError: If a weight is out of its range.
+    """
+    if CALIBRATION[0] not in figures:
+        return None
+    weights = {name: figures[name] for name in CALIBRATION if name in figures}
+    return Calibration(**weights, questions=questions)

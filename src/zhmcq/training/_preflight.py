@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from zhmcq._phrases import counted
 from zhmcq._visible import console_text, visible
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._chat_probe import TEMPLATE_RULES
@@ -189,10 +190,10 @@ class PreflightReport:
         return console_text(self.text())
 
     def _cuts(self) -> str:
-        text = f"{self.shortened} questions with a shortened passage"
+        text = f"{counted(self.shortened, 'question')} with a shortened passage"
         if not self.validation_shortened:
             return text
-        return f"{text}, {self.validation_shortened} for validation"
+        return f"{text}, {self.validation_shortened:,} for validation"
 
     def _shown(self) -> str:
         shown = "\n".join(f"  {f.rule}: {f.reason}" for f in self.findings[:MAX_SHOWN])

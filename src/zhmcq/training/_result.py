@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zhmcq._phrases import counted
 from zhmcq.cards import add_evaluation
 from zhmcq.evaluation import Comparison, Evaluation
 from zhmcq.modeling._hub import upload
@@ -104,5 +105,5 @@ def lengths_in_words(report: PreflightReport, max_length: int) -> str:
     return (
         f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to {lengths.p90}, "
         f"longest {lengths.longest};\n"
-        f"  {report.shortened} questions with a passage shortened to fit {max_length}"
+        f"  {counted(report.shortened, 'question')} with a passage shortened to fit {max_length}"
     )

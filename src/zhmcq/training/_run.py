@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.manifest import BaseIdentity, Calibration, Manifest, PromptRecord, SeenQuestions
+from zhmcq.manifest import BaseIdentity, Manifest, PromptRecord, SeenQuestions
 from zhmcq.modeling._device import dtype_name
 from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
-from zhmcq.training._metrics import CALIBRATION
+from zhmcq.training._metrics import calibration_of
 from zhmcq.training._preflight import PreflightReport
 from zhmcq.training._run_folder import RunFolder
 
@@ -111,17 +111,13 @@ class Run:
             "questions": len(self.train),
             "validation_questions": len(self.validation),
         }
-        calibration = None
-        if "weight_of_sum" in metrics:
-            weights = {name: metrics[name] for name in CALIBRATION}
-            calibration = Calibration(**weights, questions=len(self.validation))
         return Manifest(
             kind="adapter",
             base=self.identity,
             prompt=self.prompt,
             max_length=self.settings.max_length,
             template_date=record["template_date"],
-            calibration=calibration,
+            calibration=calibration_of(metrics, len(self.validation)),
             settings=settings,
             training={**outcome, **{name: record[name] for name in CIRCUMSTANCES}},
         )

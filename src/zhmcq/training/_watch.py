@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import torch
 from transformers import TrainerCallback
 
+from zhmcq._phrases import counted, duration
 from zhmcq._progress import Progress
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import CheckpointError, SettingsError, TrainingError
@@ -55,14 +56,14 @@ class TimedSteps(TrainerCallback):
         """Stop the clock, and log the time once enough steps were timed."""
         if 0 < self._done <= TIMED_STEPS:
             self._seconds += time.perf_counter() - self._start
-        if self._done == TIMED_STEPS and state.is_world_process_zero:
-            each, left = self._seconds / TIMED_STEPS, state.max_steps - state.global_step
+        left = state.max_steps - state.global_step
+        if self._done == TIMED_STEPS and left and state.is_world_process_zero:
+            each = self._seconds / TIMED_STEPS
             logger.info(
-                "about %.3g minutes for the %d steps that are left (%.3g s each, timed on %d), "
-                "evaluations not counted",
-                left * each / 60,
-                left,
-                each,
+                "about %s for the %s left (%s each, timed on %d), evaluations not counted",
+                duration(left * each),
+                counted(left, "step that is", "steps that are"),
+                duration(each),
                 TIMED_STEPS,
             )
         self._done += 1

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from zhmcq._files import atomic_write
+from zhmcq._phrases import counted
 from zhmcq.errors import OutputError, ReadError
 from zhmcq.reading._formats.workbook_parts import MAIN_NAMESPACES, relations
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
@@ -150,7 +151,10 @@ def edit_workbook(
         return NotEditable(str(error))
     if edit.cut:
         logger.warning(
-            "%s: %d cells were cut to %d characters, Excel's limit", target, edit.cut, MAX_CELL
+            "%s: %s cut to %d characters, Excel's limit",
+            target,
+            counted(edit.cut, "cell was", "cells were"),
+            MAX_CELL,
         )
     return EditedWorkbook(tuple(dropped), names)
 
