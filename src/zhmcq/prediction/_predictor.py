@@ -33,7 +33,7 @@ from zhmcq.manifest import (
 )
 from zhmcq.modeling._adapter_folder import Adapter, read_adapter
 from zhmcq.modeling._adapters import attach_trained, detach
-from zhmcq.modeling._device import choose_device, dtype_name
+from zhmcq.modeling._device import choose_device, dtype_name, dtypes_to_try
 from zhmcq.modeling._dtype import DtypeChoice
 from zhmcq.modeling._generation import TextGenerator, end_ids
 from zhmcq.modeling._load import (
@@ -44,6 +44,7 @@ from zhmcq.modeling._load import (
     quantization_config,
 )
 from zhmcq.modeling._memory import Budget, enough_memory, free_memory
+from zhmcq.modeling._probe import bf16_speed
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.parsers import Parser, get_parser
@@ -180,7 +181,7 @@ class MCQPredictor:
                 "QuantizationSettings(…) or None"
             )
         self._device = choose_device(device)
-        self._dtype = DtypeChoice(dtype, self._device)
+        dtypes_to_try(dtype, self._device)  # refuses what is no dtype
         self._quantization = quantization
         self._sharing = SharedUse()
         self._source = ModelSource(str(model), token, local_files_only, trust_remote_code)
@@ -201,6 +202,10 @@ class MCQPredictor:
         self.tokenizer = load_tokenizer(self._source)
         if trained is not None:
             trained.refuse_other_base(self._identity)
+        speed = bf16_speed(
+            self._source, dtype=dtype, device=self._device, quantised=quantization is not None
+        )
+        self._dtype = DtypeChoice(dtype, self._device, speed=speed)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
             self._attach(trained)
