@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -160,7 +161,7 @@ def test_a_model_whose_layers_cannot_be_made_without_weights_is_not_measured(
 def test_the_model_of_the_quick_start_is_large_enough_to_be_measured(tmp_path: Path) -> None:
     from transformers import Gemma3TextConfig
 
-    sizes = {
+    sizes: dict[str, Any] = {
         "hidden_size": 640,
         "intermediate_size": 2048,
         "num_hidden_layers": 18,

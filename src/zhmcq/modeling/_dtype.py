@@ -307,7 +307,7 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
     those of a layer while it runs, and those of each other module (embedding, last norm, head)
     while that one runs. Since the embedding gives fp32, so does everything after it; what a model
     converts to the dtype of a module's weights before it calls that module is converted back. At no
-    time is more than a layer or the head in memory twice.
+    time is more than a layer or the head in memory twice; on a CPU a layer, and embedding and head.
 
     In a quantised model, weights of 4 bits stay as they are and are multiplied in fp32
     (bitsandbytes reads the dtype from its layer's ``compute_dtype``), so that the arithmetic is
@@ -328,6 +328,7 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
             if getattr(part, "compute_dtype", None) in TOLERANCE
         }
         self._saved: dict[Any, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._copies: dict[torch.Tensor, torch.Tensor] = {}
         self._hooks = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -342,6 +343,7 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
 
     def __exit__(self, *_error: object) -> None:
         self._hooks.close()
+        self._copies.clear()
         for module in list(reversed(self._saved)):  # of a forward pass that failed
             self._leave(module)
         for layer, dtype in self._quantised.items():
@@ -353,7 +355,13 @@ class _WeightsInFloat32(contextlib.AbstractContextManager["_WeightsInFloat32"]):
             (tensor, tensor.data) for tensor in tensors if tensor.dtype in TOLERANCE
         ]
         for tensor, data in self._saved[module]:
-            tensor.data = data.float()
+            # On a CPU new memory is slower than arithmetic. The table of a large vocabulary is
+            # converted once for all rows, and for embedding and head where they share it.
+            lasts = not recurse and data.device.type == "cpu"
+            tensor.data = self._copies.get(tensor, data) if lasts else data
+            tensor.data = tensor.data.float()
+            if lasts:
+                self._copies[tensor] = tensor.data
         return tuple(
             value.float() if isinstance(value, torch.Tensor) and value.dtype in TOLERANCE else value
             for value in inputs
