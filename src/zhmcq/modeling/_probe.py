@@ -146,9 +146,9 @@ def ratio_of(
             return exact / rounded
         exact = rounded = 0.0
         for product, times in sorted(_measured(products).items()):
-            one, other = _fastest(seconds(product, ROUNDS))
-            exact += one * times
-            rounded += other * times
+            fp32, bf16 = _fastest(seconds(product, ROUNDS))
+            exact += fp32 * times
+            rounded += bf16 * times
     except NO_KERNEL as error:
         logger.info("this CPU does not compute in bfloat16: %s", error)
         return 0.0
