@@ -117,6 +117,22 @@ def candidates(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return set_to
 
 
+@pytest.fixture
+def bf16_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set how many times as fast as in fp32 a CPU is in bf16: tiny models count, nothing is timed.
+
+    Without it no test has such a figure, since its models are too small to be measured.
+    """
+    from zhmcq.modeling import _probe
+
+    def set_to(ratio: float) -> None:
+        monkeypatch.setattr(_probe, "SMALLEST", 0)
+        monkeypatch.setattr(_probe, "_ratios", {})
+        monkeypatch.setattr(_probe, "ratio_of", lambda _products: ratio)
+
+    return set_to
+
+
 @pytest.fixture(scope="session")
 def overflowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that is right in fp32 and bf16 and NaN in fp16, as many models of today."""

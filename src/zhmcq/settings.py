@@ -331,7 +331,8 @@ class TrainingSettings(_LibrarySettings):
         shuffle_options: Whether each epoch shows the options of a question in another order, the
             key moved along.
         dtype: Dtype of the base model's weights; ``"auto"`` takes the dtype that the device is
-            fast in, if it is proven on the first questions, else float32.
+            fast in, if it is proven on the first questions, else float32. Whether a CPU is fast in
+            bfloat16 is measured. The adapter, its optimizer and the loss are in float32.
     """
 
     library_fields = TrainingArgumentsFields

@@ -63,6 +63,46 @@ def test_a_model_that_overflows_goes_on_in_the_next_dtype_with_one_line(
     )
 
 
+def test_a_cpu_computes_in_bf16_from_a_speed_of_1_3_on(
+    good: Path,
+    bf16_speed: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "zhmcq")
+    for speed, name in ((2.13, "bfloat16"), (1.3, "bfloat16"), (1.29, "float32"), (0.0, "float32")):
+        bf16_speed(speed)
+        model, _ = load_model(ModelSource(str(good)))
+        assert str(model.dtype) == f"torch.{name}"
+        assert caplog.messages[-1] == (
+            f"the model computes in {name} on cpu: bf16 products are {speed:.2g} times as fast as "
+            "fp32 here"
+        )
+    assert load_model(ModelSource(str(good)), dtype="float32")[0].dtype == torch.float32
+    assert caplog.messages[-1] == "the model computes in float32 on cpu"
+
+
+def test_a_cpu_that_is_fast_in_bf16_computes_in_fp32_what_does_not_work_in_it(
+    good: Path,
+    bf16_speed: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bf16_speed(2.0)
+    monkeypatch.setitem(_dtype.TOLERANCE, torch.bfloat16, 0.0)
+    model, _ = load_model(ModelSource(str(good)))
+    assert model.dtype == torch.float32
+    (line,) = warnings_in(caplog)
+    assert line.startswith("the model cannot be used in bfloat16, in which this device is fast (")
+
+
+def test_what_was_recorded_or_given_by_name_goes_before_any_speed() -> None:
+    assert DtypeChoice("auto", CPU, speed=9.0).current == torch.bfloat16
+    assert DtypeChoice("auto", CPU, "float32", speed=9.0).current == torch.float32
+    assert DtypeChoice("auto", CPU, "bfloat16", speed=0.1).current == torch.bfloat16
+    assert DtypeChoice("float32", CPU, speed=9.0).current == torch.float32
+    assert DtypeChoice("auto", CPU).current == torch.float32
+
+
 def test_a_model_that_saturates_is_wrong_though_it_is_finite(
     overflowing: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ import torch
 
 import zhmcq
 from zhmcq.errors import ModelError, SettingsError
-from zhmcq.modeling._device import candidate_dtypes, choose_device, torch_dtype
+from zhmcq.modeling._device import candidate_dtypes, choose_device, dtypes_to_try
 from zhmcq.modeling._load import (
     ModelSource,
     load_skeleton,
@@ -168,10 +168,10 @@ def test_auto_is_the_only_name_that_depends_on_the_device(monkeypatch: pytest.Mo
 
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         assert candidate_dtypes(cuda) == (dtype, torch.float32)
-        assert torch_dtype("auto", cuda) == dtype
-    assert torch_dtype("bfloat16", cpu) == torch_dtype("bfloat16", cuda) == torch.bfloat16
+        assert dtypes_to_try("auto", cuda) == (dtype, torch.float32)
+    assert dtypes_to_try("bfloat16", cpu) == dtypes_to_try("bfloat16", cuda) == (torch.bfloat16,)
     with pytest.raises(SettingsError, match=r"^dtype='fp16': expected one of \('auto', 'float32'"):
-        torch_dtype("fp16", cpu)  # type: ignore[arg-type]
+        dtypes_to_try("fp16", cpu)  # type: ignore[arg-type]
 
 
 def machine_with(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:

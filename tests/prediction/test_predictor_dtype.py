@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import zhmcq
 from conftest import scaled
@@ -171,6 +172,45 @@ def test_the_log_says_which_dtype_is_used(
     assert caplog.messages.count("the model computes in float32 on cpu") == 1
 
 
+def test_a_cpu_that_is_fast_in_bf16_answers_in_it_with_an_adapter_in_float32(
+    overflowing: Path,
+    adapter: Path,
+    exact: zhmcq.MCQPredictor,
+    bf16_speed: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "zhmcq")
+    bf16_speed(2.1)
+    predictor = zhmcq.MCQPredictor(overflowing, adapter)  # which was trained in float32
+    rounded = scores(predictor.predict(BANK))
+    assert predictor.dtype == "bfloat16"
+    line = "the model computes in bfloat16 on cpu: bf16 products are 2.1 times as fast as fp32 here"
+    assert caplog.messages.count(line) == 1
+    weights = {
+        str(parameter.dtype)
+        for name, parameter in predictor._model.named_parameters()
+        if "lora" in name
+    }
+    assert weights == {"torch.float32"}
+    exact.use_adapter(adapter)
+    expected = scores(exact.predict(BANK))
+    exact.use_adapter(None)
+    assert rounded != expected
+    for values, others in zip(rounded, expected, strict=True):
+        assert values == pytest.approx(others, abs=0.5)
+        # Log-likelihoods are added up in fp32: hardly any of them is a number of bf16.
+        assert [float(torch.tensor(v).bfloat16()) for v in values] != list(values)
+
+
+def test_a_cpu_that_is_slow_in_bf16_answers_as_before(
+    overflowing: Path, exact: zhmcq.MCQPredictor, bf16_speed: Callable[[float], None]
+) -> None:
+    bf16_speed(0.5)
+    predictor = zhmcq.MCQPredictor(overflowing)
+    assert scores(predictor.predict(BANK)) == scores(exact.predict(BANK))
+    assert predictor.dtype == "float32"
+
+
 # --- journals ----------------------------------------------------------------------------
 
 
@@ -199,6 +239,21 @@ def test_a_journal_is_continued_in_the_dtype_that_it_was_begun_in(
         named.predict(BANK, journal=path)
     assert path.read_bytes() == before
     assert named.dtype == "float32"
+
+
+def test_a_journal_goes_before_what_is_fast_here(
+    overflowing: Path,
+    exact: zhmcq.MCQPredictor,
+    tmp_path: Path,
+    bf16_speed: Callable[[float], None],
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    expected = scores(exact.predict(BANK, journal=path))
+    bf16_speed(2.1)
+    predictor = zhmcq.MCQPredictor(overflowing)
+    assert predictor.dtype == "bfloat16"
+    assert scores(predictor.predict(BANK, journal=path)) == expected
+    assert predictor.dtype == "float32"  # type: ignore[comparison-overlap]
 
 
 def test_a_journal_whose_dtype_fails_leaves_the_predictor_as_it_was(
@@ -280,8 +335,6 @@ def test_a_record_that_is_no_answer_is_refused_with_its_line(
 def test_a_wrong_argument_is_refused_before_the_model_is_loaded(
     argument: str, values: list[Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for value in values:
         with pytest.raises(SettingsError, match=message):
@@ -303,8 +356,6 @@ def test_another_adapter_argument_changes_nothing(exact: zhmcq.MCQPredictor) -> 
 def test_a_user_of_a_machine_with_a_gpu_may_answer_on_the_cpu(
     overflowing: Path, exact: zhmcq.MCQPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     expected = scores(exact.predict(BANK))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)

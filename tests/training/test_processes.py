@@ -74,6 +74,31 @@ if os.environ.get("WORLD_SIZE") == "2":
 sys.stdout.write(json.dumps(curves) + "\\n")  # in one piece: both processes write to one pipe
 """
 
+# Each process measures another speed of bf16; that of the first one counts.
+DTYPES_SCRIPT = """
+import json, os, sys
+from pathlib import Path
+import zhmcq
+from zhmcq.modeling import _probe
+from zhmcq.questions import Question
+
+folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+bank = [Question(f"q{n}", f"第{n}題？", ("甲", "乙"), "文章。", answer=(0,)) for n in range(4)]
+_probe.SMALLEST = 0
+_probe.ratio_of = lambda _products: (2.1, 0.5)[rank]
+lora = zhmcq.LoraSettings(r=2, lora_dropout=0.0)
+training = zhmcq.TrainingSettings(max_steps=1, gradient_accumulation_steps=2, use_cpu=True)
+zhmcq.LoraTrainer(folder / "base", lora=lora, training=training).train(bank, None, folder / "run")
+seen = [json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))["dtype"]]
+for speeds in ((2.1, 0.5), (0.5, 2.1)):
+    _probe._ratios.clear()
+    _probe.ratio_of = lambda _products: speeds[rank]
+    predictor = zhmcq.MCQPredictor(folder / "base", device="cpu")
+    before = predictor.dtype
+    predictor.predict(bank)
+    seen += [before, predictor.dtype]
+(folder / f"dtypes{rank}.json").write_text(json.dumps(seen), encoding="utf-8")
+"""
 
 Curve = list[list[float | None]]
 
@@ -131,6 +156,20 @@ def test_the_example_trains_in_two_processes_and_one_of_them_tells(tmp_path: Pat
     manifest = Manifest.read(tmp_path / "run")
     assert manifest.training["processes"] == 2
     zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
+
+
+def test_the_first_process_measures_and_all_compute_in_its_dtype(tmp_path: Path) -> None:
+    tiny_llama(tmp_path / "base")
+    script = tmp_path / "dtypes.py"
+    script.write_text(DTYPES_SCRIPT, encoding="utf-8")
+    done = launched(script, str(tmp_path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (
+        json.loads((tmp_path / f"dtypes{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)
+    )
+    # The run, then a predictor before and after its first prediction, twice.
+    assert first == ["bfloat16", "bfloat16", "bfloat16", "float32", "float32"]
+    assert second == ["bfloat16", "float32", "bfloat16", "bfloat16", "float32"]
 
 
 def test_two_processes_have_the_loss_curve_of_one_even_if_one_of_them_lacks_memory(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 import zhmcq
@@ -67,6 +68,75 @@ def test_a_run_goes_on_in_the_next_dtype_and_remembers_it(
     assert manifest["settings"]["training"]["dtype"] == "auto"
 
 
+class Dtypes(TrainerCallback):
+    """Notes the dtypes of base model, adapter and optimizer in the last step."""
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        parameters = dict(kwargs["model"].named_parameters())
+        states = [v for part in kwargs["optimizer"].state.values() for v in part.values()]
+        self.base = {str(p.dtype) for name, p in parameters.items() if "lora" not in name}
+        self.adapter = {str(p.dtype) for name, p in parameters.items() if "lora" in name}
+        self.gradients = {str(p.grad.dtype) for p in parameters.values() if p.grad is not None}
+        self.optimizer = {str(value.dtype) for value in states if value.dim()}
+
+
+def test_a_cpu_that_is_fast_in_bf16_trains_an_adapter_in_float32_on_it(
+    overflowing: Path,
+    tmp_path: Path,
+    bf16_speed: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "zhmcq")
+    bf16_speed(2.1)
+    run, dtypes = trainer(overflowing), Dtypes()
+    run.callbacks.append(dtypes)
+    result = run.train(BANK, None, tmp_path / "run")
+    line = "the model computes in bfloat16 on cpu: bf16 products are 2.1 times as fast as fp32 here"
+    assert caplog.messages.count(line) == 1
+    assert dtypes.base == {"torch.bfloat16"}
+    assert dtypes.adapter == dtypes.gradients == dtypes.optimizer == {"torch.float32"}
+    manifest = json.loads((result.adapter_dir / "zhmcq_manifest.json").read_text(encoding="utf-8"))
+    assert manifest["training"]["dtype"] == "bfloat16"
+    bf16_speed(0.5)  # another machine
+    predictor = zhmcq.MCQPredictor(overflowing, result.adapter_dir)
+    predictor.predict(BANK)
+    assert predictor.dtype == "float32"
+
+
+def test_a_cpu_that_is_slow_in_bf16_trains_as_before(
+    overflowing: Path, tmp_path: Path, bf16_speed: Callable[[float], None]
+) -> None:
+    bf16_speed(1.1)
+    adapters = [
+        trainer(overflowing, dtype).train(BANK, None, tmp_path / dtype).adapter_dir
+        for dtype in ("auto", "float32")
+    ]
+    one, other = ((path / "adapter_model.safetensors").read_bytes() for path in adapters)
+    assert one == other
+
+
+def test_a_resumed_run_is_not_measured_again(
+    overflowing: Path, tmp_path: Path, bf16_speed: Callable[[float], None]
+) -> None:
+    bf16_speed(2.1)
+    assert interrupted(trainer(overflowing), tmp_path / "run")["dtype"] == "bfloat16"
+    bf16_speed(0.5)
+    trainer(overflowing).train(BANK, None, tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert record["dtype"] == "bfloat16"
+
+
+def test_an_adapter_is_merged_in_float32_where_bf16_is_fast(
+    overflowing: Path, tmp_path: Path, bf16_speed: Callable[[float], None]
+) -> None:
+    bf16_speed(2.1)
+    result = trainer(overflowing).train(BANK, None, tmp_path / "run")
+    merged = zhmcq.Merger().merge(result.adapter_dir, tmp_path / "merged", verify_with=BANK)
+    weights = load_file(merged.output_dir / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
+    assert merged.answer_flips == 0
+
+
 def test_a_run_is_resumed_in_the_dtype_that_it_recorded(
     overflowing: Path, tmp_path: Path, candidates: Callable[..., None]
 ) -> None:
@@ -103,7 +173,7 @@ def test_a_named_dtype_that_fails_is_an_error_before_anything_is_written(
 
 
 def test_the_estimate_of_memory_follows_the_dtype(
-    overflowing: Path, candidates: Callable[..., None]
+    overflowing: Path, candidates: Callable[..., None], bf16_speed: Callable[[float], None]
 ) -> None:
     def weights(dtype: DtypeName) -> int:
         run = trainer(overflowing, dtype).preflight(BANK).run
@@ -112,6 +182,9 @@ def test_the_estimate_of_memory_follows_the_dtype(
         return run.memory.weights
 
     candidates("float16", "float32")
+    assert 2 * weights("auto") == weights("float32")
+    candidates("float32")
+    bf16_speed(2.1)
     assert 2 * weights("auto") == weights("float32")
 
 

@@ -63,8 +63,8 @@ class Merger:
         token: A hub access token, where the base model is fetched from the hub.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the base model's author supplies with the weights.
-        dtype: The dtype to merge and save in; ``"auto"`` takes the dtype that the device is fast
-            in, if it is proven on the questions, else float32.
+        dtype: The dtype to merge and save in; ``"auto"`` takes the dtype that a GPU is fast in, if
+            it is proven on the questions, else float32, as on every CPU.
         device: Where to merge and verify: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; the
             fastest device by default.
 

@@ -16,7 +16,6 @@ __all__ = [
     "choose_device",
     "dtype_name",
     "dtypes_to_try",
-    "torch_dtype",
 ]
 
 
@@ -67,9 +66,10 @@ def _current_cuda() -> torch.device:
 def candidate_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
     """The dtypes that ``"auto"`` tries on a device, in order; the last is fp32, which is exact.
 
-    A CUDA device gets bf16 if it has units for it, otherwise fp16. A CPU gets fp32 even if it
-    lists bf16 instructions: unless the whole kernel library uses them, bf16 is several times
-    slower there. MPS gets fp32.
+    A CUDA device gets bf16 if it has units for it, otherwise fp16. MPS gets fp32, and so does a
+    CPU, even if it lists bf16 instructions: unless the whole kernel library uses them, bf16 is
+    several times slower there. What a measurement shows to be faster on a CPU is put before it
+    (:mod:`zhmcq.modeling._probe`).
     """
     if device.type != "cuda":
         return (torch.float32,)
@@ -90,11 +90,6 @@ def dtypes_to_try(name: DtypeName, device: torch.device) -> tuple[torch.dtype, .
     if name not in get_args(DtypeName):
         raise SettingsError(f"dtype={name!r}: expected one of {get_args(DtypeName)}")
     return candidate_dtypes(device) if name == "auto" else (getattr(torch, name),)
-
-
-def torch_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The first of :func:`dtypes_to_try`, where it does not matter yet that it works."""
-    return dtypes_to_try(name, device)[0]
 
 
 def dtype_name(dtype: torch.dtype) -> DtypeName:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import glob
 import logging
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -349,13 +351,33 @@ def _read_configuration(
         from transformers import AutoConfig
 
         try:
-            config: PretrainedConfig = AutoConfig.from_pretrained(folder, **options)
+            config: PretrainedConfig
+            if "gguf_file" in options:
+                config = copy.deepcopy(_gguf_configuration(folder / options["gguf_file"]))
+            else:
+                config = AutoConfig.from_pretrained(folder, **options)
         except LOADING_ERRORS as error:
             raise _unloadable(source, "causal language model", error) from error
     text = config.get_text_config()
     pad, size = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
     if isinstance(pad, int) and isinstance(size, int) and not 0 <= pad < size:
         text.pad_token_id = None  # no row has it, and no embedding could be made with it
+    return config
+
+
+def _gguf_configuration(path: Path) -> PretrainedConfig:
+    """The configuration in a GGUF file: to read it takes many seconds, and it is needed often."""
+    state = path.stat()
+    return _read_gguf_configuration(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_gguf_configuration(path: Path, _changed: int, _size: int) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    config: PretrainedConfig = AutoConfig.from_pretrained(
+        path.parent, gguf_file=path.name, local_files_only=True
+    )
     return config
 
 

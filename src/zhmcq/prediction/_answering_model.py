@@ -24,7 +24,7 @@ from zhmcq.manifest import (
 )
 from zhmcq.modeling._adapter_folder import Adapter, read_adapter
 from zhmcq.modeling._adapters import attach_trained, detach
-from zhmcq.modeling._device import choose_device, dtype_name
+from zhmcq.modeling._device import choose_device, dtype_name, dtypes_to_try
 from zhmcq.modeling._dtype import DtypeChoice
 from zhmcq.modeling._load import (
     ModelSource,
@@ -34,6 +34,7 @@ from zhmcq.modeling._load import (
     quantization_config,
 )
 from zhmcq.modeling._memory import free_memory
+from zhmcq.modeling._probe import bf16_speed
 from zhmcq.modeling._support import position_limit, refuse_beyond_positions
 from zhmcq.prediction._journal import Journal
 from zhmcq.prediction._predictions import AnsweredBy
@@ -99,7 +100,7 @@ class AnsweringModel:
         self.source = source
         self.sharing = SharedUse()
         self._device = choose_device(device)
-        self._dtype = DtypeChoice(dtype, self._device)
+        dtypes_to_try(dtype, self._device)  # refuses what is no dtype
         self._quantization = quantization
         self._prompt = prompt
         self._max_length = max_length
@@ -116,6 +117,10 @@ class AnsweringModel:
         self.tokenizer = load_tokenizer(self.source)
         if trained is not None:
             trained.refuse_other_base(self.identity)
+        speed = bf16_speed(
+            self.source, dtype=dtype, device=self._device, quantised=quantization is not None
+        )
+        self._dtype = DtypeChoice(dtype, self._device, speed=speed)
         self._state = _State(self._load(), None, remembered, template)
         if trained is not None:
             self._attach(trained)

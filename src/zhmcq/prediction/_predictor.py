@@ -82,7 +82,8 @@ class MCQPredictor:
             many questions that is; with ``mode="generate"``, questions of a batch. It is lowered
             where memory runs out.
         dtype: Dtype of the weights; ``"auto"`` takes the dtype that the device is fast in, if it
-            is proven on the first questions, else float32.
+            is proven on the first questions, else float32. Whether a CPU is fast in bfloat16 is
+            measured. Scores are in float32.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (any number) or ``"mps"``; the fastest of this
             machine by default.
         quantization: How to quantise the base model to 4 or 8 bits, as in training; ``None``

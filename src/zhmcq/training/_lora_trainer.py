@@ -20,8 +20,8 @@ from zhmcq.encoding import EncodedQuestion, Encoder, _chat
 from zhmcq.errors import PreflightError, PromptMismatchError, SettingsError
 from zhmcq.evaluation import clusters_of
 from zhmcq.manifest import SeenQuestions
-from zhmcq.modeling._device import choose_device, dtype_name, torch_dtype
-from zhmcq.modeling._dtype import load_proven
+from zhmcq.modeling._device import choose_device, dtype_name
+from zhmcq.modeling._dtype import DtypeChoice, load_proven
 from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._load import (
     ModelSource,
@@ -31,6 +31,7 @@ from zhmcq.modeling._load import (
     quantization_config,
 )
 from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._probe import bf16_speed
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -159,7 +160,8 @@ class LoraTrainer:
         with_keys = [q for q in training.encoded if q.target is not None]
         if not with_keys:
             return report
-        dtype = torch_dtype(self.training.dtype, self._chosen_device)
+        device = self._chosen_device
+        dtype = DtypeChoice(self.training.dtype, device, speed=self._bf16_speed(device)).current
         quantization = self.quantization and quantization_config(self.quantization, dtype)
         skeleton = load_skeleton(self.source, dtype=dtype, quantization=quantization)
         model = attach_adapter(skeleton, self.lora, initialised=False)
@@ -272,15 +274,20 @@ class LoraTrainer:
         report.raise_if_broken()
         if not training.encoded:
             raise PreflightError("expected training questions, found none")
-        recorded = [folder.recorded_dtype() if arguments.process_index == 0 else None]
-        broadcast_object_list(recorded)
+        # The first process's dtype is every process's: that of the run, or the one that is fast.
+        chosen: list[Any] = [None, None]
+        if arguments.process_index == 0:
+            recorded = folder.recorded_dtype()
+            chosen = [recorded, self._bf16_speed(arguments.device) if recorded is None else None]
+        broadcast_object_list(chosen)
         proven = load_proven(
             self.source,
             training.encoded,
             dtype=settings.dtype,
             device=arguments.device,
             quantization=self.quantization,
-            recorded=recorded[0],
+            recorded=chosen[0],
+            speed=chosen[1],
         )
         _refuse_other_dtypes(gather_object([dtype_name(proven.dtype)]))
         set_seed(settings.seed)  # which decides the adapter's first weights
@@ -409,6 +416,11 @@ class LoraTrainer:
         length = self.training.max_length
         argument = f"TrainingSettings(max_length={length})"
         refuse_beyond_positions(length, load_config(self.source), argument)
+
+    def _bf16_speed(self, device: Any) -> float | None:
+        """How fast the device is in bf16, where that decides the dtype of a new run."""
+        dtype, quantised = self.training.dtype, self.quantization is not None
+        return bf16_speed(self.source, dtype=dtype, device=device, quantised=quantised)
 
     def _encoder(self, tokenizer: Any, date: datetime.date | None = None) -> Encoder:
         return Encoder(tokenizer, self._template, self.training.max_length, date)
