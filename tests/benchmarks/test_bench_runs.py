@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import bench_prefix_tree
 from bench_prefix_tree import arguments, calibrate, measure_round, pending, runnable
@@ -172,7 +173,7 @@ def test_memory_that_runs_out_is_a_result_and_other_errors_are_not(
         raise RuntimeError(message)
 
     monkeypatch.setattr(matmul, "measure", fail)
-    request = {"run": "matmul.measure", "job": None, "options": {}}
+    request: dict[str, Any] = {"run": "matmul.measure", "job": None, "options": {}}
     assert child.measure(request) == {"failed": "does not fit in memory"}
     message = "another error"
     with pytest.raises(RuntimeError, match="another error"):
@@ -183,16 +184,16 @@ def test_matmuls_are_measured_in_the_dtype(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(matmul, "SECONDS", 0.0)
     folder = str(tiny_llama(tmp_path / "model"))
     dtypes = set()
-    linear = matmul.torch.nn.functional.linear
+    linear = torch.nn.functional.linear
 
     def watched(inputs: Any, weight: Any) -> Any:
         product = linear(inputs, weight)
         dtypes.add((inputs.dtype, weight.dtype, product.dtype))
         return product
 
-    monkeypatch.setattr(matmul.torch.nn.functional, "linear", watched)
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
     measured = matmul.measure(folder, [4], "bfloat16")
-    assert dtypes == {(matmul.torch.bfloat16,) * 3}
+    assert dtypes == {(torch.bfloat16,) * 3}
     assert len(measured["rates"]) == 1
 
 
