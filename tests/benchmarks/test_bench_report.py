@@ -245,7 +245,7 @@ def test_a_page_names_the_processor_and_has_a_section_for_each_table() -> None:
         "### Each side in its best dtype",
         "### Answers in common, labels",
         "### On the same tokens",
-        "### Option orders",
+        "### Four orders of the options",
         "### Batch sizes tried",
     ]
 

@@ -62,7 +62,7 @@ def _tables(run: Run, level: str) -> str:
         ("Answers in common, labels", agreement_table(run, "labels")),
         ("Answers in common, texts", agreement_table(run, "texts")),
         ("On the same tokens", audit_lines(run)),
-        ("Option orders", orders_line(run)),
+        ("Four orders of the options", orders_line(run)),
         ("Batch sizes tried", trials_table(run) if run.trials else ""),
     ]
     return "\n".join(f"{level} {heading}\n\n{text}" for heading, text in sections if text)
