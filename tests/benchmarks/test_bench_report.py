@@ -237,8 +237,8 @@ def test_a_page_names_the_processor_and_has_a_section_for_each_table() -> None:
     text = page([run(*LABELS, trial(1))])
     assert text.startswith(
         "tiny on Processor X, 2 cores (avx512f, avx512_bf16), 2 threads, Python 3.11.7, torch "
-        "2.13.0. 1 rounds of 2 questions to answer and 8 to train on, 16 in the trials of batch "
-        "sizes.\n\n### Prediction\n\n| side | dtype | batch |"
+        "2.13.0. Rounds: 1. Questions of a round: 2 to answer, 8 to train on; of a trial: 16.\n\n"
+        "### Prediction\n\n| side | dtype | batch |"
     )
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "### Prediction",

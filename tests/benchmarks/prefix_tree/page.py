@@ -48,9 +48,9 @@ def page(runs: Sequence[Run]) -> str:
 def _about(run: Run) -> str:
     setup = run.setup
     return (
-        f"{setup['model']} on {machine.line(setup['machine'])}. {len(run.rounds)} rounds of "
-        f"{setup['questions']} questions to answer and {setup['train_questions']} to train on, "
-        f"{setup['trial_questions']} in the trials of batch sizes.\n"
+        f"{setup['model']} on {machine.line(setup['machine'])}. Rounds: {len(run.rounds)}. "
+        f"Questions of a round: {setup['questions']} to answer, {setup['train_questions']} to "
+        f"train on; of a trial: {setup['trial_questions']}.\n"
     )
 
 
