@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from typing import Any
 
 import torch
 
+import page_blocks
 import zhmcq
 from zhmcq.modeling._load import ModelSource, load_skeleton, quantization_config
 from zhmcq.testing import tiny_llama
 from zhmcq.training import RunEstimate, estimate_memory
 from zhmcq.training._lora import attach_adapter
 
-BEGIN, END = "<!-- memory: begin -->", "<!-- memory: end -->"
 GB = 1e9
 CARDS = (8, 16, 24)  # GB
 # The most that tensors took on a GPU was 1 to 2 % above the estimate (docs/benchmarks.md). Kernels'
@@ -165,10 +164,7 @@ def tables(estimated: Sequence[Estimate]) -> str:
 
 def rewritten(text: str, block: str) -> str:
     """A page's text with the block between its marks."""
-    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"expected {BEGIN} and {END} in the page, found neither")
-    return pattern.sub(f"{BEGIN}\n\n{block}\n\n{END}", text)
+    return page_blocks.rewritten(text, block, "memory")
 
 
 def main() -> None:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench_prefix_tree import Bench
 from prefix_tree.answers import (
     best,
     harness_differences,
+    llama_cpp_differences,
     pipeline_differences,
     plain_differences,
 )
 from prefix_tree.arithmetic import ModelShape, forward_operations, training_operations
-from prefix_tree.plan import SIDES, Job, draw
-from prefix_tree.report import (
-    audit_lines,
-    calibration_table,
-    orders_line,
-    prediction_table,
-    spread,
-    training_table,
-)
+from prefix_tree.peer_llama_cpp import label_biases
+from prefix_tree.plan import SIDES, USUAL_SIDES, Job, draw, variants
+from prefix_tree.report import spread
 from zhmcq.questions import Question
 
 SHAPE = ModelShape(body=100, head=50, attention=8, adapter=10)
@@ -71,13 +64,38 @@ def test_questions_without_a_key_are_not_drawn() -> None:
 
 
 def test_a_job_survives_json() -> None:
-    job = Job("folder", "train", "zh-exam", 4, tuple(bank([2, 0])))
+    job = Job("folder", "train", "zh-exam", 4, "bfloat16", tuple(bank([2, 0])))
     assert Job.from_record(json.loads(json.dumps(job.to_record()))) == job
 
 
 def test_every_peer_is_compared_with_a_side_that_is_measured() -> None:
     names = {side.name for side in SIDES}
     assert {side.against for side in SIDES} - {""} <= names
+    assert set(USUAL_SIDES) <= names
+
+
+def test_every_side_runs_in_every_dtype_but_those_with_a_format_of_their_own() -> None:
+    sides = [side for side in SIDES if side.name in ("train-trl", "llama-cpp")]
+    measured = variants(sides, ("float32", "bfloat16"))
+    assert [(one.side.name, one.dtype) for one in measured] == [
+        ("train-trl", "float32"),
+        ("train-trl", "bfloat16"),
+        ("llama-cpp", "q4_k_m"),
+    ]
+
+
+def test_no_batch_is_larger_than_a_step_of_training() -> None:
+    batches = {side.name: side.batches([1, 4, 8, 16]) for side in SIDES}
+    assert batches["train-trl"] == (1, 4, 8)
+    assert batches["labels-harness"] == (1, 4, 8, 16)
+    assert batches["train-padded"] == (1,)
+    assert SIDES[0].batches([16]) == (8,)
+
+
+def test_labels_are_raised_alike_by_their_first_tokens() -> None:
+    assert label_biases([(5, 1), (7, 1)]) == [(5, 100.0), (7, 100.0)]
+    with pytest.raises(ValueError, match="differ in their first token"):
+        label_biases([(5, 1), (5, 2)])
 
 
 def test_operations_of_a_forward_pass() -> None:
@@ -98,6 +116,11 @@ def test_close_scores_are_a_tie_and_others_are_unexplained() -> None:
     ours = [[-1.0, -1.0002], [-1.0, -2.0], [-1.0, -2.0]]
     theirs = [[-1.0002, -1.0], [-1.0, -2.0], [-2.0, -1.0]]
     assert plain_differences(ours, theirs) == {"tie": 1, "unexplained": 1}
+
+
+def test_in_bf16_a_tie_is_wider() -> None:
+    ours, theirs = [[-1.0, -1.25], [-1.0, -1.5]], [[-2.0, -1.0], [-2.0, -1.0]]
+    assert plain_differences(ours, theirs, tie=0.3) == {"tie": 1, "unexplained": 1}
 
 
 def test_each_difference_from_the_harness_has_its_reason() -> None:
@@ -126,86 +149,14 @@ def test_replies_that_name_no_option_are_counted_apart() -> None:
     }
 
 
+def test_differences_from_llama_cpp_are_of_the_end_or_of_its_arithmetic() -> None:
+    first, second = [-1.0, -2.0], [-2.0, -1.0]
+    audit = {"without_end": [first, second, first]}
+    assert llama_cpp_differences([first] * 3, [0, 1, 1], audit) == {
+        "the end is scored here and not there": 1,
+        "its arithmetic": 1,
+    }
+
+
 def test_a_spread_is_the_median_and_the_ends() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2.00 (1.00–3.00)"
-
-
-def record(seconds: float, **more: Any) -> dict[str, Any]:
-    return {
-        "batch": 1,
-        "seconds": seconds,
-        "given": 200,
-        "tokens": 100,
-        "projected": 4,
-        "rows": [[2, 50]],
-        "peak": 3 * 2**30,
-        "peak_before": 2**30,
-        "loss": 1.5,
-        **more,
-    }
-
-
-def test_the_training_table_compares_round_by_round() -> None:
-    matmul = {"shape": {"body": 100, "head": 50, "attention": 8, "adapter": 10}, "rates": [1e6, 1]}
-    rounds = [
-        {
-            "questions": 8,
-            "keys": [],
-            "matmul": matmul,
-            "train-tree": record(seconds),
-            "train-trl": record(8.0, tokens=None, peak_before=3 * 2**30),
-        }
-        for seconds in (1.0, 2.0, 4.0)
-    ]
-    lines = training_table(rounds).splitlines()
-    # (400 + 60)·100 + 4·50·4 + 12·8·2·50² = 526,800 operations of 1e6 a second.
-    assert lines[2] == (
-        "| train-tree | 1 | 4.00 (2.00–8.00) | – | 600 | 300 (2.00 given for one) "
-        "| 26 (13–53) % | 3.00 GiB | 1.500 |"
-    )
-    assert lines[3] == (
-        "| train-trl | 1 | 1.00 (1.00–1.00) | 4.00 (2.00–8.00) | 600 | 300 (2.00 given for one) "
-        "| – | 3.00 GiB (while loading) | 1.500 |"
-    )
-
-
-def test_the_prediction_table_counts_right_answers_and_differences() -> None:
-    first, second = [-1.0, -2.0], [-2.0, -1.0]
-    done = {
-        "questions": 2,
-        "keys": [0, 1],
-        "labels-tree": record(1.0, scores=[first, first]),
-        "labels-flat": record(2.0, scores=[first, first]),
-        "labels-harness": record(4.0, scores=[first, second]),
-        "labels-audit": {
-            "without_end": [first, second],
-            "their_tokens": [first, [-2.0, -1.25]],
-            "same_tokens": [True, True],
-        },
-        "orders": {"seconds_one": 2.0, "seconds_four": 3.0, "computed_one": 4, "computed_four": 5},
-    }
-    tree, flat, harness = prediction_table([done]).splitlines()[2:]
-    assert tree.endswith("| 1 of 2 | – |")
-    assert flat.endswith("| 1 of 2 | 0 of 2 |")
-    assert harness.endswith("| 2 of 2 | 1 of 2: 1 the end is scored here and not there |")
-    assert audit_lines([done]) == (
-        "labels: given the harness's own tokens, this engine's scores are within 0.25 of the "
-        "harness's, and 0 of 2 answers differ; 0 of 2 questions have other tokens at a seam.\n"
-    )
-    assert orders_line([done]) == (
-        "Four option orders cost 1.50 (1.50–1.50) times one order (1.25 (1.25–1.25) times the "
-        "tokens computed).\n"
-    )
-
-
-def test_the_calibration_table_tells_speed_and_memory_of_each_batch_size() -> None:
-    assert calibration_table([("train-tree", 4, record(4.0))], 16).splitlines()[2] == (
-        "| train-tree | 4 | 4.00 | 100 | 3.00 GiB |"
-    )
-
-
-def test_a_run_that_was_cut_off_does_not_measure_again(tmp_path: Path) -> None:
-    results = tmp_path / "results.jsonl"
-    results.write_text('{"what": "round 1, train-tree, batch 4", "seconds": 3.5}\n', "utf-8")
-    bench = Bench("no such model", results)
-    assert bench.run("round 1, train-tree, batch 4", "engine.train", None, {}) == {"seconds": 3.5}

@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import page_blocks
 from architectures.measure import Outcome
 
 TOLERANCE = 1e-4  # of log-likelihoods per token and of losses, in nats
 LAYOUTS = ("tree", "flat", "equal")
 SHOWN = 240  # characters of a reason
-BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
 
 
 def faults(outcomes: Sequence[Outcome]) -> list[str]:
@@ -69,10 +69,7 @@ def rewritten(page: str, outcomes: Sequence[Outcome], versions: str) -> str:
     Raises:
         ValueError: If the page lacks the markers.
     """
-    if BEGIN not in page or END not in page:
-        raise ValueError(f"expected a page with {BEGIN} and {END}, found none")
-    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-    return f"{before}{BEGIN}\n\n{tables(outcomes, versions)}\n\n{END}{after}"
+    return page_blocks.rewritten(page, tables(outcomes, versions), "families")
 
 
 def _usable_line(outcome: Outcome) -> str:

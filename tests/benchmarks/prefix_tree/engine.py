@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import zhmcq
 from prefix_tree.encoded_job import candidate_tokens, job_questions, supervised_tokens
@@ -18,7 +18,7 @@ from zhmcq.encoding._encode import encode_all
 from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.prompts import get_prompt
-from zhmcq.settings import Packing
+from zhmcq.settings import DtypeName, Packing
 
 __all__ = ["audit", "orders", "score", "train"]
 
@@ -34,6 +34,7 @@ def train(job: Job, packing: Packing) -> dict[str, Any]:
         max_length=MAX_LENGTH["train"],
         logging_steps=1,
         packing=packing,
+        dtype=_dtype(job),
         disable_tqdm=True,
         eval_strategy="no",
     )
@@ -53,7 +54,7 @@ def train(job: Job, packing: Packing) -> dict[str, Any]:
 
 def score(job: Job, packing: Packing) -> dict[str, Any]:
     """Answer with the scoring engine at the predictor's settings."""
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=_dtype(job))
     questions = job_questions(job, tokenizer)
     engine = _engine(model, job, [one.encoded for one in questions], packing)
     meter = Meter()
@@ -76,7 +77,7 @@ def score(job: Job, packing: Packing) -> dict[str, Any]:
 
 def orders(job: Job, packing: Packing) -> dict[str, Any]:
     """Score questions in one order of their options and in four, and time both."""
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=_dtype(job))
     encoder = Encoder(tokenizer, get_prompt(job.prompt), MAX_LENGTH["predict"])
     turned = [
         replace(question, id=f"{question.id}#{turn}", options=_turned(question.options, turn))
@@ -96,35 +97,47 @@ def orders(job: Job, packing: Packing) -> dict[str, Any]:
     return {**record, "seconds": record["seconds_four"], "tokens": record["computed_four"]}
 
 
-def audit(job: Job, sequences: list[tuple[list[int], list[list[int]]]]) -> dict[str, Any]:
-    """Score what tells why the harness may answer otherwise; not timed.
+def audit(
+    job: Job, sequences: list[tuple[list[int], list[list[int]]]] | None = None
+) -> dict[str, Any]:
+    """Score what tells why a peer may answer otherwise; not timed.
 
     Args:
         job: The questions.
-        sequences: For each question the harness's own tokens: of the prompt and of each candidate.
+        sequences: For each question the harness's own tokens: of the prompt and of each candidate;
+            ``None`` if the harness did not run.
 
     Returns:
         ``without_end``: scores of this engine's tokens, the end (EOS) left out.
         ``their_tokens``: scores of the harness's tokens. ``same_tokens``: for each question
-        whether both are the same tokens.
+        whether both are the same tokens. The latter two are ``None`` without the harness.
     """
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=_dtype(job))
     encoded = [one.encoded for one in job_questions(job, tokenizer)]
     bare = [replace(q, candidates=tuple(ids[:-1] for ids in q.candidates)) for q in encoded]
+    engine = _engine(model, job, encoded, "tree")
+    without_end = [one.tolist() for one in engine.scores(bare)]
+    if sequences is None:
+        return {"without_end": without_end, "their_tokens": None, "same_tokens": None}
     theirs = [
         replace(q, prompt=tuple(prompt), candidates=tuple(map(tuple, candidates)))
         for q, (prompt, candidates) in zip(encoded, sequences, strict=True)
     ]
-    engine = _engine(model, job, encoded, "tree")
-    return {
-        "without_end": [one.tolist() for one in engine.scores(bare)],
-        "their_tokens": [one.tolist() for one in engine.scores(theirs)],
-        "same_tokens": [
-            (one.prompt, one.candidates) == (other.prompt, other.candidates)
-            for one, other in zip(bare, theirs, strict=True)
-        ],
-        "their_normalization": [q.normalization for q in theirs],
-    }
+    same = [
+        (one.prompt, one.candidates) == (other.prompt, other.candidates)
+        for one, other in zip(bare, theirs, strict=True)
+    ]
+    # Equal tokens have equal scores: only the others are computed again.
+    others = iter(engine.scores([q for q, equal in zip(theirs, same, strict=True) if not equal]))
+    their_tokens = [
+        scores if equal else next(others).tolist()
+        for scores, equal in zip(without_end, same, strict=True)
+    ]
+    return {"without_end": without_end, "their_tokens": their_tokens, "same_tokens": same}
+
+
+def _dtype(job: Job) -> DtypeName:
+    return cast("DtypeName", job.dtype)
 
 
 def _engine(

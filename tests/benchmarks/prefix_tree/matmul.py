@@ -1,4 +1,4 @@
-"""How fast plain fp32 matmuls of a model's own sizes run on this machine, and the sizes."""
+"""How fast plain matmuls of a model's own sizes run on this machine in a dtype, and the sizes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ __all__ = ["measure"]
 SECONDS = 3.0  # of each size: long enough that a busy moment does not decide it
 
 
-def measure(model: str, tokens: list[int]) -> dict[str, Any]:
+def measure(model: str, tokens: list[int], dtype: str = "float32") -> dict[str, Any]:
     """Multiply as many rows with each weight of the model's layers, one weight after another.
 
     Args:
         model: The model's folder; only its configuration is read.
         tokens: Numbers of rows to measure.
+        dtype: Of both factors and of the product, by torch's name.
 
     Returns:
         ``rates``: for each number of rows the operations a second, the median of passes through
         all weights. ``shape``: the fields of a ``ModelShape``.
     """
     sizes, shape = _sizes(model)
-    weights = [torch.randn(size) for size in sizes]
+    numbers: torch.dtype = getattr(torch, dtype)
+    weights = [torch.randn(size, dtype=numbers) for size in sizes]
     rates = []
     for count in tokens:
-        inputs = {width: torch.randn(count, width) for _, width in sizes}
+        inputs = {width: torch.randn(count, width, dtype=numbers) for _, width in sizes}
         operations = 2 * count * sum(out * width for out, width in sizes)
         passes: list[float] = []
         with torch.inference_mode():

@@ -69,7 +69,7 @@ class StepClock(TrainerCallback):
 
     def __init__(self, *, supervised_only: bool = False) -> None:
         self.meter = Meter(supervised_only)
-        self.seconds = 0.0
+        self.steps: list[float] = []
         self.peak_before = 0
         self._start = 0.0
         self._handle: Any = None
@@ -83,12 +83,12 @@ class StepClock(TrainerCallback):
         self._start = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.seconds = time.perf_counter() - self._start
+        self.steps.append(time.perf_counter() - self._start - sum(self.steps))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._handle.remove()
 
     def to_record(self) -> dict[str, Any]:
         """A form that JSON can hold."""
-        timed = {"seconds": self.seconds, "peak_before": self.peak_before}
+        timed = {"seconds": sum(self.steps), "steps": self.steps, "peak_before": self.peak_before}
         return {**timed, **self.meter.to_record()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -12,6 +12,7 @@ from prefix_tree.meter import Meter, peak_memory
 from prefix_tree.plan import MAX_LENGTH, Job
 from zhmcq.modeling import ModelSource, load_model, load_tokenizer
 from zhmcq.parsers import get_parser
+from zhmcq.settings import DtypeName
 
 __all__ = ["harness", "pipeline"]
 
@@ -23,7 +24,8 @@ def harness(job: Job) -> dict[str, Any]:
 
     Timed is its ``loglikelihood``: its tokenizing and its forward passes, not the making of the
     task nor its report. Its own metrics (``acc`` by sums, ``acc_norm`` by bytes) are not used:
-    the log-likelihood of each request is kept, and normalised as this engine normalises.
+    the log-likelihood of each request is kept, and normalised as this engine normalises. In bf16
+    its softmax is in bf16 as well, as it is by default.
     """
     from datasets import Dataset
     from lm_eval import simple_evaluate
@@ -56,7 +58,7 @@ def harness(job: Job) -> dict[str, Any]:
         HFLM(
             pretrained=job.model,
             device="cpu",
-            dtype="float32",
+            dtype=job.dtype,
             batch_size=job.batch,
             max_length=MAX_LENGTH["predict"],
         )
@@ -114,7 +116,7 @@ def pipeline(job: Job) -> dict[str, Any]:
     """Answer with a text-generation pipeline: a few greedy tokens, read by the parser ``zh``."""
     import transformers
 
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=cast("DtypeName", job.dtype))
     questions = job_questions(job, tokenizer)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
+from typing import Any, cast
 
 from prefix_tree.encoded_job import JobQuestion, job_questions, supervised_tokens
 from prefix_tree.meter import StepClock
 from prefix_tree.plan import MAX_LENGTH, QUESTIONS_PER_STEP, SEED, Job
 from zhmcq import LoraSettings
 from zhmcq.modeling import ModelSource, load_model
+from zhmcq.settings import DtypeName
 from zhmcq.training._lora import lora_config
 
 __all__ = ["padded", "trl"]
@@ -18,8 +19,9 @@ __all__ = ["padded", "trl"]
 def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
     """Train with TRL's ``SFTTrainer``: completion-only loss, sequences of like length batched.
 
-    TRL's defaults of bf16 and gradient checkpointing are turned off, since this engine uses
-    neither: on a CPU without bf16 units both would make TRL slower.
+    TRL's default of gradient checkpointing is turned off, since it saves memory for time. Its
+    default of bf16 autocast is on in bf16 and off in fp32; the base model's weights are in the
+    dtype itself, so that autocast does not convert them in every pass.
 
     Args:
         job: What to train on.
@@ -35,7 +37,7 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
 
     if supervised_only:
         trl.trainer.utils._use_triton = lambda _device: True
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=cast("DtypeName", job.dtype))
     questions = job_questions(job, tokenizer)
     rows = [{"prompt": one.prompt, "completion": one.answer} for one in questions]
     clock = StepClock(supervised_only=supervised_only)
@@ -48,7 +50,6 @@ def trl(job: Job, supervised_only: bool = False) -> dict[str, Any]:
                 completion_only_loss=True,
                 train_sampling_strategy="group_by_length",
                 gradient_checkpointing=False,
-                bf16=False,
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
@@ -64,7 +65,7 @@ def padded(job: Job) -> dict[str, Any]:
     from peft import get_peft_model
     from transformers import Trainer, TrainingArguments
 
-    model, tokenizer = load_model(ModelSource(job.model))
+    model, tokenizer = load_model(ModelSource(job.model), dtype=cast("DtypeName", job.dtype))
     questions = job_questions(job, tokenizer)
     clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
@@ -94,6 +95,7 @@ def _shared_arguments(job: Job, folder: str) -> dict[str, Any]:
         "seed": SEED,
         "disable_tqdm": True,
         "use_cpu": True,
+        "bf16": job.dtype == "bfloat16",
     }
 
 

@@ -11,20 +11,23 @@ from zhmcq.questions import Question, QuestionBank
 from zhmcq.reading._saved import question_from_record, question_to_record
 
 __all__ = [
-    "CALIBRATION_QUESTIONS",
+    "DTYPES",
     "MAX_LENGTH",
     "QUESTIONS_PER_STEP",
     "SEED",
     "SIDES",
+    "USUAL_SIDES",
     "Job",
     "Side",
+    "Variant",
     "draw",
+    "variants",
 ]
 
 MAX_LENGTH = {"train": 512, "predict": 2048}  # the defaults of LoraTrainer and MCQPredictor
 QUESTIONS_PER_STEP = 8
-CALIBRATION_QUESTIONS = 16
 SEED = 42
+DTYPES = ("float32", "bfloat16")
 
 Kind = Literal["train", "predict"]
 
@@ -38,32 +41,66 @@ class Side:
         kind: Whether it trains or predicts.
         prompt: The prompt that renders its questions.
         run: The function that runs it, as ``module.function``.
+        seconds: Seconds a question, roughly, in fp32 on two cores: what the estimate of a run's
+            time begins with, until the side was measured.
         options: Further arguments of that function.
         batch: Its batch size, in questions (sequences, for the peers); 0 if the fastest is to be
             found.
         against: The side of this engine that it is compared with.
+        dtype: The only format of numbers that it computes in; empty if it computes in each of
+            ``DTYPES``.
     """
 
     name: str
     kind: Kind
     prompt: str
     run: str
+    seconds: float
     options: tuple[tuple[str, Any], ...] = ()
     batch: int = 0
     against: str = ""
+    dtype: str = ""
+
+    def batches(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """The batch sizes to try: in training a whole step in place of any that is larger."""
+        if self.batch:
+            return (self.batch,)
+        most = QUESTIONS_PER_STEP if self.kind == "train" else max(sizes)
+        return tuple(dict.fromkeys(min(size, most) for size in sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A side in one dtype, which is what a measurement measures.
+
+    Attributes:
+        side: The side.
+        dtype: A name of torch's, or what the side's weights are stored as.
+    """
+
+    side: Side
+    dtype: str
+
+
+def variants(sides: Sequence[Side], dtypes: Sequence[str]) -> list[Variant]:
+    """Every side in every dtype, and a side with a format of its own in that one."""
+    return [
+        Variant(side, dtype) for side in sides for dtype in ([side.dtype] if side.dtype else dtypes)
+    ]
 
 
 TREE = (("packing", "tree"),)
 FLAT = (("packing", "flat"),)
 SIDES = (
-    Side("train-tree", "train", "zh-exam", "engine.train", TREE),
-    Side("train-flat", "train", "zh-exam", "engine.train", FLAT, against="train-tree"),
-    Side("train-trl", "train", "zh-exam", "peer_training.trl", against="train-tree"),
+    Side("train-tree", "train", "zh-exam", "engine.train", 0.6, TREE),
+    Side("train-flat", "train", "zh-exam", "engine.train", 1.5, FLAT, against="train-tree"),
+    Side("train-trl", "train", "zh-exam", "peer_training.trl", 6, against="train-tree"),
     Side(
         "train-trl-supervised",
         "train",
         "zh-exam",
         "peer_training.trl",
+        1.8,
         (("supervised_only", True),),
         against="train-tree",
     ),
@@ -72,17 +109,42 @@ SIDES = (
         "train",
         "zh-exam",
         "peer_training.padded",
+        6,
         batch=1,  # the original recipe's own
         against="train-tree",
     ),
-    Side("labels-tree", "predict", "zh-exam", "engine.score", TREE),
-    Side("labels-flat", "predict", "zh-exam", "engine.score", FLAT, against="labels-tree"),
-    Side("labels-harness", "predict", "zh-exam", "peer_scoring.harness", against="labels-tree"),
-    Side("labels-pipeline", "predict", "zh-exam", "peer_scoring.pipeline", against="labels-tree"),
-    Side("texts-tree", "predict", "zh-cloze", "engine.score", TREE),
-    Side("texts-flat", "predict", "zh-cloze", "engine.score", FLAT, against="texts-tree"),
-    Side("texts-harness", "predict", "zh-cloze", "peer_scoring.harness", against="texts-tree"),
-    Side("orders", "predict", "zh-exam", "engine.orders", TREE, 4),
+    Side("labels-tree", "predict", "zh-exam", "engine.score", 0.27, TREE),
+    Side("labels-flat", "predict", "zh-exam", "engine.score", 2, FLAT, against="labels-tree"),
+    Side(
+        "labels-harness", "predict", "zh-exam", "peer_scoring.harness", 1.3, against="labels-tree"
+    ),
+    Side(
+        "labels-pipeline", "predict", "zh-exam", "peer_scoring.pipeline", 0.7, against="labels-tree"
+    ),
+    Side(
+        "llama-cpp",
+        "predict",
+        "zh-exam",
+        "peer_llama_cpp.first_token",
+        0.4,
+        against="labels-tree",
+        dtype="q4_k_m",
+    ),
+    Side("texts-tree", "predict", "zh-cloze", "engine.score", 0.27, TREE),
+    Side("texts-flat", "predict", "zh-cloze", "engine.score", 2, FLAT, against="texts-tree"),
+    Side("texts-harness", "predict", "zh-cloze", "peer_scoring.harness", 3, against="texts-tree"),
+    Side("orders", "predict", "zh-exam", "engine.orders", 1.5, TREE, 4),
+)
+# What a user would choose between; the others say where the difference comes from.
+USUAL_SIDES = (
+    "train-tree",
+    "train-trl",
+    "train-trl-supervised",
+    "labels-tree",
+    "labels-harness",
+    "llama-cpp",
+    "texts-tree",
+    "texts-harness",
 )
 
 
@@ -95,6 +157,7 @@ class Job:
         kind: Whether it trains or predicts; decides the length limit.
         prompt: The prompt that renders its questions.
         batch: Sequences of a forward pass.
+        dtype: What the model's weights are computed in.
         questions: The questions to train on or to answer.
     """
 
@@ -102,11 +165,13 @@ class Job:
     kind: Kind
     prompt: str
     batch: int
+    dtype: str
     questions: tuple[Question, ...]
 
     def to_record(self) -> dict[str, Any]:
         """A form that JSON can hold."""
-        rest = {name: getattr(self, name) for name in ("model", "kind", "prompt", "batch")}
+        names = ("model", "kind", "prompt", "batch", "dtype")
+        rest = {name: getattr(self, name) for name in names}
         return {**rest, "questions": [question_to_record(one) for one in self.questions]}
 
     @classmethod
