@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from zhmcq.errors import SettingsError
+from zhmcq.modeling._cached import cache_name
 from zhmcq.modeling._forward import accepted_inputs
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from zhmcq.settings import Packing
 
 __all__ = [
+    "cache_reason",
     "layout_by_rule",
     "padding_reason",
     "position_limit",
@@ -151,6 +153,17 @@ def tree_reason(model: PreTrainedModel) -> str | None:
     return None
 
 
+def cache_reason(model: PreTrainedModel) -> str | None:
+    """Why sequences cannot go on from a copy of this model's cache, or ``None`` if they can.
+
+    Args:
+        model: The base model, without an adapter around it.
+    """
+    if cache_name(model) is None:
+        return "no cache in its forward method"
+    return _length_reason(model.config.get_text_config())
+
+
 def padding_reason(model: PreTrainedModel) -> str | None:
     """Why rows of this model cannot be padded to one length, or ``None`` if they can.
 
@@ -159,7 +172,11 @@ def padding_reason(model: PreTrainedModel) -> str | None:
     """
     if "attention_mask" not in accepted_inputs(model):
         return "no attention_mask in its forward method"
-    config = model.config.get_text_config()
+    return _length_reason(model.config.get_text_config())
+
+
+def _length_reason(config: Any) -> str | None:
+    """Why numbers of a model depend on the length of the row that they are computed in, if so."""
     kind = _rope(config)
     if kind not in (None, "none"):
         return f"rotary scaling of type {kind!r}, which goes by a row's length"
