@@ -156,12 +156,15 @@ class _Planner:
             paths: Paths that are one up to the index and go on behind it.
             start: The index.
         """
-        together = self._together(paths, start)
-        ways: dict[int, list[Path]] = {}
-        for path in paths:
-            ways.setdefault(path.ids[start], []).append(path)
-        apart = self._shared(paths, start) if len(ways) == 1 else self._parted(ways, start)
-        return together if together[0] <= apart[0] else apart
+        end = _shared_end(paths)
+        plans = [self._together(paths, start)]
+        if end == start:
+            plans.append(self._parted(paths, start, start))
+        else:
+            plans.append(self._shared(paths, start, end))
+            if not start:  # each question with the passage may cost less than going on from it
+                plans.append(self._parted(paths, start, end))
+        return min(plans, key=lambda plan: plan[0])
 
     def _cost(self, start: int, rows: int, width: int, *, last: bool = False) -> int:
         if last and not start:
@@ -176,9 +179,8 @@ class _Planner:
         last = stage(start, [(path, path.computed) for path in paths])
         return self._cost(start, len(paths), width, last=True), (last,)
 
-    def _shared(self, paths: list[Path], start: int) -> tuple[int, tuple[Stage, ...]]:
+    def _shared(self, paths: list[Path], start: int, end: int) -> tuple[int, tuple[Stage, ...]]:
         """What they share in a stage of one row, and what follows it."""
-        end = _shared_end(paths)
         rest = [path for path in paths if path.computed > end]
         if not rest or end - start < FEWEST:
             return self._together(paths, start)
@@ -187,19 +189,25 @@ class _Planner:
         shared = stage(start, [(first, end)], then, others)
         return cost + self._cost(start, 1, end - start), (shared,)
 
-    def _parted(self, ways: dict[int, list[Path]], start: int) -> tuple[int, tuple[Stage, ...]]:
-        """Each way on by itself where that costs less than its rows among those of the others."""
-        width = max(path.computed for paths in ways.values() for path in paths) - start
+    def _parted(self, paths: list[Path], start: int, end: int) -> tuple[int, tuple[Stage, ...]]:
+        """Those that part at an index by themselves, where that costs less than rows of others."""
+        ways: dict[int, list[Path]] = {}
+        others: list[Path] = []
+        for path in paths:
+            if path.computed > end:
+                ways.setdefault(path.ids[end], []).append(path)
+            else:
+                others.append(path)
+        width = max(path.computed for path in paths) - start
         cost = 0
         stages: list[Stage] = []
-        others: list[Path] = []
-        for paths in ways.values():
-            apart = self.plan(paths, start) if len(paths) > 1 else None
-            if apart is not None and apart[0] < len(paths) * width:
+        for members in ways.values():
+            apart = self.plan(members, start) if 1 < len(members) < len(paths) else None
+            if apart is not None and apart[0] < len(members) * width:
                 cost += apart[0]
                 stages += apart[1]
             else:
-                others += paths
+                others += members
         if others:
             joint = self._together(others, start)
             cost += joint[0]

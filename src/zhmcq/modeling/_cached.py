@@ -49,8 +49,6 @@ class ScoredTokens:
 def cache_name(base: Any) -> str | None:
     """What a base model calls its cache; ``None`` if its forward method takes none."""
     accepted = accepted_inputs(base)
-    if "use_cache" not in accepted:
-        return None
     return next((name for name in CACHES if name in accepted), None)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cache_reason",
+    "in_long_chunks",
     "layout_by_rule",
     "padding_reason",
     "position_limit",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 SELECTION = "attention to selected tokens, where ties go by the width of a pass"
+# Five tokens of four candidates in chunks of 256 took 1.7 to 2.1 times as long as five passes of
+# four tokens; with chunks of 64, half as long. Measured with eight layers of 512 units on a CPU.
+LONG_CHUNK = 128
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 KNOWN_ATTENTION = {"sdpa", "eager"}
 # Rotary scalings whose frequencies do not depend on how long the row is.
@@ -162,6 +166,17 @@ def cache_reason(model: PreTrainedModel) -> str | None:
     if cache_name(model) is None:
         return "no cache in its forward method"
     return _length_reason(model.config.get_text_config())
+
+
+def in_long_chunks(model: PreTrainedModel) -> bool:
+    """Whether recurrent layers compute a few tokens as long as many: in chunks, filled up.
+
+    Args:
+        model: The base model, without an adapter around it.
+    """
+    config = model.config.get_text_config()
+    chunks = [getattr(config, name, None) for name in ("chunk_size", "mamba_chunk_size")]
+    return any(isinstance(chunk, int) and chunk >= LONG_CHUNK for chunk in chunks)
 
 
 def padding_reason(model: PreTrainedModel) -> str | None:
