@@ -19,7 +19,6 @@ from transformers import (
     GPT2Config,
     LlamaConfig,
     LlamaForCausalLM,
-    MambaConfig,
     MixtralConfig,
     RecurrentGemmaConfig,
     RobertaConfig,
@@ -98,8 +97,8 @@ MODELS = {
         "tree",
     ),
     "bloom": (BloomConfig(**SIZES), "cached"),
-    "roberta as a decoder": (RobertaConfig(**SIZES, is_decoder=True), "cached"),
-    "mamba": (MambaConfig(**SIZES, state_size=4), "stepped"),
+    # It counts positions without padding, whose id these prompts begin with, but all of its cache.
+    "roberta as a decoder": (RobertaConfig(**SIZES, is_decoder=True), "flat"),
     "recurrent gemma": (
         RecurrentGemmaConfig(
             **{**SIZES, "num_hidden_layers": 3}, num_key_value_heads=1, lru_width=16

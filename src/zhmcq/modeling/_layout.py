@@ -283,11 +283,10 @@ def _end_alone(model: Any, ids: tuple[int, ...], scored: int) -> torch.Tensor:
 
 def _tolerance(model: Any, layout: Layout = "equal") -> float:
     tolerance = SELF_CHECK_TOLERANCE.get(model_dtype(model), 0.25)
-    # The code for one token is other code in many models, which may be a little wrong: Nemotron-H's
-    # and Zamba2's in transformers 5.23 are, by 1e-4 to 1e-3.
-    return (
-        tolerance / 20 if layout == "stepped" and model_dtype(model) == torch.float32 else tolerance
-    )
+    # A state that is lost, or the code for one token (a little wrong in transformers 5.23 for
+    # Nemotron-H and Zamba2), may change the few tokens of a check by no more than 1e-3.
+    strict = layout in CACHED and model_dtype(model) == torch.float32
+    return tolerance / 10 if strict else tolerance
 
 
 def _difference(
