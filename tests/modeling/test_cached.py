@@ -49,9 +49,14 @@ HYBRIDS = {
 def build(config: Any) -> Any:
     torch.manual_seed(5)
     model = AutoModelForCausalLM.from_config(config).eval()  # type: ignore[no-untyped-call]
-    for weight in model.parameters():  # so that a state that is lost would show
+    return with_larger_weights(model, 3)
+
+
+def with_larger_weights(model: Any, factor: int) -> Any:
+    """The model, in which what is lost shows: random weights near zero hide it."""
+    for weight in model.parameters():
         if weight.dim() > 1:
-            weight.data *= 3
+            weight.data *= factor
     return model
 
 
@@ -149,11 +154,11 @@ def test_a_model_whose_cache_is_wrong_gets_flat_rows_and_one_warning(
     model_class: Any, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.manual_seed(5)
-    model = model_class(BloomConfig(**BLOOM)).eval()
+    model = with_larger_weights(model_class(BloomConfig(**BLOOM)).eval(), 10)
     expected = ScoringEngine(model, "flat").scores(QUESTIONS)
     engine = ScoringEngine(model)
     for scores, others in zip(engine.scores(QUESTIONS), expected, strict=True):
-        assert scores.tolist() == pytest.approx(others.tolist(), abs=1e-5)
+        assert scores.tolist() == pytest.approx(others.tolist(), abs=1e-3)
     assert engine.layout == "flat"
     (record,) = said(caplog)
     assert reason in record.getMessage()
