@@ -24,16 +24,16 @@ from zhmcq.training._lora import attach_adapter
 
 ROWS = {row.name: row for row in VARIANTS}
 DECIDED = {
-    "bloom": "flat",  # ALiBi
+    "bloom": "cached",  # ALiBi
     "gemma3_text": "tree",  # windows of eight tokens
     "llama": "tree",
     "llama, dynamic rope": "equal",
-    "llama4_text": "flat",  # chunked attention
-    "mamba2": "flat",  # no attention at all
+    "llama4_text": "cached",  # chunked attention
+    "mamba2": "cached",  # no attention at all
     "mixtral, router outputs": "tree",
     "qwen3_moe": "tree",  # experts that LoRA adapts as parameters
-    "qwen3_next": "flat",  # linear attention beside full attention
-    "roberta, is_decoder": "flat",  # positions from 2 on
+    "qwen3_next": "cached",  # linear attention beside full attention
+    "roberta, is_decoder": "cached",  # positions from 2 on
 }
 
 

@@ -345,21 +345,22 @@ def test_the_self_check_takes_candidates_that_part(
         monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
         engine = ScoringEngine(make_model("llama"), "tree")
         scores = engine.scores(questions)
-        assert engine.layout == "flat"
+        assert engine.layout == "cached"
         for tree_scores, other in zip(scores, expected, strict=True):
             assert tree_scores == pytest.approx(other, abs=1e-4)
 
 
-def test_the_self_check_turns_a_silently_wrong_model_to_flat_rows(
+def test_the_self_check_turns_a_silently_wrong_model_to_its_cache(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = make_model("llama")
     questions = make_questions(2, 3)
     expected = ScoringEngine(model, "flat").scores(questions)
     monkeypatch.setattr(forward, "attention_masks", sees_everything_before)
+    caplog.set_level("INFO", "zhmcq")
     engine = ScoringEngine(model, "tree")
     scores = engine.scores(questions)
-    assert engine.layout == "flat"
+    assert engine.layout == "cached"
     assert "prefix-tree packing is off" in caplog.text
     for tree_scores, other in zip(scores, expected, strict=True):
         assert tree_scores == pytest.approx(other, abs=1e-4)

@@ -15,8 +15,10 @@ __all__ = ["Layout", "PackedBatch", "batches", "collate"]
 
 # The layout of the rows of a forward pass: "tree" stores what the questions of a passage share
 # once, "flat" gives each candidate a row of its own, padded on the right, and "equal" does so
-# without padding, with rows of the same length in each pass.
-Layout = Literal["tree", "flat", "equal"]
+# without padding, with rows of the same length in each pass. In scoring alone, "cached" and
+# "stepped" compute what is shared once and go on from copies of the model's cache: by several
+# tokens a pass, and by one.
+Layout = Literal["tree", "cached", "stepped", "flat", "equal"]
 
 # Reading the weights and starting the kernels costs about as much as this many tokens do: measured
 # with a 270M model in training, on two CPU cores.
@@ -71,17 +73,18 @@ class PackedBatch:
         return replace(self, **tensors)
 
 
-def collate(rows: Sequence[PackedRow], layout: Layout) -> PackedBatch:
+def collate(rows: Sequence[PackedRow], layout: Layout, fewest: int = 1) -> PackedBatch:
     """Pad rows on the right to one length and find the positions that predict scored tokens.
 
     Nothing sees padding, and 0 is a token of every vocabulary: rows are padded with it.
 
     Args:
-        rows: One or more rows; of one length for ``"equal"``, with one branch each but for
-            ``"tree"``.
+        rows: One or more rows; of one length for ``"equal"``, with one branch each for ``"flat"``
+            and ``"equal"``.
         layout: The layout of the forward pass.
+        fewest: The least tokens to pad rows to.
     """
-    width = max(map(len, rows))
+    width = max(fewest, *map(len, rows))
     shape = (len(rows), width)
     ids = np.zeros(shape, dtype=np.int64)
     predictors: list[int] = []
@@ -108,8 +111,8 @@ def collate(rows: Sequence[PackedRow], layout: Layout) -> PackedBatch:
         attended=_attended(rows, width) if layout == "flat" else None,
         predicts=torch.from_numpy(predicts.reshape(shape)),
         predictor=torch.from_numpy(predictor.astype(np.int64)),
-        target=torch.tensor(targets),
-        branch=torch.tensor(branch_of),
+        target=torch.tensor(targets, dtype=torch.int64),
+        branch=torch.tensor(branch_of, dtype=torch.int64),
         questions=tuple(questions),
         candidates=tuple(candidates),
         computed=sum(map(len, rows)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from zhmcq.encoding._batch import Layout, batches
 from zhmcq.encoding._encode import EncodedQuestion
+from zhmcq.encoding._stages import is_plain, paths_of, plan_stages
 from zhmcq.encoding._tree import PackedRow, pack, pack_flat
 
 __all__ = ["PassPlan", "pass_tokens"]
@@ -98,7 +99,7 @@ class PassPlan:
     ) -> Iterator[tuple[PackedRow, ...]]:
         if candidates is None:
             candidates = [range(len(question.candidates)) for question in questions]
-        if self.layout == "tree":
+        if self.layout not in ("flat", "equal"):
             return pack(questions, candidates, self.budget)
         return pack_flat(questions, candidates)
 
@@ -111,6 +112,9 @@ class PassPlan:
         return [tuple(rows) for rows in self._passes((row,) for row in unit)]
 
     def _passes(self, units: Iterable[tuple[PackedRow, ...]]) -> Iterator[list[PackedRow]]:
+        if self.layout in ("cached", "stepped"):
+            yield from self._cached_passes(row for unit in units for row in unit)
+            return
         if self.layout != "equal":
             yield from batches(units, self.budget)
             return
@@ -119,6 +123,19 @@ class PassPlan:
             by_length.setdefault(len(unit[0]), []).append(unit)
         for length in sorted(by_length, reverse=True):
             yield from batches(by_length[length], self.budget)
+
+    def _cached_passes(self, rows: Iterable[PackedRow]) -> Iterator[list[PackedRow]]:
+        """Each row that shares by itself, and the others as plain rows together."""
+        sharing: list[PackedRow] = []
+        plain: list[tuple[PackedRow, ...]] = []
+        for row in rows:
+            stages = plan_stages(paths_of(row), stepped=self.layout == "stepped")
+            if is_plain(stages):
+                plain += [(single,) for single in stages[0].rows]
+            else:
+                sharing.append(row)
+        yield from ([row] for row in sorted(sharing, key=len, reverse=True))
+        yield from batches(plain, self.budget)
 
 
 def pass_tokens(rows: Sequence[PackedRow]) -> int:

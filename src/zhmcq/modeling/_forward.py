@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORWARD_ERRORS",
+    "Past",
     "accepted_inputs",
     "attention_masks",
     "base_of",
@@ -35,6 +36,8 @@ __all__ = [
     "unreadable",
     "without_earlier_state",
 ]
+
+R = TypeVar("R")
 
 # What the forward methods of models raise about inputs that they cannot read. So does torch where
 # memory runs out: within ``evaluated`` that is a MemoryError.
@@ -95,7 +98,7 @@ def attention_masks(
     return masks["sliding_attention" if uses_window else "full_attention"]
 
 
-def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
+def token_log_likelihoods(model: Any, batch: PackedBatch, past: Past | None = None) -> torch.Tensor:
     """Log-likelihood of every scored token, given the tokens before it on its path.
 
     Only positions that predict a scored token go through the output head: with a vocabulary of
@@ -104,11 +107,13 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     Args:
         model: A causal language model, with or without an adapter around it.
         batch: Packed rows, on the model's device.
+        past: What was computed before the rows, which then holds them too; without it, rows begin
+            with themselves.
 
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
-    logits = token_logits(model, batch)
+    logits = token_logits(model, batch, past)
     if torch.is_grad_enabled() or logits.device.type != "cpu":
         return torch.log_softmax(logits, dim=-1)[batch.predictor, batch.target]
     # The same numbers. A second table as large as the logits comes from the operating system page
@@ -121,8 +126,13 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     return scores
 
 
-def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
+def token_logits(model: Any, batch: PackedBatch, past: Past | None = None) -> torch.Tensor:
     """Logits at the positions that predict a scored token.
+
+    Args:
+        model: A causal language model, with or without an adapter around it.
+        batch: Packed rows, on the model's device.
+        past: As in :func:`token_log_likelihoods`.
 
     Returns:
         Shape ``(predictors, vocabulary)``, float32.
@@ -135,13 +145,33 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         inputs["position_ids"] = batch.position_ids
     elif batch.attended is not None:
         inputs["attention_mask"] = batch.attended
+    if past is not None:
+        inputs["use_cache"] = True
+        if past.cache is not None:
+            inputs[past.name] = past.cache
     if _takes_positions_to_keep(base):
         inputs["logits_to_keep"] = batch.predicts
     with without_earlier_state(base):
-        logits: torch.Tensor = model(**inputs).logits
+        output = model(**inputs)
+    if past is not None:
+        past.cache = getattr(output, past.name)
+    logits: torch.Tensor = output.logits
     if logits.dim() > 2:
         logits = logits[batch.predicts]
     return logits.float()
+
+
+@dataclass(slots=True)
+class Past:
+    """What a model keeps of the tokens before those of a forward pass.
+
+    Attributes:
+        name: The model's name for its cache, which it is given and gives back by.
+        cache: Its cache; ``None`` before the first pass.
+    """
+
+    name: str
+    cache: Any = None
 
 
 def accepted_inputs(model: Any) -> frozenset[str]:
@@ -246,7 +276,7 @@ def _reset_frequencies(module: Any) -> None:
             setattr(module, f"{prefix}max_seq_len_cached", module.original_max_seq_len)
 
 
-def evaluated(model: Any, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+def evaluated(model: Any, compute: Callable[[], R]) -> R:
     """Compute something without gradients and with the model in evaluation mode.
 
     Args:

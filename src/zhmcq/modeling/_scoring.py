@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan, pass_tokens
 from zhmcq.encoding._tree import PackedRow
+from zhmcq.modeling._cached import CachedPasses, planned
 from zhmcq.modeling._finite import refuse_non_finite
 from zhmcq.modeling._forward import (
     FORWARD_ERRORS,
@@ -53,6 +55,19 @@ class ScoringStats:
     def questions_per_second(self) -> float:
         """Questions scored in a second; 0.0 before any was."""
         return self.questions / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What comes of a piece of work.
+
+    Attributes:
+        branches: Question, candidate and summed log-likelihood of each branch.
+        computed: Tokens that went through the model, padding left out.
+    """
+
+    branches: list[tuple[int, int, float]]
+    computed: int
 
 
 class ScoringEngine:
@@ -129,7 +144,7 @@ class ScoringEngine:
         start = time.perf_counter()
         for rows, scored in self._passes(questions, plan):
             done = []
-            for index, candidate, score in scored:
+            for index, candidate, score in scored.branches:
                 sums[index][candidate] = score
                 missing[index] -= 1
                 if not missing[index]:
@@ -138,7 +153,7 @@ class ScoringEngine:
             self.stats.seconds += now - start
             start = now
             self.stats.questions += len(done)
-            self.stats.computed += sum(map(len, rows))
+            self.stats.computed += scored.computed
             self.stats.given += sum(row.given for row in rows)
             if done:
                 yield done
@@ -146,7 +161,7 @@ class ScoringEngine:
 
     def _passes(
         self, questions: Sequence[EncodedQuestion], plan: PassPlan
-    ) -> Iterator[tuple[list[PackedRow], list[tuple[int, int, float]]]]:
+    ) -> Iterator[tuple[list[PackedRow], _Scored]]:
         """The rows of each forward pass, cut where memory runs out, with what is scored in it."""
 
         def cut(rows: list[PackedRow], size: int) -> list[list[PackedRow]]:
@@ -156,15 +171,16 @@ class ScoringEngine:
             name = questions[rows[0].branches[0].question].id
             return f"a forward pass of {pass_tokens(rows)} tokens for question {name!r}"
 
-        forward = partial(self._forward, questions, layout=plan.layout)
+        forward = self._cached if plan.layout in ("cached", "stepped") else self._forward
+        forward = partial(forward, questions, layout=plan.layout)
         work = Divisible(forward, cut, pass_tokens, describe, SMALLER)
         for rows in plan.groups(questions):
             yield from in_pieces(rows, work, self.budget, self.model.device)
 
     def _forward(
         self, questions: Sequence[EncodedQuestion], rows: Sequence[PackedRow], layout: Layout
-    ) -> list[tuple[int, int, float]]:
-        """Question, candidate and summed log-likelihood of each branch in the rows."""
+    ) -> _Scored:
+        """Scores of the branches in the rows, by one forward pass."""
         batch = collate(rows, layout).to(self.model.device)
 
         def summed() -> torch.Tensor:
@@ -173,14 +189,38 @@ class ScoringEngine:
             return branch_scores(scores, batch, mean=False).cpu()
 
         try:
-            sums = evaluated(self.model, summed).numpy()
+            sums = evaluated(self.model, summed).tolist()
         except FORWARD_ERRORS as error:
             raise unreadable(self.model, batch.input_ids.shape[1], error) from error
-        finite = np.isfinite(sums)
-        if not finite.all():
-            affected = [i for i, ok in zip(batch.questions, finite, strict=True) if not ok]
+        branches = list(zip(batch.questions, batch.candidates, sums, strict=True))
+        return self._finite(questions, _Scored(branches, sum(map(len, rows))))
+
+    def _cached(
+        self, questions: Sequence[EncodedQuestion], rows: Sequence[PackedRow], layout: Layout
+    ) -> _Scored:
+        """Scores of the branches in the rows, by as many passes as go on from each other."""
+        passes = CachedPasses(self.model, layout, self.budget.size)
+        sums: dict[tuple[int, int], float] = {}
+
+        def add_up() -> None:
+            for tokens in passes.run(planned(rows, layout)):
+                key = tokens.question, tokens.candidate
+                sums[key] = sums.get(key, 0.0) + float(tokens.values.sum())
+
+        try:
+            evaluated(self.model, add_up)
+        except FORWARD_ERRORS as error:
+            longest = max(int(row.positions.max()) + 1 for row in rows)
+            raise unreadable(self.model, longest, error) from error
+        branches = [(*key, score) for key, score in sums.items()]
+        return self._finite(questions, _Scored(branches, passes.computed))
+
+    def _finite(self, questions: Sequence[EncodedQuestion], scored: _Scored) -> _Scored:
+        """What was scored, if all of it is finite."""
+        affected = [index for index, _, score in scored.branches if not math.isfinite(score)]
+        if affected:
             refuse_non_finite([questions[i].id for i in dict.fromkeys(affected)], self.model)
-        return list(zip(batch.questions, batch.candidates, sums.tolist(), strict=True))
+        return scored
 
     def resolve(self, questions: Sequence[EncodedQuestion]) -> Layout:
         """The layout of rows in forward passes: that of the packing, if the model can read it.
@@ -194,7 +234,7 @@ class ScoringEngine:
             ModelError: If the model gives other numbers in every layout than alone.
         """
         if questions:
-            self.layout = choose_layout(self.model, questions, self.packing)
+            self.layout = choose_layout(self.model, questions, self.packing, scoring=True)
         return self.layout
 
 

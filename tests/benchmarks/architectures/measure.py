@@ -23,6 +23,7 @@ from architectures.configs import VOCABULARY, ArchitectureRow, tiny_config
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.errors import SettingsError, ZhmcqError
+from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._load import ModelSource, load_weights
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import refusal_reason
@@ -36,7 +37,7 @@ BUDGET = 160  # tokens of a forward pass: several passes for the bank
 SECONDS = 60
 SCALE = 0.2  # of random weights: with hidden size 32 about one in, one out
 
-Kind = Literal["tree", "flat", "equal", "refused", "not built", "crash"]
+Kind = Literal["tree", "cached", "stepped", "flat", "equal", "refused", "not built", "crash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ def _used(name: str, config: Any, built: Any) -> Outcome:
     words = "; ".join(reasons)
     outcome = Outcome(name, engine.layout, worst, reach=reach, words=words)
     try:
-        loss, difference = training_step(model, engine.layout, bank)
+        with heard("zhmcq.modeling._layout"):  # a line of its own where it is not that of scoring
+            layout = choose_layout(model, bank, "tree")
+        loss, difference = training_step(model, layout, bank)
     except SettingsError as error:  # it can answer, but peft cannot adapt it
         return replace(outcome, untrained=str(error))
     return replace(outcome, loss=loss, loss_difference=difference)
@@ -272,17 +275,20 @@ def unchanged(model: Any) -> Iterator[None]:
 
 @contextmanager
 def heard(logger: str) -> Iterator[list[str]]:
-    """What the block's warnings of a logger give as their reason, in place of logging them."""
+    """What the block's lines of a logger give as their reason, in place of logging them."""
     reasons: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: reasons.append(str((record.args or [record.msg])[0]))  # type: ignore[method-assign,index]
     listening = logging.getLogger(logger)
+    level = listening.level
     listening.addHandler(handler)
+    listening.setLevel(logging.INFO)
     listening.propagate = False
     try:
         yield reasons
     finally:
         listening.removeHandler(handler)
+        listening.setLevel(level)
         listening.propagate = True
 
 

@@ -11,7 +11,7 @@ import page_blocks
 from architectures.measure import Outcome
 
 TOLERANCE = 1e-4  # of log-likelihoods per token and of losses, in nats
-LAYOUTS = ("tree", "flat", "equal")
+LAYOUTS = ("tree", "cached", "stepped", "flat", "equal")
 SHOWN = 240  # characters of a reason
 
 
