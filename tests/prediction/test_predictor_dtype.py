@@ -188,7 +188,7 @@ def test_a_cpu_that_is_fast_in_bf16_answers_in_it_with_an_adapter_in_float32(
     assert caplog.messages.count(line) == 1
     weights = {
         str(parameter.dtype)
-        for name, parameter in predictor._model.named_parameters()
+        for name, parameter in predictor._answering.model.named_parameters()
         if "lora" in name
     }
     assert weights == {"torch.float32"}
