@@ -18,6 +18,7 @@ from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import memory_errors
+from zhmcq.modeling._target_scores import target_scores
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -49,7 +50,6 @@ FORWARD_ERRORS = (
     TypeError,
     ValueError,
 )
-ROWS_AT_ONCE = 8  # of logits, 8 MB for a vocabulary of 262,000
 CHANGING_ROPE = ("dynamic", "longrope")  # whose frequencies each row may change in their module
 
 
@@ -115,23 +115,16 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
         Shape ``(scored,)``, float32, natural logarithms.
     """
     logits = token_logits(model, batch)
-    if torch.is_grad_enabled() or logits.device.type != "cpu":
-        return torch.log_softmax(logits, dim=-1)[batch.predictor, batch.target]
-    # The same numbers. A second table as large as the logits comes from the operating system page
-    # by page, which takes three times as long as computing it; a few rows fit in what is at hand.
-    scores = logits.new_empty(len(batch.target))
-    for start in range(0, len(logits), ROWS_AT_ONCE):
-        part = torch.log_softmax(logits[start : start + ROWS_AT_ONCE], dim=-1)
-        here = (batch.predictor >= start) & (batch.predictor < start + len(part))
-        scores[here] = part[batch.predictor[here] - start, batch.target[here]]
-    return scores
+    if logits.device.type != "cpu":
+        return torch.log_softmax(logits.float(), dim=-1)[batch.predictor, batch.target]
+    return target_scores(logits, batch.predictor, batch.target)
 
 
 def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     """Logits at the positions that predict a scored token.
 
     Returns:
-        Shape ``(predictors, vocabulary)``, float32.
+        Shape ``(predictors, vocabulary)``, in the dtype that the model computes in.
     """
     base = base_of(model)
     inputs: dict[str, Any] = {"input_ids": batch.input_ids, **switched_off(base)}
@@ -147,7 +140,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         logits: torch.Tensor = model(**inputs).logits
     if logits.dim() > 2:
         logits = logits[batch.predicts]
-    return logits.float()
+    return logits
 
 
 def accepted_inputs(model: Any) -> frozenset[str]:
