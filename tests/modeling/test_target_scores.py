@@ -31,17 +31,18 @@ def test_scores_and_gradients_are_those_of_a_log_softmax(
     gradients = []
     for compute in (lambda x: target_scores(x, PREDICTOR, TARGET), by_autograd):
         logits = logits_in(dtype)
-        (compute(logits) * weights).sum().backward()
+        (compute(logits) * weights).sum().backward()  # type: ignore[no-untyped-call]
         assert logits.grad is not None
         assert logits.grad.dtype == dtype
         gradients.append(logits.grad.float())
     assert torch.equal(target_scores(logits, PREDICTOR, TARGET), by_autograd(logits))
-    assert torch.allclose(*gradients, rtol=rounding, atol=rounding)
+    first, second = gradients
+    assert torch.allclose(first, second, rtol=rounding, atol=rounding)
 
 
 def test_a_row_without_a_target_has_no_gradient() -> None:
     logits = logits_in(torch.float32)
-    target_scores(logits, PREDICTOR, TARGET).sum().backward()
+    target_scores(logits, PREDICTOR, TARGET).sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad.abs().sum(dim=1).nonzero().flatten().tolist() == [0, 3, 8, 18]
 

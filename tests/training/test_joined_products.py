@@ -34,7 +34,7 @@ def adapted(dtype: torch.dtype = torch.float32, dropout: float = 0.0, **lora: An
         init_lora_weights=False,
         **lora,
     )
-    model: Any = peft.get_peft_model(Base(dtype), config)  # type: ignore[arg-type]
+    model: Any = peft.get_peft_model(Base(dtype), config)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

@@ -29,7 +29,8 @@ def target_scores(
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
-    scores: torch.Tensor = _TargetScores.apply(logits, predictor, target)
+    compute: Any = _TargetScores.apply
+    scores: torch.Tensor = compute(logits, predictor, target)
     return scores
 
 
@@ -47,7 +48,7 @@ class _TargetScores(torch.autograd.Function):
         return scores
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         logits, predictor, target = ctx.saved_tensors
         of_rows = gradient.new_zeros(len(logits), 1).index_add_(0, predictor, -gradient[:, None])

@@ -33,6 +33,7 @@ def join_products(peft_model: Any) -> None:
     """
     from peft.tuners.lora.layer import Linear
 
+    module: Any
     for module in peft_model.modules():
         if type(module) is Linear:
             module.forward = MethodType(_forward, module)
@@ -45,7 +46,8 @@ def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Te
         return result
     (name,) = layer.active_adapters
     dropped = layer.lora_dropout[name](x)
-    joined: torch.Tensor = _Joined.apply(
+    compute: Any = _Joined.apply
+    joined: torch.Tensor = compute(
         x,
         None if dropped is x else dropped,
         layer.base_layer.weight,
@@ -112,7 +114,7 @@ class _Joined(torch.autograd.Function):
         return result.view(*x.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weight, down, up, narrow = ctx.saved_tensors
         gradient = gradient.reshape(-1, gradient.shape[-1])
