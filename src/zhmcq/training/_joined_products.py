@@ -33,10 +33,9 @@ def join_products(peft_model: Any) -> None:
     """
     from peft.tuners.lora.layer import Linear
 
-    module: Any
-    for module in peft_model.modules():
-        if type(module) is Linear:
-            module.forward = MethodType(_forward, module)
+    layers: list[Any] = [module for module in peft_model.modules() if type(module) is Linear]
+    for layer in layers:
+        layer.forward = MethodType(_forward, layer)
 
 
 def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
