@@ -33,7 +33,7 @@ from zhmcq.reading import read_bank
 
 BATCH = 4  # questions: the forward pass's budget that the benchmark finds fastest
 ROWS = 480  # of the plain matmuls: about a mean forward pass of train-tree
-PRODUCTS = {"aten::mm", "aten::addmm", "aten::bmm"}
+PRODUCTS = {"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm"}
 ATTENTION = ("aten::_scaled_dot_product", "aten::_softmax", "aten::softmax")
 KINDS = (
     "frozen projections",
@@ -94,7 +94,7 @@ def kind_of(name: str, shapes: Sequence[Sequence[int]], rank: int, vocabulary: i
 
 def operations(name: str, shapes: Sequence[Sequence[int]]) -> int:
     """Multiplications and additions of a product of two matrices; 0 for anything else."""
-    if name not in {"aten::mm", "aten::addmm"}:
+    if name not in {"aten::mm", "aten::addmm", "aten::addmm_"}:
         return 0
     (rows, inner), (_, columns) = [shape for shape in shapes[:3] if len(shape) == 2][-2:]
     return 2 * rows * inner * columns

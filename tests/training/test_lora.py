@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 import torch
+from families import make_model
 
 from zhmcq.errors import SettingsError
 from zhmcq.settings import LoraSettings
-from zhmcq.training._lora import FastDropout, lora_config, use_fast_dropout
+from zhmcq.training._lora import FastDropout, attach_adapter, lora_config, use_fast_dropout
 
 PROJECTIONS = {
     "q_proj",
@@ -123,3 +124,12 @@ def test_takes_the_place_of_the_adapters_dropout_only() -> None:
     assert layer.lora_dropout["default"].threshold == 3277
     assert isinstance(layer.lora_dropout["none"], torch.nn.Identity)
     assert type(model["own"]) is torch.nn.Dropout
+
+
+def test_nothing_below_the_first_adapted_layer_is_in_the_backward_pass() -> None:
+    model = attach_adapter(make_model("llama"), LoraSettings(layers_to_transform=[2, 3]))
+    in_graph: list[bool] = []
+    for layer in model.get_base_model().model.layers:
+        layer.register_forward_hook(lambda _, __, output: in_graph.append(output.requires_grad))
+    model(torch.tensor([[5, 6, 7]]))
+    assert in_graph == [False, False, True, True]

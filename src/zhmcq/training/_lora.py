@@ -20,6 +20,7 @@ from zhmcq.modeling._memory import memory_errors
 from zhmcq.modeling._tied import embeddings_are_tied, shared_names
 from zhmcq.settings import LoraSettings
 from zhmcq.training._best import PEFT_FILES
+from zhmcq.training._joined_products import join_products
 from zhmcq.training._lora_exact import refuse_inexact
 
 __all__ = [
@@ -131,6 +132,7 @@ def attach_adapter(model: Any, settings: LoraSettings, *, initialised: bool = Tr
     _train_in_float32(peft_model, base_parameters)
     if next(peft_model.parameters()).device.type == "cpu":
         use_fast_dropout(peft_model)
+        join_products(peft_model)
     return peft_model
 
 
