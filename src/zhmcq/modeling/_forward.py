@@ -15,6 +15,7 @@ import torch
 
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
+from zhmcq.modeling._likelihoods import log_likelihoods
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import memory_errors
 
@@ -48,7 +49,6 @@ FORWARD_ERRORS = (
     TypeError,
     ValueError,
 )
-ROWS_AT_ONCE = 8  # of logits, 8 MB for a vocabulary of 262,000
 CHANGING_ROPE = ("dynamic", "longrope")  # whose frequencies each row may change in their module
 
 
@@ -108,17 +108,7 @@ def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
-    logits = token_logits(model, batch)
-    if torch.is_grad_enabled() or logits.device.type != "cpu":
-        return torch.log_softmax(logits, dim=-1)[batch.predictor, batch.target]
-    # The same numbers. A second table as large as the logits comes from the operating system page
-    # by page, which takes three times as long as computing it; a few rows fit in what is at hand.
-    scores = logits.new_empty(len(batch.target))
-    for start in range(0, len(logits), ROWS_AT_ONCE):
-        part = torch.log_softmax(logits[start : start + ROWS_AT_ONCE], dim=-1)
-        here = (batch.predictor >= start) & (batch.predictor < start + len(part))
-        scores[here] = part[batch.predictor[here] - start, batch.target[here]]
-    return scores
+    return log_likelihoods(_logits(model, batch), batch.predictor, batch.target)
 
 
 def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
@@ -127,6 +117,11 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
     Returns:
         Shape ``(predictors, vocabulary)``, float32.
     """
+    return _logits(model, batch).float()
+
+
+def _logits(model: Any, batch: PackedBatch) -> torch.Tensor:
+    """The same in the dtype that the model gives them in."""
     base = base_of(model)
     inputs: dict[str, Any] = {"input_ids": batch.input_ids, **switched_off(base)}
     if batch.visible is not None:
@@ -141,7 +136,7 @@ def token_logits(model: Any, batch: PackedBatch) -> torch.Tensor:
         logits: torch.Tensor = model(**inputs).logits
     if logits.dim() > 2:
         logits = logits[batch.predicts]
-    return logits.float()
+    return logits
 
 
 def accepted_inputs(model: Any) -> frozenset[str]:
