@@ -12,8 +12,9 @@ import pytest
 import torch
 from families import VOCABULARY, make_model
 
+from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
-from zhmcq.encoding._tree import plain_row
+from zhmcq.encoding._tree import pack, plain_row
 from zhmcq.modeling import _forward as forward
 from zhmcq.modeling._forward import evaluated, token_log_likelihoods, without_earlier_state
 from zhmcq.modeling._loading import loading
@@ -94,3 +95,25 @@ def test_code_of_others_computes_alone() -> None:
         pass
 
     assert forward._state_of(Foreign()).alone is loading
+
+
+@pytest.mark.parametrize(
+    ("family", "masks"), [("llama", 1), ("gemma3", 2)], ids=["one mask", "one for each window"]
+)
+def test_a_backward_pass_keeps_one_mask_for_all_layers(family: str, masks: int) -> None:
+    model = make_model(family, num_hidden_layers=4)
+    prompt = tuple(range(3, 16))
+    question = EncodedQuestion("q", "", prompt, ((20, 2), (21, 22, 2)), ((0,), (1,)), 0, "sum")
+    ((row,),) = pack([question], [range(2)], budget=100)
+    width = len(row)
+    kept: dict[int, torch.dtype] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.shape[-2:] == (width, width):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.dtype
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        scores = token_log_likelihoods(model, collate([row], "tree"))
+    assert scores.requires_grad
+    assert list(kept.values()) == [torch.float32] * masks

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -67,32 +68,37 @@ def attention_masks(
         dtype: The dtype the model computes in.
 
     Returns:
-        One 4-D mask, or one for each layer type where the configuration has ``layer_types``.
-        Boolean for sdpa; for eager attention, which adds its mask, 0 and the lowest number.
+        One 4-D mask, or one for each layer type where the configuration has ``layer_types``. For
+        eager attention, which adds its mask: 0 and the lowest number. For sdpa boolean, but on a
+        CPU 0 and minus infinity in fp32: torch would make such a copy of a boolean mask in each
+        layer, and training would keep them all for its backward pass.
     """
     full, depth = batch.visible, batch.position_ids
     if full is None or depth is None:
         raise ValueError("expected prefix-tree rows, found plain ones: they have no 4-D mask")
     window = getattr(config, "sliding_window", None)
-    if window is not None:
+    form = partial(_mask_form, eager=config._attn_implementation == "eager", dtype=dtype)
+    masks = dict.fromkeys(("full_attention", "sliding_attention"), form(full))
+    if window is not None and int(depth.max()) >= window:
         near = depth[:, None, None, :] > depth[:, None, :, None] - window
-        windowed = full & near
-    else:
-        windowed = full
-    masks: dict[str, torch.Tensor] = {"full_attention": full, "sliding_attention": windowed}
-    if config._attn_implementation == "eager":
-        lowest = torch.finfo(dtype).min
-        masks = {
-            name: torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
-                ~mask, lowest
-            )
-            for name, mask in masks.items()
-        }
+        masks["sliding_attention"] = form(full & near)
     layer_types: list[str] | None = getattr(config, "layer_types", None)
     if layer_types:
         return {name: masks[name] for name in set(layer_types)}
     uses_window = window is not None and getattr(config, "use_sliding_window", True)
     return masks["sliding_attention" if uses_window else "full_attention"]
+
+
+def _mask_form(mask: torch.Tensor, *, eager: bool, dtype: torch.dtype) -> torch.Tensor:
+    """A boolean mask as the attention implementation takes it best."""
+    if eager:
+        hidden = torch.finfo(dtype).min
+    elif mask.device.type == "cpu":
+        # Beside queries of any dtype torch accepts fp32. The numbers are those of a boolean mask.
+        dtype, hidden = torch.float32, -math.inf
+    else:
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, hidden)
 
 
 def token_log_likelihoods(model: Any, batch: PackedBatch) -> torch.Tensor:
