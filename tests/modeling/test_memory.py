@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from zhmcq.modeling._memory import (
     in_pieces,
     is_out_of_memory,
     once_more,
+    process_memory,
 )
 
 CPU = torch.device("cpu")
@@ -214,3 +217,21 @@ def test_other_errors_and_interrupts_are_not_caught() -> None:
         attempt(interrupted)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         attempt(wrong)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it by a file")
+def test_the_memory_of_the_process_grows_with_what_it_holds() -> None:
+    before = process_memory()
+    held = torch.ones(100_000_000, dtype=torch.uint8)
+    assert 95_000_000 < process_memory() - before < 150_000_000
+    assert held[0] == 1
+
+
+def test_a_system_that_does_not_say_how_much_memory_a_process_has_counts_as_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_args: object, **_fields: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert process_memory() == 0

@@ -30,7 +30,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import enough_memory, process_memory
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -46,8 +46,9 @@ from zhmcq.training._lora import (
     make_optimizer,
     save_initial_weights,
 )
+from zhmcq.training._memory_estimate import estimate_memory
 from zhmcq.training._overlap import check_overlap
-from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
+from zhmcq.training._plan import ShuffledEpochs, StepPlan
 from zhmcq.training._preflight import (
     CheckedQuestions,
     PreflightReport,
@@ -164,7 +165,8 @@ class LoraTrainer:
         skeleton = load_skeleton(self.source, dtype=dtype, quantization=quantization)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
-        return self._with_estimate(report, StepPlan.of(self.training, layout), with_keys, model)
+        plan = StepPlan.of(self.training, layout)
+        return self._with_estimate(report, plan, with_keys, model, process_memory())
 
     def train(
         self,
@@ -274,6 +276,7 @@ class LoraTrainer:
             raise PreflightError("expected training questions, found none")
         recorded = [folder.recorded_dtype() if arguments.process_index == 0 else None]
         broadcast_object_list(recorded)
+        process = process_memory()
         proven = load_proven(
             self.source,
             training.encoded,
@@ -304,6 +307,7 @@ class LoraTrainer:
             validation_clusters=clusters_of(valid),
             epoch_questions=shuffled or (lambda epoch: training.encoded),  # noqa: ARG005
             report=report,
+            process=process,
             seen=SeenQuestions(
                 train=frozenset(fingerprints(train)), validation=frozenset(fingerprints(valid))
             ),
@@ -333,7 +337,9 @@ class LoraTrainer:
         )
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
         processes = run.arguments.world_size
-        report = self._with_estimate(run.report, plan, run.train, peft_model, processes)
+        report = self._with_estimate(
+            run.report, plan, run.train, peft_model, run.process, processes
+        )
         if run.arguments.process_index == 0:
             logger.info("preflight: %s", report)
         loop = self._loop(run, peft_model, plan, engine, best)
@@ -445,6 +451,7 @@ class LoraTrainer:
         plan: StepPlan,
         questions: Sequence[EncodedQuestion],
         model: Any,
+        process: int,
         processes: int = 1,
     ) -> PreflightReport:
         """The report with what the run will take.
@@ -454,10 +461,18 @@ class LoraTrainer:
             plan: What each step computes.
             questions: The training questions with keys.
             model: The model with its adapter; its parameters may be on the meta device.
+            process: Bytes that this process had in memory before the model was loaded.
             processes: How many processes share the run.
         """
         run = plan.estimate(questions, processes)
-        memory = estimate_memory(model, self.training, run)
+        memory = estimate_memory(
+            model,
+            self.training,
+            run,
+            device=self._chosen_device,
+            process=process,
+            stored=load_config(self.source).dtype,
+        )
         return replace(report, run=replace(run, memory=memory))
 
 
