@@ -42,7 +42,7 @@ def recipe_run(options: argparse.Namespace) -> Run:
     train, valid, _ = recipe.draw(options.workbook, 5600)
     longest = sorted(range(len(train)), key=lambda index: -len(train[index].passage))
     train = train.select(sorted(longest[: options.questions]))
-    settings = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4}
+    settings = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 8}
     lora = LORA.model_copy(update={"target_modules": "all-linear"})
     return zhmcq.demo_model(), lora, settings, train, valid[:VALIDATION]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import sys
 import weakref
@@ -21,6 +22,7 @@ from zhmcq.modeling._memory import (
     is_out_of_memory,
     once_more,
     process_memory,
+    return_to_system,
 )
 
 CPU = torch.device("cpu")
@@ -235,3 +237,14 @@ def test_a_system_that_does_not_say_how_much_memory_a_process_has_counts_as_none
 
     monkeypatch.setattr(Path, "read_text", missing)
     assert process_memory() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its allocator is glibc's at most there")
+def test_memory_that_is_free_is_returned_to_the_system() -> None:
+    pieces = [bytearray(100_000) for _ in range(1000)]  # small enough for the heap
+    last = [bytearray(100_000)]
+    before = process_memory()
+    pieces.clear()
+    return_to_system()
+    assert before - process_memory() > 80_000_000 or not hasattr(ctypes.CDLL(None), "malloc_trim")
+    assert len(last) == 1

@@ -144,6 +144,11 @@ def test_weights_are_converted_before_there_is_anything_else_beside_them() -> No
     assert (small.total, large.total) == (1507, 2547)
 
 
+def test_an_evaluation_is_in_place_of_what_training_takes() -> None:
+    memory = MemoryEstimate(500, 10, 20, 30, gaps=5, evaluation=100)
+    assert memory.total == 610
+
+
 def test_tensors_on_a_card_are_counted_apart_from_the_process(base: Path) -> None:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK)
@@ -154,7 +159,7 @@ def test_tensors_on_a_card_are_counted_apart_from_the_process(base: Path) -> Non
     card = estimate_memory(model, settings(), run, device="cuda", **stored)
     cpu = estimate_memory(model, settings(), run, device="cpu", **stored)
     assert (card.process, card.gaps, card.conversion) == (0, 0, 0)
-    assert (cpu.process, cpu.conversion) == (10**9, 2 * cpu.weights)
+    assert (cpu.process, cpu.conversion) == (1_080_000_000, 2 * cpu.weights)
     assert card.head == 3 * 4 * run.head_positions * model.config.vocab_size == 6 * cpu.head
     # Each layer stores a row of the mask there: 4 layers, 2 bytes a number.
     assert card.activations - cpu.activations == run.largest_pass * 4 * 2 * run.longest_row

@@ -7,8 +7,10 @@ again in pieces that fit the new budget. What cannot be cut is an :class:`OutOfM
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import mmap
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ __all__ = [
     "memory_errors",
     "once_more",
     "process_memory",
+    "return_to_system",
 ]
 
 logger = logging.getLogger(__name__)
@@ -289,6 +292,17 @@ def process_memory() -> int:
     except OSError:
         return 0
     return int(pages) * mmap.PAGESIZE
+
+
+def return_to_system() -> None:
+    """Return to the system what C's allocator has free, where that is glibc's; else do nothing.
+
+    It holds on to freed memory in gaps, which nothing larger fits into. Whoever computes next takes
+    memory from the system page by page, so this is not for every step.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def device_memory(device: torch.device) -> str:

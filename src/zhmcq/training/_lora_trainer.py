@@ -30,7 +30,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory, process_memory
+from zhmcq.modeling._memory import enough_memory, process_memory, return_to_system
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -166,7 +166,8 @@ class LoraTrainer:
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
         plan = StepPlan.of(self.training, layout)
-        return self._with_estimate(report, plan, with_keys, model, process_memory())
+        parts = with_keys, validation.encoded
+        return self._with_estimate(report, plan, parts, model, process_memory())
 
     def train(
         self,
@@ -276,6 +277,7 @@ class LoraTrainer:
             raise PreflightError("expected training questions, found none")
         recorded = [folder.recorded_dtype() if arguments.process_index == 0 else None]
         broadcast_object_list(recorded)
+        return_to_system()  # what reading and comparing the questions took
         process = process_memory()
         proven = load_proven(
             self.source,
@@ -338,7 +340,7 @@ class LoraTrainer:
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
         processes = run.arguments.world_size
         report = self._with_estimate(
-            run.report, plan, run.train, peft_model, run.process, processes
+            run.report, plan, (run.train, run.validation), peft_model, run.process, processes
         )
         if run.arguments.process_index == 0:
             logger.info("preflight: %s", report)
@@ -449,7 +451,7 @@ class LoraTrainer:
         self,
         report: PreflightReport,
         plan: StepPlan,
-        questions: Sequence[EncodedQuestion],
+        parts: tuple[Sequence[EncodedQuestion], Sequence[EncodedQuestion]],
         model: Any,
         process: int,
         processes: int = 1,
@@ -459,12 +461,15 @@ class LoraTrainer:
         Args:
             report: What was checked.
             plan: What each step computes.
-            questions: The training questions with keys.
+            parts: The training questions with keys, and the validation questions.
             model: The model with its adapter; its parameters may be on the meta device.
             process: Bytes that this process had in memory before the model was loaded.
             processes: How many processes share the run.
         """
-        run = plan.estimate(questions, processes)
+        questions, validation = parts
+        run = plan.estimate(
+            questions, processes, validation=validation, eval_budget=self.training.eval_budget
+        )
         memory = estimate_memory(
             model,
             self.training,

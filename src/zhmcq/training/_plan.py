@@ -16,7 +16,7 @@ from typing import Self
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._batch import Layout
-from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._passes import PassPlan, pass_tokens
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, TrainingSettings
@@ -145,12 +145,21 @@ class StepPlan:
         per_epoch = math.ceil(questions / (self.questions_per_step * processes))
         return math.ceil(self.epochs * per_epoch)
 
-    def estimate(self, questions: Sequence[EncodedQuestion], processes: int = 1) -> RunEstimate:
+    def estimate(
+        self,
+        questions: Sequence[EncodedQuestion],
+        processes: int = 1,
+        *,
+        validation: Sequence[EncodedQuestion] = (),
+        eval_budget: int = 1,
+    ) -> RunEstimate:
         """Pack the steps of the run as the training loop will, without a model.
 
         Args:
             questions: Encoded training questions, with keys.
             processes: How many processes share the run; tokens are those of all of them.
+            validation: Encoded validation questions.
+            eval_budget: The most tokens of a forward pass over these.
         """
         sampler = self.sampler(questions)
         steps = self.steps(len(questions), processes)
@@ -164,6 +173,8 @@ class StepPlan:
                 longest = max(longest, *map(len, rows))
                 largest = max(largest, len(rows) * max(map(len, rows)))
                 positions = max(positions, sum(map(_predicting_positions, rows)))
+        passes = PassPlan(self.passes.layout, eval_budget)
+        evaluated = list(passes.groups(validation)) if validation else []
         share = steps * processes / packed
         return RunEstimate(
             steps=steps,
@@ -174,6 +185,10 @@ class StepPlan:
             largest_pass=largest,
             longest_row=longest,
             head_positions=positions,
+            evaluated_pass=max(map(pass_tokens, evaluated), default=0),
+            evaluated_positions=max(
+                (sum(map(_predicting_positions, rows)) for rows in evaluated), default=0
+            ),
         )
 
 
@@ -347,6 +362,8 @@ class RunEstimate:
         longest_row: Tokens of the longest row.
         head_positions: The most positions of a forward pass that go through the output head.
         memory: The memory it needs; ``None`` where there was no model to count it from.
+        evaluated_pass: Tokens of the largest forward pass over validation questions.
+        evaluated_positions: The most positions of one that go through the output head.
     """
 
     steps: int
@@ -357,6 +374,8 @@ class RunEstimate:
     longest_row: int
     head_positions: int
     memory: MemoryEstimate | None = None
+    evaluated_pass: int = 0
+    evaluated_positions: int = 0
 
     def text(self) -> str:
         """One or two lines."""
