@@ -79,6 +79,8 @@ def test_logits_that_their_own_backward_pass_needs_are_not_overwritten(
     expected = hidden.detach().clone().requires_grad_()
     table = torch.log_softmax(torch.tanh(expected @ head), dim=-1)
     table[PREDICTOR, TARGET].sum().backward()
+    assert hidden.grad is not None
+    assert expected.grad is not None
     assert torch.equal(hidden.grad, expected.grad)
 
 

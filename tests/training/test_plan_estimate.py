@@ -155,7 +155,7 @@ def test_tensors_on_a_card_are_counted_apart_from_the_process(base: Path) -> Non
     run = StepPlan.of(settings()).estimate(encoded)
     skeleton = load_skeleton(ModelSource(str(base)), dtype=torch.bfloat16)
     model = attach_adapter(skeleton, zhmcq.LoraSettings(r=8), initialised=False)
-    stored = {"process": 10**9, "stored": torch.float32}
+    stored: dict[str, Any] = {"process": 10**9, "stored": torch.float32}
     card = estimate_memory(model, settings(), run, device="cuda", **stored)
     cpu = estimate_memory(model, settings(), run, device="cpu", **stored)
     assert (card.process, card.gaps, card.conversion) == (0, 0, 0)
