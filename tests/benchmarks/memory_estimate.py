@@ -59,8 +59,8 @@ def quick_start_run(options: argparse.Namespace) -> Run:
 def vocabulary_run(options: argparse.Namespace) -> Run:
     """A random model whose logits take much of its memory."""
     *_, train, valid = quick_start_run(options)
-    shapes = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 8}
-    heads = {"num_attention_heads": 8, "num_key_value_heads": 4}
+    shapes: dict[str, Any] = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 8}
+    heads: dict[str, Any] = {"num_attention_heads": 8, "num_key_value_heads": 4}
     model = tiny_llama(options.folder / "model", vocab_size=128_256, **shapes, **heads)
     return model, LORA, {}, train, valid
 

@@ -30,7 +30,7 @@ def learned(hidden: torch.Tensor, head: torch.Tensor, *, by_torch: bool) -> list
         scores = torch.log_softmax(logits.float(), dim=-1)[PREDICTOR, TARGET]
     else:
         scores = log_likelihoods(logits, PREDICTOR, TARGET)
-    (scores * torch.tensor([1.0, -2.0, 0.5, 3.0, -1.0, 0.25])).sum().backward()
+    (scores * torch.tensor([1.0, -2.0, 0.5, 3.0, -1.0, 0.25])).sum().backward()  # type: ignore[no-untyped-call]
     assert hidden.grad is not None
     return [scores.detach(), hidden.grad]
 
@@ -64,7 +64,7 @@ def test_the_gradient_takes_the_memory_of_the_logits(
     product = hidden.requires_grad_() @ head
     gradients = []
     product.register_hook(gradients.append)
-    log_likelihoods(product, PREDICTOR, TARGET).sum().backward()
+    log_likelihoods(product, PREDICTOR, TARGET).sum().backward()  # type: ignore[no-untyped-call]
     assert gradients[0].data_ptr() == product.data_ptr()
 
 
@@ -74,11 +74,11 @@ def test_logits_that_their_own_backward_pass_needs_are_not_overwritten(
     hidden.requires_grad_()
     logits = torch.tanh(hidden @ head)
     before = logits.detach().clone()
-    log_likelihoods(logits, PREDICTOR, TARGET).sum().backward()
+    log_likelihoods(logits, PREDICTOR, TARGET).sum().backward()  # type: ignore[no-untyped-call]
     assert torch.equal(logits, before)
     expected = hidden.detach().clone().requires_grad_()
     table = torch.log_softmax(torch.tanh(expected @ head), dim=-1)
-    table[PREDICTOR, TARGET].sum().backward()
+    table[PREDICTOR, TARGET].sum().backward()  # type: ignore[no-untyped-call]
     assert hidden.grad is not None
     assert expected.grad is not None
     assert torch.equal(hidden.grad, expected.grad)
@@ -88,6 +88,6 @@ def test_a_second_backward_pass_is_refused_since_the_logits_are_gone(
     hidden: torch.Tensor, head: torch.Tensor
 ) -> None:
     total = log_likelihoods(hidden.requires_grad_() @ head, PREDICTOR, TARGET).sum()
-    total.backward(retain_graph=True)
+    total.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]

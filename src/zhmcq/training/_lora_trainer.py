@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq._progress import Progress, current_progress, reporting, require_progress
@@ -470,13 +471,14 @@ class LoraTrainer:
         run = plan.estimate(
             questions, processes, validation=validation, eval_budget=self.training.eval_budget
         )
+        stored = load_config(self.source).dtype
         memory = estimate_memory(
             model,
             self.training,
             run,
             device=self._chosen_device,
             process=process,
-            stored=load_config(self.source).dtype,
+            stored=stored if isinstance(stored, torch.dtype) else None,
         )
         return replace(report, run=replace(run, memory=memory))
 
