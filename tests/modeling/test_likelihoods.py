@@ -62,8 +62,8 @@ def test_the_gradient_takes_the_memory_of_the_logits(
     hidden: torch.Tensor, head: torch.Tensor
 ) -> None:
     product = hidden.requires_grad_() @ head
-    gradients = []
-    product.register_hook(gradients.append)
+    gradients: list[torch.Tensor] = []
+    product.register_hook(gradients.append)  # type: ignore[no-untyped-call]
     log_likelihoods(product, PREDICTOR, TARGET).sum().backward()  # type: ignore[no-untyped-call]
     assert gradients[0].data_ptr() == product.data_ptr()
 

@@ -181,4 +181,4 @@ def _layer_bytes(model: Any, dtype_bytes: int, mask: int) -> int:
     if lora.lora_dropout:
         copies = 1 if dtype_bytes < FLOAT32_BYTES else 2  # of each adapted layer's input
         wide += copies * (6 * hidden + feed)
-    return FLOAT32_BYTES * wide + dtype_bytes * narrow
+    return int(FLOAT32_BYTES * wide + dtype_bytes * narrow)
