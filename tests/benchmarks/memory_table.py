@@ -120,7 +120,10 @@ def estimates(folder: Path) -> list[Estimate]:
             )
             adapted = attach_adapter(skeleton, zhmcq.LoraSettings(), initialised=False)
             memory = [
-                [estimate_memory(adapted, training, run) for training in (PLAIN, SAVING)]
+                [
+                    estimate_memory(adapted, training, run, device="cuda")
+                    for training in (PLAIN, SAVING)
+                ]
                 for run in runs.values()
             ]
             totals = tuple((plain.total / GB, saving.total / GB) for plain, saving in memory)

@@ -13,6 +13,7 @@ import zhmcq
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._batch import collate
 from zhmcq.modeling import ModelSource, load_model, load_tokenizer
+from zhmcq.modeling._load import load_skeleton
 from zhmcq.prompts import get_prompt
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
@@ -110,13 +111,14 @@ def test_activations_are_what_autograd_keeps(base: Path, dtype: Any, dropout: fl
         loss = objective_sum(tuned, [collate(rows, "tree")], encoded, "next_token")
     assert torch.isfinite(loss)
     measured = sum(storage.nbytes() for storage in stored.values())
-    logits = run.head_positions * 21_000 * 4  # one of the three that are counted
+    stored_size = 4 if dtype == "float32" else 2
+    logits = run.head_positions * tuned.config.vocab_size * stored_size
+    assert memory.head == logits
     # With dropout an fp32 model is counted generously.
     tolerance = 0.25 if dropout and dtype == "float32" else 0.05
     assert memory.activations == pytest.approx(measured - logits, rel=tolerance)
     trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     assert memory.adapter == 16 * trained
-    stored_size = 4 if dtype == "float32" else 2
     total = sum(p.numel() for p in model.parameters())
     assert memory.weights == stored_size * (total - trained)
 
@@ -125,8 +127,42 @@ def test_memory_is_shown_in_one_line() -> None:
     memory = MemoryEstimate(2_000_000_000, 100_000_000, 500_000_000, 30_000_000)
     assert memory.total == 2_630_000_000
     assert memory.text() == (
-        "about 2.6 GB of memory (weights 2, adapter with optimizer 0.1, activations 0.5, head 0.03)"
+        "about 2.6 GB of memory at most (weights 2, adapter with optimizer 0.1, activations 0.5, "
+        "head 0.03)"
     )
+
+
+def test_memory_of_a_process_counts_what_it_had_before_and_what_it_wastes() -> None:
+    memory = MemoryEstimate(1_000_000_000, 1, 2, 3, gaps=300_000_000, process=700_000_000)
+    assert memory.total == 2_000_000_006
+    assert "gaps of the allocator 0.3, process before loading 0.7" in memory.text()
+
+
+def test_weights_are_converted_before_there_is_anything_else_beside_them() -> None:
+    small = MemoryEstimate(500, 10, 20, 30, conversion=1000, process=7)
+    large = MemoryEstimate(500, 10, 2000, 30, conversion=1000, process=7)
+    assert (small.total, large.total) == (1507, 2547)
+
+
+def test_an_evaluation_is_in_place_of_what_training_takes() -> None:
+    memory = MemoryEstimate(500, 10, 20, 30, gaps=5, evaluation=100)
+    assert memory.total == 610
+
+
+def test_tensors_on_a_card_are_counted_apart_from_the_process(base: Path) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    encoded, _ = encoder.encode(BANK)
+    run = StepPlan.of(settings()).estimate(encoded)
+    skeleton = load_skeleton(ModelSource(str(base)), dtype=torch.bfloat16)
+    model = attach_adapter(skeleton, zhmcq.LoraSettings(r=8), initialised=False)
+    stored: dict[str, Any] = {"process": 10**9, "stored": torch.float32}
+    card = estimate_memory(model, settings(), run, device="cuda", **stored)
+    cpu = estimate_memory(model, settings(), run, device="cpu", **stored)
+    assert (card.process, card.gaps, card.conversion) == (0, 0, 0)
+    assert (cpu.process, cpu.conversion) == (1_080_000_000, 2 * cpu.weights)
+    assert card.head == 3 * 4 * run.head_positions * model.config.vocab_size == 6 * cpu.head
+    # Each layer stores a row of the mask there: 4 layers, 2 bytes a number.
+    assert card.activations - cpu.activations == run.largest_pass * 4 * 2 * run.longest_row
 
 
 def test_activation_checkpointing_keeps_one_layer(base: Path) -> None:

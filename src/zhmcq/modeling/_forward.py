@@ -16,9 +16,9 @@ import torch
 
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
+from zhmcq.modeling._likelihoods import log_likelihoods
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import memory_errors
-from zhmcq.modeling._target_scores import target_scores
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -119,10 +119,7 @@ def token_log_likelihoods(model: Any, batch: PackedBatch, past: Past | None = No
     Returns:
         Shape ``(scored,)``, float32, natural logarithms.
     """
-    logits = token_logits(model, batch, past)
-    if logits.device.type != "cpu":
-        return torch.log_softmax(logits.float(), dim=-1)[batch.predictor, batch.target]
-    return target_scores(logits, batch.predictor, batch.target)
+    return log_likelihoods(token_logits(model, batch, past), batch.predictor, batch.target)
 
 
 def token_logits(model: Any, batch: PackedBatch, past: Past | None = None) -> torch.Tensor:

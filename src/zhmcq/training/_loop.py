@@ -21,7 +21,7 @@ from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._memory import Budget, errors_of_others
+from zhmcq.modeling._memory import Budget, errors_of_others, return_to_system
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
@@ -288,6 +288,7 @@ class TrainingLoop(Trainer):
         self, *_args: Any, metric_key_prefix: str = "eval", **_kwargs: Any
     ) -> dict[str, float]:
         """Score the validation questions and log the figures of :func:`summarise`."""
+        return_to_system()  # an evaluation takes other sizes, which would come on top
         figures = self._validation_figures()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         self.log(metrics)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate.utils import broadcast_object_list, gather_object
 
 from zhmcq._progress import Progress, current_progress, reporting, require_progress
@@ -30,7 +31,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import enough_memory, process_memory, return_to_system
 from zhmcq.modeling._probe import bf16_speed
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
@@ -47,8 +48,9 @@ from zhmcq.training._lora import (
     make_optimizer,
     save_initial_weights,
 )
+from zhmcq.training._memory_estimate import estimate_memory
 from zhmcq.training._overlap import check_overlap
-from zhmcq.training._plan import ShuffledEpochs, StepPlan, estimate_memory
+from zhmcq.training._plan import ShuffledEpochs, StepPlan
 from zhmcq.training._preflight import (
     CheckedQuestions,
     PreflightReport,
@@ -166,7 +168,9 @@ class LoraTrainer:
         skeleton = load_skeleton(self.source, dtype=dtype, quantization=quantization)
         model = attach_adapter(skeleton, self.lora, initialised=False)
         layout = layout_by_rule(skeleton, self.training.packing)
-        return self._with_estimate(report, StepPlan.of(self.training, layout), with_keys, model)
+        plan = StepPlan.of(self.training, layout)
+        parts = with_keys, validation.encoded
+        return self._with_estimate(report, plan, parts, model, process_memory())
 
     def train(
         self,
@@ -280,6 +284,8 @@ class LoraTrainer:
             recorded = folder.recorded_dtype()
             chosen = [recorded, self._bf16_speed(arguments.device) if recorded is None else None]
         broadcast_object_list(chosen)
+        return_to_system()  # what reading and comparing the questions took
+        process = process_memory()
         proven = load_proven(
             self.source,
             training.encoded,
@@ -311,6 +317,7 @@ class LoraTrainer:
             validation_clusters=clusters_of(valid),
             epoch_questions=shuffled or (lambda epoch: training.encoded),  # noqa: ARG005
             report=report,
+            process=process,
             seen=SeenQuestions(
                 train=frozenset(fingerprints(train)), validation=frozenset(fingerprints(valid))
             ),
@@ -340,7 +347,9 @@ class LoraTrainer:
         )
         plan = StepPlan.of(run.settings, engine.resolve(run.train))
         processes = run.arguments.world_size
-        report = self._with_estimate(run.report, plan, run.train, peft_model, processes)
+        report = self._with_estimate(
+            run.report, plan, (run.train, run.validation), peft_model, run.process, processes
+        )
         if run.arguments.process_index == 0:
             logger.info("preflight: %s", report)
         loop = self._loop(run, peft_model, plan, engine, best)
@@ -455,8 +464,9 @@ class LoraTrainer:
         self,
         report: PreflightReport,
         plan: StepPlan,
-        questions: Sequence[EncodedQuestion],
+        parts: tuple[Sequence[EncodedQuestion], Sequence[EncodedQuestion]],
         model: Any,
+        process: int,
         processes: int = 1,
     ) -> PreflightReport:
         """The report with what the run will take.
@@ -464,12 +474,24 @@ class LoraTrainer:
         Args:
             report: What was checked.
             plan: What each step computes.
-            questions: The training questions with keys.
+            parts: The training questions with keys, and the validation questions.
             model: The model with its adapter; its parameters may be on the meta device.
+            process: Bytes that this process had in memory before the model was loaded.
             processes: How many processes share the run.
         """
-        run = plan.estimate(questions, processes)
-        memory = estimate_memory(model, self.training, run)
+        questions, validation = parts
+        run = plan.estimate(
+            questions, processes, validation=validation, eval_budget=self.training.eval_budget
+        )
+        stored = load_config(self.source).dtype
+        memory = estimate_memory(
+            model,
+            self.training,
+            run,
+            device=self._chosen_device,
+            process=process,
+            stored=stored if isinstance(stored, torch.dtype) else None,
+        )
         return replace(report, run=replace(run, memory=memory))
 
 

@@ -12,24 +12,22 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
-from typing import Any, Self
+from typing import Self
 
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._batch import Layout
-from zhmcq.encoding._passes import PassPlan
+from zhmcq.encoding._passes import PassPlan, pass_tokens
 from zhmcq.encoding._tree import PackedRow
-from zhmcq.modeling._quantised import is_quantised, stored_bytes
 from zhmcq.questions import Question
 from zhmcq.settings import Objective, TrainingSettings
+from zhmcq.training._memory_estimate import MemoryEstimate
 from zhmcq.zh import fixed_order_reason, shuffle_options
 
 __all__ = [
-    "MemoryEstimate",
     "RunEstimate",
     "ShuffledEpochs",
     "StepPlan",
     "StepSampler",
-    "estimate_memory",
 ]
 
 logger = logging.getLogger(__name__)
@@ -39,8 +37,6 @@ logger = logging.getLogger(__name__)
 LOOK_AHEAD = 64
 RAISED = 1.5  # times the token budget, for a question that is a little larger
 MAX_PACKED = 100  # steps; a longer run is estimated from this many of its steps
-GB = 1e9
-FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +145,21 @@ class StepPlan:
         per_epoch = math.ceil(questions / (self.questions_per_step * processes))
         return math.ceil(self.epochs * per_epoch)
 
-    def estimate(self, questions: Sequence[EncodedQuestion], processes: int = 1) -> RunEstimate:
+    def estimate(
+        self,
+        questions: Sequence[EncodedQuestion],
+        processes: int = 1,
+        *,
+        validation: Sequence[EncodedQuestion] = (),
+        eval_budget: int = 1,
+    ) -> RunEstimate:
         """Pack the steps of the run as the training loop will, without a model.
 
         Args:
             questions: Encoded training questions, with keys.
             processes: How many processes share the run; tokens are those of all of them.
+            validation: Encoded validation questions.
+            eval_budget: The most tokens of a forward pass over these.
         """
         sampler = self.sampler(questions)
         steps = self.steps(len(questions), processes)
@@ -168,6 +173,8 @@ class StepPlan:
                 longest = max(longest, *map(len, rows))
                 largest = max(largest, len(rows) * max(map(len, rows)))
                 positions = max(positions, sum(map(_predicting_positions, rows)))
+        passes = PassPlan(self.passes.layout, eval_budget)
+        evaluated = list(passes.groups(validation)) if validation else []
         share = steps * processes / packed
         return RunEstimate(
             steps=steps,
@@ -178,6 +185,10 @@ class StepPlan:
             largest_pass=largest,
             longest_row=longest,
             head_positions=positions,
+            evaluated_pass=max(map(pass_tokens, evaluated), default=0),
+            evaluated_positions=max(
+                (sum(map(_predicting_positions, rows)) for rows in evaluated), default=0
+            ),
         )
 
 
@@ -339,39 +350,6 @@ def _teach_the_same(first: EncodedQuestion, second: EncodedQuestion) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryEstimate:
-    """Bytes that training needs in its largest forward pass; see :func:`estimate_memory`.
-
-    Attributes:
-        weights: The frozen weights of the base model.
-        adapter: The adapter's weights, their gradients and the optimizer's moments.
-        activations: What autograd stores for the backward pass.
-        head: The logits of the supervised positions.
-    """
-
-    weights: int
-    adapter: int
-    activations: int
-    head: int
-
-    @property
-    def total(self) -> int:
-        """The sum of all four."""
-        return self.weights + self.adapter + self.activations + self.head
-
-    def text(self) -> str:
-        """The estimate in one line."""
-        parts = {
-            "weights": self.weights,
-            "adapter with optimizer": self.adapter,
-            "activations": self.activations,
-            "head": self.head,
-        }
-        shown = ", ".join(f"{name} {size / GB:.2g}" for name, size in parts.items())
-        return f"about {self.total / GB:.2g} GB of memory ({shown})"
-
-
-@dataclass(frozen=True, slots=True)
 class RunEstimate:
     """What a run will compute.
 
@@ -384,6 +362,8 @@ class RunEstimate:
         longest_row: Tokens of the longest row.
         head_positions: The most positions of a forward pass that go through the output head.
         memory: The memory it needs; ``None`` where there was no model to count it from.
+        evaluated_pass: Tokens of the largest forward pass over validation questions.
+        evaluated_positions: The most positions of one that go through the output head.
     """
 
     steps: int
@@ -394,6 +374,8 @@ class RunEstimate:
     longest_row: int
     head_positions: int
     memory: MemoryEstimate | None = None
+    evaluated_pass: int = 0
+    evaluated_positions: int = 0
 
     def text(self) -> str:
         """One or two lines."""
@@ -403,61 +385,3 @@ class RunEstimate:
             f"{self.tokens_computed:,} computed, at most {self.largest_pass:,} at once"
         )
         return line if self.memory is None else f"{line}\n{self.memory.text()}"
-
-
-def estimate_memory(model: Any, settings: TrainingSettings, run: RunEstimate) -> MemoryEstimate:
-    """Estimate the memory that training needs, counted for a LLaMA-like decoder.
-
-    Buffers of kernels and allocators come on top, and other architectures differ: the order of
-    magnitude is right, and no more is promised.
-
-    - Weights: the frozen parameters as they are stored, those of 4 or 8 bits with their scales.
-    - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32.
-    - Activations: what autograd stores for the backward pass. Counted from the tensors that it
-      stores for a LLaMA layer with LoRA on all its linear layers, a layer of an fp32 model has for
-      each token ``8 h + 4 f + 7 r`` numbers (``h`` hidden size, ``f`` feed-forward size, ``r``
-      rank) and a row of the mask; with dropout each linear layer's input is stored twice more,
-      ``12 h + 2 f``. In a 16-bit model the adapter stays in fp32, so that each of its layers
-      stores a copy of its input in fp32, as the norms do: ``8 h + f + 7 r`` numbers are in fp32,
-      ``6 h + f`` more with dropout, and ``4 h + 3 f`` and the mask in the model's dtype. With
-      activation checkpointing, one layer's and each layer's input, ``h``.
-    - Head: the logits of the supervised positions in fp32, with two more of their size in the
-      backward pass.
-
-    Args:
-        model: A model with its adapter attached; its parameters may be on the meta device.
-        settings: Settings of the run: whether activations are checkpointed.
-        run: The estimate of the run's steps: how large its forward passes are.
-    """
-    frozen = trained = 0
-    dtype_bytes = 2
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            trained += parameter.numel()
-            continue
-        frozen += stored_bytes(parameter)
-        if parameter.is_floating_point() and not is_quantised(parameter):
-            dtype_bytes = max(dtype_bytes, parameter.element_size())
-    config = model.config.get_text_config()
-    lora = next(iter(model.peft_config.values()))
-    hidden = config.hidden_size
-    feed = getattr(config, "intermediate_size", None) or 4 * hidden
-    wide, narrow = 8 * hidden + 7 * lora.r, 4 * feed + run.longest_row
-    if dtype_bytes < FLOAT32_BYTES:
-        wide, narrow = wide + feed, 4 * hidden + 3 * feed + run.longest_row
-    if lora.lora_dropout:
-        copies = 1 if dtype_bytes < FLOAT32_BYTES else 2  # of each adapted layer's input
-        wide += copies * (6 * hidden + feed)
-    layer = FLOAT32_BYTES * wide + dtype_bytes * narrow
-    stored = config.num_hidden_layers * layer
-    if any(
-        getattr(settings, name, False)
-        for name in ("activation_checkpointing", "gradient_checkpointing")
-    ):
-        stored = config.num_hidden_layers * hidden * dtype_bytes + layer
-    return MemoryEstimate(
-        weights=frozen,
-        adapter=16 * trained,
-        activations=run.largest_pass * stored,
-        head=3 * 4 * run.head_positions * config.vocab_size,
-    )

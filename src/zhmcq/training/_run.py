@@ -49,6 +49,7 @@ class Run:
         epoch_questions: The training questions as an epoch shows them, by its 0-based number; at
             the same indexes as in ``train``, and of the same passages.
         report: What was checked before the first step.
+        process: Bytes that this process had in memory before the model was loaded.
         seen: Fingerprints of the questions.
     """
 
@@ -66,6 +67,7 @@ class Run:
     validation_clusters: Sequence[int]
     epoch_questions: Callable[[int], Sequence[EncodedQuestion]]
     report: PreflightReport
+    process: int
     seen: SeenQuestions
 
     @functools.cached_property
