@@ -115,7 +115,7 @@ def within_vocabulary(question: EncodedQuestion) -> EncodedQuestion:
 def row(kind: str, dtype: str, parsed: argparse.Namespace, questions: list[EncodedQuestion]) -> str:
     """One line of the table."""
     model = random_model(kind, VOCABULARY, getattr(torch, dtype)).to(parsed.device)
-    engines = {name: ScoringEngine(model, name, parsed.budget) for name in ("flat", "tree")}  # type: ignore[arg-type]
+    engines = {name: ScoringEngine(model, name, parsed.budget) for name in ("flat", "tree")}
     times: dict[str, list[float]] = {name: [] for name in engines}
     scores: dict[str, torch.Tensor] = {}
     tokens: dict[str, int] = {}

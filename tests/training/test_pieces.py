@@ -176,11 +176,11 @@ def test_a_question_of_many_candidates_is_scored_within_the_budget(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    logits = _forward._logits
+    logits = _forward.token_logits
 
-    def measured(model: Any, batch: PackedBatch) -> torch.Tensor:
+    def measured(model: Any, batch: PackedBatch, past: Any = None) -> torch.Tensor:
         sizes.append(batch.input_ids.numel())
-        return logits(model, batch)
+        return logits(model, batch, past)
 
     large = EncodedQuestion(
         id="multiple",
@@ -197,7 +197,7 @@ def test_a_question_of_many_candidates_is_scored_within_the_budget(
     others = [QUESTIONS[0], large, QUESTIONS[1]]
     engine = ScoringEngine(model, "tree", budget=400)
     engine.resolve(others)
-    monkeypatch.setattr(_forward, "_logits", measured)
+    monkeypatch.setattr(_forward, "token_logits", measured)
     scored = [index for done in engine.stream(others) for index, _ in done]
     assert sorted(scored) == [0, 1, 2]
     assert max(sizes) <= 400

@@ -47,6 +47,7 @@ def run(tokenizer: Any, tmp_path: Path) -> Run:
         validation_clusters=[],
         epoch_questions=lambda _epoch: encoded,
         report=preflight_report(checked, checked, encoder.codec),
+        process=0,
         seen=SeenQuestions(),
     )
 
