@@ -150,7 +150,8 @@ def test_the_tables_of_a_page_are_rewritten_between_its_markers() -> None:
     page = "Before\n<!-- families: begin -->\nold\n<!-- families: end -->\nafter\n"
     new = rewritten(page, OUTCOMES, "torch 0")
     assert new.startswith("Before\n<!-- families: begin -->\n\n5 architectures and variants: ")
-    assert ": 1 tree, 1 flat, 1 equal, 1 refused, 0 not built. Measured with torch 0." in new
+    assert ": 1 tree, 0 cached, 0 stepped, 1 flat, 1 equal, 1 refused" in new
+    assert ", 0 not built. Measured with torch 0." in new
     assert new.endswith("\n\n<!-- families: end -->\nafter\n")
     assert "old" not in new
     assert "| a | tree | 4e-06 | 5.50 |\n| b, window | flat | 2e-03 | 5.25 |" in new

@@ -232,7 +232,7 @@ def trainer(base: Path) -> zhmcq.LoraTrainer:
 def test_a_model_that_needs_rows_of_one_length_is_trained_with_them(
     base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    report = trainer(base).preflight(BANK)
+    report = trainer(base).preflight(BANK, unseen(BANK[:2]))
     result = trainer(base).train(BANK, unseen(BANK[:2]), tmp_path / "run")
     predictor = zhmcq.MCQPredictor(base, adapter=tmp_path / "run")
     assert predictor.predict(BANK).stats.tokens_computed == result.tokens_computed

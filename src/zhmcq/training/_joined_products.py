@@ -104,20 +104,21 @@ class _Joined(torch.autograd.Function):
         scaling: float,
     ) -> torch.Tensor:
         rows = (x if dropped is None else dropped).reshape(-1, x.shape[-1])
-        down, up = down.to(x.dtype), (up * scaling).to(x.dtype)
+        down, up = down.to(x.dtype), up.to(x.dtype)
         narrow = rows @ down.t()
-        result = torch.nn.functional.linear(x.reshape(-1, x.shape[-1]), weight, bias)
-        result.addmm_(narrow, up.t())
+        # No view of anything, since a model may change what its layers give in place.
+        result = torch.nn.functional.linear(x, weight, bias)
+        result.view(-1, result.shape[-1]).addmm_(narrow, up.t(), alpha=scaling)
         ctx.save_for_backward(rows, weight, down, up, narrow)
         ctx.scaling, ctx.shape, ctx.is_dropped = scaling, x.shape, dropped is not None
-        return result.view(*x.shape[:-1], -1)
+        return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weight, down, up, narrow = ctx.saved_tensors
         gradient = gradient.reshape(-1, gradient.shape[-1])
-        of_narrow = gradient @ up
+        of_narrow = (gradient @ up).mul_(ctx.scaling)
         of_down = (of_narrow.t() @ rows).float()
         of_up = (gradient.t() @ narrow).float().mul_(ctx.scaling)
         of_x = of_dropped = None

@@ -36,16 +36,17 @@ def log_line(step: int, steps: int, logs: Mapping[str, Any]) -> str:
 
 
 def _evaluation(figures: dict[str, Any]) -> str:
-    accuracy, low, high = (
-        f"{figures.pop(name):.1%}" for name in ("accuracy", "accuracy_low", "accuracy_high")
-    )
+    accuracy = f"accuracy {figures.pop('accuracy'):.1%}"
+    if {"accuracy_low", "accuracy_high"} <= figures.keys():
+        low, high = figures.pop("accuracy_low"), figures.pop("accuracy_high")
+        accuracy = f"{accuracy} (95 % interval {low:.1%} to {high:.1%})"
     recalls = {
         name.removeprefix("recall_"): figures.pop(name)
         for name in list(figures)
         if name.startswith("recall_")
     }
     others = {name: value for name, value in figures.items() if not LEFT_OUT.fullmatch(name)}
-    text = f"accuracy {accuracy} (95 % interval {low} to {high}), {_listed(others)}"
+    text = f"{accuracy}, {_listed(others)}" if others else accuracy
     if not recalls:
         return text
     shown = ", ".join(f"{value:.0%} of {option}" for option, value in recalls.items())
