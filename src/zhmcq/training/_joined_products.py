@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-__all__ = ["join_products"]
+__all__ = ["join_products", "joins_products"]
 
 JOINED = (torch.float32, torch.bfloat16)
 
@@ -38,9 +38,19 @@ def join_products(peft_model: Any) -> None:
         layer.forward = MethodType(_forward, layer)
 
 
+def joins_products(peft_model: Any) -> bool:
+    """Whether an adapted layer would compute as this module says, were the model on a CPU."""
+    from peft.tuners.lora.layer import Linear
+
+    return any(
+        type(layer) is Linear and layer.base_layer.weight.dtype in JOINED and _is_plain(layer)
+        for layer in peft_model.modules()
+    )
+
+
 def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """The layer's output, in place of ``peft.tuners.lora.layer.Linear.forward``."""
-    if args or kwargs or not _is_plain(layer, x):
+    if args or kwargs or not (_takes(layer, x) and _is_plain(layer)):
         result: torch.Tensor = type(layer).forward(layer, x, *args, **kwargs)
         return result
     (name,) = layer.active_adapters
@@ -58,7 +68,7 @@ def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Te
     return joined
 
 
-def _is_plain(layer: Any, x: torch.Tensor) -> bool:
+def _is_plain(layer: Any) -> bool:
     """Whether the layer's output is ``W x + b + scaling * B (A x)`` with ``W`` and ``b`` frozen."""
     names = layer.active_adapters
     if layer.disable_adapters or layer.merged or len(names) != 1:
@@ -70,13 +80,18 @@ def _is_plain(layer: Any, x: torch.Tensor) -> bool:
     if any(type(part) is not torch.nn.Linear or _has_hooks(part) for part in parts):
         return False
     base, *adapter = parts
+    return not any(parameter.requires_grad for parameter in base.parameters()) and all(
+        part.bias is None and part.weight.dtype == torch.float32 for part in adapter
+    )
+
+
+def _takes(layer: Any, x: torch.Tensor) -> bool:
+    """Whether the input is one whose products can be joined."""
     return (
         x.device.type == "cpu"
         and x.dtype in JOINED
         and not torch.is_autocast_enabled("cpu")
-        and not any(parameter.requires_grad for parameter in base.parameters())
-        and all(parameter.dtype == x.dtype for parameter in base.parameters())
-        and all(part.bias is None and part.weight.dtype == torch.float32 for part in adapter)
+        and all(parameter.dtype == x.dtype for parameter in layer.base_layer.parameters())
     )
 
 

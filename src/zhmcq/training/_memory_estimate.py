@@ -9,6 +9,7 @@ import torch
 
 from zhmcq.modeling._quantised import is_quantised, stored_bytes
 from zhmcq.settings import TrainingSettings
+from zhmcq.training._joined_products import joins_products
 
 if TYPE_CHECKING:
     from zhmcq.training._plan import RunEstimate
@@ -101,13 +102,16 @@ def estimate_memory(
 
     - Weights: the frozen parameters as they are stored, those of 4 or 8 bits with their scales.
       On a CPU, weights of a file in another dtype are in memory in both while they are loaded.
-    - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32.
+    - Adapter: 16 bytes a parameter: weight, gradient and the two moments of Adam, in fp32. Where
+      its products are joined with those of a 16-bit model, 2 more for a copy in the model's dtype.
     - Activations: what autograd stores for the backward pass. Counted from the tensors that it
       stores for a LLaMA layer with LoRA on all its linear layers, a layer of an fp32 model has for
       each token ``8 h + 4 f + 7 r`` numbers (``h`` hidden size, ``f`` feed-forward size, ``r``
       rank); with dropout each linear layer's input is stored twice more, ``12 h + 2 f``. In a
-      16-bit model the adapter stays in fp32, so that each of its layers stores a copy of its input
-      in fp32, as the norms do: ``8 h + f + 7 r`` numbers are in fp32, ``6 h + f`` more with
+      16-bit model the norms store ``2 h`` numbers in fp32. On a CPU the rest, ``6 h + 4 f + 7 r``
+      or with dropout ``16 h + 5 f + 7 r``, is in the model's dtype where the adapter's products
+      are joined with the frozen ones; else each layer of the adapter, which stays in fp32, stores
+      a copy of its input in fp32: ``8 h + f + 7 r`` numbers are in fp32, ``6 h + f`` more with
       dropout, and ``4 h + 3 f`` in the model's dtype. Elsewhere than on a CPU each layer stores a
       row of the mask. With activation checkpointing, one layer's and each layer's input, ``h``.
     - Head: on a CPU the logits of the supervised positions in the model's dtype; elsewhere in fp32,
@@ -138,7 +142,9 @@ def estimate_memory(
             plain += parameter.numel()
     hidden = config.hidden_size
     layers = config.num_hidden_layers
-    layer = _layer_bytes(model, dtype_bytes, 0 if on_cpu else run.longest_row)
+    joined = on_cpu and joins_products(model)
+    copied = dtype_bytes if joined and dtype_bytes < FLOAT32_BYTES else 0
+    layer = _layer_bytes(model, dtype_bytes, joined, 0 if on_cpu else run.longest_row)
     a_token = layers * layer
     if any(
         getattr(settings, name, False)
@@ -153,7 +159,7 @@ def estimate_memory(
     evaluated += run.evaluated_pass * (8 * hidden + 4 * feed)
     return MemoryEstimate(
         weights=frozen,
-        adapter=16 * trained,
+        adapter=(16 + copied) * trained,
         activations=activations,
         head=logit_bytes * run.head_positions * config.vocab_size,
         gaps=round(GAPS * activations) if on_cpu else 0,
@@ -163,22 +169,27 @@ def estimate_memory(
     )
 
 
-def _layer_bytes(model: Any, dtype_bytes: int, mask: int) -> int:
+def _layer_bytes(model: Any, dtype_bytes: int, joined: bool, mask: int) -> int:
     """What autograd stores of one layer for each token.
 
     Args:
         model: The model with its adapter.
         dtype_bytes: Bytes of a number in the model's dtype.
+        joined: Whether the adapter's products are joined with the frozen ones.
         mask: Numbers of a row of the mask, where each layer stores it.
     """
     config = model.config.get_text_config()
     lora = next(iter(model.peft_config.values()))
     hidden = config.hidden_size
     feed = getattr(config, "intermediate_size", None) or 4 * hidden
+    dropped = 6 * hidden + feed if lora.lora_dropout else 0  # inputs, once each
     wide, narrow = 8 * hidden + 7 * lora.r, 4 * feed + mask
-    if dtype_bytes < FLOAT32_BYTES:
-        wide, narrow = wide + feed, 4 * hidden + 3 * feed + mask
-    if lora.lora_dropout:
-        copies = 1 if dtype_bytes < FLOAT32_BYTES else 2  # of each adapted layer's input
-        wide += copies * (6 * hidden + feed)
+    if dtype_bytes == FLOAT32_BYTES:
+        wide += 2 * dropped
+    elif joined:
+        # The inputs of the layers, or what dropout leaves of them and its masks.
+        inputs = 2 * dropped or 2 * hidden + feed
+        wide, narrow = 2 * hidden, 4 * hidden + 3 * feed + 7 * lora.r + inputs
+    else:
+        wide, narrow = wide + feed + dropped, 4 * hidden + 3 * feed + mask
     return int(FLOAT32_BYTES * wide + dtype_bytes * narrow)
