@@ -13,8 +13,8 @@ An output stands after its code, below a marker that names it::
 
 ``python docs/refresh_outputs.py`` runs every document that has outputs, in a scratch folder that
 holds the workbooks the documents speak of, and rewrites the outputs. Documents whose code differs
-in its comments only (the README in two languages) are run once. Commands (``bash`` blocks before
-an output) are run as well. The tests run the same blocks with a tiny model and compare the
+in its comments only (README and pages in two languages) are run once. Commands (``bash`` blocks
+before an output) are run as well. The tests run the same blocks with a tiny model and compare the
 outputs but for their numbers.
 """
 
@@ -42,7 +42,11 @@ sys.path.insert(0, str(ROOT / "examples"))
 
 import make_sample  # noqa: E402  the examples are scripts; their folder was put on the path above
 
-DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-TW.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (
+    *(ROOT / "README.md", ROOT / "README.zh-TW.md"),
+    *sorted((ROOT / "docs" / "en").glob("*.md")),
+    *sorted((ROOT / "docs" / "zh").glob("*.md")),
+)
 OUTPUT = re.compile(
     r"^<!-- output: (?P<name>[\w-]+) -->\n```text\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )

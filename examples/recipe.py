@@ -1,7 +1,7 @@
 r"""One hour on two cores: how far a small base model comes on one workbook, and what to trust.
 
 Trains on whole passages of a workbook, answers other passages of it, and compares the tuned model
-with the base model under the prompt that suits it best. ``docs/recipe.md`` has the results. It
+with the base model under the prompt that suits it best. ``docs/en/recipe.md`` has the results. It
 needs a workbook with keys and passages::
 
     python examples/recipe.py --train AI.xlsx

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "zhmcq"
 MODULES = sorted(SOURCE.rglob("*.py"))
 DOCUMENTED = re.findall(
-    r"^::: (\S+)", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE
+    r"^::: (\S+)", (ROOT / "docs" / "en" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE
 )
 
 
@@ -89,7 +89,7 @@ def test_every_class_and_function_of_a_face_is_documented(name: str) -> None:
 
 
 def test_the_tests_that_the_page_on_security_names_are_there() -> None:
-    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "en" / "security.md").read_text(encoding="utf-8")
     names = re.findall(r"`(tests/[\w/]+\.py)`", page)
 
     assert len(names) > 20

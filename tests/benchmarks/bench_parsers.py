@@ -1,4 +1,4 @@
-"""Figures for docs/parsers.md: how often each rule fires and is right, how fast replies are read.
+"""Figures for docs/en/parsers.md: how often each rule fires and is right, how fast it reads.
 
 Run it from the root of the repository, with the labelled replies in ``../shared/data`` or in the
 folder that ``ZHMCQ_DATA`` names::
@@ -159,7 +159,7 @@ def slowest_megabyte() -> tuple[str, float]:
 
 
 def main() -> None:
-    """Print the tables of docs/parsers.md."""
+    """Print the tables of docs/en/parsers.md."""
     out = sys.stdout.write
     labelled, tricky = load("labelled_replies"), load("tricky")
     out("| replies | parser | right | none given, but answered | given, and right |\n")

@@ -6,7 +6,7 @@ Needs the extra ``bench``. From the root of the repository::
 
 Every measurement has a process of its own, so that its peak memory is its own. First each side
 finds its fastest batch size in each dtype; then all take turns, round by round, each round with
-questions of its own. ``docs/benchmarks.md`` says what each side does and how to read the tables.
+questions of its own. ``docs/en/benchmarks.md`` says what each side does and how to read the tables.
 Leave the machine alone meanwhile. Several runs are shown as one by ``--join``.
 """
 

@@ -1,7 +1,7 @@
 """Estimated and measured peak memory of a process that trains on a CPU, in three runs.
 
 ``python tests/benchmarks/memory_estimate.py --workbook AI.xlsx`` prints the table of
-docs/training.md. Each run has a process of its own, and few steps:
+docs/en/training.md. Each run has a process of its own, and few steps:
 
 - ``recipe``: ``examples/recipe.py``, on the questions with the longest passages that it trains on;
 - ``quick start``: ``examples/quickstart.py``, on its synthetic sample;

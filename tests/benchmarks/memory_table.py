@@ -1,9 +1,9 @@
 """What fits on which card, by the library's estimate of memory; needs no GPU.
 
-``python tests/benchmarks/memory_table.py`` prints the tables of docs/gpu.md, and with
-``--write docs/gpu.md`` puts them there. Models are configurations with the shapes of Llama 3.2 and
-3.1, without weights. The questions have passages longer than the maximum length, so that forward
-passes are as large as they can be.
+``python tests/benchmarks/memory_table.py`` prints the tables of docs/en/gpu.md, and with
+``--write docs/en/gpu.md`` puts them there. Models are configurations with the shapes of Llama 3.2
+and 3.1, without weights. The questions have passages longer than the maximum length, so that
+forward passes are as large as they can be.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from zhmcq.training._lora import attach_adapter
 
 GB = 1e9
 CARDS = (8, 16, 24)  # GB
-# The most that tensors took on a GPU was 1 to 2 % above the estimate (docs/benchmarks.md). Kernels'
-# buffers and the gaps of the allocator come on top, and the CUDA context.
+# The most that tensors took on a GPU was 1 to 2 % above the estimate (docs/en/benchmarks.md).
+# Kernels' buffers and the gaps of the allocator come on top, and the CUDA context.
 FACTOR = 1.1
 CONTEXT = 1.0  # GB
 

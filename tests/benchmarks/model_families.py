@@ -2,7 +2,7 @@
 
 From the root of the repository::
 
-    python tests/benchmarks/model_families.py --write docs/models.md
+    python tests/benchmarks/model_families.py --write docs/en/models.md
 
 Each architecture is built with random weights, saved, loaded as a user would, scored on six
 questions and trained for one step, and compared with the plain model on one sequence at a time.

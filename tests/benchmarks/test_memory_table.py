@@ -8,7 +8,7 @@ import pytest
 
 import memory_table
 
-PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
+PAGE = Path(__file__).parents[2] / "docs" / "en" / "gpu.md"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_the_page_has_the_tables_of_the_estimator(
 ) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text == memory_table.rewritten(text, memory_table.tables(estimated)), (
-        "run python tests/benchmarks/memory_table.py --write docs/gpu.md"
+        "run python tests/benchmarks/memory_table.py --write docs/en/gpu.md"
     )
 
 

@@ -78,7 +78,7 @@ def test_strict_reads_final_answers_and_nothing_weaker() -> None:
 
 
 def documented_replies() -> list[tuple[str, str, str, str]]:
-    page = Path(__file__).parents[2] / "docs" / "parsers.md"
+    page = Path(__file__).parents[2] / "docs" / "en" / "parsers.md"
     section = page.read_text(encoding="utf-8").split("## The rules, one reply each")[1]
     rows = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]

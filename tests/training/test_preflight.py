@@ -197,7 +197,7 @@ def test_every_rule_has_a_broken_input() -> None:
 
 
 def test_the_documents_list_every_rule() -> None:
-    page = Path(__file__).parents[2] / "docs" / "training.md"
+    page = Path(__file__).parents[2] / "docs" / "en" / "training.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
     assert [row for row in rows if row[3:].split("`")[0] in RULES] == [
         f"| `{rule}` | {meaning} |" for rule, meaning in RULES.items()

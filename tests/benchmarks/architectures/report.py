@@ -1,4 +1,4 @@
-"""Outcomes → the tables of ``docs/models.md``."""
+"""Outcomes → the tables of ``docs/en/models.md``."""
 
 from __future__ import annotations
 

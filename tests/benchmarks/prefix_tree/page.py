@@ -1,4 +1,4 @@
-"""Runs → the block of docs/benchmarks.md that the benchmark writes."""
+"""Runs → the block of docs/en/benchmarks.md that the benchmark writes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+"""For mkdocs: the English text where a page has no translation, and links between the languages.
+
+The plugin for languages falls back to the default language only, and that is Chinese here. So a
+page of ``docs/en`` without a counterpart in ``docs/zh`` is added to the Chinese pages, with the
+English text below a note, and left out of the search, which has it once already.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+
+DEFAULT, ORIGINAL = "zh", "en"
+NOTE = "!!! note\n\n    這一頁還沒有中文版，以下是英文原文。\n"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that have not been translated, by the names that translations would have."""
+    present = {file.src_uri for file in files}
+    for name in [file.src_uri for file in files.documentation_pages()]:
+        language, _, rest = name.partition("/")
+        wanted = f"{DEFAULT}/{rest}"
+        if language == ORIGINAL and wanted not in present:
+            files.append(File(wanted, config.docs_dir, config.site_dir, config.use_directory_urls))
+    return files
+
+
+def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
+    """Give a page without a translation the text of its original."""
+    if not _is_missing(page):
+        return None
+    _, _, rest = page.file.src_uri.partition("/")
+    text = (Path(config.docs_dir) / ORIGINAL / rest).read_text(encoding="utf-8")
+    title, _, body = text.partition("\n")
+    return f"{title}\n\n{NOTE}{body}"
+
+
+def on_page_markdown(markdown: str, page: Page, **_more: Any) -> str:
+    """Leave a page without a translation out of the search."""
+    if _is_missing(page):
+        page.meta["search"] = {"exclude": True}
+    return markdown
+
+
+def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, **_more: Any) -> Any:
+    """Let the language switch lead to the same page by a relative link.
+
+    The plugin writes links from the root of a server, which are wrong where the site has a folder
+    of a server only.
+    """
+    for alternate in config.extra.get("alternate", []):
+        file = getattr(page.file, "alternates", {}).get(alternate["lang"])
+        if file is not None:
+            alternate["link"] = get_relative_url(file.url, page.url)
+    return context
+
+
+def _is_missing(page: Page) -> bool:
+    return (
+        page.file.src_uri.startswith(f"{DEFAULT}/") and not Path(page.file.abs_src_path).is_file()
+    )
