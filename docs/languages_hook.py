@@ -7,15 +7,18 @@ English text below a note, and left out of the search, which has it once already
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from mkdocs.utils import get_relative_url
 
 DEFAULT, ORIGINAL = "zh", "en"
+BLOCK = re.compile(r"(^ *```.*?^ *``` *$)", re.MULTILINE | re.DOTALL)
+WIDE = r"[\u3000-\u9fff\uff00-\uffef]"
+LINE_END = re.compile(rf"(?<={WIDE})\n *(?={WIDE})")
 NOTE = "!!! note\n\n    這一頁還沒有中文版，以下是英文原文。\n"
 
 
@@ -41,22 +44,26 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
 
 
 def on_page_markdown(markdown: str, page: Page, **_more: Any) -> str:
-    """Leave a page without a translation out of the search."""
+    """Leave a page without a translation out of the search; join the lines of Chinese paragraphs.
+
+    A browser shows a line end as a blank, which Chinese does not have between two characters.
+    """
     if _is_missing(page):
         page.meta["search"] = {"exclude": True}
-    return markdown
+    parts = BLOCK.split(markdown)  # every second one is a block of code
+    parts[::2] = [LINE_END.sub("", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, **_more: Any) -> Any:
     """Let the language switch lead to the same page by a relative link.
 
-    The plugin writes links from the root of a server, which are wrong where the site has a folder
-    of a server only.
+    The plugin gives home pages links from the root of a server, which are wrong where the site is
+    in a folder of one. The theme takes links from the home page on, and makes them relative.
     """
-    for alternate in config.extra.get("alternate", []):
-        file = getattr(page.file, "alternates", {}).get(alternate["lang"])
-        if file is not None:
-            alternate["link"] = get_relative_url(file.url, page.url)
+    # An attribute: the template takes it before the entry of the same name.
+    for alternate in getattr(config.extra, "alternate", []):
+        alternate["link"] = page.file.alternates[alternate["lang"]].url or "./"  # type: ignore[attr-defined]
     return context
 
 

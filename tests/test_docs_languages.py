@@ -9,6 +9,10 @@ from pathlib import Path
 import markdown
 import pytest
 import yaml
+from mkdocs.structure.files import File
+from mkdocs.structure.pages import Page
+
+import languages_hook
 
 ROOT = Path(__file__).parents[1]
 CHINESE = ROOT / "docs" / "zh"
@@ -182,6 +186,16 @@ def test_english_sentences_are_counted_and_names_code_and_quotations_are_not() -
     )
 
     assert english_sentences(text) == ["Every page is translated", "Which one is right"]
+
+
+def test_the_site_joins_the_lines_of_a_chinese_paragraph_and_no_others() -> None:
+    text = "甲，\n乙。\n\n- 丙\n  丁 a\n戊\n\n```text\n己\n庚\n```\n\n| 辛 |\n|---|\n| 壬 |\n"
+    file = File("zh/index.md", str(ROOT / "docs"), "site", use_directory_urls=True)
+    page = Page(None, file, {"docs_dir": str(ROOT / "docs"), "site_url": None})  # type: ignore[arg-type]
+
+    joined = languages_hook.on_page_markdown(text, page)
+
+    assert joined == text.replace("，\n乙", "，乙").replace("丙\n  丁", "丙丁")
 
 
 def test_every_title_of_the_navigation_has_an_english_one_and_none_is_left_over() -> None:
