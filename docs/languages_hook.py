@@ -68,6 +68,6 @@ def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, *
 
 
 def _is_missing(page: Page) -> bool:
-    return (
-        page.file.src_uri.startswith(f"{DEFAULT}/") and not Path(page.file.abs_src_path).is_file()
-    )
+    path = page.file.abs_src_path
+    in_default = page.file.src_uri.startswith(f"{DEFAULT}/")
+    return in_default and path is not None and not Path(path).is_file()
