@@ -145,7 +145,8 @@ def create_app(predictor: zhmcq.MCQPredictor, limits: Limits) -> FastAPI:
             answers = predictor.predict(bank, progress=progress)
             # The summary would name the model's folder.
             replace(answers, answered_by=None).to_xlsx(answered)
-            return Response(answered.read_bytes(), media_type=XLSX)
+            headers = {"Content-Disposition": 'attachment; filename="answered.xlsx"'}
+            return Response(answered.read_bytes(), headers=headers, media_type=XLSX)
 
     return app
 

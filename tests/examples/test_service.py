@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -276,6 +277,20 @@ def test_requests_beyond_those_that_may_wait_are_turned_away_and_health_still_an
         assert client.post("/question", json=QUESTION).status_code == 200  # there is room again
 
 
+def test_a_question_need_not_wait_for_the_end_of_a_workbook(
+    predictor: zhmcq.MCQPredictor,
+) -> None:
+    held: Any = Held(predictor)
+    app = service.create_app(held, replace(LIMITS, at_once=2, waiting=1))
+    with TestClient(app) as client, ThreadPoolExecutor(3) as threads:
+        book = threads.submit(client.post, "/workbook", files=upload(workbook()))
+        posts = [threads.submit(client.post, "/question", json=QUESTION) for _ in range(2)]
+        assert [held.begun.acquire(timeout=60) for _ in range(2)] == [True, True]
+        assert not held.begun.acquire(timeout=0.2)  # the third has no turn yet
+        held.go.set()
+        assert {post.result().status_code for post in (book, *posts)} == {200}
+
+
 def first_done(futures: list[Any]) -> list[Any]:
     from concurrent.futures import FIRST_COMPLETED, wait
 
@@ -311,6 +326,25 @@ def test_a_model_that_is_not_there_is_reported_before_anything_is_served(tmp_pat
     assert done.stderr.startswith("ModelError: ")
 
 
+def test_what_the_command_line_says_is_what_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: dict[str, Any] = {}
+
+    def run(app: Any, **settings: Any) -> None:
+        served.update(settings, app=app)
+
+    monkeypatch.setattr(uvicorn, "run", run)
+    arguments = ["--model", str(tiny_llama(tmp_path / "model")), "--prompt", "zh-cloze"]
+    arguments += ["--port", "8123", "--questions", "5"]
+    monkeypatch.setattr("sys.argv", ["service.py", *arguments])
+    assert service.main() == 0
+    assert (served["host"], served["port"]) == ("127.0.0.1", 8123)
+    response = TestClient(served["app"]).post("/workbook", files=upload(workbook()))
+    assert response.json() == {"detail": "expected at most 5 questions, found 6"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_the_page_do_what_it_says(page: Path, url: str, tmp_path: Path) -> None:
     write_sample(tmp_path / "all.xlsx")
