@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import zhmcq
@@ -98,7 +99,9 @@ def run(options: argparse.Namespace) -> None:
         answer(predictor, questions[: options.limit], out)
     console.print(f"{time.perf_counter() - start:.0f} s in all{peak_memory()}")
     console.print(
-        f"Written to {out}: data/, adapter/, merged/, predictions.xlsx, submission.csv, report.html"
+        f"Written to {out}: data/, adapter/, merged/, "
+        "predictions.xlsx, submission.csv, report.html",
+        markup=False,
     )
 
 
@@ -222,7 +225,7 @@ def show_problems(bank: QuestionBank) -> None:
     counts = Counter((problem.code, problem.severity) for problem in bank.problems)
     for (code, severity), count in counts.most_common():
         first = next(p for p in bank.problems if (p.code, p.severity) == (code, severity))
-        table.add_row(code, severity, f"{count:,}", str(first.row), first.message)
+        table.add_row(code, severity, f"{count:,}", str(first.row), escape(first.message))
     console.print(table)
 
 

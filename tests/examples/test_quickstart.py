@@ -10,6 +10,7 @@ import pytest
 
 import quickstart
 from make_sample import write_sample
+from zhmcq.questions import QuestionBank, RowProblem
 from zhmcq.testing import tiny_llama
 
 
@@ -48,6 +49,14 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
     assert {"id", "input_text", "target_text"} <= set(written[0])
     assert run(monkeypatch, *arguments) == 1
     assert "holds an earlier run" in printed(capsys)
+
+
+def test_brackets_in_what_a_problem_quotes_are_no_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bank = QuestionBank([], [RowProblem(2, "答案", "no_such", "the key '[/x]' names no option")])
+    quickstart.show_problems(bank)
+    assert "'[/x]'" in printed(capsys)
 
 
 def test_a_missing_file_is_reported_in_one_line_and_nothing_is_written(
