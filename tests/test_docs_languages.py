@@ -19,7 +19,7 @@ CHINESE = ROOT / "docs" / "zh"
 ENGLISH = ROOT / "docs" / "en"
 TRANSLATED = sorted(path.name for path in CHINESE.glob("*.md"))
 # The site shows these in English below a note (docs/languages_hook.py).
-NOT_TRANSLATED = {"service.md"}
+NOT_TRANSLATED: set[str] = set()
 OUTSIDE = ("README.md", "README.zh-TW.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 BLOCK = re.compile(
