@@ -19,9 +19,11 @@ from zhmcq._visible import visible
 from zhmcq.errors import OutputError, OutputExistsError, SettingsError
 from zhmcq.evaluation import Promise
 from zhmcq.prediction import Prediction, Predictions
+from zhmcq.prediction._results.words import WORDS as RESULT_WORDS
 from zhmcq.questions import Origin, Question, QuestionBank, RowProblem
 from zhmcq.reports._page import LANGUAGES, WORDS
 from zhmcq.reports._page._data import script_text
+from zhmcq.zh._language import Language
 
 PARTS = resources.files("zhmcq.reports._page")
 SCRIPT = PARTS.joinpath("page.js").read_text(encoding="utf-8")
@@ -329,3 +331,25 @@ def test_every_word_of_template_and_script_is_there_in_every_language() -> None:
         braces = sorted(re.findall(r"\{\w+\}", text))
         for words in WORDS.values():
             assert sorted(re.findall(r"\{\w+\}", words[name])) == braces
+
+
+SAME = ("accuracy", "agreement", "calibration_error", "confidence", "option_set", "probability")
+
+
+@pytest.mark.parametrize("language", ["zh-Hant", "zh-Hans"])
+def test_the_report_and_the_workbook_of_results_have_the_same_words(language: Language) -> None:
+    results = RESULT_WORDS[language]
+    expected = {name: getattr(results, name) for name in SAME}
+    expected |= {f"status.{name}": word for name, word in results.statuses.items()}
+    expected |= {f"kind.{name}": word for name, word in results.kinds.items()}
+
+    assert {name: WORDS[language][name] for name in expected} == expected
+
+
+def test_what_a_model_may_have_chosen_is_named_alike_in_the_report() -> None:
+    words = WORDS["zh-Hant"]
+
+    assert words["option_set"] == "可能的選項"
+    assert words["agreement"] == "各順序一致率"
+    assert words["explanation"] == "解析"
+    assert WORDS["zh-Hans"]["status.answered"] == "已作答"

@@ -234,7 +234,7 @@ def test_a_question_opens_to_all_that_is_known_of_it(browser: Browser, pages: Pa
     browser.js("document.querySelectorAll('#list summary')[5].click()")
     browser.wait("document.querySelectorAll('#list .body').length === 2")
     text = browser.js("document.querySelectorAll('#list .body')[1].innerText")
-    for expected in ("保留不答", "A withheld", "候選選項", "AB", "50.0%"):
+    for expected in ("保留不答", "A withheld", "可能的選項", "AB", "50.0%"):
         assert expected in text
 
 

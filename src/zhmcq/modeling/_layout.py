@@ -306,9 +306,12 @@ def _difference(
             difference = float((tokens.values - part).abs().mean())
             worst = difference if math.isnan(difference) else max(worst, difference)
             if not worst <= _tolerance(model, layout):
-                return f"the same text in it differs by {worst:.3g} a token from that text alone"
+                return (
+                    f"a text in this layout differs by {worst:.3g} a token from the same text alone"
+                )
     except FORWARD_ERRORS as error:
-        return f"its forward method raises {type(error).__name__}: {error}"
+        message = f": {error}" if str(error).strip() else ", without a message"
+        return f"its forward method raises {type(error).__name__}{message}"
     return None
 
 

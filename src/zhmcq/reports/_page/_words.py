@@ -92,7 +92,7 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "result.wrong": ("錯", "错", "wrong"),
     "result.no_key": ("沒有正確答案可對", "没有正确答案可对", "no key"),
     "status": ("狀態", "状态", "Status"),
-    "status.answered": ("作答", "作答", "answered"),
+    "status.answered": ("作答", "已作答", "answered"),
     "status.withheld": ("保留不答", "保留不答", "withheld"),
     "status.unanswered": (
         "沒有答案（任何原因）",
@@ -156,11 +156,11 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "probability": ("機率", "概率", "Probability"),
     "reason": ("原因", "原因", "Reason"),
     "reply": ("回覆", "回复", "Reply"),
-    "agreement": ("各選項順序的一致程度", "各选项顺序的一致程度", "Agreement of the orders"),
-    "option_set": ("候選選項", "候选选项", "Option set"),
+    "agreement": ("各順序一致率", "各顺序一致率", "Agreement of the orders"),
+    "option_set": ("可能的選項", "可能的选项", "Option set"),
     "group": ("題組", "题组", "Group"),
     "source": ("出處", "出处", "Source"),
-    "explanation": ("解說", "解析", "Explanation"),
+    "explanation": ("解析", "解析", "Explanation"),
     # The result in one line
     "summary.compared": (
         ("正確率 {base} → {tuned}，共 {count} 題"
