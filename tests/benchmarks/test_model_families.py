@@ -156,12 +156,21 @@ def test_the_tables_of_a_page_are_rewritten_between_its_markers() -> None:
     assert "old" not in new
     assert "| a | tree | 4e-06 | 5.50 |\n| b, window | flat | 2e-03 | 5.25 |" in new
     assert "| c | equal | 1e-06 | refused |" in new
-    assert "| layers \\| of type this type | b, window, c |" in new
+    assert "| layers \\| of type this type | b, window; c |" in new
     assert "Why not trained:\n\n| reason | architectures |\n|---|---|\n| no layer | c |" in new
     assert "| it is an encoder: this type | d |" in new
     assert rewritten(new, OUTCOMES, "torch 0") == new
     with pytest.raises(ValueError, match="expected a page with"):
         rewritten("no markers", OUTCOMES, "torch 0")
+
+
+def test_code_in_a_reason_that_was_cut_off_has_an_end() -> None:
+    page = "<!-- families: begin -->\n<!-- families: end -->\n"
+    words = "layers: `torch.nn.Linear`, `" + "x" * 300
+    outcome = Outcome("a", "flat", 0.0, loss=5.0, reach=1.0, words=words)
+    assert "xxx…` | a |" in rewritten(page, [outcome], "torch 0")
+    outcome = Outcome("a", "flat", 0.0, loss=5.0, reach=1.0, words="y" * 300)
+    assert "yyy… | a |" in rewritten(page, [outcome], "torch 0")
 
 
 def test_the_script_writes_the_rows_that_were_named(

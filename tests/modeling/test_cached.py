@@ -142,6 +142,17 @@ class Uncopied(BloomForCausalLM):  # type: ignore[no-untyped-call]
         return output
 
 
+class Silent(BloomForCausalLM):  # type: ignore[no-untyped-call]
+    """Fails without a message where there is a cache."""
+
+    def forward(
+        self, input_ids: Any, attention_mask: Any = None, past_key_values: Any = None, **kwargs: Any
+    ) -> Any:
+        if past_key_values is not None:
+            raise AssertionError
+        return super().forward(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+
+
 class Cacheless(BloomForCausalLM):  # type: ignore[no-untyped-call]
     def forward(self, input_ids: Any, attention_mask: Any = None, use_cache: bool = False) -> Any:
         return super().forward(input_ids=input_ids, attention_mask=attention_mask)
@@ -150,8 +161,9 @@ class Cacheless(BloomForCausalLM):  # type: ignore[no-untyped-call]
 @pytest.mark.parametrize(
     ("model_class", "reason"),
     [
-        (Forgetful, "of its cache: the same text in it differs by"),
+        (Forgetful, "of its cache: a text in this layout differs by"),
         (Uncopied, "of its cache: its forward method raises TypeError"),
+        (Silent, "of its cache: its forward method raises AssertionError, without a message"),
         (Cacheless, "of its cache: no cache in its forward method"),
     ],
 )

@@ -217,7 +217,7 @@ def test_rows_that_padding_changes_are_not_padded(caplog: pytest.LogCaptureFixtu
     for scores, expected in zip(engine.scores(QUESTIONS), alone(model), strict=True):
         assert scores.tolist() == pytest.approx(expected, abs=1e-5)
     assert engine.layout == "equal"
-    assert "rows are not padded (the same text in it differs by" in caplog.text
+    assert "rows are not padded (a text in this layout differs by" in caplog.text
 
 
 class Bidirectional(LlamaForCausalLM):  # type: ignore[no-untyped-call]

@@ -78,11 +78,11 @@ def _usable_line(outcome: Outcome) -> str:
 
 
 def _by_reason(outcomes: Sequence[Outcome]) -> list[str]:
-    """A table of reasons, each with the architectures that it holds for."""
+    """A table of reasons, each with its architectures; names of variants have commas."""
     names: dict[str, list[str]] = {}
     for outcome in outcomes:
         names.setdefault(_reason(outcome), []).append(outcome.name)
-    lines = [f"| {reason} | {', '.join(names[reason])} |" for reason in sorted(names)]
+    lines = [f"| {reason} | {'; '.join(names[reason])} |" for reason in sorted(names)]
     return ["", "| reason | architectures |", "|---|---|", *lines]
 
 
@@ -91,4 +91,7 @@ def _reason(outcome: Outcome) -> str:
     words = re.sub(r"\s+", " ", outcome.words).strip("; ").replace("|", "\\|")
     words = re.sub(rf"(?<![\w.-]){re.escape(kind)}(?![\w.-])", "this type", words)
     words = words.replace("<", "&lt;")
-    return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
+    if len(words) <= SHOWN:
+        return words
+    clipped = f"{words[:SHOWN]}…"
+    return clipped + "`" * (clipped.count("`") % 2)  # code that was clipped has an end
