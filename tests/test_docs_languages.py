@@ -28,6 +28,7 @@ BLOCK = re.compile(
 )
 OUTPUT_NAME = re.compile(r"^<!-- output: ([\w-]+) -->$", re.MULTILINE)
 DIRECTIVE = re.compile(r"^::: .*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
+GENERATED = re.compile(r"^<!-- \w+: begin -->$.*?^<!-- \w+: end -->$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?P<target>[^()\s]+)\)")
 
 # What an English sentence cannot do without, and what names and terms seldom have.
@@ -225,6 +226,36 @@ def test_a_link_to_a_file_of_the_project_leads_to_one(name: str) -> None:
             broken.append(f"{target}#{anchor}")
 
     assert broken == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in ENGLISH.glob("*.md")))
+def test_lines_of_a_page_in_english_are_wrapped(name: str) -> None:
+    text = GENERATED.sub("", BLOCK.sub("", page(ENGLISH, name)))
+
+    assert [line for line in text.splitlines() if len(line) > 120 and line[0] != "|"] == []
+
+
+@pytest.mark.parametrize("folder", [CHINESE, ENGLISH])
+def test_each_code_of_a_problem_is_in_one_row_of_the_table(folder: Path) -> None:
+    codes = [
+        code
+        for row in re.findall(
+            r"^\| (`[a-z].*?) \| [^|]+ \| ", page(folder, "reading.md"), re.MULTILINE
+        )
+        for code in re.findall(r"`(\w+)`", row)
+    ]
+
+    assert "two_keys" in codes
+    assert sorted(codes) == sorted(set(codes))
+
+
+@pytest.mark.parametrize("folder", [CHINESE, ENGLISH])
+def test_the_files_that_the_page_on_the_architecture_names_are_there(folder: Path) -> None:
+    named = re.findall(r"`(\w+/[\w/]+(?:/|\.py))`", page(folder, "architecture.md"))
+
+    assert "prediction/_processes/" in named
+    roots = (ROOT, ROOT / "src" / "zhmcq")
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
 
 
 def test_the_readme_in_chinese_lists_the_pages_in_chinese() -> None:
