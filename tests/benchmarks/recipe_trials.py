@@ -96,6 +96,7 @@ class Trial:
         unlikelihood: Weight of the mean of ``log(1 - p)`` of the other candidates' tokens.
         small_head: Whether the training's softmax runs over the tokens of the training questions
             only, in place of the whole vocabulary; evaluation has all of it.
+        average: Whether the mean of the adapters of the last third of the steps is scored as well.
         seed: Of the adapter's first weights and the order of the passages.
     """
 
@@ -110,11 +111,12 @@ class Trial:
     likelihood: float = 0.0
     unlikelihood: float = 0.0
     small_head: bool = False
+    average: bool = False
     seed: int = 42
 
 
 TRIALS = {
-    "today": Trial(),
+    "today": Trial(average=True),
     "another-seed": Trial(seed=7),
     "sums": Trial(prompt=TrialTexts(normalization="sum")),
     "sharp-means": Trial(sharpness=4.0),
@@ -210,7 +212,7 @@ def run(
     start = time.perf_counter()
     with ExitStack() as stack:
         stack.enter_context(patch.object(loop, "objective_sum", objective(trial, drawn)))
-        scores = Scores(average)
+        scores = Scores(average, averaged=trial.average)
         stack.enter_context(
             patch.object(
                 loop.TrainingLoop, "_validation_figures", lambda self: scores.figures(self)
@@ -247,8 +249,9 @@ class Average(TrainerCallback):
 class Scores:
     """Keeps the scores of the last evaluation, of the last weights and of their mean."""
 
-    def __init__(self, average: Average) -> None:
+    def __init__(self, average: Average, *, averaged: bool) -> None:
         self.average = average
+        self.averaged = averaged
         self.answers: dict[str, Any] = {}
         self.started = 0.0
 
@@ -264,6 +267,8 @@ class Scores:
             for name, weights in training.model.named_parameters()
             if name in self.average.weights
         }
+        if not self.averaged:
+            return loop.summarise(answers, training.validation_clusters)
         load(training.model, self.average.weights)
         averaged = loop.score_questions(training.engine, questions, everything)
         self.answers["mean"] = [kept(answer) for answer in averaged]
@@ -328,16 +333,17 @@ def objective(trial: Trial, drawn: QuestionBank) -> Any:
         questions: Sequence[EncodedQuestion],
         objective: str,  # noqa: ARG001
     ) -> torch.Tensor:
-        tokens = [
-            checkpoint(compute, model, batch, use_reentrant=False) for batch in batches[:-1]
-        ]
+        tokens = [checkpoint(compute, model, batch, use_reentrant=False) for batch in batches[:-1]]
         tokens.append(compute(model, batches[-1]))
         pairs = list(zip(tokens, batches, strict=True))
         sums, means = (
             torch.cat([branch_scores(t, b, mean=mean) for t, b in pairs]) for mean in (False, True)
         )
         unlikely = torch.cat(
-            [branch_scores(torch.log1p(-t.exp().clamp(max=1 - 1e-6)), b, mean=True) for t, b in pairs]
+            [
+                branch_scores(torch.log1p(-t.exp().clamp(max=1 - 1e-6)), b, mean=True)
+                for t, b in pairs
+            ]
         )
         candidates = [candidate for batch in batches for candidate in batch.candidates]
         members: dict[int, list[int]] = {}
@@ -371,7 +377,7 @@ def show(folder: Path, validation: QuestionBank) -> None:
     print("|---|---|---|---|---|---|---|")
     today = right(shares(read["today"]["last"], "mean"), read["today"]["last"])
     for name, trial in read.items():
-        for adapter, how in itertools.product(("last", "mean"), ("sum", "mean")):
+        for adapter, how in itertools.product(trial.keys() & {"last", "mean"}, ("sum", "mean")):
             correct = right(shares(trial[adapter], how), trial[adapter])
             low, high = accuracy_interval(correct.tolist(), clusters)
             less, more = paired_interval(
