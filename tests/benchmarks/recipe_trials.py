@@ -7,9 +7,9 @@ From the root of the repository::
 
 Each trial trains an adapter of the demo model on the same questions as every other one, but for
 what it changes, and answers the same validation questions, whose scores are kept in the folder.
-``--table`` compares each trial with ``today`` by a paired test, and prints what their scores come to
-when they are joined. The questions that the recipe is measured with, and those kept aside to check
-it, are in no trial.
+``--table`` compares each trial with ``today`` by a paired test, and prints what their scores come
+to when they are joined. The questions that the recipe is measured with, and those kept aside to
+check it, are in no trial.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -42,6 +42,7 @@ from zhmcq.modeling._forward import base_of, branch_scores, token_log_likelihood
 from zhmcq.prompts import RenderedPrompt, get_prompt, register_prompt
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.training import _loop as loop
+from zhmcq.training._metrics import score_questions, summarise
 
 SEED = 42
 MEASURED = 0.35  # of the workbook: to measure the recipe with, and as many again to check it
@@ -61,7 +62,7 @@ class TrialTexts:
     """
 
     listed: bool = False
-    normalization: str = "mean"
+    normalization: Literal["sum", "mean"] = "mean"
     stem_first: bool = False
     judged: str = ""
 
@@ -209,15 +210,15 @@ def run(
         prompt=trial.prompt,
         callbacks=[average],
     )
+    scores = Scores(average, averaged=trial.average)
+
+    def figures(training: Any) -> dict[str, float]:
+        return scores.figures(training)
+
     start = time.perf_counter()
     with ExitStack() as stack:
         stack.enter_context(patch.object(loop, "objective_sum", objective(trial, drawn)))
-        scores = Scores(average, averaged=trial.average)
-        stack.enter_context(
-            patch.object(
-                loop.TrainingLoop, "_validation_figures", lambda self: scores.figures(self)
-            )
-        )
+        stack.enter_context(patch.object(loop.TrainingLoop, "_validation_figures", figures))
         trainer.train(drawn, validation, options.folder / "adapters" / name)
     result = {
         "minutes": (time.perf_counter() - start) / 60,
@@ -235,7 +236,7 @@ class Average(TrainerCallback):
         self.weights: dict[str, torch.Tensor] = {}
         self.count = 0
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Add this step's weights to the mean."""
         if state.global_step <= state.max_steps * 2 // 3:
             return
@@ -260,7 +261,7 @@ class Scores:
         self.started = time.perf_counter()
         questions = training.validation_questions
         everything = range(len(questions))
-        answers = loop.score_questions(training.engine, questions, everything)
+        answers = score_questions(training.engine, questions, everything)
         self.answers["last"] = [kept(answer) for answer in answers]
         trained = {
             name: weights.detach().clone()
@@ -268,12 +269,12 @@ class Scores:
             if name in self.average.weights
         }
         if not self.averaged:
-            return loop.summarise(answers, training.validation_clusters)
+            return summarise(answers, training.validation_clusters)
         load(training.model, self.average.weights)
-        averaged = loop.score_questions(training.engine, questions, everything)
+        averaged = score_questions(training.engine, questions, everything)
         self.answers["mean"] = [kept(answer) for answer in averaged]
         load(training.model, trained)
-        return loop.summarise(answers, training.validation_clusters)
+        return summarise(answers, training.validation_clusters)
 
 
 def kept(answer: Any) -> dict[str, Any]:
@@ -331,7 +332,7 @@ def objective(trial: Trial, drawn: QuestionBank) -> Any:
         model: Any,
         batches: Sequence[PackedBatch],
         questions: Sequence[EncodedQuestion],
-        objective: str,  # noqa: ARG001
+        objective: str,
     ) -> torch.Tensor:
         tokens = [checkpoint(compute, model, batch, use_reentrant=False) for batch in batches[:-1]]
         tokens.append(compute(model, batches[-1]))
@@ -363,6 +364,11 @@ def objective(trial: Trial, drawn: QuestionBank) -> Any:
         return total
 
     return objective_sum
+
+
+def log_of_rest(log_likelihoods: torch.Tensor) -> torch.Tensor:
+    """``log(1 - p)`` of each token, finite where ``p`` rounds to 1."""
+    return torch.log1p(-log_likelihoods.exp().clamp(max=1 - 1e-6))
 
 
 def show(folder: Path, validation: QuestionBank) -> None:
