@@ -262,7 +262,7 @@ class Scores:
         questions = training.validation_questions
         everything = range(len(questions))
         answers = score_questions(training.engine, questions, everything)
-        self.answers["last"] = [kept(answer) for answer in answers]
+        self.answers["last"] = [scores_of(answer) for answer in answers]
         trained = {
             name: weights.detach().clone()
             for name, weights in training.model.named_parameters()
@@ -272,12 +272,12 @@ class Scores:
             return summarise(answers, training.validation_clusters)
         load(training.model, self.average.weights)
         averaged = score_questions(training.engine, questions, everything)
-        self.answers["mean"] = [kept(answer) for answer in averaged]
+        self.answers["mean"] = [scores_of(answer) for answer in averaged]
         load(training.model, trained)
         return summarise(answers, training.validation_clusters)
 
 
-def kept(answer: Any) -> dict[str, Any]:
+def scores_of(answer: Any) -> dict[str, Any]:
     """What is kept of an answer: sums, numbers of tokens, the index of the key."""
     scored = answer.scored
     return {"sums": list(scored.sums), "tokens": list(scored.lengths), "key": scored.key}
