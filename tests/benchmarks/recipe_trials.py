@@ -49,7 +49,6 @@ MEASURED = 0.35  # of the workbook: to measure the recipe with, and as many agai
 VALIDATION = 0.21  # of the rest
 
 
-@register_prompt("trial-texts")
 @dataclass(frozen=True, slots=True)
 class TrialTexts:
     """The answer is an option's text, as in ``zh-cloze``.
@@ -151,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("transformers").setLevel(logging.ERROR)
     options.folder.mkdir(parents=True, exist_ok=True)
+    register_prompt("trial-texts")(TrialTexts)
     train, validation = parts(options.questions)
     for name in options.trials:
         if not (options.folder / f"{name}.json").exists():
