@@ -224,3 +224,66 @@ def test_a_device_that_is_none_or_not_here_is_refused(
     machine_with(monkeypatch, cuda=cuda, mps=False)
     with pytest.raises(SettingsError, match=message):
         choose_device(name)
+
+
+def quantised_lfm2(path: Path) -> Path:
+    """A GGUF file of LFM2, an architecture whose weights transformers can leave packed."""
+    import numpy as np
+    from gguf import GGMLQuantizationType, GGUFWriter, quantize
+
+    writer = GGUFWriter(path, "lfm2")
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(2)
+    writer.add_head_count_kv([1])
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_shortconv_l_cache(3)
+    writer.add_token_list([f"t{index}" for index in range(64)])
+    shapes: dict[str, tuple[int, ...]] = {
+        "attn_q.weight": (32, 32),
+        "attn_k.weight": (16, 32),
+        "attn_v.weight": (16, 32),
+        "attn_output.weight": (32, 32),
+        "attn_norm.weight": (32,),
+        "attn_q_norm.weight": (16,),
+        "attn_k_norm.weight": (16,),
+        "ffn_norm.weight": (32,),
+        "ffn_gate.weight": (64, 32),
+        "ffn_up.weight": (64, 32),
+        "ffn_down.weight": (32, 64),
+    }
+    tensors = {f"blk.0.{name}": shape for name, shape in shapes.items()}
+    tensors |= {"token_embd.weight": (64, 32), "token_embd_norm.weight": (32,)}
+    random = np.random.default_rng(0)
+    for name, shape in tensors.items():
+        values = random.normal(size=shape).astype(np.float32)
+        if len(shape) == 1:
+            writer.add_tensor(name, values)
+            continue
+        kind = GGMLQuantizationType.Q8_0
+        writer.add_tensor(name, quantize(values, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_quantised_weights_of_a_gguf_file_are_unpacked_and_no_code_for_packed_ones_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gguf")
+    import transformers.quantizers.quantizer_gguf as transformers_gguf
+
+    calls: list[str] = []
+    monkeypatch.setattr(transformers_gguf, "get_gguf_kernel", lambda: calls.append("kernel"))
+    source = ModelSource(str(quantised_lfm2(tmp_path / "m.gguf")))
+    model: Any = load_weights(source, dtype=torch.bfloat16, device=torch.device("cpu"))
+    weights = model.model.layers[0].feed_forward.w1.weight
+    assert (calls, weights.dtype, tuple(weights.shape)) == ([], torch.bfloat16, (64, 32))
+    logits = model(input_ids=torch.tensor([[1, 2, 3]])).logits
+    assert logits.shape == (1, 3, 64)
+    assert logits.isfinite().all()

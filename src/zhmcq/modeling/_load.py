@@ -190,7 +190,7 @@ def load_weights(
     """
     folder, options = _location(source)
     with loading(), enough_memory(f"loading {source.name!r}", LESS_MEMORY):
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, GgufConfig
 
         config = _configuration(source, folder, options)
         stored = _stored_method(config)
@@ -200,7 +200,11 @@ def load_weights(
             "output_loading_info": True,
             "ignore_mismatched_sizes": True,  # refused below, with their names
         }
-        if not from_gguf:
+        if from_gguf:
+            # Else, where the package kernels is installed, transformers would fetch code for packed
+            # weights from the hub and run it, and the weights could not be trained.
+            options["quantization_config"] = GgufConfig(dequantize=True)
+        else:
             weight_files(folder)  # refuses, and says what is wrong with them
             options |= {"use_safetensors": True, "config": config}
         if quantization is not None:
