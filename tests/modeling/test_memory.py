@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import logging
-import sys
 import weakref
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,8 +20,6 @@ from zhmcq.modeling._memory import (
     in_pieces,
     is_out_of_memory,
     once_more,
-    process_memory,
-    return_to_system,
 )
 
 CPU = torch.device("cpu")
@@ -237,32 +232,3 @@ def test_other_errors_and_interrupts_are_not_caught() -> None:
         attempt(interrupted)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         attempt(wrong)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it by a file")
-def test_the_memory_of_the_process_grows_with_what_it_holds() -> None:
-    before = process_memory()
-    held = torch.ones(100_000_000, dtype=torch.uint8)
-    assert 95_000_000 < process_memory() - before < 150_000_000
-    assert held[0] == 1
-
-
-def test_a_system_that_does_not_say_how_much_memory_a_process_has_counts_as_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def missing(*_args: object, **_fields: object) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", missing)
-    assert process_memory() == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="its allocator is glibc's at most there")
-def test_memory_that_is_free_is_returned_to_the_system() -> None:
-    pieces = [bytearray(100_000) for _ in range(1000)]  # small enough for the heap
-    last = [bytearray(100_000)]
-    before = process_memory()
-    pieces.clear()
-    return_to_system()
-    assert before - process_memory() > 80_000_000 or not hasattr(ctypes.CDLL(None), "malloc_trim")
-    assert len(last) == 1

@@ -3,8 +3,9 @@
 With a vocabulary of 262,000 the logits of 300 positions are 315 MB in fp32. What
 ``torch.log_softmax`` computes of them is as large again, and so are the two tables of its backward
 pass. On a CPU such tables come from the operating system page by page, which takes longer than
-computing them. Here a few rows are computed at once, and their gradient takes the memory of the
-logits, which nothing needs any more. The numbers are those of ``torch.log_softmax``, bit by bit.
+computing them. Here a few rows are computed at once, in the same few megabytes again and again,
+which stay in the cache of the CPU, and their gradient takes the memory of the logits, which nothing
+needs any more. The numbers are those of ``torch.log_softmax``, bit by bit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import torch
 
 __all__ = ["log_likelihoods"]
 
-BYTES_AT_ONCE = 2**23  # of rows in fp32: eight for a vocabulary of 262,000
+# Of rows in fp32: two for a vocabulary of 262,000. Each thread has a row of its own, since torch
+# divides a table among threads by rows.
+BYTES_AT_ONCE = 2**21
 
 # Operations whose backward pass does not need their result, so that it may be overwritten.
 RESULT_UNUSED = {
@@ -66,8 +69,7 @@ class _LogLikelihoods(torch.autograd.Function):
         ctx.save_for_backward(logits, predictor, target)
         ctx.overwrite = overwrite
         scores = torch.empty(len(target), dtype=torch.float32)
-        for rows in _pieces(logits):
-            part = torch.log_softmax(logits[rows].float(), dim=-1)
+        for rows, part, _ in _pieces(logits):
             here = (predictor >= rows.start) & (predictor < rows.stop)
             scores[here] = part[predictor[here] - rows.start, target[here]]
         return scores
@@ -77,18 +79,32 @@ class _LogLikelihoods(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         logits, predictor, target = ctx.saved_tensors
         result = logits if ctx.overwrite else torch.empty_like(logits)
-        for rows in _pieces(logits):
-            part = torch.log_softmax(logits[rows].float(), dim=-1)
+        zeros = torch.zeros(_rows_at_once(logits), logits.shape[-1], dtype=torch.float32)
+        for rows, part, spare in _pieces(logits):
             here = (predictor >= rows.start) & (predictor < rows.stop)
-            of_part = torch.zeros_like(part)
             index = (predictor[here] - rows.start, target[here])
-            of_part.index_put_(index, gradient[here], accumulate=True)
-            result[rows] = torch._log_softmax_backward_data(of_part, part, -1, torch.float32)
+            of_part = zeros[: len(part)].index_put_(index, gradient[here], accumulate=True)
+            torch._log_softmax_backward_data(of_part, part, -1, torch.float32, out=spare)
+            result[rows] = spare
+            of_part[index] = 0.0
         return result, None, None, None
 
 
-def _pieces(logits: torch.Tensor) -> Iterator[slice]:
-    """Slices of rows that are computed at once."""
-    size = max(1, BYTES_AT_ONCE // (4 * logits.shape[-1]))
+def _pieces(logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Slices of rows that are computed at once, their log-probabilities, and a table as large.
+
+    The tables are the same ones each time: what is in them is overwritten by the next slice.
+    """
+    size = _rows_at_once(logits)
+    shape = (2, min(size, len(logits)), logits.shape[-1])
+    spare, part = torch.empty(shape, dtype=torch.float32).unbind()
     for start in range(0, len(logits), size):
-        yield slice(start, min(start + size, len(logits)))
+        rows = slice(start, min(start + size, len(logits)))
+        count = rows.stop - start
+        spare[:count].copy_(logits[rows])
+        torch.log_softmax(spare[:count], dim=-1, out=part[:count])
+        yield rows, part[:count], spare[:count]
+
+
+def _rows_at_once(logits: torch.Tensor) -> int:
+    return max(torch.get_num_threads(), BYTES_AT_ONCE // (4 * logits.shape[-1]))

@@ -23,6 +23,7 @@ from zhmcq.modeling._identity import identify
 from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import enough_memory, memory_errors
+from zhmcq.modeling._process_memory import bound_kernel_caches
 from zhmcq.modeling._quantised import quantise_skeleton
 from zhmcq.modeling._support import refusal_reason
 from zhmcq.modeling._tied import embeddings_are_tied, mark_untied, tie_embeddings
@@ -195,6 +196,7 @@ def load_weights(
         config = _configuration(source, folder, options)
         stored = _stored_method(config)
         from_gguf = "gguf_file" in options
+        bound_kernel_caches()
         options |= {
             "dtype": dtype,
             "output_loading_info": True,

@@ -7,16 +7,12 @@ again in pieces that fit the new budget. What cannot be cut is an :class:`OutOfM
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
-import mmap
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
@@ -37,8 +33,6 @@ __all__ = [
     "is_out_of_memory",
     "memory_errors",
     "once_more",
-    "process_memory",
-    "return_to_system",
 ]
 
 logger = logging.getLogger(__name__)
@@ -305,29 +299,6 @@ def in_pieces(
         budget.settle()
         yield piece, result
         waiting = waiting[1:]
-
-
-def process_memory() -> int:
-    """The bytes that this process has in memory, mapped files included; 0 where it is not known.
-
-    Its resident set size, which Linux gives in pages.
-    """
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return 0
-    return int(pages) * mmap.PAGESIZE
-
-
-def return_to_system() -> None:
-    """Return to the system what C's allocator has free, where that is glibc's; else do nothing.
-
-    It holds on to freed memory in gaps, which nothing larger fits into. Whoever computes next takes
-    memory from the system page by page, so this is not for every step.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def device_memory(device: torch.device) -> str:

@@ -20,6 +20,7 @@ from torch.nn.functional import linear
 
 from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.modeling._load import ModelSource, is_stored_quantised, load_skeleton
+from zhmcq.modeling._process_memory import bound_kernel_caches
 from zhmcq.settings import DtypeName
 
 __all__ = ["ENOUGH", "Product", "bf16_speed", "products_of", "ratio_of"]
@@ -101,6 +102,7 @@ def bf16_speed(
     key = (tuple(sorted(products.items())), torch.get_num_threads())
     with _measuring:
         if key not in _ratios:
+            bound_kernel_caches()
             _ratios[key] = ratio_of(products)
         return _ratios[key]
 

@@ -21,7 +21,8 @@ from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
-from zhmcq.modeling._memory import Budget, errors_of_others, return_to_system
+from zhmcq.modeling._memory import Budget, errors_of_others
+from zhmcq.modeling._process_memory import KeptMemory, return_to_system
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.settings import Objective
 from zhmcq.training._checkpoints import Budgets, Checkpoints, budgets_of
@@ -144,6 +145,7 @@ class TrainingLoop(Trainer):
         validation_clusters: The number of the cluster of each, for intervals.
         plan: What each step computes.
         budget: The most tokens of its forward passes. It is lowered when memory runs out.
+        memory: Keeps the process near its estimate after each step.
         engine: Scores the validation questions.
         checkpoints: The checkpoints, in the ``output_dir`` of the training arguments.
         on_evaluated: Called with the step and the metrics after each evaluation.
@@ -165,6 +167,7 @@ class TrainingLoop(Trainer):
         validation_clusters: Sequence[int],
         plan: StepPlan,
         budget: Budget,
+        memory: KeptMemory,
         engine: ScoringEngine,
         checkpoints: Checkpoints,
         on_evaluated: Callable[[int, dict[str, float]], None],
@@ -182,6 +185,7 @@ class TrainingLoop(Trainer):
         self.validation_clusters = validation_clusters
         self.plan = plan
         self.budget = budget
+        self.memory = memory
         self.engine = engine
         self.checkpoints = checkpoints
         self.on_evaluated = on_evaluated
@@ -282,6 +286,7 @@ class TrainingLoop(Trainer):
         self.tokens_computed += sum(term.computed for term in terms)
         refuse_non_finite_step(loss, self, questions)
         self.questions_seen += len(inputs["indexes"])
+        self.memory.keep()
         return loss
 
     def evaluate(

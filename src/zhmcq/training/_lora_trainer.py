@@ -31,8 +31,9 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory, process_memory, return_to_system
+from zhmcq.modeling._memory import enough_memory
 from zhmcq.modeling._probe import bf16_speed
+from zhmcq.modeling._process_memory import KeptMemory, process_memory, return_to_system
 from zhmcq.modeling._scoring import ScoringEngine
 from zhmcq.modeling._support import layout_by_rule, refuse_beyond_positions
 from zhmcq.prompts import Prompt, describe_prompt, get_prompt, recall_prompt
@@ -352,7 +353,7 @@ class LoraTrainer:
         )
         if run.arguments.process_index == 0:
             logger.info("preflight: %s", report)
-        loop = self._loop(run, peft_model, plan, engine, best)
+        loop = self._loop(run, peft_model, plan, engine, best, _memory_limit(report))
         start = time.perf_counter()
         with (
             current_progress() as report_progress,
@@ -392,7 +393,13 @@ class LoraTrainer:
         )
 
     def _loop(
-        self, run: Run, peft_model: Any, plan: StepPlan, engine: ScoringEngine, best: BestAdapter
+        self,
+        run: Run,
+        peft_model: Any,
+        plan: StepPlan,
+        engine: ScoringEngine,
+        best: BestAdapter,
+        memory: KeptMemory,
     ) -> Any:
         """The training loop of a run, with its optimizer and callbacks."""
         # These load transformers' Trainer, which takes seconds that a preflight does not need.
@@ -412,6 +419,7 @@ class LoraTrainer:
             validation_clusters=run.validation_clusters,
             plan=plan,
             budget=train_budget(run.settings),
+            memory=memory,
             engine=engine,
             checkpoints=run.folder.checkpoints,
             on_evaluated=best.consider,
@@ -493,6 +501,12 @@ class LoraTrainer:
             stored=stored if isinstance(stored, torch.dtype) else None,
         )
         return replace(report, run=replace(run, memory=memory))
+
+
+def _memory_limit(report: PreflightReport) -> KeptMemory:
+    """Keeps the process near what the report says, where that is of the process: on a CPU."""
+    memory = report.run.memory if report.run is not None else None
+    return KeptMemory(memory.total if memory is not None and memory.process else 0)
 
 
 def _ignore(done: int, total: int, stage: str) -> None:
