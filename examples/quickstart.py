@@ -1,7 +1,12 @@
 r"""The complete path in one command: build, train, evaluate, merge, check, answer.
 
 Without arguments it makes the synthetic sample and uses the demo model (``zhmcq[demo]``). With
-your own files::
+your own files, of which it trains on 1,200 questions::
+
+    python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx --limit 1200 \
+        --output-dir my-run
+
+With a larger model::
 
     python examples/quickstart.py --train AI.xlsx --predict AI1000.xlsx --output-dir my-run \
         --base-model lianghsun/Llama-3.2-Taiwan-3B-Instruct --prompt zh-exam \
@@ -12,11 +17,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -58,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--epochs", type=float, default=1.0)
     add("--learning-rate", type=float, default=5e-4)
-    add("--limit", type=int, help="use this many questions to train on, and to answer")
+    add("--limit", type=int, help="train on this many questions at most, and answer this many")
     add("--valid", type=int, default=120, help="validation questions, at most")
     add("--output-dir", type=Path, default=Path("quickstart-run"))
     add("--overwrite", action="store_true", help="replace an earlier run in the output folder")
@@ -114,7 +121,7 @@ def build_data_set(
     # Only what an earlier call has saved there is replaced.
     splits.save(options.output_dir / "data", prompt=options.prompt, overwrite=True)
     show_problems(bank)
-    train = splits.train if options.limit is None else splits.train.sample(options.limit)
+    train = splits.train if options.limit is None else of_passages(splits.train, options.limit)
     validation = splits.valid.sample(options.valid)
     console.print(f"split: {splits}")
     console.print(
@@ -122,6 +129,20 @@ def build_data_set(
         "(no passage is in both)"
     )
     return train, validation
+
+
+def of_passages(bank: QuestionBank, count: int) -> QuestionBank:
+    """Questions of passages drawn by chance, each passage with all of its questions but the last.
+
+    What the questions of a passage share is computed once: as many questions drawn one by one
+    would be of more passages, and take longer.
+    """
+    by_passage: dict[str | int, list[int]] = {}
+    for index, question in enumerate(bank):
+        by_passage.setdefault(question.passage or index, []).append(index)
+    passages = list(by_passage.values())
+    random.Random(42).shuffle(passages)
+    return bank.select(sorted(list(chain.from_iterable(passages))[:count]))
 
 
 def fine_tune(
