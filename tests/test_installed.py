@@ -1,6 +1,6 @@
 """What an installation holds, as it is told to installers and shown by a package index.
 
-``.ci/packages`` runs these tests with the wheel, and with what is installed from the source archive.
+``.ci/packages`` runs these tests with the wheel, and with what the source archive installs.
 """
 
 from __future__ import annotations
