@@ -30,7 +30,7 @@ def duration(seconds: float) -> str:
             in whole minutes.
     """
     if seconds < 0.1:
-        return say(en="less than 0.1 s", zh="不到 0.1 秒")
+        return say(en="less than 0.1 s", zh="0.1 秒以內")
     if seconds < 2 * MINUTE:
         number = f"{seconds:.2g}" if seconds < 9.95 else f"{seconds:.0f}"
         return say(en=f"{number} s", zh=f"{number} 秒")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zhmcq._phrases._language import say
 from zhmcq._phrases._numbers import counted
 from zhmcq._phrases.labels import label
-from zhmcq._phrases.problem_words import PROBLEMS
+from zhmcq._phrases.problem_words import PROBLEMS, WARNINGS
 
 __all__ = [
     "bank_summary",
@@ -43,19 +43,21 @@ def splits_summary(train: int, valid: int, fraction: float, without_key: int) ->
         fraction: The share of these.
         without_key: Questions in neither part.
     """
-    en = f", {without_key} without a key" if without_key else ""
-    zh = f"，{without_key} 題沒有正確答案" if without_key else ""
+    rest = ""
+    if without_key:
+        rest = say(en=f", {without_key} without a key", zh=f"，{without_key} 題沒有正確答案")
     return say(
         en=f"{counted(train, 'question')} to train on, {valid:,} for validation "
-        f"({fraction:.1%}){en}",
-        zh=f"{train:,} 題用於訓練，{valid:,} 題用於驗證（{fraction:.1%}）{zh}",
+        f"({fraction:.1%}){rest}",
+        zh=f"{train:,} 題用於訓練，{valid:,} 題用於驗證（{fraction:.1%}）{rest}",
     )
 
 
 def problem_text(code: str, message: str) -> str:
     """What is wrong with a row: in Chinese by its code, with the details as they are in English."""
-    known = PROBLEMS.get(code)
-    return say(en=message, zh=f"{known[0]}（{message}）" if known else message)
+    words = PROBLEMS[code][0] if code in PROBLEMS else WARNINGS.get(code, "")
+    chinese_message = f"{words}（{message}）" if words else message
+    return say(en=message, zh=chinese_message)
 
 
 def more_rows(count: int) -> str:
@@ -114,12 +116,15 @@ def passages_line(passages: int, questions: int, copies: int) -> str:
     """
     if not passages:
         return say(en="passages: none", zh="文章：沒有")
-    en = f"; {copies} are near-copies of another" if copies else ""
-    zh = f"；其中 {copies} 篇與別篇近乎相同" if copies else ""
+    rest = ""
+    if copies:
+        rest = say(
+            en=f"; {copies} are near-copies of another", zh=f"；其中 {copies} 篇與別篇近乎相同"
+        )
     return say(
         en=f"passages: {counted(passages, 'different one')} for "
-        f"{counted(questions, 'question')}{en}",
-        zh=f"文章：{passages:,} 篇不同的文章，共 {questions:,} 題{zh}",
+        f"{counted(questions, 'question')}{rest}",
+        zh=f"文章：{passages:,} 篇不同的文章，共 {questions:,} 題{rest}",
     )
 
 
@@ -162,12 +167,12 @@ def problems_header() -> str:
     return say(en="problems:", zh="問題：")
 
 
-def problem_line(severity: str, code: str, times: int, rows: str, example: str) -> str:
+def problem_line(code: str, severity: str, times: int, rows: str, example: str) -> str:
     """How often a problem occurs.
 
     Args:
-        severity: ``"error"`` or ``"warning"``.
         code: The problem's code.
+        severity: ``"error"`` or ``"warning"``.
         times: How often.
         rows: Some of the rows.
         example: The message of the first.

@@ -34,8 +34,10 @@ def stage_name(stage: str) -> str:
         stage: The name that ``progress=`` receives.
     """
     verb, _, name = stage.partition(" ")
-    chinese = f"{_VERBS[verb]} {name}" if name and verb in _VERBS else _STAGES.get(stage, stage)
-    return say(en=stage, zh=chinese)
+    chinese_stage = _STAGES.get(stage, stage)
+    if name and verb in _VERBS:
+        chinese_stage = f"{_VERBS[verb]} {name}"
+    return say(en=stage, zh=chinese_stage)
 
 
 def advance(done: int, total: int, seconds: float, rate: float, *, stopped: bool = False) -> str:

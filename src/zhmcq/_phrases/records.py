@@ -273,7 +273,7 @@ def evaluation_record(
     if interval is not None:
         low, high = f"{interval[0]:.1%}", f"{interval[1]:.1%}"
         between = say(en=f" (95 % interval {low} to {high})", zh=f"（95% 信賴區間 {low} – {high}）")
-    shares = ", ".join(
+    shares = say(en=", ", zh="、").join(
         say(en=f"{share:.0%} of {option}", zh=f"{option} 是 {share:.0%}")
         for option, share in recalls.items()
     )
@@ -315,15 +315,18 @@ def merged_into(base: str, questions: int, flips: Mapping[str, int]) -> str:
         questions: How many were answered to decide it.
         flips: How many were answered differently, by the base model.
     """
-    names = {"full": "full-precision", "dequantized": "dequantised"}
-    chinese = {"full": "完整精度", "dequantized": "解除量化"}
-    counts = " and ".join(f"{count} ({kind})" for kind, count in flips.items())
-    translated = "、".join(f"{count} 題（{chinese[kind]}）" for kind, count in flips.items())
+    english_name = {"full": "full-precision", "dequantized": "dequantised"}[base]
+    chinese_names = {"full": "完整精度", "dequantized": "解除量化"}
+    chinese_name = chinese_names[base]
+    english_counts = " and ".join(f"{count} ({kind})" for kind, count in flips.items())
+    chinese_counts = "、".join(
+        f"{count} 題（{chinese_names[kind]}）" for kind, count in flips.items()
+    )
     return say(
-        en=f"merged into the {names[base]} base model: of {counted(questions, 'question')}, "
-        f"{counts} are answered differently from the adapter on its quantised base model",
-        zh=f"合併到{chinese[base]}的基礎模型：{questions:,} 題中，與 adapter 在量化的基礎模型上"
-        f"答案不同的有 {translated}",
+        en=f"merged into the {english_name} base model: of {counted(questions, 'question')}, "
+        f"{english_counts} are answered differently from the adapter on its quantised base model",
+        zh=f"合併到{chinese_name}的基礎模型：{questions:,} 題中，與 adapter 在量化的基礎模型上"
+        f"答案不同的有 {chinese_counts}",
     )
 
 
@@ -375,11 +378,11 @@ def several_orders(
 
 def orders_dropped(dropped: int) -> str:
     """Orders of options that do not fit."""
-    start = counted(
+    english_dropped = counted(
         dropped, "of the added orders of options is", "of the added orders of options are"
     )
     return say(
-        en=f"{start} left out: the prompt refuses them, or they are too long",
+        en=f"{english_dropped} left out: the prompt refuses them, or they are too long",
         zh=f"略過 {dropped:,} 種增加的選項順序：提示詞不接受，或太長",
     )
 

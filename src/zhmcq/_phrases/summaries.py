@@ -81,11 +81,10 @@ def promise_summary(
 
 def answers_summary(answered: int, questions: int, *, calibrated: bool) -> str:
     """Predictions in a line."""
-    en = "" if calibrated else ", uncalibrated"
-    zh = "" if calibrated else "，未校準"
+    note = "" if calibrated else say(en=", uncalibrated", zh="，未校準")
     return say(
-        en=f"Predictions: {answered:,} of {counted(questions, 'question')} answered{en}",
-        zh=f"作答結果：{questions:,} 題中作答 {answered:,} 題{zh}",
+        en=f"Predictions: {answered:,} of {counted(questions, 'question')} answered{note}",
+        zh=f"作答結果：{questions:,} 題中作答 {answered:,} 題{note}",
     )
 
 
@@ -183,11 +182,11 @@ def run_summary(steps: int, given: int, computed: int, largest: int, *, exact: b
         largest: Those of the largest forward pass.
         exact: Whether they are counted, or estimated.
     """
-    en, zh = ("", "") if exact else ("about ", "約 ")
+    about = "" if exact else say(en="about ", zh="約 ")
     return say(
-        en=f"{steps} steps; {en}{given:,} tokens given, {en}{computed:,} computed, at most "
+        en=f"{steps} steps; {about}{given:,} tokens given, {about}{computed:,} computed, at most "
         f"{largest:,} at once",
-        zh=f"{steps} 步；給定 {zh}{given:,} 個 token，實際計算 {zh}{computed:,} 個，"
+        zh=f"{steps} 步；給定 {about}{given:,} 個 token，實際計算 {about}{computed:,} 個，"
         f"一次最多 {largest:,} 個",
     )
 
@@ -199,7 +198,7 @@ _MEMORY: Mapping[str, tuple[str, str]] = {
     "activations": ("activations", "中間數值"),
     "head": ("head", "輸出層"),
     "gaps": ("gaps of the allocator", "配置器的空隙"),
-    "evaluation": ("evaluation in place of these", "評估時（取代以上各項）"),
+    "evaluation": ("evaluation in place of these", "評估時取代以上各項"),
     "conversion": ("weights as stored, while loading", "載入時原型別的權重"),
     "process": ("process before loading", "載入前的行程"),
 }
