@@ -327,8 +327,8 @@ class ShuffledEpochs:
 
     def log_what_changes(self) -> None:
         """Log how many questions are shuffled, and a warning if that changes nothing."""
-        reasons = {q.id: fixed_order_reason(q) for q in self._questions}
-        fixed = [(name, reason) for name, reason in reasons.items() if reason is not None]
+        reasons = ((q.id, fixed_order_reason(q)) for q in self._questions)
+        fixed = [(name, reason) for name, reason in reasons if reason is not None]
         count = len(self._questions)
         example = fixed[0] if fixed else None
         logger.info("%s", records.shuffled_options(count - len(fixed), count, example))
