@@ -6,6 +6,7 @@ Reasons are quoted in English, as they stand in warnings and exceptions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from zhmcq._phrases._language import say
 from zhmcq._phrases._numbers import counted, duration
@@ -307,11 +308,15 @@ def _figures(figures: Mapping[str, str]) -> str:
 # Merging and answering
 
 
-def merged_into(base: str, questions: int, flips: Mapping[str, int]) -> str:
+def merged_into(
+    base: Literal["full", "dequantized"],
+    questions: int,
+    flips: Mapping[Literal["full", "dequantized"], int],
+) -> str:
     """Which base model an adapter was merged into.
 
     Args:
-        base: ``"full"`` or ``"dequantized"``.
+        base: What it was merged into.
         questions: How many were answered to decide it.
         flips: How many were answered differently, by the base model.
     """
