@@ -15,7 +15,7 @@ import zhmcq
 
 ROOT = Path(__file__).parents[1]
 INSTALLED = distribution("zhmcq")
-DESCRIPTION = INSTALLED.metadata.get_payload()
+DESCRIPTION = str(INSTALLED.metadata.json["description"])
 
 
 def test_its_version_is_that_of_the_package() -> None:
@@ -58,6 +58,6 @@ def test_the_dependencies_are_those_of_the_project() -> None:
     requires = [r for r in INSTALLED.requires or () if "extra ==" not in r]
 
     assert len(requires) == len(project["dependencies"])
-    assert set(INSTALLED.metadata.get_all("Provides-Extra")) == set(
+    assert set(INSTALLED.metadata.get_all("Provides-Extra") or ()) == set(
         project["optional-dependencies"]
     )
