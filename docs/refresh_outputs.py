@@ -239,6 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite the outputs in README and docs.")
     parser.add_argument("documents", nargs="*", type=Path, help="default: all")
     arguments = parser.parse_args()
+    os.environ["ZHMCQ_LANG"] = "en"  # the outputs are in English, whoever refreshes them
     paths = [path.resolve() for path in arguments.documents] or DOCUMENTS
     with tempfile.TemporaryDirectory() as folder:
         for path in refresh(paths, Path(folder)):

@@ -22,6 +22,9 @@ from zhmcq.testing import tiny_llama
 # compute. It has to be set before torch is loaded; the processes that tests start have it too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Tests compare what is printed in English, unless they set it.
+os.environ.pop("ZHMCQ_LANG", None)
+
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: tests
 # that press it would wait for nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -38,6 +38,7 @@ def workplace(
 ) -> Iterator[Path]:
     """The current folder: small workbooks by the documents' names, isolated plugins."""
     monkeypatch.setenv("ZHMCQ_CACHE", str(model_cache))
+    monkeypatch.setenv("ZHMCQ_LANG", "en")  # as it was again, after a document that sets it
     folder = tmp_path / "workplace"
     folder.mkdir()
     refresh_outputs.write_workbooks(folder)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import itertools
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
+from mkdocs.config.defaults import MkDocsConfig
+
+import version_hook
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "zhmcq"
@@ -138,6 +143,27 @@ def test_every_package_that_is_imported_is_declared() -> None:
     }
 
     assert undeclared == set()
+
+
+def test_the_citation_is_valid_and_says_what_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
+    command += ["vendor.citation-file-format", str(ROOT / "CITATION.cff")]
+
+    checked = subprocess.run(command, capture_output=True, encoding="utf-8")
+
+    assert checked.returncode == 0, checked.stdout
+    for field in ("version", "license", "keywords"):
+        assert citation[field] == project[field]
+    assert citation["authors"] == project["authors"]
+
+
+def test_the_site_says_which_version_it_describes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    config = MkDocsConfig(str(ROOT / "mkdocs.yml"))
+
+    assert version_hook.on_config(config).copyright == f"zhmcq {project['version']}"
 
 
 def test_the_steps_of_pre_commit_are_those_of_ci() -> None:

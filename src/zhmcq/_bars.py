@@ -13,7 +13,7 @@ import time
 import warnings
 from typing import Any, Protocol, TextIO
 
-from zhmcq._phrases import duration
+from zhmcq._phrases import labels, progress
 from zhmcq._visible import console_text, visible
 
 __all__ = ["BAR_DRAWN", "Drawing"]
@@ -53,7 +53,8 @@ class Drawing:
             self._bars, self._is_open = _bars_here(), True
         state = self._stages.get(stage)
         if state is None or done < state.done:
-            state = self._stages[stage] = _Stage(" ".join(visible(stage).split()), done)
+            name = progress.stage_name(" ".join(visible(stage).split()))
+            state = self._stages[stage] = _Stage(name, done)
         state.done, state.total = done, total
         if state.line_is_due():
             self._say(state.line())
@@ -112,22 +113,13 @@ class _Stage:
         return due
 
     def line(self) -> str:
-        return f"{self.name}: {self.text()}"
+        return labels.line(self.name, self.text())
 
     def text(self, *, stopped: bool = False) -> str:
-        """Such as ``"120 of 1,000 (12%), 11.2 a second, about 0:01:19 left"``."""
+        """How far it is, how fast, and how long it will take."""
         seconds = time.monotonic() - self.begun
-        share = f" ({self.done / self.total:.0%})" if self.total else ""
-        text = f"{self.done:,} of {self.total:,}{share}"
-        if self.is_over or stopped:
-            return f"{text}, {'in' if self.is_over else 'stopped after'} {duration(seconds)}"
-        done = self.done - self._first
-        if not done or not seconds:
-            return text
-        rate = done / seconds
-        speed = f"{rate:.3g} a second" if rate >= 1 else f"{duration(1 / rate)} each"
-        left = max(1, round((self.total - self.done) / rate))
-        return f"{text}, {speed}, about {duration(left)} left"
+        rate = (self.done - self._first) / seconds if seconds else 0.0
+        return progress.advance(self.done, self.total, seconds, rate, stopped=stopped)
 
 
 class _Bars(Protocol):
@@ -230,7 +222,7 @@ class _NotebookBars:
 
     def _show(self, stage: _Stage, text: str) -> None:
         shown = {
-            "text/plain": f"{stage.name}: {text}",
+            "text/plain": labels.line(stage.name, text),
             "text/html": (
                 '<div style="display: flex; gap: 0.8em; align-items: center">'
                 f'<span style="min-width: 11em">{html.escape(stage.name)}</span>'

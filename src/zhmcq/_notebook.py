@@ -11,6 +11,8 @@ from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from zhmcq._phrases.banks import more_rows, problem_text
+from zhmcq._phrases.labels import label
 from zhmcq._visible import visible
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def table(
         if caption
         else ""
     )
-    more = f"… {total - len(shown):,} more" if total > len(shown) else ""
+    more = more_rows(total - len(shown)) if total > len(shown) else ""
     return (
         f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"{paragraph(more)}"
@@ -103,20 +105,29 @@ def bank_html(title: str, questions: Sequence[Question], problems: Sequence[RowP
         problems: What was wrong with the rest of its source.
     """
     rows = (
-        (q.id, q.subject, q.kind, q.passage, q.stem, options_text(q), q.answer_label)
+        (q.id, q.subject, label(q.kind), q.passage, q.stem, options_text(q), q.answer_label)
         for q in questions
     )
     by_kind: dict[tuple[str, str], list[RowProblem]] = {}
     for problem in problems:
         by_kind.setdefault((problem.severity, problem.code), []).append(problem)
     kinds = [
-        (severity, code, len(those), those[0].sheet, those[0].row, those[0].message)
+        (
+            label(severity),
+            code,
+            len(those),
+            those[0].sheet,
+            those[0].row,
+            problem_text(code, those[0].message),
+        )
         for (severity, code), those in sorted(by_kind.items(), key=lambda item: item[0])
     ]
+    headers = [label(name) for name in BANK_HEADERS]
+    problem_headers = [label(name) for name in PROBLEM_HEADERS]
     return html_view(
         title,
-        table(BANK_HEADERS, rows, total=len(questions)),
-        table(PROBLEM_HEADERS, kinds, total=len(kinds), caption="Problems"),
+        table(headers, rows, total=len(questions)),
+        table(problem_headers, kinds, total=len(kinds), caption=label("Problems")),
     )
 
 

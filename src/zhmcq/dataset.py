@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zhmcq._files import atomic_folder, clear_abandoned
-from zhmcq._phrases import counted
+from zhmcq._phrases import banks, counted, records
 from zhmcq._progress import Progress
 from zhmcq.checks._clusters import QuestionCluster, question_clusters
 from zhmcq.errors import PluginError, ReadError, SplitError, ZhmcqError
@@ -55,11 +55,8 @@ class Splits:
         return len(self.valid) / count if count else 0.0
 
     def __str__(self) -> str:
-        without = f", {self.without_key} without a key" if self.without_key else ""
-        questions = counted(len(self.train), "question")
-        return (
-            f"{questions} to train on, {len(self.valid):,} for validation "
-            f"({self.reached_fraction:.1%}){without}"
+        return banks.splits_summary(
+            len(self.train), len(self.valid), self.reached_fraction, self.without_key
         )
 
     def save(
@@ -268,11 +265,7 @@ class DatasetBuilder:
             progress=progress,
         )
         errors = sum(problem.severity == "error" for problem in bank.problems)
-        names = sorted(bank.files)
-        files = f"{len(names)} files" if len(names) > 3 else ", ".join(names) or "no file"
-        logger.info(
-            "%s: %s, %s left out", files, counted(len(bank), "question"), counted(errors, "row")
-        )
+        logger.info("%s", records.read_files(sorted(bank.files), len(bank), errors))
         return bank
 
     def split(self, bank: QuestionBank) -> Splits:

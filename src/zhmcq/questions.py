@@ -12,6 +12,7 @@ from zhmcq._frames import questions_frame
 from zhmcq._joining import joined_parts
 from zhmcq._notebook import bank_html
 from zhmcq._phrases import counted
+from zhmcq._phrases.banks import bank_summary
 from zhmcq._types import all_of, is_whole, whole_numbers
 from zhmcq._visible import visible
 from zhmcq.errors import QuestionError, ZhmcqError
@@ -345,8 +346,12 @@ class QuestionBank(Sequence[Question]):
         questions, rows = counted(len(self), "question"), counted(errors, "row")
         return f"<QuestionBank: {questions}, {rows} left out>"
 
+    def __str__(self) -> str:  # in the language of the terminal
+        errors = sum(problem.severity == "error" for problem in self.problems)
+        return f"<{bank_summary(len(self), errors)}>"
+
     def _repr_html_(self) -> str:  # what a notebook shows
-        return bank_html(repr(self).strip("<>"), self._questions, self.problems)
+        return bank_html(str(self).strip("<>"), self._questions, self.problems)
 
     def __add__(self, other: QuestionBank | Question | Iterable[Question]) -> QuestionBank:
         return QuestionBank(*joined_parts([self, _addend(other)]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import quickstart
 from make_sample import write_sample
-from zhmcq.questions import QuestionBank, RowProblem
+from zhmcq.questions import Question, QuestionBank, RowProblem
 from zhmcq.testing import tiny_llama
 
 
@@ -49,6 +50,22 @@ def test_it_goes_the_whole_path_and_keeps_every_id_in_order(
     assert {"id", "input_text", "target_text"} <= set(written[0])
     assert run(monkeypatch, *arguments) == 1
     assert "holds an earlier run" in printed(capsys)
+
+
+def test_a_limit_draws_whole_passages_by_chance_and_cuts_the_last() -> None:
+    def question(number: int, passage: str) -> Question:
+        return Question(str(number), "題", ("甲", "乙"), passage=passage)
+
+    passages = [letter for letter in "ABCD" for _ in range(3)]
+    bank = QuestionBank([question(number, text) for number, text in enumerate(passages)])
+    alone = QuestionBank([question(number, "") for number in range(9)])
+
+    drawn = Counter(question.passage for question in quickstart.of_passages(bank, 8))
+
+    assert sorted(drawn.values()) == [2, 3, 3]
+    assert quickstart.of_passages(bank, 20) == bank
+    assert len(quickstart.of_passages(alone, 4)) == 4
+    assert quickstart.of_passages(alone, 4) != alone[:4]
 
 
 def test_brackets_in_what_a_problem_quotes_are_no_markup(

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import banks
+from zhmcq._phrases.labels import label
 from zhmcq._visible import visible
 from zhmcq.checks._near_copies import near_copy_clusters
 from zhmcq.questions import QuestionBank, Severity, require_bank, require_questions
@@ -93,11 +94,10 @@ def describe(bank: QuestionBank, tokenizer: Any = None, max_length: int = 512) -
     require_bank(bank, "describe")
     errors = sum(problem.severity == "error" for problem in bank.problems)
     keyed = sum(question.answer is not None for question in bank)
-    questions, rows = counted(len(bank), "question"), counted(errors, "row")
-    lines = [f"{questions}, {keyed:,} with a key; {rows} left out"]
+    lines = [banks.described(len(bank), keyed, errors)]
     if len(bank):
-        lines.append("kinds: " + _counts(question.kind for question in bank))
-        lines.append("options: " + _counts(len(question.options) for question in bank))
+        lines.append(banks.kinds_line(_counts(label(question.kind) for question in bank)))
+        lines.append(banks.options_line(_counts(len(question.options) for question in bank)))
         lines += _balance_lines(bank)
         lines += _passage_lines(bank)
         lines += _length_lines(bank)
@@ -105,11 +105,8 @@ def describe(bank: QuestionBank, tokenizer: Any = None, max_length: int = 512) -
             lines += _token_lines(bank, tokenizer, max_length)
     table = problem_table(bank)
     if table:
-        lines.append("problems:")
-        lines += [
-            f"  {row.severity:7} {row.code:22} {row.times:6}  rows {row.rows}: {row.example}"
-            for row in table
-        ]
+        lines.append(banks.problems_header())
+        lines += [banks.problem_line(*row) for row in table]
     return visible("\n".join(lines))
 
 
@@ -124,16 +121,14 @@ def _balance_lines(bank: QuestionBank) -> list[str]:
     if not total:
         return []
     shares = ", ".join(f"{label}: {count / total:.1%}" for label, count in counts.items())
-    lines = [f"keys by label: {shares}"]
+    lines = [banks.shares_line(shares)]
     positions = _positions(bank)
     if positions and min(positions[1]) >= 5:
         from scipy.stats import chisquare
 
         off = max(abs(observed / fair - 1) for observed, fair in zip(*positions, strict=True))
         if off >= UNEVEN and float(chisquare(*positions).pvalue) < CHANCE:
-            lines.append(
-                "  the right option's position is uneven: a model can learn it instead of reading"
-            )
+            lines.append(banks.positions_line())
     return lines
 
 
@@ -153,24 +148,22 @@ def _positions(bank: QuestionBank) -> tuple[list[float], list[float]] | None:
 def _passage_lines(bank: QuestionBank) -> list[str]:
     passages = list(dict.fromkeys(question.passage for question in bank if question.passage))
     if not passages:
-        return ["passages: none"]
+        return [banks.passages_line(0, 0, 0)]
     clusters = near_copy_clusters(passages)
     with_one = sum(bool(question.passage) for question in bank)
-    line = (
-        f"passages: {counted(len(passages), 'different one')} for {counted(with_one, 'question')}"
-    )
-    copies = len(passages) - len(set(clusters))
-    return [f"{line}; {copies} are near-copies of another" if copies else line]
+    return [banks.passages_line(len(passages), with_one, len(passages) - len(set(clusters)))]
 
 
 def _length_lines(bank: QuestionBank) -> list[str]:
-    lines = ["length in characters (median, 95 % at most, longest):"]
+    lines = [banks.lengths_header()]
     parts = {
         "passage": [len(question.passage) for question in bank if question.passage],
         "stem": [len(question.stem) for question in bank],
         "option": [len(option) for question in bank for option in question.options],
     }
-    return lines + [f"  {name:8} {_spread(sizes)}" for name, sizes in parts.items() if sizes]
+    return lines + [
+        banks.length_line(name, _spread(sizes)) for name, sizes in parts.items() if sizes
+    ]
 
 
 def _spread(sizes: list[int]) -> str:
@@ -186,7 +179,4 @@ def _token_lines(bank: QuestionBank, tokenizer: Any, max_length: int) -> list[st
         encoded = tokenizer(texts[start : start + 1000], add_special_tokens=False)
         sizes += [len(ids) for ids in encoded["input_ids"]]
     over = sum(size > max_length for size in sizes)
-    return [
-        "length in tokens of passage, stem and options (median, 95 % at most, longest):",
-        f"  question {_spread(sizes)}; {over} of {len(sizes)} have more than {max_length}",
-    ]
+    return banks.token_lines(_spread(sizes), over, len(sizes), max_length)

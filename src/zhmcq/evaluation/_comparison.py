@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from zhmcq._phrases import terminal_language
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation._evaluation import Evaluation, evaluate_outcomes
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._report import listed_outcomes, write_comparison_page
+from zhmcq.evaluation._sentences import comparison_sentence
 from zhmcq.evaluation._statistics import Interval, paired_interval, sign_flip_test
 from zhmcq.evaluation._views import comparison_html
-from zhmcq.reports._page import AnswerList
+from zhmcq.reports._page import WORDS, AnswerList
 from zhmcq.zh._language import Language
 
 __all__ = ["Comparison", "HasOutcomes", "compare"]
@@ -56,6 +58,8 @@ class Comparison:
     _answers: tuple[AnswerList, AnswerList] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
+        if terminal_language() == "zh-Hant":
+            return comparison_sentence(self, WORDS["zh-Hant"])
         low, high = self.interval
         return (
             f"{self.base.accuracy:.1%} → {self.tuned.accuracy:.1%} on {self.base.count} questions "

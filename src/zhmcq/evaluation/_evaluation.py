@@ -11,6 +11,7 @@ from typing import NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zhmcq._phrases import terminal_language
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation._outcomes import Outcome, clusters_of
 from zhmcq.evaluation._risk_coverage import (
@@ -18,8 +19,10 @@ from zhmcq.evaluation._risk_coverage import (
     refuse_other_outcomes,
     risk_coverage_curve,
 )
+from zhmcq.evaluation._sentences import evaluation_sentence
 from zhmcq.evaluation._statistics import Interval, accuracy_interval
 from zhmcq.evaluation._views import evaluation_html, evaluation_text
+from zhmcq.reports._page import WORDS
 
 __all__ = ["Evaluation", "GroupAccuracy", "ReliabilityBin", "evaluate_outcomes"]
 
@@ -132,6 +135,8 @@ class Evaluation:
     outcomes: tuple[Outcome, ...] = field(repr=False)
 
     def __str__(self) -> str:
+        if terminal_language() == "zh-Hant":
+            return evaluation_sentence(self, WORDS["zh-Hant"])
         low, high = self.interval
         text = (
             f"{self.accuracy:.1%} right ({self.correct} of {self.count}; 95 % interval "

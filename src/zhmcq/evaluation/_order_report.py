@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zhmcq._phrases.summaries import order_lines, order_words
 from zhmcq.errors import PredictionError
+from zhmcq.evaluation._views import aligned
 from zhmcq.questions import Question
 
 __all__ = [
@@ -136,24 +138,6 @@ class OrderReport:
     chosen: Mapping[int, float] = field(repr=False)
 
     def __str__(self) -> str:
-        lines = [f"{self.reordered} of {self.questions} questions answered in several orders"]
-        if self.agreement is not None:
-            lines.append(
-                f"the orders give different answers to {self.changed} of them; "
-                f"{self.agreement:.1%} of the orders agree with the answer"
-            )
-        if self.with_prior:
-            lines.append(f"a label prior divided out of the answers to {self.with_prior}")
-        if self.reordered or self.with_prior:
-            lines.append(
-                f"{self.moved} answers differ from those by the given order alone: {self.gained} "
-                f"are right instead of wrong, {self.lost} wrong instead of right"
-            )
-        if self.chosen:
-            shares = ", ".join(
-                f"{position}: {share:.1%}" for position, share in self.chosen.items()
-            )
-            lines.append(f"positions chosen in single orders: {shares}")
         several = self.reordered or self.with_prior
         named = {
             "given order alone": self.alone if several else None,
@@ -161,16 +145,25 @@ class OrderReport:
             "single orders": self.shown,
         }
         reports = {name: report for name, report in named.items() if report is not None}
-        if reports:
-            lines.append(f"accuracy by the position of the key among {self.options} options:")
-            lines += _table(reports, self.options)
-        return "\n".join(lines)
+        lines = order_lines(
+            self.questions,
+            self.reordered,
+            self.changed,
+            self.agreement,
+            self.with_prior,
+            (self.moved, self.gained, self.lost),
+            self.chosen,
+            self.options if reports else 0,
+        )
+        return "\n".join([*lines, *(_table(reports, self.options) if reports else ())])
 
 
-def _table(reports: Mapping[str, PositionReport], options: int) -> list[str]:
+def _table(reports: Mapping[str, PositionReport], options: int) -> Iterator[str]:
     """Reports as lines with aligned columns."""
+    words = order_words()
     positions = range(1, options + 1)
-    rows = [["", "all", *map(str, positions), "spread", "by chance", "deviation"]]
+    ends = [words[name] for name in ("spread", "by chance", "deviation")]
+    rows = [["", words["all"], *map(str, positions), *ends]]
     for name, report in reports.items():
         recalls = [report.by_position.get(position) for position in positions]
         shares = [
@@ -180,19 +173,12 @@ def _table(reports: Mapping[str, PositionReport], options: int) -> list[str]:
             report.chance_spread,
             report.deviation,
         ]
-        rows.append([name, *("–" if share is None else f"{share:.1%}" for share in shares)])
+        rows.append([words[name], *("–" if share is None else f"{share:.1%}" for share in shares)])
     first, *_ = reports.values()
     recalls = [first.by_position.get(position) for position in positions]
     counts = [0 if recall is None else recall.answers for recall in recalls]
-    rows.append(["keys", *map(str, [sum(counts), *counts])])
-    widths = [max(len(row[column]) for row in rows[:-1]) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
-        )
-        for row in rows
-    ]
+    rows.append([words["keys"], *map(str, [sum(counts), *counts]), "", "", ""])
+    return (line.rstrip() for line in aligned(rows))
 
 
 def report_orders(answers: Sequence[AnswerInOrders]) -> OrderReport:

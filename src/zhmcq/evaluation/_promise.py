@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zhmcq._phrases.summaries import promise_summary
 from zhmcq.errors import SettingsError
 
 __all__ = ["Promise", "certify", "option_sets", "set_threshold"]
@@ -53,18 +54,14 @@ class Promise:
     required: int
 
     def __str__(self) -> str:
-        what = f"at most {self.max_error:.1%} wrong, {self.certainty:.0%} sure"
-        if self.threshold is None:
-            return (
-                f"{what}: no threshold could be certified on {self.questions} calibration "
-                f"questions, so that every answer is withheld. It takes at least {self.required} "
-                "answers without an error, and more with errors or with several questions a "
-                "passage: answer more questions whose keys are known, or promise less"
-            )
-        return (
-            f"{what}: answers from a confidence of {self.threshold:.4g} on ({self.errors} of "
-            f"{self.answered} wrong among {self.questions} calibration questions); for questions "
-            "drawn like those"
+        return promise_summary(
+            self.threshold,
+            max_error=self.max_error,
+            certainty=self.certainty,
+            questions=self.questions,
+            answered=self.answered,
+            errors=self.errors,
+            required=self.required,
         )
 
 

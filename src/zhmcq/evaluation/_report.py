@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from zhmcq._files import refuse_inputs
 from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy
 from zhmcq.evaluation._outcomes import Outcome
-from zhmcq.evaluation._statistics import Interval
+from zhmcq.evaluation._sentences import (
+    comparison_sentence,
+    evaluation_sentence,
+    interval_text,
+)
 from zhmcq.questions import Question
 from zhmcq.reports._charts import (
     BinShare,
@@ -116,7 +120,7 @@ def write_comparison_page(
         FigureRow("result.lost", [f"{len(comparison.lost):,}"]),
         FigureRow(
             "difference",
-            [f"{comparison.difference:+.1%} ({_range(comparison.interval, signed=True)})"],
+            [f"{comparison.difference:+.1%} ({interval_text(comparison.interval, signed=True)})"],
         ),
         FigureRow("p_value", [f"{comparison.p_value:.2g}"]),
     ]
@@ -124,7 +128,7 @@ def write_comparison_page(
     page = Page(
         sides=["base", "tuned"],
         questions=questions,
-        summary={code: _comparison_summary(comparison, words) for code, words in WORDS.items()},
+        summary={code: comparison_sentence(comparison, words) for code, words in WORDS.items()},
         figures=[*_figures(evaluations, len(questions)), *changes],
         groups=_groups(evaluations),
         charts=_charts(
@@ -204,41 +208,20 @@ def _answers_summary(
 ) -> str:
     if evaluation is None:
         return words["summary.no_keys"].format(given=f"{given:,}", listed=f"{listed:,}")
-    text = words["summary.evaluated"].format(
-        accuracy=f"{evaluation.accuracy:.1%}",
-        correct=f"{evaluation.correct:,}",
-        count=f"{evaluation.count:,}",
-        interval=_range(evaluation.interval),
-    )
-    if evaluation.accuracy_answered is None or evaluation.coverage == 1:
-        return text
-    return text + words["summary.answered"].format(
-        coverage=f"{evaluation.coverage:.1%}", accuracy=f"{evaluation.accuracy_answered:.1%}"
-    )
-
-
-def _comparison_summary(comparison: Comparison, words: Mapping[str, str]) -> str:
-    return words["summary.compared"].format(
-        base=f"{comparison.base.accuracy:.1%}",
-        tuned=f"{comparison.tuned.accuracy:.1%}",
-        count=f"{comparison.base.count:,}",
-        difference=f"{comparison.difference:+.1%}",
-        interval=_range(comparison.interval, signed=True),
-        p_value=f"{comparison.p_value:.2g}",
-    )
+    return evaluation_sentence(evaluation, words)
 
 
 def _figures(sides: Sequence[Evaluation], listed: int) -> list[FigureRow]:
     """The figures of each side; those that no side has are left out."""
     readers: Mapping[str, Callable[[Evaluation], str | None]] = {
         "accuracy": lambda side: f"{side.accuracy:.1%}",
-        "interval": lambda side: _range(side.interval),
+        "interval": lambda side: interval_text(side.interval),
         "correct": lambda side: f"{side.correct:,}",
         "chance": lambda side: f"{side.chance:.1%}",
         "coverage": lambda side: f"{side.coverage:.1%}",
         "accuracy_answered": lambda side: _percent(side.accuracy_answered),
         "interval_answered": lambda side: (
-            None if side.interval_answered is None else _range(side.interval_answered)
+            None if side.interval_answered is None else interval_text(side.interval_answered)
         ),
         "invalid_rate": lambda side: f"{side.invalid_rate:.1%}",
         "partial_credit": lambda side: _percent(side.partial_credit),
@@ -321,8 +304,3 @@ def _percent(share: float | None) -> str | None:
 
 def _decimal(number: float | None) -> str | None:
     return None if number is None else f"{number:.3f}"
-
-
-def _range(interval: Interval, *, signed: bool = False) -> str:
-    low, high = interval
-    return f"{low:+.1%} – {high:+.1%}" if signed else f"{low:.1%} – {high:.1%}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from zhmcq._notebook import Cell, html_view, table
+from zhmcq._phrases.labels import between, grouped_by, label, line
 from zhmcq._visible import visible
 from zhmcq.evaluation._statistics import Interval
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from zhmcq.evaluation._evaluation import Evaluation, GroupAccuracy
     from zhmcq.evaluation._outcomes import Outcome
 
-__all__ = ["comparison_html", "evaluation_html", "evaluation_text"]
+__all__ = ["aligned", "comparison_html", "evaluation_html", "evaluation_text"]
 
 NAMES = ("sheet", "subject", "kind", "position")
+GROUPED = ("questions", "right", "95 % interval")  # the columns that follow
 FEW = 5  # questions that changed
 
 
@@ -26,12 +28,14 @@ def evaluation_text(evaluation: Evaluation) -> str:
     lines = [str(evaluation)]
     for name, groups in _groups(evaluation):
         rows = [
-            (visible(part), f"{g.questions:,}", f"{g.accuracy:.1%}", _range(g.interval))
-            for part, g in groups.items()
+            [grouped_by(name), *_labels(GROUPED)],
+            *(
+                [visible(part), f"{g.questions:,}", f"{g.accuracy:.1%}", _range(g.interval)]
+                for part, g in groups.items()
+            ),
         ]
-        rows.insert(0, (f"by {name}", "questions", "right", "95 % interval"))
         lines.append("")
-        lines += _aligned(rows)
+        lines += aligned(rows)
     return "\n".join(lines)
 
 
@@ -39,11 +43,11 @@ def evaluation_html(evaluation: Evaluation) -> str:
     """The figures of an evaluation, and its parts."""
     figures = _figures(evaluation).items()
     return html_view(
-        f"Evaluation: {evaluation}",
-        table(("figure", "value"), figures, total=len(figures)),
+        line(label("Evaluation"), str(evaluation)),
+        table(_labels(("figure", "value")), figures, total=len(figures)),
         *(
             table(
-                (name, "questions", "right", "95 % interval"),
+                _labels((name, *GROUPED)),
                 ((part, g.questions, f"{g.accuracy:.1%}", _range(g.interval)) for part, g in rows),
                 total=len(rows),
             )
@@ -58,37 +62,39 @@ def comparison_html(comparison: Comparison) -> str:
     base, tuned = _figures(comparison.base), _figures(comparison.tuned)
     low, high = comparison.interval
     rows: list[Sequence[Cell]] = [(name, base[name], tuned[name]) for name in base]
-    rows.append(("difference", "", f"{comparison.difference:+.1%} ({low:+.1%} to {high:+.1%})"))
-    rows.append(("p-value", "", f"{comparison.p_value:.2g}"))
+    interval = between(f"{low:+.1%}", f"{high:+.1%}")
+    rows.append((label("difference"), "", f"{comparison.difference:+.1%} ({interval})"))
+    rows.append((label("p-value"), "", f"{comparison.p_value:.2g}"))
     return html_view(
-        f"Comparison: {comparison}",
-        table(("figure", "base", "tuned"), rows, total=len(rows)),
-        _changed(comparison.gained, "Right only in the second"),
-        _changed(comparison.lost, "Right only in the first"),
+        line(label("Comparison"), str(comparison)),
+        table(_labels(("figure", "base", "tuned")), rows, total=len(rows)),
+        _changed(comparison.gained, label("Right only in the second")),
+        _changed(comparison.lost, label("Right only in the first")),
     )
 
 
 def _changed(outcomes: Sequence[Outcome], caption: str) -> str:
     return table(
-        ("id", "stem", "key", "second answer"),
+        _labels(("id", "stem", "key", "second answer")),
         ((o.id, o.stem, o.key, o.label) for o in outcomes[:FEW]),
         total=len(outcomes),
-        caption=f"{caption}: {len(outcomes):,}",
+        caption=line(caption, f"{len(outcomes):,}"),
     )
 
 
 def _figures(evaluation: Evaluation) -> dict[str, str]:
     error = evaluation.calibration_error
-    uncalibrated = "" if evaluation.calibrated else " (uncalibrated)"
-    return {
+    note = "" if evaluation.calibrated else f" ({label('uncalibrated')})"
+    figures = {
         "questions": f"{evaluation.count:,}",
         "right": f"{evaluation.correct:,}",
         "accuracy": f"{evaluation.accuracy:.1%}",
         "95 % interval": _range(evaluation.interval),
         "by chance": f"{evaluation.chance:.1%}",
         "answered": f"{evaluation.coverage:.1%}",
-        "calibration error": "" if error is None else f"{error:.3f}{uncalibrated}",
+        "calibration error": "" if error is None else f"{error:.3f}{note}",
     }
+    return {label(name): figure for name, figure in figures.items()}
 
 
 def _groups(evaluation: Evaluation) -> Iterator[tuple[str, Mapping[str, GroupAccuracy]]]:
@@ -98,11 +104,15 @@ def _groups(evaluation: Evaluation) -> Iterator[tuple[str, Mapping[str, GroupAcc
         groups: Mapping[str | int, GroupAccuracy] = getattr(evaluation, f"by_{name}")
         if len(groups) > 1 and groups not in earlier:
             earlier.append(groups)
-            yield name, {str(part) or "(none)": group for part, group in groups.items()}
+            shown = {part: label(str(part)) if name == "kind" else str(part) for part in groups}
+            yield name, {shown[part] or label("(none)"): groups[part] for part in groups}
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines: the first column to the left, the others to the right."""
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines: the first column to the left, the others to the right.
+
+    A character of Chinese takes two columns of a terminal.
+    """
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         cells = [
@@ -118,4 +128,8 @@ def _width(text: str) -> int:
 
 
 def _range(interval: Interval) -> str:
-    return f"{interval[0]:.1%} to {interval[1]:.1%}"
+    return between(f"{interval[0]:.1%}", f"{interval[1]:.1%}")
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    return [label(name) for name in names]

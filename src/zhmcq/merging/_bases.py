@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import MergeError, ModelError
 from zhmcq.manifest import BaseIdentity
@@ -105,13 +105,7 @@ class Bases:
             if not flips[kind]:
                 break
         best = min(flips, key=lambda kind: flips[kind])
-        logger.info(
-            "merged into the %s base model: of %s, %s are answered differently from the "
-            "adapter on its quantised base model",
-            {"full": "full-precision", "dequantized": "dequantised"}[best],
-            counted(len(self.questions), "question"),
-            " and ".join(f"{count} ({kind})" for kind, count in flips.items()),
-        )
+        logger.info("%s", records.merged_into(best, len(self.questions), flips))
         return best
 
     def merged(self, kind: BaseKind, questions: Sequence[EncodedQuestion]) -> tuple[Any, Answers]:

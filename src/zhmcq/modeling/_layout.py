@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import Layout, collate
 from zhmcq.encoding._passes import PassPlan
@@ -106,15 +107,13 @@ def _say(layout: Layout, reasons: dict[Layout, str], *, said: bool) -> None:
     reason = reasons.get("flat" if layout == "equal" else "tree", "")
     if layout not in CACHED and reasons.get("cached", reason) != reason:
         reason += f"; of its cache: {reasons['cached']}"
-    level = logging.INFO if layout in CACHED or said else logging.WARNING
-    logger.log(level, _LINES[layout], reason)
+    if layout in CACHED:
+        logger.info("%s", records.no_packing(reason, stepped=layout == "stepped"))
+    else:
+        logger.log(logging.INFO if said else logging.WARNING, _SLOWER[layout], reason)
 
 
-_LINES = {
-    "cached": "prefix-tree packing is off for this model (%s): in scoring, what candidates share "
-    "is computed once, and they go on from copies of the model's cache",
-    "stepped": "prefix-tree packing is off for this model (%s): in scoring, what candidates share "
-    "is computed once, and they go on from copies of the model's cache, one token a pass",
+_SLOWER = {
     "flat": "prefix-tree packing is off for this model (%s): every candidate gets a row of its "
     "own, which is slower and gives the same answers",
     "equal": "this model's rows are not padded (%s): every candidate gets a row of its own, and "

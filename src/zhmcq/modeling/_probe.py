@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
+from zhmcq._phrases import records
 from zhmcq.errors import GatedModelError, ModelError
 from zhmcq.modeling._load import ModelSource, is_stored_quantised, load_skeleton
 from zhmcq.modeling._process_memory import bound_kernel_caches
@@ -94,7 +95,7 @@ def bf16_speed(
     except ModelError as error:
         # Code that came with the weights may need them to build its layers. What else is wrong
         # with a model is an error when it is loaded.
-        logger.info("how fast this CPU is in bfloat16 is not measured: %s", error)
+        logger.info("%s", records.bf16_not_measured(error))
         return None
     products = products_of(skeleton)
     if sum(count * p.inner * p.outer for p, count in products.items() if p.rows == ROWS) < SMALLEST:
@@ -152,7 +153,7 @@ def ratio_of(
             exact += fp32 * times
             rounded += bf16 * times
     except NO_KERNEL as error:
-        logger.info("this CPU does not compute in bfloat16: %s", error)
+        logger.info("%s", records.bf16_not_computed(error))
         return 0.0
     return exact / rounded
 

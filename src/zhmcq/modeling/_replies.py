@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.modeling._generation import PromptIds, TextGenerator
 from zhmcq.modeling._memory import SMALLER, Divisible, in_pieces
@@ -162,13 +163,7 @@ def _rooms(
         return dict.fromkeys(range(len(questions)), wanted)
     rooms = {i: min(wanted, positions - occupied(question)) for i, question in enumerate(questions)}
     if cut := sum(room < wanted for room in rooms.values()):
-        logger.info(
-            "%d of %d replies have room for fewer than %d tokens: the model has %d positions",
-            cut,
-            len(questions),
-            wanted,
-            positions,
-        )
+        logger.info("%s", records.replies_cut(cut, len(questions), wanted, positions))
     return rooms
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import ManifestError, ModelError
 from zhmcq.manifest import (
@@ -305,12 +306,7 @@ class AnsweringModel:
         """Log that the default maximum length is lowered to the number of the model's positions."""
         wanted = _usual_length(remembered)
         if self._max_length is None and self._positions is not None and wanted > self._positions:
-            logger.info(
-                "the maximum length is lowered from %d to %d, the number of positions of %s",
-                wanted,
-                self._positions,
-                self.source.name,
-            )
+            logger.info("%s", records.length_lowered(wanted, self._positions, self.source.name))
 
     @property
     def calibration(self) -> Calibration | None:

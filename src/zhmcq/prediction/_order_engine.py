@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import records
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._orders import Order, aligned, in_original_terms
 from zhmcq.evaluation import OrderedAnswer
@@ -229,9 +229,8 @@ def _log_priors(
         shown = [f"{label}: {share:.1%}" for label, share in zip(labels, shares, strict=True)]
         more = " …" if len(shown) > LOGGED_LABELS else ""
         logger.info(
-            "label prior, estimated on %s: %s%s",
-            counted(len(of_these), "question"), ", ".join(shown[:LOGGED_LABELS]), more,
-        )  # fmt: skip
+            "%s", records.label_prior(len(of_these), ", ".join(shown[:LOGGED_LABELS]) + more)
+        )
 
 
 def _cycles(answers: Sequence[tuple[int, ...]], options: int) -> list[list[int]]:

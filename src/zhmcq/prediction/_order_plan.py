@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import records
 from zhmcq.encoding._orders import Order, aligned, cyclic_orders, option_orders
 from zhmcq.errors import PluginError
 from zhmcq.evaluation import clusters_of
@@ -114,11 +114,7 @@ def _for_the_prior(
             if labels is not None and lacking[labels] > 0:
                 lacking[labels] -= 1
                 added[index] = cyclic_orders(questions[index])[1:2]
-    logger.info(
-        "a label prior is estimated on %d of %s",
-        sum(map(bool, added)),
-        counted(len(questions), "question"),
-    )
+    logger.info("%s", records.prior_sample(sum(map(bool, added)), len(questions)))
     return added
 
 
@@ -146,17 +142,10 @@ def _log_how_many(
     questions: Sequence[Question], fixed: Sequence[int], unlisted: Sequence[int], count: int
 ) -> None:
     """Log in how many questions the options are shown in several orders, and why not in others."""
-    parts = []
-    if fixed:
-        first = questions[fixed[0]]
-        reason = fixed_order_reason(first)
-        parts.append(f"{len(fixed)} must keep their order (such as {first.id!r}: {reason})")
-    if unlisted:
-        parts.append(f"the prompt is the same in any order for {len(unlisted)}")
     several = len(questions) - len(fixed) - len(unlisted)
-    text = "".join(f"; {part}" for part in parts)
-    level = logging.INFO if several or not questions else logging.WARNING
-    logger.log(
-        level, "%d of %s are answered in up to %d orders%s",
-        several, counted(len(questions), "question"), count, text,
-    )  # fmt: skip
+    examples = ((questions[index].id, fixed_order_reason(questions[index])) for index in fixed)
+    example = next(((name, reason) for name, reason in examples if reason is not None), None)
+    text = records.several_orders(
+        several, len(questions), count, len(fixed), example, len(unlisted)
+    )
+    logger.log(logging.INFO if several or not questions else logging.WARNING, "%s", text)

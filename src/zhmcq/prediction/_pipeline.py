@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from zhmcq._phrases import counted, duration
+from zhmcq._phrases import records
 from zhmcq._progress import Progress
 from zhmcq.encoding import Encoder
 from zhmcq.encoding._orders import Order, aligned
@@ -100,11 +100,7 @@ def prepare(
         dropped += len(pairs) - len(fitting)
         questions.append(PreparedQuestion(question, given, tuple(fitting)))
     if dropped:
-        reason = "the prompt refuses them, or they are too long"
-        are = counted(
-            dropped, "of the added orders of options is", "of the added orders of options are"
-        )
-        logger.info("%s left out: %s", are, reason)
+        logger.info("%s", records.orders_dropped(dropped))
     return PreparedBank(
         bank,
         tuple(questions),
@@ -241,5 +237,5 @@ def answer(
         if done > before:
             progress(done, total, STAGE)
     seconds = time.perf_counter() - start
-    logger.info("answered %s in %s", counted(total, "question"), duration(seconds))
+    logger.info("%s", records.answered(total, seconds))
     return Predictions(prepared.bank, tuple(answers[q.id] for q in prepared.bank), stats)

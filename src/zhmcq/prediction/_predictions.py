@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zhmcq._files import refuse_inputs
 from zhmcq._phrases import counted
+from zhmcq._phrases.summaries import answers_summary
 from zhmcq._visible import visible
 from zhmcq.errors import PredictionError
 from zhmcq.evaluation import (
@@ -245,6 +246,10 @@ class Predictions(Sequence[Prediction]):
         uncalibrated = "" if self.calibrated else ", uncalibrated"
         questions = counted(len(self), "question")
         return f"<Predictions: {answered:,} of {questions} answered{uncalibrated}>"
+
+    def __str__(self) -> str:  # in the language of the terminal
+        answered = sum(item.status == "answered" for item in self._items)
+        return f"<{answers_summary(answered, len(self), calibrated=self.calibrated)}>"
 
     def _repr_html_(self) -> str:  # what a notebook shows
         from zhmcq.prediction._notebook import predictions_html

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from zhmcq._files import atomic_write, path_to_write, refuse_inputs
-from zhmcq._phrases import counted
+from zhmcq._phrases import counted, records
+from zhmcq._phrases.problem_words import PROBLEMS
 from zhmcq.errors import OutputError, ReadError
 from zhmcq.questions import QuestionBank, RowProblem, require_bank
 from zhmcq.reading._formats.xlsx import xlsx_sheets
 from zhmcq.reports._openpyxl import save_workbook
-from zhmcq.reports._problem_words import PROBLEMS
 from zhmcq.reports._tables import MAX_CELL, MAX_ROWS, sheet_names
 from zhmcq.reports._workbook import (
     AddedCell,
@@ -99,9 +99,7 @@ def _marked(source: str, bank: QuestionBank, path: Path) -> bool:
     edits = _edits(source, bank)
     result = edits if isinstance(edits, NotEditable) else edit_workbook(file, path, edits, {})
     if isinstance(result, NotEditable):
-        logger.info(
-            "its cells can't be marked in place, the rows read are written: %s", result.reason
-        )
+        logger.info("%s", records.rows_are_copied(result.reason))
         return False
     for sentence in result.dropped:
         logger.warning("%s: %s", source, sentence)

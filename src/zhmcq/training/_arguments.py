@@ -8,7 +8,7 @@ import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import counted, records
 from zhmcq._refused_fields import REFUSED
 from zhmcq.dataset import Splits
 from zhmcq.errors import ReadError, SettingsError
@@ -133,12 +133,15 @@ def _questions(source: BankSource, argument: str) -> Sequence[Question]:
     except SourceError as error:
         raise ReadError(f"{argument}: {error}") from error
     errors = sum(problem.severity == "error" for problem in bank.problems)
-    level = logging.WARNING if errors else logging.INFO
-    logger.log(
-        level, "%s: %s, %s left out%s", argument, counted(len(bank), "question"),
-        counted(errors, "row"),
-        "; read_bank(…).problems says why" if errors else "",
-    )  # fmt: skip
+    if errors:
+        logger.warning(
+            "%s: %s, %s left out; read_bank(…).problems says why",
+            argument,
+            counted(len(bank), "question"),
+            counted(errors, "row"),
+        )
+    else:
+        logger.info("%s", records.read_argument(argument, len(bank), errors))
     return bank
 
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zhmcq._files import atomic_write, clear_abandoned, is_scratch, refuse_strangers, strange_names
+from zhmcq._phrases import records
 from zhmcq.errors import CheckpointError
 from zhmcq.manifest import file_sha256
 from zhmcq.training._best import BEST_FILES
@@ -108,7 +109,7 @@ class Checkpoints:
         for path in reversed(self._all()):
             fault = _fault(path)
             if fault is None:
-                logger.info("resuming from %s", path)
+                logger.info("%s", records.resumes_from(path))
                 for other in self._all():
                     if other.name in newer:
                         _remove_links(other)

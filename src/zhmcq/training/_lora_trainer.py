@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 
+from zhmcq._phrases import records
 from zhmcq._progress import Progress, current_progress, reporting, require_progress
 from zhmcq.cards._card import model_card
 from zhmcq.checks import fingerprints
@@ -352,7 +353,7 @@ class LoraTrainer:
             run.report, plan, (run.train, run.validation), peft_model, run.process, processes
         )
         if run.arguments.process_index == 0:
-            logger.info("preflight: %s", report)
+            logger.info("%s", records.preflight_record(str(report)))
         loop = self._loop(run, peft_model, plan, engine, best, _memory_limit(report))
         start = time.perf_counter()
         with (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zhmcq._phrases import summaries
 from zhmcq.modeling._quantised import is_quantised, stored_bytes
 from zhmcq.settings import TrainingSettings
 from zhmcq.training._joined_products import joins_products
@@ -67,21 +68,22 @@ class MemoryEstimate:
 
     def text(self) -> str:
         """The estimate in one line."""
-        parts = {
+        always = {
             "weights": self.weights,
-            "adapter with optimizer": self.adapter,
+            "adapter": self.adapter,
             "activations": self.activations,
             "head": self.head,
-            "gaps of the allocator": self.gaps,
-            "evaluation in place of these": self.evaluation,
-            "weights as stored, while loading": self.conversion,
-            "process before loading": self.process,
         }
-        optional = {name for name, size in list(parts.items())[4:] if not size}
-        shown = ", ".join(
-            f"{name} {size / GB:.2g}" for name, size in parts.items() if name not in optional
+        optional = {
+            "gaps": self.gaps,
+            "evaluation": self.evaluation,
+            "conversion": self.conversion,
+            "process": self.process,
+        }
+        parts = always | {name: size for name, size in optional.items() if size}
+        return summaries.memory_summary(
+            self.total / GB, {name: size / GB for name, size in parts.items()}
         )
-        return f"about {self.total / GB:.2g} GB of memory at most ({shown})"
 
 
 def estimate_memory(

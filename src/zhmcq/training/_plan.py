@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from typing import Self
 
+from zhmcq._phrases import records, summaries
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._batch import Layout
 from zhmcq.encoding._passes import PassPlan, pass_tokens
@@ -326,13 +327,11 @@ class ShuffledEpochs:
 
     def log_what_changes(self) -> None:
         """Log how many questions are shuffled, and a warning if that changes nothing."""
-        fixed = [q for q in self._questions if fixed_order_reason(q) is not None]
-        logger.info(
-            "options are shuffled in %d of %d questions; in the others their order matters%s",
-            len(self._questions) - len(fixed),
-            len(self._questions),
-            f" (such as {fixed[0].id!r}: {fixed_order_reason(fixed[0])})" if fixed else "",
-        )
+        reasons = ((q.id, fixed_order_reason(q)) for q in self._questions)
+        fixed = [(name, reason) for name, reason in reasons if reason is not None]
+        count = len(self._questions)
+        example = fixed[0] if fixed else None
+        logger.info("%s", records.shuffled_options(count - len(fixed), count, example))
         if all(map(_teach_the_same, self._encoded, self(0))):
             logger.warning(
                 "shuffle_options changes nothing of what is learned: the prompt does not list the "
@@ -379,9 +378,11 @@ class RunEstimate:
 
     def text(self) -> str:
         """One or two lines."""
-        about = "" if self.exact else "about "
-        line = (
-            f"{self.steps} steps; {about}{self.tokens_given:,} tokens given, {about}"
-            f"{self.tokens_computed:,} computed, at most {self.largest_pass:,} at once"
+        line = summaries.run_summary(
+            self.steps,
+            self.tokens_given,
+            self.tokens_computed,
+            self.largest_pass,
+            exact=self.exact,
         )
         return line if self.memory is None else f"{line}\n{self.memory.text()}"

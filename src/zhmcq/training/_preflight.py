@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from zhmcq._phrases import counted
+from zhmcq._phrases import summaries
 from zhmcq._visible import console_text, visible
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._chat_probe import TEMPLATE_RULES
@@ -154,7 +154,7 @@ class PreflightReport:
         if all(finding.rule == "in_training" for finding in self.findings):
             fault = "are for validation and trained on"
         error = PreflightError(
-            f"{' and '.join(spoilt)} {fault}:\n{self._shown()}\n"
+            f"{' and '.join(spoilt)} {fault}:\n{self._shown(f'… and {self._not_shown} more')}\n"
             f"{remedy} report.findings has all of them"
         )
         error.report = self
@@ -163,42 +163,35 @@ class PreflightReport:
     def text(self) -> str:
         """The report for people to read, a few lines and the example."""
         lengths = self.lengths
-        lines = [
-            f"{self.questions} questions to train on, {self.validation_questions} for validation"
-        ]
+        lines = [summaries.preflight_questions(self.questions, self.validation_questions)]
         if self.validation_sharing:
-            lines.append(
-                f"{self.validation_sharing} of the validation questions share a passage with "
-                "training questions, or a near-copy or quotation of one"
-            )
+            lines.append(summaries.preflight_sharing(self.validation_sharing))
         if lengths.longest:
+            cuts = summaries.preflight_cuts(self.shortened, self.validation_shortened)
             lines.append(
-                f"tokens of a prompt with its answer: median {lengths.median}, 90 % up to "
-                f"{lengths.p90}, 99 % up to {lengths.p99}, longest {lengths.longest}; "
-                f"{self._cuts()}"
+                summaries.preflight_lengths(
+                    lengths.median, lengths.p90, lengths.p99, lengths.longest, cuts
+                )
             )
         if self.run is not None:
             lines.append(self.run.text())
-        lines.append(f"findings: {len(self.findings)}" if self.findings else "findings: none")
+        lines.append(summaries.preflight_findings(len(self.findings)))
         if self.findings:
-            lines.append(self._shown())
+            lines.append(self._shown(summaries.preflight_more(self._not_shown)))
         if self.example:
-            lines.append(f"supervised, between 〔 and 〕:\n{self.example}")
+            lines.append(summaries.preflight_example(self.example))
         return visible("\n".join(lines))
 
     def __str__(self) -> str:
         return console_text(self.text())
 
-    def _cuts(self) -> str:
-        text = f"{counted(self.shortened, 'question')} with a shortened passage"
-        if not self.validation_shortened:
-            return text
-        return f"{text}, {self.validation_shortened:,} for validation"
+    @property
+    def _not_shown(self) -> int:
+        return len(self.findings) - MAX_SHOWN
 
-    def _shown(self) -> str:
+    def _shown(self, more: str) -> str:
         shown = "\n".join(f"  {f.rule}: {f.reason}" for f in self.findings[:MAX_SHOWN])
-        more = len(self.findings) - MAX_SHOWN
-        return f"{shown}\n  … and {more} more" if more > 0 else shown
+        return f"{shown}\n  {more}" if self._not_shown > 0 else shown
 
 
 def check_questions(

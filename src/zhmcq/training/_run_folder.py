@@ -23,6 +23,7 @@ from zhmcq._files import (
     strange_names,
     writing,
 )
+from zhmcq._phrases import records
 from zhmcq._warnings import ignored_warnings
 from zhmcq.errors import CheckpointError, OutputError, OutputExistsError, SettingsError
 from zhmcq.manifest import CARD_NAME, MANIFEST_NAME, BaseIdentity, Manifest, SeenQuestions, as_date
@@ -226,7 +227,7 @@ class RunFolder:
                     f"{self.shown} holds a run that ended before its first checkpoint was "
                     "complete: pass resume='auto' to begin it again"
                 )
-            logger.info("%s holds no complete checkpoint: the run begins again", self.path)
+            logger.info("%s", records.no_checkpoint(self.path))
             if self.checkpoints.folder.is_dir():
                 refuse_strangers(self.checkpoints.folder, self.checkpoints.strangers())
             # The best adapter so far belongs to the steps that are lost.

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
+from zhmcq._phrases import records
 from zhmcq.errors import TrainingError
 
 __all__ = ["one_training_at_a_time"]
@@ -27,7 +28,7 @@ def one_training_at_a_time() -> Iterator[None]:
             "start it when the other has ended"
         )
     if not _training.lock.acquire(blocking=False):
-        logger.info("another training runs in this process: this one waits until it has ended")
+        logger.info("%s", records.waits_for_training())
         _training.lock.acquire()
     try:
         _training.owner = threading.get_ident()

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import torch
 from transformers import TrainerCallback
 
-from zhmcq._phrases import counted, duration
+from zhmcq._phrases import records
 from zhmcq._progress import Progress
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.errors import CheckpointError, SettingsError, TrainingError
@@ -59,13 +59,7 @@ class TimedSteps(TrainerCallback):
         left = state.max_steps - state.global_step
         if self._done == TIMED_STEPS and left and state.is_world_process_zero:
             each = self._seconds / TIMED_STEPS
-            logger.info(
-                "about %s for the %s left (%s each, timed on %d), evaluations not counted",
-                duration(left * each),
-                counted(left, "step that is", "steps that are"),
-                duration(each),
-                TIMED_STEPS,
-            )
+            logger.info("%s", records.time_left(left, each, TIMED_STEPS))
         self._done += 1
 
 

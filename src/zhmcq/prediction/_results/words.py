@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
 
+from zhmcq._phrases.problem_words import PROBLEMS
+from zhmcq._phrases.summaries import PROMISED, PROMISED_NOTHING
 from zhmcq.errors import SettingsError
 from zhmcq.questions import QuestionBank
-from zhmcq.reports._problem_words import PROBLEMS
 from zhmcq.zh._language import Language, language_of
 
 __all__ = ["WORDS", "PlainHeaders", "Words", "result_words"]
@@ -148,15 +149,8 @@ WORDS: Mapping[Language, Words] = {
         chance="猜測正確率",
         accuracy_answered="作答題的正確率",
         promise="保證",
-        promised=(
-            "作答中最多 {max_error} 答錯（把握 {certainty}）：只作答信心 {threshold} 以上的題目；"
-            "{questions} 題校準題中有 {answered} 題達到，其中 {errors} 題答錯。"
-            "只適用於與校準題同類的題目"
-        ),
-        promised_nothing=(
-            "作答中最多 {max_error} 答錯（把握 {certainty}）：{questions} 題校準題不足以證明"
-            "任何門檻，因此全部保留不答；至少需要 {required} 題全部答對"
-        ),
+        promised=PROMISED["zh-Hant"],
+        promised_nothing=PROMISED_NOTHING["zh-Hant"],
         model="模型",
         adapter="微調（adapter）",
         by_sheet="工作表",

@@ -1,10 +1,10 @@
-"""What keeps a row from being a question, in Chinese, by the code of its problem."""
+"""What is wrong with a row, in Chinese, by the code of its problem."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["PROBLEMS"]
+__all__ = ["PROBLEMS", "WARNINGS"]
 
 #: Code of an error → Traditional Chinese, Simplified Chinese. The messages themselves are English.
 PROBLEMS: Mapping[str, tuple[str, str]] = {
@@ -49,4 +49,32 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
     "no_question": ("看不出是題目", "看不出是题目"),
     "bad_json": ("不是 JSON", "不是 JSON"),
     "repeated_name": ("欄位名稱重複", "字段名称重复"),
+}
+
+#: Code of what is no such error → Traditional Chinese, for the terminal: files quote the message.
+WARNINGS: Mapping[str, str] = {
+    "key_with_text": "答案後面還有其他文字",
+    "key_always_first": "正確答案永遠是第一個選項",
+    "key_list": "答案清單和題目對不上",
+    "key_by_format": "答案是從粗體或顏色讀出來的",
+    "picture": "有圖片或錄音",
+    "table_beside": "旁邊還有一個沒有讀取的表格",
+    "no_key": "沒有正確答案",
+    "rounded_id": "題號的數字可能不完整",
+    "time_serial": "Excel 可能改掉了輸入的內容",
+    "date_serial": "Excel 可能改掉了輸入的內容",
+    "display_unknown": "Excel 可能改掉了輸入的內容",
+    "skipped_row": "這一列不是題目，略過",
+    "repeated_header": "標題列再次出現",
+    "new_header": "另一個表格的標題列",
+    "two_stems": "有兩欄可能是題幹",
+    "given_answers": "只有某人的作答",
+    "passage_carried": "沿用上一列的文章",
+    "empty_passage": "這一列沒有文章",
+    "same_as_above": "沿用上一列的文章",
+    "sheet_not_read": "有一張工作表讀不進來",
+    "empty_sheet": "有一張工作表沒有內容",
+    "duplicate": "同一題又出現",
+    "overlap_question": "訓練集裡有這一題",
+    "overlap_passage": "訓練集裡有這篇文章",
 }
