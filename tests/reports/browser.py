@@ -17,6 +17,7 @@ from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60  # seconds: for a machine that does other things too
+REPORT_READY = "document.documentElement?.dataset.ready === 'true'"
 KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "/": 191}
 
 
@@ -84,13 +85,15 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def open(self, page: Path, *, width: int = 1280, height: int = 900) -> None:
-        """Open a file and wait until its list is there."""
+    def open(
+        self, page: Path, *, width: int = 1280, height: int = 900, ready: str = REPORT_READY
+    ) -> None:
+        """Open a file and wait until an expression is true: of a report, that its list is there."""
         self.size(width, height)
         self.complaints.clear()
         self._page = page.as_uri()
         self._call("Page.navigate", url=self._page)
-        self.wait("document.documentElement?.dataset.ready === 'true'")
+        self.wait(ready)
 
     def size(self, width: int, height: int = 900) -> None:
         metrics: dict[str, Any] = {
