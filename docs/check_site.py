@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = (390, 1280)
+SLICE = 8000  # pixels of height; of much larger ones Chromium makes no picture
 TARGETS = {"a": "href", "link": "href", "img": "src", "script": "src"}
 # Of what is wider than the page, the innermost: the element that a reader would have to scroll to.
 WIDE = """[...document.querySelectorAll('body *')].filter(e =>
@@ -96,7 +97,8 @@ def faults_in_browser(site: Path, pictures: Path) -> Iterator[str]:
 
     Args:
         site: The folder that ``mkdocs build`` wrote.
-        pictures: An existing folder, in which each page is saved as png at each width.
+        pictures: An existing folder, in which each page is saved as png at each width, long ones
+            in parts.
     """
     sys.path.insert(0, str(ROOT / "tests" / "reports"))
     from browser import Browser  # the one that the tests of the report use
@@ -110,7 +112,10 @@ def faults_in_browser(site: Path, pictures: Path) -> Iterator[str]:
                     yield f"{name} at {width}: wider than the window, {browser.js(WIDE)}"
                 for source in browser.js(MISSING):
                     yield f"{name} at {width}: no picture {source}"
-                browser.picture(pictures / f"{name}-{width}.png", whole=True)
+                height = browser.js("document.documentElement.scrollHeight")
+                for top in range(0, height, SLICE):
+                    part = (top, width, min(SLICE, height - top))
+                    browser.picture(pictures / f"{name}-{width}-{top:06}.png", part=part)
 
 
 def main() -> int:

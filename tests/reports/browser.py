@@ -143,9 +143,16 @@ class Browser:
         """Type a text into what has the focus."""
         self._call("Input.insertText", text=text)
 
-    def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Save what is seen as png, or the whole page."""
-        result = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def picture(
+        self, path: Path, *, whole: bool = False, part: tuple[int, int, int] | None = None
+    ) -> None:
+        """Save what is seen as png, or the whole page, or a part: its top, width and height."""
+        options: dict[str, Any] = {"captureBeyondViewport": whole or part is not None}
+        if part is not None:
+            options["clip"] = {"x": 0, "scale": 1} | dict(
+                zip(("y", "width", "height"), part, strict=True)
+            )
+        result = self._call("Page.captureScreenshot", format="png", **options)
         path.write_bytes(base64.b64decode(result["data"]))
 
     def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
