@@ -41,7 +41,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 
 import make_sample  # noqa: E402  the examples are scripts; their folder was put on the path above
-
 from zhmcq.testing import isolated_plugins  # noqa: E402
 
 DOCUMENTS = (
