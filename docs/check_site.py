@@ -8,8 +8,8 @@
 
 mkdocs looks at the links of the texts; this looks at the pages that came of them: at anchors,
 pictures, scripts, the navigation and the switch of the language. With ``--pictures`` a headless
-Chromium opens each page 390 and 1,280 pixels wide. A page that can be scrolled sideways or lacks a
-picture is a fault, and the pages are saved as pictures to look at.
+Chromium opens each page 390 and 1,280 pixels wide. What is wider than the window and a missing
+picture are faults, and the pages are saved as pictures to look at.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = (390, 1280)
 SLICE = 8000  # pixels of height; of much larger ones Chromium makes no picture
 TARGETS = {"a": "href", "link": "href", "img": "src", "script": "src"}
-# Of what is wider than the page, the innermost: the element that a reader would have to scroll to.
+# The outermost elements that reach beyond the window: the theme hides what does, so that a reader
+# could not even scroll to it. Tables and code can be scrolled by themselves; menus are closed.
 WIDE = """[...document.querySelectorAll('body *')].filter(e =>
     e.getBoundingClientRect().right > document.documentElement.clientWidth + 1
-    && !e.closest('.md-typeset__scrollwrap, pre, code, .md-sidebar, .md-search, .md-tabs, svg')
-).slice(-1).map(e => e.outerHTML.slice(0, 100))[0] ?? ''"""
-SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    && !e.closest('.md-typeset__scrollwrap, pre, code, svg, .md-sidebar, .md-search, .md-select')
+).slice(0, 3).map(e => e.outerHTML.slice(0, 80))"""
 MISSING = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
 LOADED = "document.readyState === 'complete' && [...document.images].every(i => i.complete)"
 
@@ -108,8 +108,8 @@ def faults_in_browser(site: Path, pictures: Path) -> Iterator[str]:
             name = str(path.parent.relative_to(site)).replace("/", "-").strip(".") or "home"
             for width in WIDTHS:
                 browser.open(path.resolve(), width=width, ready=LOADED)
-                if browser.js(SIDEWAYS):
-                    yield f"{name} at {width}: wider than the window, {browser.js(WIDE)}"
+                for element in browser.js(WIDE):
+                    yield f"{name} at {width}: wider than the window: {element}"
                 for source in browser.js(MISSING):
                     yield f"{name} at {width}: no picture {source}"
                 height = browser.js("document.documentElement.scrollHeight")
