@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 
 import make_sample  # noqa: E402  the examples are scripts; their folder was put on the path above
+from zhmcq.testing import isolated_plugins  # noqa: E402
 
 DOCUMENTS = (
     *(ROOT / "README.md", ROOT / "README.zh-TW.md"),
@@ -223,7 +224,7 @@ def refresh(paths: Iterable[Path], folder: Path) -> list[Path]:
             place.mkdir()
             write_workbooks(place)
             (place / "examples").symlink_to(ROOT / "examples")
-            with contextlib.chdir(place):
+            with contextlib.chdir(place), isolated_plugins():
                 known[key] = {one.name: one.printed for one in run(document, commands=True)}
         outputs = [
             Output(m["name"], *m.span("text"), m["text"], known[key][m["name"]])

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60  # seconds: for a machine that does other things too
+REPORT_READY = "document.documentElement?.dataset.ready === 'true'"
 KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "/": 191}
 
 
@@ -84,13 +85,15 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def open(self, page: Path, *, width: int = 1280, height: int = 900) -> None:
-        """Open a file and wait until its list is there."""
+    def open(
+        self, page: Path, *, width: int = 1280, height: int = 900, ready: str = REPORT_READY
+    ) -> None:
+        """Open a file and wait until an expression is true: of a report, that its list is there."""
         self.size(width, height)
         self.complaints.clear()
         self._page = page.as_uri()
         self._call("Page.navigate", url=self._page)
-        self.wait("document.documentElement?.dataset.ready === 'true'")
+        self.wait(ready)
 
     def size(self, width: int, height: int = 900) -> None:
         metrics: dict[str, Any] = {
@@ -140,9 +143,16 @@ class Browser:
         """Type a text into what has the focus."""
         self._call("Input.insertText", text=text)
 
-    def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Save what is seen as png, or the whole page."""
-        result = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def picture(
+        self, path: Path, *, whole: bool = False, part: tuple[int, int, int] | None = None
+    ) -> None:
+        """Save what is seen as png, or the whole page, or a part: its top, width and height."""
+        options: dict[str, Any] = {"captureBeyondViewport": whole or part is not None}
+        if part is not None:
+            options["clip"] = {"x": 0, "scale": 1} | dict(
+                zip(("y", "width", "height"), part, strict=True)
+            )
+        result = self._call("Page.captureScreenshot", format="png", **options)
         path.write_bytes(base64.b64decode(result["data"]))
 
     def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:

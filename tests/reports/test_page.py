@@ -350,6 +350,7 @@ def test_what_a_model_may_have_chosen_is_named_alike_in_the_report() -> None:
     words = WORDS["zh-Hant"]
 
     assert words["option_set"] == "可能的選項"
+    assert WORDS["en"]["option_set"] == RESULT_WORDS["en"].option_set == "Possible options"
     assert words["agreement"] == "各順序一致率"
     assert words["explanation"] == "解析"
     assert WORDS["zh-Hans"]["status.answered"] == "已作答"

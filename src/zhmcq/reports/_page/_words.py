@@ -157,7 +157,7 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
     "reason": ("原因", "原因", "Reason"),
     "reply": ("回覆", "回复", "Reply"),
     "agreement": ("各順序一致率", "各顺序一致率", "Agreement of the orders"),
-    "option_set": ("可能的選項", "可能的选项", "Option set"),
+    "option_set": ("可能的選項", "可能的选项", "Possible options"),
     "group": ("題組", "题组", "Group"),
     "source": ("出處", "出处", "Source"),
     "explanation": ("解析", "解析", "Explanation"),
