@@ -16,6 +16,8 @@ holds the workbooks the documents speak of, and rewrites the outputs. Documents 
 in its comments only (README and pages in two languages) are run once. Commands (``bash`` blocks
 before an output) are run as well. The tests run the same blocks with a tiny model and compare the
 outputs but for their numbers.
+
+A notebook among the documents is run as Jupyter does, and stored with what its cells put out.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 from sybil import Document, Example, Region
@@ -47,6 +51,7 @@ DOCUMENTS = (
     *sorted((ROOT / "docs" / "en").glob("*.md")),
     *sorted((ROOT / "docs" / "zh").glob("*.md")),
 )
+NOTEBOOK = ROOT / "examples" / "fine_tune_and_predict.ipynb"
 OUTPUT = re.compile(
     r"^<!-- output: (?P<name>[\w-]+) -->\n```text\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -234,14 +239,40 @@ def refresh(paths: Iterable[Path], folder: Path) -> list[Path]:
     return done
 
 
+def refresh_notebook(path: Path, folder: Path) -> None:
+    """Run a notebook from top to bottom, and store it with its outputs.
+
+    Args:
+        path: The notebook.
+        folder: An empty folder to run it in.
+    """
+    nbformat: Any = import_module("nbformat")
+    nbclient: Any = import_module("nbclient")
+    notebook = nbformat.read(path, as_version=4)
+    before = dict(notebook.metadata)
+    (folder / "examples").symlink_to(ROOT / "examples")
+    resources = {"metadata": {"path": str(folder)}}
+    # Without the times at which cells ran, and with what a cell prints as one output.
+    nbclient.NotebookClient(
+        notebook, timeout=None, record_timing=False, coalesce_streams=True, resources=resources
+    ).execute()
+    notebook.metadata.clear()  # the run has written the version of Python there
+    notebook.metadata.update(before)
+    nbformat.write(notebook, path)
+
+
 def main() -> None:
     """Refresh the documents named on the command line, or all of them."""
-    parser = argparse.ArgumentParser(description="Rewrite the outputs in README and docs.")
+    parser = argparse.ArgumentParser(description="Rewrite stored outputs.")
     parser.add_argument("documents", nargs="*", type=Path, help="default: all")
     arguments = parser.parse_args()
-    paths = [path.resolve() for path in arguments.documents] or DOCUMENTS
+    paths = [path.resolve() for path in arguments.documents] or [*DOCUMENTS, NOTEBOOK]
+    for path in [path for path in paths if path.suffix == ".ipynb"]:
+        with tempfile.TemporaryDirectory() as folder:
+            refresh_notebook(path, Path(folder))
+        print(f"refreshed: {path}")
     with tempfile.TemporaryDirectory() as folder:
-        for path in refresh(paths, Path(folder)):
+        for path in refresh([path for path in paths if path.suffix == ".md"], Path(folder)):
             print(f"refreshed: {path}")
 
 
