@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import refresh_outputs
 import zhmcq
 from zhmcq.testing import tiny_llama
 
@@ -50,23 +51,25 @@ def _texts(outputs: Any) -> Iterator[str]:
                 yield text if isinstance(text, str) else "".join(text)
 
 
-def run_in_kernel(folder: Path) -> list[str]:
-    """Run the notebook as Jupyter does; what each cell put out."""
+def run_in_kernel(copy: Path, folder: Path) -> list[str]:
+    """Run a copy of the notebook as Jupyter does; what each cell put out."""
     nbformat: Any = import_module("nbformat")
-    nbclient: Any = import_module("nbclient")
     notebook = nbformat.read(PATH, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(SMALL))
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
-    return texts([cell for cell in notebook.cells if cell.cell_type == "code"][1:])
+    nbformat.write(notebook, copy)
+    refresh_outputs.refresh_notebook(copy, folder)
+    cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
+    assert {json.dumps(cell["metadata"]) for cell in cells} == {"{}"}
+    return texts([cell for cell in cells if cell["cell_type"] == "code"][1:])
 
 
 def test_its_cells_go_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    running = tmp_path / "running"
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent / "src")]))
-    tiny_llama("tiny")
+    tiny_llama(running / "tiny")
 
-    shown = run_in_kernel(tmp_path)
+    shown = run_in_kernel(tmp_path / "copy.ipynb", running)
 
     for stored, run in zip(texts(CELLS), shown, strict=True):
         assert bool(stored) == bool(run), f"the cell that shows {stored or run!r:.80}"
@@ -74,7 +77,7 @@ def test_its_cells_go_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "Warning" not in everything
     assert "findings: none" in everything
     assert "'</s>'" in everything  # the answer's end is in the loss
-    folder = tmp_path / "fine-tune-run"
+    folder = running / "fine-tune-run"
     rows = json.loads((folder / "data" / "train.json").read_text(encoding="utf-8"))
     assert {"input_text", "target_text"} <= rows[0].keys()
     answered = zhmcq.DatasetBuilder().read(folder / "predictions.xlsx")
@@ -83,7 +86,7 @@ def test_its_cells_go_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     assert (folder / "adapter" / "adapter_model.safetensors").exists()
     assert (folder / "merged" / "model.safetensors").exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"fine-tune-run", "tiny"}
+    assert {path.name for path in running.iterdir()} == {"examples", "fine-tune-run", "tiny"}
 
 
 def test_one_line_changes_the_model_and_with_it_how_questions_are_put() -> None:
