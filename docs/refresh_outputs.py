@@ -242,6 +242,8 @@ def refresh(paths: Iterable[Path], folder: Path) -> list[Path]:
 def refresh_notebook(path: Path, folder: Path) -> None:
     """Run a notebook from top to bottom, and store it with its outputs.
 
+    Bars of progress are not stored: their times are those of whatever else the machine did.
+
     Args:
         path: The notebook.
         folder: An empty folder to run it in.
@@ -256,9 +258,16 @@ def refresh_notebook(path: Path, folder: Path) -> None:
     nbclient.NotebookClient(
         notebook, timeout=None, record_timing=False, coalesce_streams=True, resources=resources
     ).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_bar(output)]
     notebook.metadata.clear()  # the run has written the version of Python there
     notebook.metadata.update(before)
     nbformat.write(notebook, path)
+
+
+def _is_bar(output: Any) -> bool:
+    return "<progress " in output.get("data", {}).get("text/html", "")
 
 
 def main() -> None:

@@ -137,4 +137,5 @@ def test_its_stored_outputs_are_those_of_no_machine() -> None:
     for text in texts(CELLS):
         assert not ABSOLUTE.search(text)
         assert "Traceback" not in text
+        assert "<progress " not in text
         assert not re.search("[\x1b\r█▏▎▍▌▋▊▉]", text)
