@@ -127,10 +127,6 @@ def test_its_cells_have_ids_and_no_times() -> None:
     assert {json.dumps(cell["metadata"]) for cell in NOTEBOOK["cells"]} == {"{}"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="no outputs yet: python docs/refresh_outputs.py examples/fine_tune_and_predict.ipynb",
-)
 def test_it_is_stored_as_it_ran_from_top_to_bottom() -> None:
     assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))
     for source, text in zip(CODE, texts(CELLS), strict=True):
