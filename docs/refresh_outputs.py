@@ -16,12 +16,15 @@ holds the workbooks the documents speak of, and rewrites the outputs. Documents 
 in its comments only (README and pages in two languages) are run once. Commands (``bash`` blocks
 before an output) are run as well. The tests run the same blocks with a tiny model and compare the
 outputs but for their numbers.
+
+A notebook among the documents is run as Jupyter does, and stored with what its cells put out.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import base64
 import contextlib
 import io
 import os
@@ -31,7 +34,9 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 from sybil import Document, Example, Region
@@ -48,6 +53,7 @@ DOCUMENTS = (
     *sorted((ROOT / "docs" / "en").glob("*.md")),
     *sorted((ROOT / "docs" / "zh").glob("*.md")),
 )
+NOTEBOOK = ROOT / "examples" / "fine_tune_and_predict.ipynb"
 OUTPUT = re.compile(
     r"^<!-- output: (?P<name>[\w-]+) -->\n```text\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -235,15 +241,67 @@ def refresh(paths: Iterable[Path], folder: Path) -> list[Path]:
     return done
 
 
+def refresh_notebook(path: Path, folder: Path) -> None:
+    """Run a notebook from top to bottom, and store it with its outputs.
+
+    Bars of progress are not stored: their times are those of whatever else the machine did.
+    Pictures are stored in 256 colours, in a third of the bytes.
+
+    Args:
+        path: The notebook.
+        folder: An empty folder to run it in.
+    """
+    nbformat: Any = import_module("nbformat")
+    nbclient: Any = import_module("nbclient")
+    notebook = nbformat.read(path, as_version=4)
+    before = dict(notebook.metadata)
+    (folder / "examples").symlink_to(ROOT / "examples")
+    resources = {"metadata": {"path": str(folder)}}
+    # Without the times at which cells ran, and with what a cell prints as one output.
+    nbclient.NotebookClient(
+        notebook, timeout=None, record_timing=False, coalesce_streams=True, resources=resources
+    ).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = stored_outputs(cell.outputs)
+    notebook.metadata.clear()  # the run has written the version of Python there
+    notebook.metadata.update(before)
+    nbformat.write(notebook, path)
+
+
+def stored_outputs(outputs: Iterable[Any]) -> list[Any]:
+    """The outputs of a cell as they are stored: no bars of progress, small pictures."""
+    stored = [o for o in outputs if "<progress " not in o.get("data", {}).get("text/html", "")]
+    for output in stored:
+        data = output.get("data", {})
+        if "image/png" in data:
+            data["image/png"] = _in_few_colours(data["image/png"])
+    return stored
+
+
+def _in_few_colours(picture: str) -> str:
+    """A png with at most 256 colours; both as base64."""
+    from PIL import Image  # comes with matplotlib, which draws such pictures
+
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+        image.convert("RGB").quantize(256).save(small, "png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode("ascii") + "\n"
+
+
 def main() -> None:
     """Refresh the documents named on the command line, or all of them."""
-    parser = argparse.ArgumentParser(description="Rewrite the outputs in README and docs.")
+    parser = argparse.ArgumentParser(description="Rewrite stored outputs.")
     parser.add_argument("documents", nargs="*", type=Path, help="default: all")
     arguments = parser.parse_args()
     os.environ["ZHMCQ_LANG"] = "en"  # the outputs are in English, whoever refreshes them
-    paths = [path.resolve() for path in arguments.documents] or DOCUMENTS
+    paths = [path.resolve() for path in arguments.documents] or [*DOCUMENTS, NOTEBOOK]
+    for path in [path for path in paths if path.suffix == ".ipynb"]:
+        with tempfile.TemporaryDirectory() as folder:
+            refresh_notebook(path, Path(folder))
+        print(f"refreshed: {path}")
     with tempfile.TemporaryDirectory() as folder:
-        for path in refresh(paths, Path(folder)):
+        for path in refresh([path for path in paths if path.suffix == ".md"], Path(folder)):
             print(f"refreshed: {path}")
 
 

@@ -118,7 +118,7 @@ def per_rule(rows: Sequence[Row]) -> list[tuple[str, int, int, int, int]]:
         fired.update({m.rule for m in mentions})
         named.update({m.rule for m in mentions if m.answer == row.gold})
         parsed = read.parse(row.text, row.question)
-        rule = next((r.name for r in RULES if f" {r.name} " in f" {parsed.reason} "), "")
+        rule = next((r.name for r in RULES if f"the rule {r.name!r}" in parsed.reason), "")
         decided[rule] += 1
         right[rule] += parsed.answer == row.gold
     return [(r.name, fired[r.name], named[r.name], decided[r.name], right[r.name]) for r in RULES]

@@ -24,7 +24,10 @@ def test_the_example_of_a_rule_is_found_by_that_rule(rule: Rule) -> None:
     mentions = explain(rule.example, QUESTION)
     assert rule.name in {mention.rule for mention in mentions}
     if rule.answer:
-        assert get_parser("zh").parse(rule.example, QUESTION).reason == f"decided by {rule.name}"
+        assert (
+            get_parser("zh").parse(rule.example, QUESTION).reason
+            == f"decided by the rule {rule.name!r}"
+        )
 
 
 def test_a_statement_is_judged_in_true_false_questions() -> None:
@@ -94,7 +97,7 @@ def test_the_docs_page_reads_replies_as_the_parser_does(
     assert int(weight) == next(rule.weight for rule in RULES if rule.name == name)
     assert name in {mention.rule for mention in explain(reply, QUESTION)}
     if expected != "none":
-        assert parsed.reason == f"decided by {name}"
+        assert parsed.reason == f"decided by the rule {name!r}"
 
 
 def test_the_docs_page_shows_every_rule() -> None:

@@ -557,9 +557,11 @@ def test_the_evidence_is_the_span_of_the_reply_as_it_was_written() -> None:
 
 
 def test_the_reason_names_the_rule_or_says_why_there_is_none() -> None:
-    assert read("答案是B").reason == "decided by answer"
+    assert read("答案是B").reason == "decided by the rule 'answer'"
     assert read("天氣很好").reason == "the reply commits to no option"
-    assert read("答案是E").reason == "answer names a label that the question does not have"
-    reason = "answer names several options, but the question has one right option"
+    assert read("答案是E").reason == (
+        "the rule 'answer' names a label that the question does not have"
+    )
+    reason = "the rule 'answer' names several options, but one is right"
     assert read("答案是A、B").reason == reason
-    assert read("答案：無法確定").reason == "answer says that there is no answer"
+    assert read("答案：無法確定").reason == "the rule 'answer' says that there is no answer"

@@ -43,7 +43,7 @@ def test_replies_by_id_are_read_and_counted_like_our_own() -> None:
     predictions = Predictions.from_replies(BANK, REPLIES)
     assert labels(predictions) == ["B", "C", "AC"]
     first = predictions[0]
-    assert (first.reply, first.reason) == ("夏天最熱，故選B。", "decided by choose")
+    assert (first.reply, first.reason) == ("夏天最熱，故選B。", "decided by the rule 'choose'")
     assert (first.confidence, first.scores) == (None, ())
     assert predictions.evaluate().accuracy == pytest.approx(2 / 3)
 

@@ -100,14 +100,14 @@ def _decide(mentions: Sequence[Mention]) -> ParsedAnswer:
                 None,
                 "ambiguous",
                 best.evidence,
-                f"{best.rule} finds {len(equals)} mentions that disagree",
+                f"the rule {best.rule!r} finds {len(equals)} mentions that disagree",
                 best.span,
             )
     reason = {
-        "answered": f"decided by {best.rule}",
-        "none": f"{best.rule} says that there is no answer",
-        "ambiguous": f"{best.rule} names several options, but the question has one right option",
-        "out_of_range": f"{best.rule} names a label that the question does not have",
+        "answered": f"decided by the rule {best.rule!r}",
+        "none": f"the rule {best.rule!r} says that there is no answer",
+        "ambiguous": f"the rule {best.rule!r} names several options, but one is right",
+        "out_of_range": f"the rule {best.rule!r} names a label that the question does not have",
     }[best.status]
     answer = best.answer if best.status == "answered" else None
     return ParsedAnswer(answer, best.status, best.evidence, reason, best.span)
