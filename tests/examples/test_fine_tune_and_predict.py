@@ -80,7 +80,7 @@ def test_its_cells_go_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert bool(text) == puts_out(source), source
     everything = "\n".join(shown)
     assert "Warning" not in everything
-    assert "findings: none" in everything
+    assert "檢查結果：沒有問題" in everything
     assert "'</s>'" in everything  # the answer's end is in the loss
     folder = running / "fine-tune-run"
     rows = json.loads((folder / "data" / "train.json").read_text(encoding="utf-8"))
