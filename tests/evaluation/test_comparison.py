@@ -34,6 +34,7 @@ def test_the_difference_has_an_interval_for_pairs() -> None:
         "60.0% → 70.0% on 100 questions (+10.0%; 95 % interval -0.7% to +20.3%; "
         "sign-flip p = 0.071)"
     )
+    assert repr(result) == f"<Comparison: {result}>"  # and not the questions that changed
 
 
 def test_equal_answers_leave_room_for_a_difference() -> None:

@@ -33,6 +33,7 @@ def test_accuracy_counts_questions_without_an_answer_as_wrong() -> None:
     assert str(result) == (
         "50.0% right (2 of 4; 95 % interval 15.0% to 85.0%); 66.7% of the 75.0% answered"
     )
+    assert repr(result) == f"<Evaluation: {result}>"
 
 
 def test_evaluating_no_outcomes_is_an_error() -> None:

@@ -57,9 +57,15 @@ class Comparison:
     # questions that have no key.
     _answers: tuple[AnswerList, AnswerList] = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:  # the fields list every question that changed
+        return f"<Comparison: {self._in_english()}>"
+
     def __str__(self) -> str:
         if terminal_language() == "zh-Hant":
             return comparison_sentence(self, WORDS["zh-Hant"])
+        return self._in_english()
+
+    def _in_english(self) -> str:
         low, high = self.interval
         return (
             f"{self.base.accuracy:.1%} → {self.tuned.accuracy:.1%} on {self.base.count} questions "

@@ -134,9 +134,15 @@ class Evaluation:
     keys: Mapping[str, int] = field(repr=False)
     outcomes: tuple[Outcome, ...] = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Evaluation: {self._in_english()}>"
+
     def __str__(self) -> str:
         if terminal_language() == "zh-Hant":
             return evaluation_sentence(self, WORDS["zh-Hant"])
+        return self._in_english()
+
+    def _in_english(self) -> str:
         low, high = self.interval
         text = (
             f"{self.accuracy:.1%} right ({self.correct} of {self.count}; 95 % interval "
