@@ -134,6 +134,7 @@ TRIALS = {
     "two-epochs": Trial(questions=800, training={"num_train_epochs": 2}),
     "small-head": Trial(small_head=True),
     "linear": Trial(training={"lr_scheduler_type": "linear"}),
+    "next-token": Trial(training={"objective": "next_token"}),
 }
 
 
@@ -326,6 +327,7 @@ class SmallHead:
 
 def objective(trial: Trial, drawn: QuestionBank) -> Any:
     """The loss of a trial, in place of the library's."""
+    library_objective = loop.objective_sum
     compute = SmallHead(drawn) if trial.small_head else token_log_likelihoods
 
     def objective_sum(
@@ -334,18 +336,15 @@ def objective(trial: Trial, drawn: QuestionBank) -> Any:
         questions: Sequence[EncodedQuestion],
         objective: str,
     ) -> torch.Tensor:
+        if objective == "next_token":
+            return library_objective(model, batches, questions, "next_token")
         tokens = [checkpoint(compute, model, batch, use_reentrant=False) for batch in batches[:-1]]
         tokens.append(compute(model, batches[-1]))
         pairs = list(zip(tokens, batches, strict=True))
         sums, means = (
             torch.cat([branch_scores(t, b, mean=mean) for t, b in pairs]) for mean in (False, True)
         )
-        unlikely = torch.cat(
-            [
-                branch_scores(torch.log1p(-t.exp().clamp(max=1 - 1e-6)), b, mean=True)
-                for t, b in pairs
-            ]
-        )
+        unlikely = torch.cat([branch_scores(log_of_rest(t), b, mean=True) for t, b in pairs])
         candidates = [candidate for batch in batches for candidate in batch.candidates]
         members: dict[int, list[int]] = {}
         for branch, index in enumerate(itertools.chain(*(b.questions for b in batches))):
