@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ import zhmcq.prompts
 from conftest import unseen, with_swapped_ids
 from zhmcq import errors
 from zhmcq.dataset import Splits
+from zhmcq.modeling._process_memory import KeptMemory
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
 
@@ -548,3 +550,28 @@ def test_settings_of_another_type_are_refused(arguments: dict[str, Any], expecte
     message = rf"^LoraTrainer\({next(iter(arguments))}=.*: expected {expected}"
     with pytest.raises(errors.SettingsError, match=message):
         zhmcq.LoraTrainer("no-model", **arguments)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has in memory")
+def test_a_run_on_a_cpu_is_held_to_the_memory_that_was_said_after_each_step(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+    checks: list[int] = []
+
+    class Recorded(KeptMemory):
+        def __init__(self, limit: int) -> None:
+            limits.append(limit)
+            super().__init__(limit)
+
+        def keep(self) -> None:
+            checks.append(1)
+            super().keep()
+
+    monkeypatch.setattr("zhmcq.training._lora_trainer.KeptMemory", Recorded)
+    result = trainer(base).train(BANK, None, tmp_path / "run")
+    assert result.preflight is not None
+    assert result.preflight.run is not None
+    assert result.preflight.run.memory is not None
+    assert limits == [result.preflight.run.memory.total]
+    assert len(checks) == result.steps
