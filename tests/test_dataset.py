@@ -28,6 +28,7 @@ PASSAGE = "第{}篇文章說的是一件完全不同的事情，主角住在第{
 class Rendered:
     input_text: str
     target_text: str | None
+    least_likely: bool = False
 
 
 class Plain:
@@ -331,6 +332,16 @@ def test_a_builder_reads_as_read_bank_does(write_xlsx: WriteXlsx) -> None:
 def test_what_is_no_bank_is_refused() -> None:
     with pytest.raises(SplitError, match=r"expected a QuestionBank, .*found list"):
         DatasetBuilder().split([])  # type: ignore[arg-type]
+
+
+def test_splits_are_not_saved_where_the_answer_is_the_least_likely_text(tmp_path: Path) -> None:
+    question = Question("q1", "下列何者不是水果？", ("蘋果", "白菜"), answer=(1,))
+    bank = QuestionBank([question])
+    with pytest.raises(
+        PluginError, match=r"AffirmativePrompt asks the question 'q1' for its least"
+    ):
+        Splits(bank, bank).save(tmp_path / "data", prompt="zh-affirmative")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("rendered", [None, "text", ZeroDivisionError("odd")])

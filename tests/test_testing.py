@@ -14,6 +14,16 @@ from zhmcq.prompts import Candidate, ExamPrompt, RenderedPrompt
 from zhmcq.questions import Question
 from zhmcq.testing import check_parser, check_prompt, tiny_llama
 
+BUILT_IN = {
+    "zh-affirmative",
+    "zh-affirmative-hans",
+    "zh-chat",
+    "zh-cloze",
+    "zh-cloze-hans",
+    "zh-exam",
+    "zh-exam-hans",
+}
+
 
 class Twisted:
     """A good prompt with one thing changed."""
@@ -35,9 +45,7 @@ class Fixed:
         return self.parsed
 
 
-@pytest.mark.parametrize(
-    "name", ["zh-chat", "zh-cloze", "zh-cloze-hans", "zh-exam", "zh-exam-hans"]
-)
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_the_built_in_prompts_keep_the_contract(name: str) -> None:
     check_prompt(name)
 

@@ -188,6 +188,12 @@ def _rendered(bank: QuestionBank, prompt: Any) -> list[dict[str, Any]]:
     for question in bank:
         try:
             rendered = template.render(question)
+            if rendered.least_likely:
+                raise PluginError(
+                    f"the prompt {type(template).__name__} asks the question {question.id!r:.80} "
+                    "for its least likely candidate, so that no text is the one to learn: save "
+                    "with another prompt, or train by LoraTrainer(objective='contrastive')"
+                )
             texts = {"input_text": rendered.input_text, "target_text": rendered.target_text}
         except ZhmcqError:
             raise

@@ -58,16 +58,19 @@ class TrialTexts:
         normalization: How a candidate's tokens make its score.
         stem_first: Whether the stem stands before the passage as well.
         judged: Written after each option's text; its tokens count with it.
+        affirmative: Whether negative stems are asked affirmatively, as in ``zh-affirmative``.
     """
 
     listed: bool = False
     normalization: Literal["sum", "mean"] = "mean"
     stem_first: bool = False
     judged: str = ""
+    affirmative: bool = False
 
     def render(self, question: Question) -> RenderedPrompt:
         """Render ``question``."""
-        cloze = get_prompt("zh-cloze").render(question)
+        name = "zh-affirmative" if self.affirmative else "zh-cloze"
+        cloze = get_prompt(name).render(question)
         text = get_prompt("zh-exam").render(question).prompt if self.listed else cloze.prompt
         if self.stem_first:
             text = f"問題：{question.stem}\n{text}"
@@ -124,7 +127,8 @@ TRIALS = {
     "likelihood": Trial(likelihood=0.3),
     "listed": Trial(prompt=TrialTexts(listed=True)),
     "stem-first": Trial(prompt=TrialTexts(stem_first=True)),
-    "judged": Trial(prompt=TrialTexts(normalization="sum", judged="對")),
+    "judged": Trial(prompt=TrialTexts(judged="對")),
+    "affirmative": Trial(prompt=TrialTexts(affirmative=True)),
     "rate-1e-3": Trial(training={"learning_rate": 1e-3}),
     "rate-2e-3": Trial(training={"learning_rate": 2e-3}),
     "step-8": Trial(step=8),
@@ -279,7 +283,10 @@ class Scores:
 
 
 def scores_of(answer: Any) -> dict[str, Any]:
-    """What is kept of an answer: sums, numbers of tokens, the index of the key."""
+    """What is kept of an answer: sums, numbers of tokens, the index of the key.
+
+    Sums are minus those of log-likelihoods where the least likely candidate is the answer.
+    """
     scored = answer.scored
     return {"sums": list(scored.sums), "tokens": list(scored.lengths), "key": scored.key}
 
@@ -353,6 +360,8 @@ def objective(trial: Trial, drawn: QuestionBank) -> Any:
         for index, branches in members.items():
             question = questions[index]
             scores = (means if question.normalization == "mean" else sums)[branches]
+            if question.least_likely:
+                scores = -scores
             key = [candidates[branch] for branch in branches].index(question.key_index)
             total = total - torch.log_softmax(scores * trial.sharpness, dim=0)[key]
             if trial.likelihood:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,10 @@ def test_a_trial_prompt_is_the_cloze_prompt_with_one_change() -> None:
     assert "山上" in listed.prompt
     assert listed.normalization == "sum"
     assert TrialTexts(judged="對").render(QUESTION).candidates[0].text == "山上\n對"
+    negative = replace(QUESTION, stem="小明沒有去下列何處？")
+    turned = TrialTexts(affirmative=True).render(negative)
+    assert turned.least_likely
+    assert "問題：小明有去下列何處？" in str(turned.prompt)
     prompt = TrialTexts(stem_first=True).render(QUESTION).prompt
     assert str(prompt).startswith("問題：小明去哪裡？\n")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zhmcq.encoding import EncodedQuestion, Encoder
-from zhmcq.errors import PluginError
+from zhmcq.errors import PluginError, PredictionError
 from zhmcq.modeling._generation import TextGenerator
 from zhmcq.modeling._memory import Budget
 from zhmcq.modeling._scoring import ScoringEngine
@@ -59,6 +59,13 @@ def generate_engine(tokenizer: Any, **settings: Any) -> GenerateEngine:
         get_parser("zh"),
         GenerateSettings(**settings),
     )
+
+
+def test_a_reply_cannot_be_the_least_likely_candidate(tokenizer: Any) -> None:
+    turned = PreparedQuestion(QUESTION, replace(ENCODED, least_likely=True))
+    with pytest.raises(PredictionError, match=r"'q': its prompt makes the least likely candidate"):
+        generate_engine(tokenizer).phases([PREPARED, turned])
+    assert generate_engine(tokenizer).phases([PREPARED]) == [[PREPARED]]
 
 
 def test_a_free_reply_is_read_by_the_parser(tokenizer: Any) -> None:

@@ -107,6 +107,42 @@ def test_texts_with_their_line_end_are_the_candidates_of_a_cloze(name: str) -> N
     ]
 
 
+NEGATIVE = Question("4", "下列何者不是水果？", ("蘋果", "白菜", "香蕉"), "有水果。", answer=(1,))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zh-affirmative", "文章：有水果。\n問題：下列何者是水果？\n答案："),
+        ("zh-affirmative-hans", "文章：有水果。\n问题：下列何者是水果？\n答案："),
+    ],
+)
+def test_a_negative_stem_is_asked_affirmatively_for_its_least_likely_option(
+    name: str, text: str
+) -> None:
+    rendered = get_prompt(name).render(NEGATIVE)
+    assert rendered.prompt == text
+    assert (rendered.least_likely, rendered.normalization, rendered.target) == (True, "mean", 1)
+    assert [candidate.text for candidate in rendered.candidates] == ["蘋果\n", "白菜\n", "香蕉\n"]
+    assert rendered.question is NEGATIVE
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        SINGLE,
+        MULTIPLE,
+        TRUE_FALSE,
+        replace(NEGATIVE, options=("蘋果", "白菜", "以上皆非")),  # an option that speaks of others
+        replace(NEGATIVE, kind="multiple"),
+    ],
+)
+def test_what_is_not_surely_negative_is_asked_as_by_a_cloze(question: Question) -> None:
+    cloze = get_prompt("zh-cloze").render(question)
+    assert get_prompt("zh-affirmative").render(question) == cloze
+    assert not cloze.least_likely
+
+
 @pytest.mark.parametrize("prompt", [ExamPrompt(labels="甲乙丙丁"), ChatPrompt(labels="甲乙丙丁")])
 def test_labels_can_be_chosen(prompt: ExamPrompt | ChatPrompt) -> None:
     rendered = prompt.render(MULTIPLE)

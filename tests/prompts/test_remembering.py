@@ -9,12 +9,14 @@ import pytest
 from zhmcq.errors import PluginError, PromptMismatchError, UnknownNameError
 from zhmcq.manifest import PromptRecord
 from zhmcq.prompts import (
+    AffirmativePrompt,
     Candidate,
     ChatPrompt,
     ClozePrompt,
     ExamPrompt,
     Prompt,
     RenderedPrompt,
+    SimplifiedAffirmativePrompt,
     SimplifiedClozePrompt,
     SimplifiedExamPrompt,
     answer_sets,
@@ -27,6 +29,15 @@ from zhmcq.prompts import (
 from zhmcq.questions import Question
 from zhmcq.testing import isolated_plugins
 
+BUILT_IN = {
+    "zh-affirmative",
+    "zh-affirmative-hans",
+    "zh-chat",
+    "zh-cloze",
+    "zh-cloze-hans",
+    "zh-exam",
+    "zh-exam-hans",
+}
 QUESTION = Question("q", "？", ("甲", "乙"))
 
 
@@ -61,14 +72,10 @@ def registered(isolated: None) -> None:
 
 
 def test_the_built_in_prompts_are_known_by_name() -> None:
-    assert {"zh-chat", "zh-cloze", "zh-cloze-hans", "zh-exam", "zh-exam-hans"} <= set(
-        prompt_names()
-    )
+    assert set(prompt_names()) >= BUILT_IN
 
 
-@pytest.mark.parametrize(
-    "name", ["zh-chat", "zh-cloze", "zh-cloze-hans", "zh-exam", "zh-exam-hans"]
-)
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_what_is_described_is_recalled(name: str) -> None:
     record = read_back(describe_prompt(name))
     assert record.name == name
@@ -183,11 +190,13 @@ def test_a_prompt_needs_two_candidates_that_say_something(
 @pytest.mark.parametrize(
     ("prompt", "name", "sha256"),
     [
-        (ExamPrompt(), "zh-exam", "9e6509d48b3c6fb7"),
-        (SimplifiedExamPrompt(), "zh-exam-hans", "fce286012e16f1db"),
-        (ClozePrompt(), "zh-cloze", "076f951afb8ad9b6"),
-        (SimplifiedClozePrompt(), "zh-cloze-hans", "13295669cc35889b"),
-        (ChatPrompt(), "zh-chat", "d384bb8c4e1aba0a"),
+        (ExamPrompt(), "zh-exam", "dcba04e86d33b842"),
+        (SimplifiedExamPrompt(), "zh-exam-hans", "9cfc1173df4b4dcc"),
+        (ClozePrompt(), "zh-cloze", "b2942712dacd0b60"),
+        (SimplifiedClozePrompt(), "zh-cloze-hans", "3d1e218879ee7e47"),
+        (ChatPrompt(), "zh-chat", "9d3b914f0412bf1b"),
+        (AffirmativePrompt(), "zh-affirmative", "85966cd47875d454"),
+        (SimplifiedAffirmativePrompt(), "zh-affirmative-hans", "592069283a0b02b2"),
     ],
 )
 def test_the_built_in_prompts_render_as_they_did_when_adapters_were_trained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,15 @@ def test_mass_is_of_sums_where_answers_go_by_means() -> None:
     (answer,) = score_questions(engine([math.log(0.2), math.log(0.5)]), [question], [0])
     assert answer.answer == (1,)
     assert answer.mass == pytest.approx(0.2**2 + 0.5**4, abs=1e-6)
+
+
+def test_mass_is_of_likelihoods_where_the_least_likely_candidate_is_the_answer() -> None:
+    question = replace(question_of(((5, 2), (6, 7, 2)), 1, "mean"), least_likely=True)
+    scores = [-math.log(0.5), -math.log(0.2)]  # minus the means of log-likelihoods
+    (answer,) = score_questions(engine(scores), [question], [0])
+    assert (answer.answer, answer.key) == ((1,), (1,))
+    assert answer.loss == pytest.approx(-math.log(5 / 7), abs=1e-6)
+    assert answer.mass == pytest.approx(0.5**2 + 0.2**3, abs=1e-6)
 
 
 def test_candidates_that_are_the_same_tokens_have_their_mass_once() -> None:

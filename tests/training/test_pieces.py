@@ -6,6 +6,7 @@ A question that exceeds the budget is learned from in pieces, exactly as in one 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,18 @@ def learned(
 def collated(layout: Layout, budget: int) -> list[list[PackedBatch]]:
     groups = PassPlan(layout, budget).joint_groups(QUESTIONS)
     return [[collate(rows, layout) for rows in passes] for passes in groups]
+
+
+def test_the_key_is_made_least_likely_where_it_is_to_be_that(model: Any) -> None:
+    turned = replace(QUESTIONS[0], least_likely=True)
+    batches = [collate(rows, "tree") for rows in PassPlan("tree", 10_000).groups([turned])]
+    with torch.no_grad():
+        (scores,) = ScoringEngine(model, packing="flat").scores([turned])
+        loss = objective_sum(model, batches, [turned], "contrastive").item()
+    # The engine's scores are minus the means of log-likelihoods, which go into the softmax.
+    expected = -torch.log_softmax(torch.tensor(scores), dim=0)[turned.key_index].item()
+    assert min(scores) > 0
+    assert loss == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(

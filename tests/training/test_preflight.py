@@ -55,6 +55,10 @@ def same(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
     return rendered
 
 
+def turned(question: Question, rendered: RenderedPrompt) -> RenderedPrompt:
+    return replace(rendered, least_likely=True)
+
+
 class Spoiling(Encoder):
     """An encoder that forgets the end of its answers."""
 
@@ -142,6 +146,7 @@ CASES = [
     ("renders_differently", exam(same), exam(knowing)),
     ("option_missing", exam(same), exam(cut)),
     ("option_missing", exam(same), exam(first_in_passage_only)),
+    ("least_likely", exam(turned), exam(turned) | {"key_alone": True}),
     ("answer_not_unique", exam(same), exam(alike)),
     ("answer_not_supervised", exam(same), exam(unwritable)),
     ("end_not_supervised", {"encoder": Encoder}, {"encoder": Spoiling}),
@@ -163,13 +168,14 @@ def broken_rules(
     chat: str | None = None,
     encoder: type[Encoder] = Encoder,
     others: Sequence[Question] = (),
+    key_alone: bool = False,
 ) -> set[str]:
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.backend_tokenizer.normalizer = Replace("\u200b", "")
     tokenizer.chat_template = chat
     template = prompt or get_prompt("zh-exam" if chat is None else "zh-chat")
     made = encoder(tokenizer, template, max_length)
-    checked = check_questions([question, *others], made, template)
+    checked = check_questions([question, *others], made, template, key_alone=key_alone)
     findings = checked.findings
     report = preflight_report(checked, CheckedQuestions(0, [], []), made.codec)
     if findings:

@@ -54,6 +54,8 @@ class EncodedQuestion:
             log-likelihoods of its ids, its end included.
         cut: How many characters at the passage's end were left out to fit the maximum length.
         uncut_length: What :attr:`length` would be with the whole passage.
+        least_likely: Whether the answer is the least likely candidate: its score is then minus what
+            ``normalization`` says.
     """
 
     id: str
@@ -65,6 +67,7 @@ class EncodedQuestion:
     normalization: Normalization
     cut: int = 0
     uncut_length: int = 0
+    least_likely: bool = False
 
     @property
     def length(self) -> int:
@@ -331,6 +334,7 @@ class Encoder:
             target=rendered.target,
             normalization=rendered.normalization,
             cut=len(question.passage) - len(shown.passage),
+            least_likely=rendered.least_likely,
         )
 
     def _chat(self, rendered: RenderedPrompt) -> Chat:

@@ -105,7 +105,7 @@ class ScoringEngine:
 
         Returns:
             For each question its candidates' scores, shape ``(candidates,)``: the sum or the
-            mean of the log-likelihoods of a candidate's tokens, as the prompt says.
+            mean of the log-likelihoods of a candidate's tokens, or minus it, as the prompt says.
 
         Raises:
             PredictionError: If a score is not finite.
@@ -239,7 +239,10 @@ class ScoringEngine:
 
 
 def _normalised(question: EncodedQuestion, sums: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Sums of log-likelihoods as scores: as they are, or divided by the number of tokens."""
+    """Scores by sums of log-likelihoods: as they are, or divided by the number of tokens.
+
+    Where the least likely candidate is the answer, their signs change.
+    """
     if question.normalization == "mean":
         sums = sums / [len(ids) for ids in question.candidates]
-    return sums.astype(np.float32)
+    return (-sums if question.least_likely else sums).astype(np.float32)

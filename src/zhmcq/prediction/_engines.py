@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zhmcq.encoding import EncodedQuestion, Encoder
 from zhmcq.encoding._encode import question_name
 from zhmcq.encoding._orders import Order
-from zhmcq.errors import PluginError
+from zhmcq.errors import PluginError, PredictionError
 from zhmcq.evaluation import probabilities
 from zhmcq.manifest import Calibration
 from zhmcq.modeling._generation import TextGenerator
@@ -251,7 +251,18 @@ class GenerateEngine:
         }
 
     def phases(self, questions: Sequence[PreparedQuestion]) -> list[list[PreparedQuestion]]:
-        """All at once: no question needs another's record."""
+        """All at once: no question needs another's record.
+
+        Raises:
+            PredictionError: If a prompt makes the least likely candidate the answer.
+        """
+        turned = [question for question in questions if question.encoded.least_likely]
+        if turned:
+            raise PredictionError(
+                f"{question_name(turned[0].question)}: its prompt makes the least likely candidate "
+                f"the answer (and that of {len(turned) - 1} others), which a reply cannot be: "
+                "answer with mode='score', or give another prompt"
+            )
         return [list(questions)]
 
     def stream(self, questions: Sequence[PreparedQuestion]) -> Iterator[EngineStep]:

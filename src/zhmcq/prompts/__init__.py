@@ -2,13 +2,16 @@
 
 A prompt is any object with one method, ``render(question)``, which returns a
 :class:`RenderedPrompt`. ``zh-exam`` lists the options and is answered with a label, ``zh-cloze``
-is answered with the text of an option, ``zh-chat`` is for models with a chat template.
+is answered with the text of an option, ``zh-affirmative`` likewise, but for stems that ask what
+does not hold, and ``zh-chat`` is for models with a chat template.
 """
 
 from zhmcq.prompts._builtin import (
+    AffirmativePrompt,
     ChatPrompt,
     ClozePrompt,
     ExamPrompt,
+    SimplifiedAffirmativePrompt,
     SimplifiedClozePrompt,
     SimplifiedExamPrompt,
 )
@@ -29,6 +32,7 @@ from zhmcq.prompts._registry import (
 )
 
 __all__ = [
+    "AffirmativePrompt",
     "Candidate",
     "ChatPrompt",
     "ClozePrompt",
@@ -37,6 +41,7 @@ __all__ = [
     "Normalization",
     "Prompt",
     "RenderedPrompt",
+    "SimplifiedAffirmativePrompt",
     "SimplifiedClozePrompt",
     "SimplifiedExamPrompt",
     "answer_sets",

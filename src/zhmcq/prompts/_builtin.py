@@ -16,11 +16,14 @@ from zhmcq.prompts._protocol import (
 )
 from zhmcq.prompts._registry import register_prompt
 from zhmcq.questions import Question
+from zhmcq.zh import affirmative_stem, fixed_order_reason
 
 __all__ = [
+    "AffirmativePrompt",
     "ChatPrompt",
     "ClozePrompt",
     "ExamPrompt",
+    "SimplifiedAffirmativePrompt",
     "SimplifiedClozePrompt",
     "SimplifiedExamPrompt",
 ]
@@ -147,6 +150,37 @@ class ClozePrompt:
 @dataclass(frozen=True, slots=True)
 class SimplifiedClozePrompt(ClozePrompt):
     """:class:`ClozePrompt` in Simplified Chinese."""
+
+    words: ClassVar[Wording] = SIMPLIFIED
+
+
+@register_prompt("zh-affirmative")
+@dataclass(frozen=True, slots=True)
+class AffirmativePrompt(ClozePrompt):
+    """:class:`ClozePrompt` that asks negative stems affirmatively.
+
+    A stem such as 下列何者不是水果？ is shown as 下列何者是水果？, and the least likely option is
+    the answer. All options but the key hold, so that a model that compares how likely texts are has
+    only to tell what holds, by the same preferences as in other questions. Stems of single choice
+    in Traditional or Simplified Chinese are recognised where it is certain; others, and those with
+    an option that speaks of others (以上皆非), stay as they are.
+
+    It goes with scores and the ``contrastive`` objective, not with replies or ``next_token``.
+    """
+
+    def render(self, question: Question) -> RenderedPrompt:
+        """Render ``question`` without its options."""
+        stem = affirmative_stem(question.stem) if question.kind == "single" else None
+        if stem is None or fixed_order_reason(question) is not None:
+            return ClozePrompt.render(self, question)
+        turned = ClozePrompt.render(self, replace(question, stem=stem))
+        return replace(turned, question=question, least_likely=True)
+
+
+@register_prompt("zh-affirmative-hans")
+@dataclass(frozen=True, slots=True)
+class SimplifiedAffirmativePrompt(AffirmativePrompt):
+    """:class:`AffirmativePrompt` in Simplified Chinese."""
 
     words: ClassVar[Wording] = SIMPLIFIED
 

@@ -84,6 +84,10 @@ class RenderedPrompt:
             ``"sum"`` for candidates of similar length, such as labels, ``"mean"`` for texts.
         template_arguments: Variables for the tokenizer's chat template, as JSON values
             (``{"enable_thinking": False}``).
+        least_likely: Whether the answer is the candidate that the model finds least likely: its
+            score is then minus what ``normalization`` says. For a prompt that turns the stem
+            around. It works with scores and the ``contrastive`` objective alone: a reply would
+            answer the other stem, and so would a target text.
 
     Raises:
         PluginError: If there are fewer than two candidates, or one is empty; if the template's
@@ -95,6 +99,7 @@ class RenderedPrompt:
     candidates: tuple[Candidate, ...]
     normalization: Normalization = "sum"
     template_arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    least_likely: bool = False
 
     def __post_init__(self) -> None:
         arguments = checked_template_arguments(self.template_arguments)

@@ -46,6 +46,7 @@ PROBES = (
         "小明上午在學校，下午到公園去。",
         answer=(2,),
     ),
+    Question("probe-4", "下列何者不是水果？", ("香蕉", "白菜", "蘋果"), "我買了白菜和水果。"),
 )
 
 
@@ -182,6 +183,8 @@ def rendering_sha256(prompt: Prompt) -> str:
             rendered = prompt.render(probe)
             candidates = [candidate.text for candidate in rendered.candidates]
             rendering: list[Any] = [rendered.input_text, candidates, rendered.normalization]
+            if rendered.least_likely:
+                rendering.append("least_likely")
             if rendered.template_arguments:
                 rendering.append(json.dumps(rendered.template_arguments, sort_keys=True))
             renderings.append(rendering)
@@ -191,7 +194,7 @@ def rendering_sha256(prompt: Prompt) -> str:
     if len(failures) == len(PROBES):
         raise PluginError(
             f"expected the prompt {type(prompt).__name__} to render at least one of "
-            f"{len(PROBES)} made-up questions (with 3, 2 and 4 options), found "
+            f"{len(PROBES)} made-up questions (with 2 to 4 options), found "
             f"{'; '.join(failures)}"
         )
     return hashlib.sha256(json.dumps(renderings, ensure_ascii=False).encode()).hexdigest()

@@ -88,7 +88,8 @@ def objective_sum(
         questions: The questions that ``batch.questions`` are indexes of.
         objective: ``"next_token"``: minus the log-likelihood of each supervised token.
             ``"contrastive"``: for each question the cross-entropy of its key under a softmax over
-            its candidates' scores.
+            its candidates' scores, which are minus their log-likelihoods where the key is to be
+            the least likely candidate.
 
     Returns:
         A scalar in nats, not divided by the number of tokens or questions.
@@ -113,6 +114,8 @@ def objective_sum(
     for index, branches in members.items():
         question = questions[index]
         scores = (means if question.normalization == "mean" else sums)[branches]
+        if question.least_likely:
+            scores = -scores
         key = [candidates[branch] for branch in branches].index(question.key_index)
         total = total - torch.log_softmax(scores, dim=0)[key]
     return total

@@ -24,6 +24,7 @@ from zhmcq.evaluation import clusters_of
 from zhmcq.manifest import SeenQuestions
 from zhmcq.modeling._device import choose_device, dtype_name
 from zhmcq.modeling._dtype import DtypeChoice, load_proven
+from zhmcq.modeling._forward import base_of, model_dtype
 from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._load import (
     ModelSource,
@@ -448,7 +449,8 @@ class LoraTrainer:
     ) -> tuple[CheckedQuestions, CheckedQuestions]:
         """Training and validation questions, encoded and checked."""
         predictor_prompt = self._predictor_prompt()
-        training = check_questions(train, encoder, predictor_prompt)
+        key_alone = self.training.objective == "next_token"
+        training = check_questions(train, encoder, predictor_prompt, key_alone=key_alone)
         validation = check_questions(valid, encoder, predictor_prompt)
         findings, sharing = check_overlap(train, valid)
         if sharing:
@@ -501,7 +503,8 @@ class LoraTrainer:
             process=process,
             stored=stored if isinstance(stored, torch.dtype) else None,
         )
-        return replace(report, run=replace(run, memory=memory))
+        dtype = dtype_name(model_dtype(base_of(model)))
+        return replace(report, run=replace(run, memory=memory, dtype=dtype))
 
 
 def _memory_limit(report: PreflightReport) -> KeptMemory:

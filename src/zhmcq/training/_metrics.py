@@ -65,7 +65,8 @@ def _answer(index: int, question: EncodedQuestion, scores: np.ndarray) -> Valida
     if question.normalization == "mean":
         sums = scores * [len(ids) for ids in question.candidates]
     # Options alike are one continuation: its probability counts once.
-    distinct = dict(zip(question.candidates, np.exp(sums), strict=True))
+    likelihoods = np.exp(-sums if question.least_likely else sums)
+    distinct = dict(zip(question.candidates, likelihoods, strict=True))
     return ValidationAnswer(
         index=index,
         key=question.answers[key],

@@ -363,6 +363,8 @@ class RunEstimate:
         memory: The memory it needs; ``None`` where there was no model to count it from.
         evaluated_pass: Tokens of the largest forward pass over validation questions.
         evaluated_positions: The most positions of one that go through the output head.
+        dtype: The name of the dtype that the base model computes in, such as ``"bfloat16"``: before
+            a run the first that would be tried. Empty where there was no model.
     """
 
     steps: int
@@ -375,6 +377,7 @@ class RunEstimate:
     memory: MemoryEstimate | None = None
     evaluated_pass: int = 0
     evaluated_positions: int = 0
+    dtype: str = ""
 
     def text(self) -> str:
         """One or two lines."""

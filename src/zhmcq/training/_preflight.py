@@ -41,6 +41,7 @@ RULES = {
     "answer_not_scored": "its key is not among the candidates that the predictor would score",
     "renders_differently": "the predictor, which sees no key or explanation, renders differently",
     "option_missing": "an option is neither in what the model reads nor in its candidate",
+    "least_likely": "its answer is the least likely candidate, which next_token cannot teach",
     "answer_not_unique": "its key and another candidate are the same tokens",
     "answer_not_supervised": "its answer has no token of its own",
     "end_not_supervised": "its answer does not end with EOS",
@@ -195,7 +196,11 @@ class PreflightReport:
 
 
 def check_questions(
-    questions: Sequence[Question], encoder: Encoder, predictor_prompt: Prompt
+    questions: Sequence[Question],
+    encoder: Encoder,
+    predictor_prompt: Prompt,
+    *,
+    key_alone: bool = False,
 ) -> CheckedQuestions:
     """Encode questions and check what each would teach.
 
@@ -203,6 +208,7 @@ def check_questions(
         questions: Questions with keys.
         encoder: Encodes with the prompt to train with.
         predictor_prompt: The prompt as the predictor will have it.
+        key_alone: Whether the key is supervised without the other candidates.
     """
     findings: list[Finding] = []
     renderable: list[Question] = []
@@ -218,6 +224,14 @@ def check_questions(
         renderable.append(question)
         rendered.append(trained)
         findings += _check_predicted(question, trained, predicted)
+        if key_alone and trained.least_likely:
+            reason = (
+                "its prompt makes the least likely candidate the answer, which "
+                "TrainingSettings(objective='next_token') would make likely: give "
+                "objective='contrastive', or another prompt"
+            )
+            where = question_name(question)
+            findings.append(Finding("least_likely", question.id, f"{where}: {reason}"))
     if faults := encoder.template_faults(renderable):
         # Every question would only say the same again.
         findings[:0] = [Finding(fault.rule, "", fault.reason) for fault in faults]
@@ -316,6 +330,7 @@ def _shown_to_model(rendered: RenderedPrompt) -> tuple[object, ...]:
         rendered.candidates,
         rendered.normalization,
         rendered.template_arguments,
+        rendered.least_likely,
     )
 
 
