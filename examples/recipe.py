@@ -29,7 +29,10 @@ from zhmcq.questions import Question, QuestionBank
 
 console = Console(highlight=False)
 
-VALIDATION = 150  # at most; the adapter is chosen by them, and no passage of theirs is tested on
+# How many questions two cores train on in an hour, by what the base model computes in.
+HOUR = {"bfloat16": 9_400, "float32": 6_200}
+MEASURED = 0.35  # of the workbook: one half to measure with, the other kept aside to check it
+VALIDATION = 150  # about; the adapter is chosen by them, and no passage of theirs is measured with
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def main() -> int:
     add = parser.add_argument
     add("--train", type=Path, required=True, help="a workbook of questions with keys and passages")
     add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
-    add("--questions", type=int, default=5600, help="how many to train on (default: 5600)")
-    add("--prompt", default="zh-cloze", help="the prompt in training (default: zh-cloze)")
+    add("--questions", type=int, help="how many to train on (default: as many as an hour allows)")
+    add("--aside", action="store_true", help="measure with the questions that are kept aside")
+    add("--prompt", default="zh-affirmative", help="in training (default: zh-affirmative)")
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
     add("--output-dir", type=Path, default=Path("recipe-run"))
     options = parser.parse_args()
@@ -76,14 +80,23 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.output_dir
     out.mkdir(parents=True, exist_ok=True)
     base_model = options.base_model or str(zhmcq.demo_model())
-    train, valid, test = draw(options.train, options.questions)
+    start = time.perf_counter()
+    rest, valid, test, aside = draw(options.train)
+    count = options.questions or HOUR[dtype_of(base_model, rest)]
+    train = cheapest(rest, count)
     console.print(
         f"{len(train)} questions to train on, {len(valid)} to choose the adapter by, {len(test)} "
-        "to measure with; no passage, and no near-copy of one, is in two of these"
+        f"to measure with, {len(aside)} kept aside; no passage, and no near-copy of one, is in two "
+        "of these"
     )
     adapter = out / "adapter"
     if not (adapter / "zhmcq_manifest.json").exists():
-        fine_tune(options, base_model, train, valid, adapter)
+        fine_tune(options, base_model, train, valid, adapter, epochs=max(1, count / len(train)))
+        minutes = (time.perf_counter() - start) / 60
+        console.print(f"from the workbook to the adapter in {minutes:.1f} minutes")
+    if options.aside:
+        out, test = out / "aside", aside
+        out.mkdir(exist_ok=True)
     tuned = answer(base_model, options.prompt, test, out / "tuned.journal", adapter)
     base = base_answers(base_model, test, out)
     for name, answers in base.items():
@@ -95,25 +108,37 @@ def run(options: argparse.Namespace) -> None:
     console.print(f"tuned against base, {best}: {comparison}")
 
 
-def draw(workbook: Path, count: int) -> tuple[QuestionBank, QuestionBank, QuestionBank]:
-    """Questions to train on, to choose the adapter by, and to measure with.
-
-    The training questions are those of the passages with the least to read per question: what
-    the questions of a passage share is computed once, so that an hour is enough for more of
-    them. The other two parts are of any passages.
-    """
-    splits = zhmcq.DatasetBuilder(valid_fraction=0.1).split(zhmcq.DatasetBuilder().read(workbook))
-    # Another seed: by the first one, what is below this fraction is in the first part already.
+def draw(workbook: Path) -> tuple[QuestionBank, QuestionBank, QuestionBank, QuestionBank]:
+    """Questions to train on, to choose the adapter by, to measure with, and to keep aside."""
+    bank = zhmcq.DatasetBuilder().read(workbook)
+    splits = zhmcq.DatasetBuilder(valid_fraction=MEASURED).split(bank)
+    # Other seeds: by the first one, what is below a fraction is in the first part already.
     fraction = min(0.1, VALIDATION / len(splits.train))
     rest = zhmcq.DatasetBuilder(valid_fraction=fraction, seed=43).split(splits.train)
+    measured = zhmcq.DatasetBuilder(valid_fraction=0.5, seed=48).split(splits.valid)
+    return rest.train, rest.valid, measured.train, measured.valid
+
+
+def dtype_of(base_model: str, questions: QuestionBank) -> str:
+    """What the base model would be trained in on this machine: a measurement decides it."""
+    report = zhmcq.LoraTrainer(base_model, prompt="zh-cloze").preflight(questions.select(range(8)))
+    return report.run.dtype if report.run is not None else "float32"
+
+
+def cheapest(questions: QuestionBank, count: int) -> QuestionBank:
+    """At most ``count`` questions, of the passages with the least to read per question.
+
+    What the questions of a passage share is computed once, so that an hour is enough for more of
+    them.
+    """
     by_passage: dict[str, list[int]] = {}
-    for index, question in enumerate(rest.train):
+    for index, question in enumerate(questions):
         by_passage.setdefault(question.passage, []).append(index)
     selected: list[int] = []
-    for indexes in sorted(by_passage.values(), key=lambda ids: to_read(rest.train.select(ids))):
+    for indexes in sorted(by_passage.values(), key=lambda ids: to_read(questions.select(ids))):
         if len(selected) + len(indexes) <= count:
             selected += indexes
-    return rest.train.select(sorted(selected)), rest.valid, splits.valid
+    return questions.select(sorted(selected))
 
 
 def to_read(questions: QuestionBank) -> float:
@@ -129,19 +154,19 @@ def fine_tune(
     train: QuestionBank,
     valid: QuestionBank,
     adapter: Path,
+    *,
+    epochs: float,
 ) -> None:
-    """Train one epoch, 16 questions a step, and keep the adapter of the highest accuracy."""
+    """Train, 16 questions a step, and keep the adapter of the highest accuracy."""
     start = time.perf_counter()
     trainer = zhmcq.LoraTrainer(
         base_model,
         lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"),
         training=zhmcq.TrainingSettings(
             objective=options.objective,
-            # 16 questions a step as of 4 times 4, in forward passes of half as many tokens, which
-            # take less memory. Few of these questions' passes are longer.
-            per_device_train_batch_size=2,
-            gradient_accumulation_steps=8,
-            num_train_epochs=1,
+            per_device_train_batch_size=4,
+            gradient_accumulation_steps=4,
+            num_train_epochs=epochs,
             learning_rate=5e-4,
             lr_scheduler_type="cosine",
             warmup_steps=8,
@@ -163,8 +188,12 @@ def fine_tune(
 
 def base_answers(base_model: str, test: QuestionBank, out: Path) -> dict[str, Predictions]:
     """The base model's answers by labels and by the options' texts, by sums and by means."""
-    labels = answer(base_model, "zh-exam", test, out / "base-labels.journal")
-    answers = {"labels, options listed": labels}
+    answers = {
+        "labels, options listed": answer(base_model, "zh-exam", test, out / "base-labels.journal"),
+        "zh-affirmative": answer(
+            base_model, "zh-affirmative", test, out / "base-affirmative.journal"
+        ),
+    }
     tokenizer = load_tokenizer(ModelSource(base_model))
     for name, listed in (("texts", False), ("texts, options listed", True)):
         prompt = TextPrompt(listed)

@@ -38,8 +38,8 @@ Run = tuple[str | Path, zhmcq.LoraSettings, dict[str, Any], QuestionBank, Questi
 
 
 def recipe_run(options: argparse.Namespace) -> Run:
-    """The recipe's model, settings and data; of its questions those of the longest passages."""
-    train, valid, _ = recipe.draw(options.workbook, 5600)
+    """The recipe's model and data, in passes of half as many tokens; its longest passages."""
+    train, valid, *_ = recipe.draw(options.workbook)
     longest = sorted(range(len(train)), key=lambda index: -len(train[index].passage))
     train = train.select(sorted(longest[: options.questions]))
     settings = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 8}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -40,19 +42,36 @@ def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
     tmp_path: Path,
 ) -> None:
     sample, _ = write_sample(tmp_path / "bank.xlsx")
-    train, valid, test = recipe.draw(sample, 40)
+    rest, *others = recipe.draw(sample)
+    train = recipe.cheapest(rest, 40)
     assert 38 <= len(train) <= 40  # whole passages, of up to three questions
-    everything, *_ = recipe.draw(sample, 10_000)
     selected = {question.passage for question in train}
     groups: dict[str, list[Question]] = {}
-    for question in everything:
+    for question in rest:
         groups.setdefault(question.passage, []).append(question)
     assert len(train) == sum(len(groups[passage]) for passage in selected)  # none is cut
     costs = {passage: recipe.to_read(QuestionBank(group)) for passage, group in groups.items()}
     dearest = max(costs[passage] for passage in selected)
     assert sum(cost < dearest for cost in costs.values()) <= len(selected)
-    for left, right in ((train, valid), (train, test), (valid, test)):
+    for left, right in combinations((rest, *others), 2):
         assert not {q.passage for q in left} & {q.passage for q in right}
+    assert recipe.cheapest(rest, 10_000) == rest
+
+
+def test_where_there_are_fewer_questions_than_an_hour_allows_some_are_seen_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, _ = write_sample(tmp_path / "bank.xlsx")
+    rest, *_ = recipe.draw(sample)
+    monkeypatch.setattr(recipe, "HOUR", {"float32": round(1.5 * len(rest))})
+    monkeypatch.setattr(recipe, "answer", None)
+    arguments = ["--train", sample, "--output-dir", tmp_path / "out"]
+    arguments += ["--base-model", tiny_llama(tmp_path / "base")]
+    monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
+    with pytest.raises(TypeError, match="not callable"):  # once it is trained
+        recipe.main()
+    steps = math.ceil(1.5 * math.ceil(len(rest) / 16))
+    assert f" {steps} steps" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_is_read_once_is_counted_once() -> None:
