@@ -32,6 +32,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The examples, the script of the docs, tiny models and chat templates are no packages: their
 # folders are put on the path.
+BUILT_IN_PROMPTS = {
+    "zh-affirmative",
+    "zh-affirmative-hans",
+    "zh-chat",
+    "zh-cloze",
+    "zh-cloze-hans",
+    "zh-exam",
+    "zh-exam-hans",
+}
 FOLDERS = (
     *("examples", "docs"),
     *("tests/modeling", "tests/encoding", "tests/evaluation", "tests/prediction"),

@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
+from conftest import BUILT_IN_PROMPTS
 from zhmcq.errors import OutputExistsError, PluginError, UnknownNameError
 from zhmcq.parsers import ParsedAnswer
 from zhmcq.prompts import Candidate, ExamPrompt, RenderedPrompt
 from zhmcq.questions import Question
 from zhmcq.testing import check_parser, check_prompt, tiny_llama
-
-BUILT_IN = {
-    "zh-affirmative",
-    "zh-affirmative-hans",
-    "zh-chat",
-    "zh-cloze",
-    "zh-cloze-hans",
-    "zh-exam",
-    "zh-exam-hans",
-}
 
 
 class Twisted:
@@ -45,7 +36,7 @@ class Fixed:
         return self.parsed
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", sorted(BUILT_IN_PROMPTS))
 def test_the_built_in_prompts_keep_the_contract(name: str) -> None:
     check_prompt(name)
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from conftest import BUILT_IN_PROMPTS
 from zhmcq.errors import PluginError, PromptMismatchError, UnknownNameError
 from zhmcq.manifest import PromptRecord
 from zhmcq.prompts import (
@@ -29,15 +30,6 @@ from zhmcq.prompts import (
 from zhmcq.questions import Question
 from zhmcq.testing import isolated_plugins
 
-BUILT_IN = {
-    "zh-affirmative",
-    "zh-affirmative-hans",
-    "zh-chat",
-    "zh-cloze",
-    "zh-cloze-hans",
-    "zh-exam",
-    "zh-exam-hans",
-}
 QUESTION = Question("q", "？", ("甲", "乙"))
 
 
@@ -72,10 +64,10 @@ def registered(isolated: None) -> None:
 
 
 def test_the_built_in_prompts_are_known_by_name() -> None:
-    assert set(prompt_names()) >= BUILT_IN
+    assert set(prompt_names()) >= BUILT_IN_PROMPTS
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", sorted(BUILT_IN_PROMPTS))
 def test_what_is_described_is_recalled(name: str) -> None:
     record = read_back(describe_prompt(name))
     assert record.name == name
