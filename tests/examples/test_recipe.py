@@ -36,6 +36,10 @@ def test_it_trains_answers_and_goes_on_where_it_was(
     again = " ".join(capsys.readouterr().out.split())
     assert "trained in" not in again
     assert again.partition("sign-flip p")[2] == printed.partition("sign-flip p")[2]
+    monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments), "--aside"])
+    assert recipe.main() == 0
+    assert "trained in" not in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "out" / "aside" / "report.html").exists()
 
 
 def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
