@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from families import make_model
+from transformers import TrainerCallback
 
 import zhmcq
 from conftest import unseen
@@ -36,16 +37,19 @@ BANK = [
 ]
 
 
-def trainer(base: Path, **changes: Any) -> zhmcq.LoraTrainer:
-    settings = zhmcq.TrainingSettings(
+def trainer(
+    base: Path, *, settings: dict[str, Any] | None = None, **changes: Any
+) -> zhmcq.LoraTrainer:
+    training = zhmcq.TrainingSettings(
         num_train_epochs=1,
         gradient_accumulation_steps=4,
         learning_rate=5e-3,
         save_steps=2,
         eval_steps=2,
+        **(settings or {}),
     )
     return zhmcq.LoraTrainer(
-        base, lora=zhmcq.LoraSettings(r=4, lora_alpha=8), training=settings, **changes
+        base, lora=zhmcq.LoraSettings(r=4, lora_alpha=8), training=training, **changes
     )
 
 
@@ -148,6 +152,31 @@ def test_scores_are_the_same_where_the_memory_of_the_card_runs_out(
     assert caplog.text.count("memory ran out: the token budget") == 1
     for row, other in zip(here, expected, strict=True):
         assert row == pytest.approx(other, abs=1e-3)
+
+
+def test_attention_makes_no_plan_for_each_shape(tmp_path: Path) -> None:
+    from torch.profiler import ProfilerActivity, profile
+
+    base = tiny_llama(tmp_path / "base", hidden_size=128, num_attention_heads=2)
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        zhmcq.MCQPredictor(base, dtype="bfloat16").predict(BANK)
+        trainer(base, settings={"dtype": "bfloat16"}).train(BANK, None, tmp_path / "adapter")
+    names = {event.key for event in recorded.key_averages()}
+    assert "aten::scaled_dot_product_attention" in names
+    assert not [name for name in names if "cudnn_attention" in name]
+
+
+def test_a_gradient_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    class Spoil(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            parameters = kwargs["model"].named_parameters()
+            weights = next(values for name, values in parameters if "lora_B" in name)
+            weights.register_hook(lambda gradient: gradient * float("nan"))
+
+    with pytest.raises(zhmcq.errors.TrainingError, match=r"a gradient of .*lora_B.* not finite"):
+        trainer(tiny_llama(tmp_path / "base"), callbacks=[Spoil()]).train(
+            BANK, None, tmp_path / "adapter"
+        )
 
 
 def test_device_cpu_leaves_the_card_alone(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
+from zhmcq.modeling._attention import attention_without_plans
 from zhmcq.modeling._likelihoods import log_likelihoods
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import memory_errors
@@ -220,7 +221,9 @@ def without_earlier_state(base: Any) -> Iterator[None]:
 
     Dynamic rotary scaling adapts its frequencies to the longest row so far and keeps them for
     later, shorter rows; they are reset. Whatever a model keeps in its modules from one layer to the
-    next belongs to one computation, so that threads with such a model take turns.
+    next belongs to one computation, so that threads with such a model take turns. Attention is
+    computed by a kernel that keeps nothing for the shapes it has met
+    (:func:`~zhmcq.modeling._attention.attention_without_plans`).
 
     Args:
         base: The base model, without an adapter around it.
@@ -228,7 +231,7 @@ def without_earlier_state(base: Any) -> Iterator[None]:
     state = _states.get(base)
     if state is None:
         state = _states.setdefault(base, _state_of(base))
-    with state.alone():
+    with state.alone(), attention_without_plans():
         for module in state.rotary:
             _reset_frequencies(module)
         yield

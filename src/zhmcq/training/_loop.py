@@ -20,6 +20,7 @@ from zhmcq.encoding import EncodedQuestion
 from zhmcq.encoding._batch import PackedBatch, collate
 from zhmcq.encoding._tree import PackedRow
 from zhmcq.errors import PredictionError
+from zhmcq.modeling._attention import attention_without_plans
 from zhmcq.modeling._forward import branch_scores, token_log_likelihoods
 from zhmcq.modeling._memory import Budget, errors_of_others
 from zhmcq.modeling._process_memory import KeptMemory, return_to_system
@@ -266,7 +267,10 @@ class TrainingLoop(Trainer):
 
         def learn(passes: list[list[PackedRow]], is_last: bool) -> _Term:
             parts = [collate(rows, self.plan.passes.layout) for rows in passes]
-            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(local):
+            with (
+                contextlib.nullcontext() if is_last else self.accelerator.no_sync(local),
+                attention_without_plans(),  # layers that are computed again in the backward pass
+            ):
                 with self.compute_loss_context_manager():
                     here = [batch.to(self.args.device) for batch in parts]
                     loss = objective_sum(local, here, questions, self.plan.objective)

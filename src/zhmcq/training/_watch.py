@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import pickle
 import signal
 import threading
@@ -234,10 +235,16 @@ def refuse_non_finite_step(
     if not torch.isfinite(loss):
         problem = f"the loss is {float(loss)}"
     elif trainer.accelerator.scaler is None:
-        for name, parameter in trainer.model.named_parameters():
-            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                problem = f"a gradient of {name} is not finite"
-                break
+        gradients = {
+            name: parameter.grad
+            for name, parameter in trainer.model.named_parameters()
+            if parameter.grad is not None
+        }
+        # One number for all of them: on a GPU the processor waits for each number that it reads.
+        largest = torch.nn.utils.get_total_norm(gradients.values(), norm_type=math.inf)
+        if not torch.isfinite(largest):
+            name = next(n for n, values in gradients.items() if not torch.isfinite(values).all())
+            problem = f"a gradient of {name} is not finite"
     if problem is None:
         return
     raise TrainingError(
