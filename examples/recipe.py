@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +30,9 @@ from zhmcq.questions import Question, QuestionBank
 
 console = Console(highlight=False)
 
-# How many questions two cores train on in an hour, by what the base model computes in.
-HOUR = {"bfloat16": 9_400, "float32": 6_200}
+MINUTES = 60.0  # from the workbook to the adapter
+APART = 0.12  # of them: about, for what is not a training step, such as evaluations
+TIMED = 64  # about: questions that the rate of this machine is measured with
 MEASURED = 0.35  # of the workbook: one half to measure with, the other kept aside to check it
 VALIDATION = 150  # about; the adapter is chosen by them, and no passage of theirs is measured with
 
@@ -58,7 +60,8 @@ def main() -> int:
     add = parser.add_argument
     add("--train", type=Path, required=True, help="a workbook of questions with keys and passages")
     add("--base-model", help="folder, .gguf file or hub id (default: the demo model)")
-    add("--questions", type=int, help="how many to train on (default: as many as an hour allows)")
+    add("--minutes", type=float, default=MINUTES, help="to the adapter, about (default: 60)")
+    add("--questions", type=int, help="how many to train on (default: as --minutes allows)")
     add("--aside", action="store_true", help="measure with the questions that are kept aside")
     add("--prompt", default="zh-affirmative", help="in training (default: zh-affirmative)")
     add("--objective", default="contrastive", choices=["contrastive", "next_token"])
@@ -82,7 +85,14 @@ def run(options: argparse.Namespace) -> None:
     base_model = options.base_model or str(zhmcq.demo_model())
     start = time.perf_counter()
     rest, valid, test, aside = draw(options.train)
-    count = options.questions or HOUR[dtype_of(base_model, rest)]
+    chosen = out / "questions.txt"  # a run that is resumed trains on as many
+    if options.questions is not None:
+        count = options.questions
+    elif chosen.exists():
+        count = int(chosen.read_text(encoding="utf-8"))
+    else:
+        count = affordable(options, base_model, rest, start)
+        chosen.write_text(str(count), encoding="utf-8")
     train = cheapest(rest, count)
     console.print(
         f"{len(train)} questions to train on, {len(valid)} to choose the adapter by, {len(test)} "
@@ -119,10 +129,37 @@ def draw(workbook: Path) -> tuple[QuestionBank, QuestionBank, QuestionBank, Ques
     return rest.train, rest.valid, measured.train, measured.valid
 
 
-def dtype_of(base_model: str, questions: QuestionBank) -> str:
-    """What the base model would be trained in on this machine: a measurement decides it."""
-    report = zhmcq.LoraTrainer(base_model, prompt="zh-cloze").preflight(questions.select(range(8)))
-    return report.run.dtype if report.run is not None else "float32"
+def affordable(
+    options: argparse.Namespace, base_model: str, questions: QuestionBank, start: float
+) -> int:
+    """How many questions this machine trains on in the rest of the time, by a measurement."""
+    passages = group(questions)
+    # Of all passages in the order of what there is to read, every so many.
+    stride = max(1, len(questions) // TIMED)
+    timed = questions.select(sorted(index for ids in passages[::stride] for index in ids))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_of(options, base_model, epochs=1)
+        result = trainer.train(timed, None, Path(folder) / "adapter")
+    rate = characters_of(timed) / len(timed) * result.questions_per_second
+    seconds = 60 * options.minutes * (1 - APART) - (time.perf_counter() - start)
+    left = whole = max(0.0, seconds * rate)
+    count = 0
+    for indexes in passages:
+        left -= characters_of(questions.select(indexes))
+        if left < 0:
+            break
+        count += len(indexes)
+    else:
+        count = int(count * whole / (whole - left))
+    if not count:
+        raise SystemExit(
+            f"--minutes {options.minutes:g} is too short to train on any question here"
+        )
+    console.print(
+        f"{rate:.0f} characters/s, measured on {len(timed)} questions: {count} questions in what "
+        f"is left of {options.minutes:g} minutes"
+    )
+    return count
 
 
 def cheapest(questions: QuestionBank, count: int) -> QuestionBank:
@@ -131,21 +168,31 @@ def cheapest(questions: QuestionBank, count: int) -> QuestionBank:
     What the questions of a passage share is computed once, so that an hour is enough for more of
     them.
     """
-    by_passage: dict[str, list[int]] = {}
-    for index, question in enumerate(questions):
-        by_passage.setdefault(question.passage, []).append(index)
     selected: list[int] = []
-    for indexes in sorted(by_passage.values(), key=lambda ids: to_read(questions.select(ids))):
+    for indexes in group(questions):
         if len(selected) + len(indexes) <= count:
             selected += indexes
     return questions.select(sorted(selected))
 
 
+def group(questions: QuestionBank) -> list[list[int]]:
+    """The indexes of each passage's questions, those with the least to read per question first."""
+    by_passage: dict[str, list[int]] = {}
+    for index, question in enumerate(questions):
+        by_passage.setdefault(question.passage, []).append(index)
+    return sorted(by_passage.values(), key=lambda ids: to_read(questions.select(ids)))
+
+
 def to_read(questions: QuestionBank) -> float:
     """Characters per question of one passage, the passage itself read once."""
+    return characters_of(questions) / len(questions)
+
+
+def characters_of(questions: QuestionBank) -> int:
+    """Characters of questions, each passage counted once."""
+    passages = sum(map(len, {question.passage for question in questions}))
     stems = sum(len(question.stem) for question in questions)
-    options = sum(sum(map(len, question.options)) for question in questions)
-    return (len(questions[0].passage) + stems + options) / len(questions)
+    return passages + stems + sum(sum(map(len, question.options)) for question in questions)
 
 
 def fine_tune(
@@ -157,9 +204,21 @@ def fine_tune(
     *,
     epochs: float,
 ) -> None:
-    """Train, 16 questions a step, and keep the adapter of the highest accuracy."""
+    """Train, keep the adapter of the highest accuracy, and say how it went."""
     start = time.perf_counter()
-    trainer = zhmcq.LoraTrainer(
+    trainer = trainer_of(options, base_model, epochs=epochs)
+    result = trainer.train(train, valid, adapter)
+    result.plot(adapter.parent / "curve.png")
+    console.print(
+        f"trained in {(time.perf_counter() - start) / 60:.1f} minutes, {result.steps} steps, "
+        f"{result.questions_per_second:.2f} questions/s; {result.tokens_given:,} tokens given, "
+        f"{result.tokens_computed:,} computed; the adapter of step {result.best_step} is kept"
+    )
+
+
+def trainer_of(options: argparse.Namespace, base_model: str, *, epochs: float) -> zhmcq.LoraTrainer:
+    """The trainer of the recipe: 16 questions a step, 4 in a forward pass."""
+    return zhmcq.LoraTrainer(
         base_model,
         lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"),
         training=zhmcq.TrainingSettings(
@@ -176,13 +235,6 @@ def fine_tune(
             save_total_limit=1,
         ),
         prompt=options.prompt,
-    )
-    result = trainer.train(train, valid, adapter)
-    result.plot(adapter.parent / "curve.png")
-    console.print(
-        f"trained in {(time.perf_counter() - start) / 60:.1f} minutes, {result.steps} steps, "
-        f"{result.questions_per_second:.2f} questions/s; {result.tokens_given:,} tokens given, "
-        f"{result.tokens_computed:,} computed; the adapter of step {result.best_step} is kept"
     )
 
 

@@ -7,9 +7,9 @@ From the root of the repository::
 
 Each trial trains an adapter of the demo model on the same questions as every other one, but for
 what it changes, and answers the same validation questions, whose scores are kept in the folder.
-``--table`` compares each trial with ``today`` by a paired test, and prints what their scores come
-to when they are joined. The questions that the recipe is measured with, and those kept aside to
-check it, are in no trial.
+``--table`` compares each trial with ``today``, or with that of ``--against``, by a paired test, and
+prints what their scores come to when they are joined. The questions that the recipe is measured
+with, and those kept aside to check it, are in no trial.
 """
 
 from __future__ import annotations
@@ -118,6 +118,9 @@ class Trial:
     seed: int = 42
 
 
+ALL: dict[str, Any] = {"questions": 5800, "prompt": TrialTexts(affirmative=True)}
+DROPOUT = {"lora_dropout": 0.1}
+
 TRIALS = {
     "today": Trial(average=True),
     "another-seed": Trial(seed=7),
@@ -139,6 +142,28 @@ TRIALS = {
     "small-head": Trial(small_head=True),
     "linear": Trial(training={"lr_scheduler_type": "linear"}),
     "next-token": Trial(training={"objective": "next_token"}),
+    # With all training questions.
+    "all": Trial(**ALL, average=True),
+    "all-another-seed": Trial(**ALL, seed=7),
+    "all-third-seed": Trial(**ALL, seed=8),
+    "all-rate-1e-3": Trial(**ALL, training={"learning_rate": 1e-3}),
+    "all-rate-2e-3": Trial(**ALL, training={"learning_rate": 2e-3}),
+    "all-rank-64": Trial(**ALL, rank=64),
+    "all-rank-64-rate-1e-3": Trial(**ALL, rank=64, training={"learning_rate": 1e-3}),
+    "all-step-8": Trial(**ALL, step=8),
+    "all-step-32-rate-1e-3": Trial(**ALL, step=32, training={"learning_rate": 1e-3}),
+    "all-lora-plus": Trial(**ALL, ratio=16.0, training={"learning_rate": 2e-4}),
+    "all-judged": Trial(**ALL | {"prompt": TrialTexts(affirmative=True, judged="對")}),
+    "all-listed": Trial(**ALL | {"prompt": TrialTexts(affirmative=True, listed=True)}),
+    "all-upper-half": Trial(**ALL, lora={"layers_to_transform": list(range(9, 18))}),
+    "all-twice": Trial(**ALL, training={"num_train_epochs": 2}),
+    "all-twice-dropout": Trial(**ALL, lora=DROPOUT, training={"num_train_epochs": 2}),
+    "all-thrice-dropout": Trial(**ALL, lora=DROPOUT, training={"num_train_epochs": 3}),
+    "all-thrice-rank-64": Trial(
+        **ALL, rank=64, lora=DROPOUT, training={"num_train_epochs": 3, "weight_decay": 0.1}
+    ),
+    "all-t-few": Trial(**ALL, likelihood=1.0, unlikelihood=1.0),
+    "half": Trial(**ALL | {"questions": 2900}),
 }
 
 
@@ -150,6 +175,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--folder", type=Path, required=True, help="where scores are kept")
     add("--trials", nargs="*", choices=[*TRIALS], default=[], help="which to run")
     add("--dtype", default="bfloat16")
+    add("--batch", type=int, default=4, help="questions of a forward pass (on a GPU: 16)")
+    add("--against", choices=[*TRIALS], default="today", help="what the table compares with")
     add("--table", action="store_true", help="print the table of the trials in the folder")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -161,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not (options.folder / f"{name}.json").exists():
             run(name, TRIALS[name], train, validation, options)
     if options.table:
-        show(options.folder, validation)
+        show(options.folder, validation, options.against)
     return 0
 
 
@@ -184,21 +211,21 @@ def run(
     """Train, answer, and keep the scores of the last adapter and of the mean of the later ones."""
     (drawn,) = draw(train, [trial.questions], SEED)
     average = Average()
+    together = min(trial.step, options.batch)
     trainer = zhmcq.LoraTrainer(
         str(zhmcq.demo_model()),
         lora=zhmcq.LoraSettings(
             r=trial.rank,
             lora_alpha=2 * trial.rank,
-            lora_dropout=0.0,
             target_modules="all-linear",
             loraplus_lr_ratio=trial.ratio,
-            **trial.lora,
+            **{"lora_dropout": 0.0, **trial.lora},
         ),
         training=zhmcq.TrainingSettings(
             **{
                 "objective": "contrastive",
-                "per_device_train_batch_size": 4,
-                "gradient_accumulation_steps": trial.step // 4,
+                "per_device_train_batch_size": together,
+                "gradient_accumulation_steps": trial.step // together,
                 "num_train_epochs": 1,
                 "learning_rate": 5e-4,
                 "lr_scheduler_type": "cosine",
@@ -379,30 +406,30 @@ def log_of_rest(log_likelihoods: torch.Tensor) -> torch.Tensor:
     return torch.log1p(-log_likelihoods.exp().clamp(max=1 - 1e-6))
 
 
-def show(folder: Path, validation: QuestionBank) -> None:
-    """Print each trial beside ``today``, and what joined scores come to."""
+def show(folder: Path, validation: QuestionBank, against: str = "today") -> None:
+    """Print each trial beside another one, and what joined scores come to."""
     clusters = clusters_of(list(validation))
     read = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
     print(f"{len(validation)} validation questions, {len(set(clusters))} passages\n")
-    print("| trial | minutes | scores | accuracy | 95 % interval | against today | p |")
+    print(f"| trial | minutes | scores | accuracy | 95 % interval | against {against} | p |")
     print("|---|---|---|---|---|---|---|")
-    today = right(shares(read["today"]["last"], "mean"), read["today"]["last"])
+    baseline = right(shares(read[against]["last"], "mean"), read[against]["last"])
     for name, trial in read.items():
         for adapter, how in itertools.product(trial.keys() & {"last", "mean"}, ("sum", "mean")):
             correct = right(shares(trial[adapter], how), trial[adapter])
             low, high = accuracy_interval(correct.tolist(), clusters)
             less, more = paired_interval(
-                (correct & ~today).tolist(), (today & ~correct).tolist(), clusters
+                (correct & ~baseline).tolist(), (baseline & ~correct).tolist(), clusters
             )
-            changes = (correct.astype(int) - today.astype(int)).tolist()
+            changes = (correct.astype(int) - baseline.astype(int)).tolist()
             adapters = "last adapter" if adapter == "last" else "mean of adapters"
             print(
                 f"| {name} | {trial['training_minutes']:.1f} | {adapters}, {how} "
                 f"| {correct.mean():.1%} | {low:.1%} to {high:.1%} "
-                f"| {100 * (correct.mean() - today.mean()):+.1f} ({100 * less:+.1f} to "
+                f"| {100 * (correct.mean() - baseline.mean()):+.1f} ({100 * less:+.1f} to "
                 f"{100 * more:+.1f}) | {sign_flip_test(changes, clusters):.3f} |"
             )
     print("\n| joined | accuracy |\n|---|---|")

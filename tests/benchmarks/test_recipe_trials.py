@@ -52,7 +52,7 @@ def test_unlikelihood_is_finite_where_a_token_is_certain() -> None:
     assert values.tolist() == pytest.approx([float(np.log(1e-6)), float(np.log(0.25))], rel=0.05)
 
 
-def test_the_table_compares_each_trial_with_today(
+def test_the_table_compares_each_trial_with_one_of_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bank = QuestionBank(
@@ -72,3 +72,7 @@ def test_the_table_compares_each_trial_with_today(
     assert " 75.0% " in mean
     assert " +50.0 (" in mean
     assert "| other and today | 75.0% |" in lines
+    show(tmp_path, bank, against="other")
+    lines = capsys.readouterr().out.splitlines()
+    (mean,) = [line for line in lines if line.startswith("| today | 2.0 | last adapter, mean |")]
+    assert " -50.0 (" in mean

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+import time
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,20 +65,74 @@ def test_passages_with_the_least_to_read_per_question_are_trained_on_and_whole(
     assert recipe.cheapest(rest, 10_000) == rest
 
 
-def test_where_there_are_fewer_questions_than_an_hour_allows_some_are_seen_again(
+def run_until_trained(
+    sample: Path, out: Path, base: Path, monkeypatch: pytest.MonkeyPatch, *more: object
+) -> None:
+    """Run the recipe up to its answers."""
+    monkeypatch.setattr(recipe, "answer", None)
+    arguments = ["--train", sample, "--output-dir", out, "--base-model", base, *more]
+    monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
+    with pytest.raises(TypeError, match="not callable"):
+        recipe.main()
+
+
+def test_where_there_are_fewer_questions_than_the_time_allows_some_are_seen_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sample, _ = write_sample(tmp_path / "bank.xlsx")
     rest, *_ = recipe.draw(sample)
-    monkeypatch.setattr(recipe, "HOUR", {"float32": round(1.5 * len(rest))})
-    monkeypatch.setattr(recipe, "answer", None)
-    arguments = ["--train", sample, "--output-dir", tmp_path / "out"]
-    arguments += ["--base-model", tiny_llama(tmp_path / "base")]
-    monkeypatch.setattr("sys.argv", ["recipe.py", *map(str, arguments)])
-    with pytest.raises(TypeError, match="not callable"):  # once it is trained
-        recipe.main()
+    monkeypatch.setattr(recipe, "affordable", lambda *_: round(1.5 * len(rest)))
+    base = tiny_llama(tmp_path / "base")
+    run_until_trained(sample, tmp_path / "out", base, monkeypatch)
     steps = math.ceil(1.5 * math.ceil(len(rest) / 16))
     assert f" {steps} steps" in " ".join(capsys.readouterr().out.split())
+
+
+def options_of(minutes: float) -> argparse.Namespace:
+    return argparse.Namespace(minutes=minutes, objective="contrastive", prompt="zh-cloze")
+
+
+def test_the_number_of_questions_follows_from_what_the_machine_was_measured_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Measured:
+        def train(self, questions: QuestionBank, *_: object) -> SimpleNamespace:
+            assert len(questions) == 2
+            return SimpleNamespace(questions_per_second=0.5)
+
+    bank = QuestionBank(
+        Question(f"{passage}{i}", "問？", ("甲", "乙"), passage * length)
+        for passage, length in (("短", 12), ("長", 112))
+        for i in range(2)
+    )  # 20 and 120 characters to read, 4 of each question and its passage once
+    monkeypatch.setattr(recipe, "trainer_of", lambda *_, **__: Measured())
+    monkeypatch.setattr(recipe, "TIMED", 2)  # every second passage: the first alone
+    monkeypatch.setattr(recipe, "APART", 0.0)
+
+    def allowed(characters: float) -> int:
+        minutes = characters / 5 / 60  # 20 characters of 2 questions, of which it does 0.5 a second
+        start = time.perf_counter() + 0.01  # what the call itself takes
+        return recipe.affordable(options_of(minutes), "base", bank, start)
+
+    with pytest.raises(SystemExit, match="is too short to train on any question here"):
+        allowed(10)
+    assert allowed(25) == 2
+    assert allowed(139) == 2
+    assert allowed(145) == 4
+    assert allowed(282) == 8
+
+
+def test_a_run_that_is_resumed_trains_on_as_many_questions_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, _ = write_sample(tmp_path / "bank.xlsx")
+    base, out = tiny_llama(tmp_path / "base"), tmp_path / "out"
+    monkeypatch.setattr(recipe, "affordable", lambda *_: 15)
+    run_until_trained(sample, out, base, monkeypatch)
+    assert "15 questions to train on" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(recipe, "affordable", None)
+    run_until_trained(sample, out, base, monkeypatch)
+    assert "15 questions to train on" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_is_read_once_is_counted_once() -> None:
