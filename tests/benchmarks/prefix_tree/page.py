@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from prefix_tree import machine
@@ -19,6 +20,8 @@ from prefix_tree.runs import Run
 
 __all__ = ["page"]
 
+WIDTH = 115  # characters of a line of prose
+
 
 def page(runs: Sequence[Run]) -> str:
     """Markdown of one run or, with ranges over them, of several.
@@ -30,7 +33,7 @@ def page(runs: Sequence[Run]) -> str:
     if len(models) > 1:
         raise ValueError(f"expected runs of one model, found {', '.join(models)}")
     if len(runs) == 1:
-        return f"{_about(runs[0])}\n{_tables(runs[0], '###')}"
+        return _wrapped(f"{_about(runs[0])}\n{_tables(runs[0], '###')}")
     parts = ["".join(f"Run {number}: {_about(run)}" for number, run in enumerate(runs, start=1))]
     parts.append(
         "Of each run the median of its rounds and, in brackets, the lowest and highest. Ranges are "
@@ -42,7 +45,17 @@ def page(runs: Sequence[Run]) -> str:
     parts.append(f"### Each side in its best dtype\n\n{joined_best_table(runs)}")
     for number, run in enumerate(runs, start=1):
         parts.append(f"### Run {number}\n\n{_tables(run, '####')}")
-    return "\n".join(parts)
+    return _wrapped("\n".join(parts))
+
+
+def _wrapped(text: str) -> str:
+    """Markdown whose lines of prose, but not the rows of its tables, are of bounded length."""
+    lines = text.split("\n")
+    return "\n".join(line if line.startswith("|") else _filled(line) for line in lines)
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _about(run: Run) -> str:
