@@ -204,7 +204,7 @@ def fine_tune(
     *,
     epochs: float,
 ) -> None:
-    """Train, keep the adapter of the highest accuracy, and say how it went."""
+    """Train, keep the adapter of the lowest validation loss, and say how it went."""
     start = time.perf_counter()
     trainer = trainer_of(options, base_model, epochs=epochs)
     result = trainer.train(train, valid, adapter)
@@ -233,6 +233,7 @@ def trainer_of(options: argparse.Namespace, base_model: str, *, epochs: float) -
             eval_steps=120,
             save_steps=120,
             save_total_limit=1,
+            valid_metric="loss",  # with so few questions, accuracy is for the most part chance
         ),
         prompt=options.prompt,
     )

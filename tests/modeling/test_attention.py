@@ -20,16 +20,20 @@ from zhmcq.modeling._forward import evaluated, token_log_likelihoods
 from zhmcq.questions import Question
 from zhmcq.testing import tiny_llama
 
-switched_on = torch.backends.cuda.cudnn_sdp_enabled
+library: Any = torch.backends.cuda  # whose functions have no types
+
+
+def switched_on() -> bool:
+    return bool(library.cudnn_sdp_enabled())
 
 
 @pytest.fixture(autouse=True)
 def switch() -> Iterator[None]:
     """The switch is on before the test, and after it as it was."""
     before = switched_on()
-    torch.backends.cuda.enable_cudnn_sdp(True)
+    library.enable_cudnn_sdp(True)
     yield
-    torch.backends.cuda.enable_cudnn_sdp(before)
+    library.enable_cudnn_sdp(before)
 
 
 def watched(model: Any) -> list[bool]:
@@ -71,7 +75,7 @@ def test_a_backward_pass_of_training_has_it_off(
 
 
 def test_a_caller_who_has_switched_it_off_finds_it_off() -> None:
-    torch.backends.cuda.enable_cudnn_sdp(False)
+    library.enable_cudnn_sdp(False)
     with attention_without_plans():
         pass
     assert not switched_on()

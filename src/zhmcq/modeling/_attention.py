@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 __all__ = ["attention_without_plans"]
+
+_library: Any = torch.backends.cuda  # whose functions have no types
 
 
 class _CudnnAttention:
@@ -26,15 +29,15 @@ class _CudnnAttention:
     def enter(self) -> None:
         with self._lock:
             if self._computations == 0:
-                self._before = torch.backends.cuda.cudnn_sdp_enabled()
-                torch.backends.cuda.enable_cudnn_sdp(False)
+                self._before = bool(_library.cudnn_sdp_enabled())
+                _library.enable_cudnn_sdp(False)
             self._computations += 1
 
     def leave(self) -> None:
         with self._lock:
             self._computations -= 1
             if self._computations == 0:
-                torch.backends.cuda.enable_cudnn_sdp(self._before)
+                _library.enable_cudnn_sdp(self._before)
 
 
 _cudnn = _CudnnAttention()
