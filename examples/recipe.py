@@ -217,14 +217,14 @@ def fine_tune(
 
 
 def trainer_of(options: argparse.Namespace, base_model: str, *, epochs: float) -> zhmcq.LoraTrainer:
-    """The trainer of the recipe: 16 questions a step, 4 in a forward pass."""
+    """The trainer of the recipe: 16 questions a step, at most 1,024 tokens in a forward pass."""
     return zhmcq.LoraTrainer(
         base_model,
         lora=zhmcq.LoraSettings(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"),
         training=zhmcq.TrainingSettings(
             objective=options.objective,
-            per_device_train_batch_size=4,
-            gradient_accumulation_steps=4,
+            per_device_train_batch_size=2,
+            gradient_accumulation_steps=8,
             num_train_epochs=epochs,
             learning_rate=5e-4,
             lr_scheduler_type="cosine",
