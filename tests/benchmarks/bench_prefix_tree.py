@@ -211,7 +211,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--train-questions", type=int, default=24, help="of each round, to train on"
     )
-    parser.add_argument("--trial-questions", type=int, default=16, help="of each trial")
+    parser.add_argument("--trial-questions", type=int, default=24, help="of each trial")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, metavar="DTYPE")
     parser.add_argument(
         "--results",

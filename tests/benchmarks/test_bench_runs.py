@@ -133,7 +133,8 @@ def test_files_without_a_run_are_refused(tmp_path: Path) -> None:
 
 def test_the_rest_of_a_run_is_what_is_not_in_the_results() -> None:
     bench = FakeBench({1: 4.0, 4: 3.0})
-    parsed = arguments().parse_args(["--rounds", "2", "--batch-sizes", "1", "4"])
+    sizes = ["--batch-sizes", "1", "4", "--trial-questions", "16"]
+    parsed = arguments().parse_args(["--rounds", "2", *sizes])
     trl = Variant(side("train-trl"), "float32")
     assert [one.questions for one in pending(bench, [trl], parsed, trials=True)] == [24, 24, 16, 16]
     bench.turn(trl, 4, BANK, {"stage": "trial"})
