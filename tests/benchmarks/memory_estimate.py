@@ -38,7 +38,7 @@ Run = tuple[str | Path, zhmcq.LoraSettings, dict[str, Any], QuestionBank, Questi
 
 
 def recipe_run(options: argparse.Namespace) -> Run:
-    """The recipe's model and data, in passes of half as many tokens; its longest passages."""
+    """The recipe's model, data and forward passes; its longest passages."""
     train, valid, *_ = recipe.draw(options.workbook)
     longest = sorted(range(len(train)), key=lambda index: -len(train[index].passage))
     train = train.select(sorted(longest[: options.questions]))
