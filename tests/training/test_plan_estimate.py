@@ -78,6 +78,32 @@ def test_a_long_run_is_estimated_from_some_of_its_steps(
     assert part.text().startswith("63 steps; about ")
 
 
+def test_what_wider_passes_would_save_is_what_they_save(base: Path) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    passages = ["甲" * 60, "乙" * 60, "丙" * 60, "丁" * 60]
+    encoded, _ = encoder.encode(replace(q, passage=passages[i // 2]) for i, q in enumerate(BANK))
+    # Two questions of one passage have more than 120 tokens together: each then reads it alone.
+    narrow = settings(max_length=120, per_device_train_batch_size=1, gradient_accumulation_steps=4)
+    wide = settings(max_length=120, per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    run, wider = (StepPlan.of(chosen).estimate(encoded) for chosen in (narrow, wide))
+    assert (run.steps, run.tokens_given) == (wider.steps, wider.tokens_given)
+    assert run.tokens_if_wider == wider.tokens_computed < run.tokens_computed
+    assert run.saved_if_wider == 1 - wider.tokens_computed / run.tokens_computed
+    assert run.text().splitlines()[-1] == (
+        "with twice per_device_train_batch_size and half gradient_accumulation_steps, the same "
+        f"steps would compute {run.saved_if_wider:.0%} fewer tokens, in more memory"
+    )
+
+
+def test_passes_that_hold_their_passages_whole_are_wide_enough(base: Path) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    encoded, _ = encoder.encode(BANK)
+    run = StepPlan.of(settings(per_device_train_batch_size=3)).estimate(encoded)
+    assert run.tokens_if_wider == run.tokens_computed
+    assert run.saved_if_wider == 0
+    assert len(run.text().splitlines()) == 1
+
+
 def test_steps_are_counted_as_transformers_does(base: Path) -> None:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK)

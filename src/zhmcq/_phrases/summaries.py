@@ -25,6 +25,7 @@ __all__ = [
     "right_answers",
     "run_summary",
     "unusable_rows",
+    "wider_passes",
 ]
 
 #: What is promised of answers, where a threshold was certified; workbooks have the Chinese one too.
@@ -188,6 +189,20 @@ def run_summary(steps: int, given: int, computed: int, largest: int, *, exact: b
         f"{largest:,} at once",
         zh=f"{steps} 步；給定 {about}{given:,} 個 token，實際計算 {about}{computed:,} 個，"
         f"一次最多 {largest:,} 個",
+    )
+
+
+def wider_passes(saved: float) -> str:
+    """What forward passes of twice as many tokens would save.
+
+    Args:
+        saved: The share of the tokens computed.
+    """
+    return say(
+        en="with twice per_device_train_batch_size and half gradient_accumulation_steps, the same "
+        f"steps would compute {saved:.0%} fewer tokens, in more memory",
+        zh="若 per_device_train_batch_size 加倍、gradient_accumulation_steps 減半，同樣的步驟"
+        f"可少計算 {saved:.0%} 的 token，但需要較多記憶體",
     )
 
 

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 LOOK_AHEAD = 64
 RAISED = 1.5  # times the token budget, for a question that is a little larger
 MAX_PACKED = 100  # steps; a longer run is estimated from this many of its steps
+WORTH_SAYING = 0.1  # of the tokens computed: what wider forward passes must save to be mentioned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,10 +166,13 @@ class StepPlan:
         sampler = self.sampler(questions)
         steps = self.steps(len(questions), processes)
         stride = math.ceil(steps * processes / MAX_PACKED)
-        given = computed = largest = longest = positions = packed = 0
+        twice_as_wide = self.within(2 * self.passes.budget)
+        given = computed = if_wider = largest = longest = positions = packed = 0
         for step in islice(_all_steps(sampler), 0, steps * processes, stride):
             packed += 1
-            for rows in chain(*self.groups([questions[index] for index in step])):
+            members = [questions[index] for index in step]
+            if_wider += sum(sum(map(len, rows)) for rows in chain(*twice_as_wide.groups(members)))
+            for rows in chain(*self.groups(members)):
                 given += sum(row.given for row in rows)
                 computed += sum(map(len, rows))
                 longest = max(longest, *map(len, rows))
@@ -181,6 +185,7 @@ class StepPlan:
             steps=steps,
             tokens_given=round(given * share),
             tokens_computed=round(computed * share),
+            tokens_if_wider=round(if_wider * share),
             # Options in another order have other tokens in common.
             exact=stride == 1 and processes == 1 and not self.shuffles_options,
             largest_pass=largest,
@@ -365,6 +370,9 @@ class RunEstimate:
         evaluated_positions: The most positions of one that go through the output head.
         dtype: The name of the dtype that the base model computes in, such as ``"bfloat16"``: before
             a run the first that would be tried. Empty where there was no model.
+        tokens_if_wider: Tokens that would go through the model if a forward pass had up to twice as
+            many at once, padding left out: what the questions of one passage share is computed
+            again for each pass that they are in.
     """
 
     steps: int
@@ -378,14 +386,31 @@ class RunEstimate:
     evaluated_pass: int = 0
     evaluated_positions: int = 0
     dtype: str = ""
+    tokens_if_wider: int | None = None
 
     def text(self) -> str:
-        """One or two lines."""
-        line = summaries.run_summary(
-            self.steps,
-            self.tokens_given,
-            self.tokens_computed,
-            self.largest_pass,
-            exact=self.exact,
-        )
-        return line if self.memory is None else f"{line}\n{self.memory.text()}"
+        """One line, one more on memory and one on wider forward passes where they save much."""
+        lines = [
+            summaries.run_summary(
+                self.steps,
+                self.tokens_given,
+                self.tokens_computed,
+                self.largest_pass,
+                exact=self.exact,
+            )
+        ]
+        if self.memory is not None:
+            lines.append(self.memory.text())
+        if self.saved_if_wider >= WORTH_SAYING:
+            lines.append(summaries.wider_passes(self.saved_if_wider))
+        return "\n".join(lines)
+
+    @property
+    def saved_if_wider(self) -> float:
+        """The share of the tokens computed that passes of twice as many tokens would not compute.
+
+        0 where it was not counted.
+        """
+        if self.tokens_if_wider is None or not self.tokens_computed:
+            return 0.0
+        return 1 - self.tokens_if_wider / self.tokens_computed
