@@ -42,7 +42,7 @@ MAMBA2: dict[str, Any] = {
 HYBRIDS = {
     "short convolutions": (Lfm2Config(**SIZES, layer_types=["conv", "full_attention"]), "cached"),
     "in chunks": (FalconH1Config(**SIZES, **MAMBA2, mamba_chunk_size=8), "cached"),
-    "in long chunks": (FalconH1Config(**SIZES, **MAMBA2, mamba_chunk_size=256), "stepped"),
+    "in long chunks": (FalconH1Config(**SIZES, **MAMBA2, mamba_chunk_size=256), "cached"),
     # Its code forgets the state at the start of several tokens, not of one.
     "a state for single tokens": (
         MambaConfig(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, state_size=4),

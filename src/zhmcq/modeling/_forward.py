@@ -17,6 +17,7 @@ import torch
 from zhmcq.encoding._batch import PackedBatch
 from zhmcq.errors import ModelError
 from zhmcq.modeling._attention import attention_without_plans
+from zhmcq.modeling._chunks import fit_chunks
 from zhmcq.modeling._likelihoods import log_likelihoods
 from zhmcq.modeling._loading import loading
 from zhmcq.modeling._memory import memory_errors
@@ -223,7 +224,8 @@ def without_earlier_state(base: Any) -> Iterator[None]:
     later, shorter rows; they are reset. Whatever a model keeps in its modules from one layer to the
     next belongs to one computation, so that threads with such a model take turns. Attention is
     computed by a kernel that keeps nothing for the shapes it has met
-    (:func:`~zhmcq.modeling._attention.attention_without_plans`).
+    (:func:`~zhmcq.modeling._attention.attention_without_plans`), and recurrent layers in chunks
+    that fit the pass (:func:`~zhmcq.modeling._chunks.fit_chunks`).
 
     Args:
         base: The base model, without an adapter around it.
@@ -244,10 +246,13 @@ def _state_of(base: Any) -> _State:
         if _has_rope(module, "dynamic") and hasattr(module, "max_seq_len_cached")
     )
     alone: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
-    if not type(base).__module__.startswith("transformers."):
+    known = type(base).__module__.startswith("transformers.")
+    in_chunks = known and fit_chunks(base)
+    if not known:
         alone = loading  # code that nobody here knows: not beside what loading changes, either
     elif (
         any(_has_rope(module, *CHANGING_ROPE) for module in base.modules())
+        or in_chunks
         or getattr(base, "_is_stateful", False)
         or getattr(base, "hf_quantizer", None)
         is not None  # whose layers get ready in their first pass

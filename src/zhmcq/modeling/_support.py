@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._cached import cache_name
+from zhmcq.modeling._chunks import chunk_of
 from zhmcq.modeling._forward import accepted_inputs
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ __all__ = [
 
 SELECTION = "attention to selected tokens, where ties go by the width of a pass"
 # Five tokens of four candidates in chunks of 256 took 1.7 to 2.1 times as long as five passes of
-# four tokens; with chunks of 64, half as long. Measured with eight layers of 512 units on a CPU.
+# four tokens; with chunks of 64, half as long. Measured with eight layers of 512 units on a CPU,
+# where chunks fit since (see zhmcq.modeling._chunks).
 LONG_CHUNK = 128
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 KNOWN_ATTENTION = {"sdpa", "eager"}
@@ -174,9 +176,9 @@ def in_long_chunks(model: PreTrainedModel) -> bool:
     Args:
         model: The base model, without an adapter around it.
     """
-    config = model.config.get_text_config()
-    chunks = [getattr(config, name, None) for name in ("chunk_size", "mamba_chunk_size")]
-    return any(isinstance(chunk, int) and chunk >= LONG_CHUNK for chunk in chunks)
+    if model.device.type == "cpu":
+        return False
+    return (chunk_of(model.config.get_text_config()) or 0) >= LONG_CHUNK
 
 
 def padding_reason(model: PreTrainedModel) -> str | None:
