@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +24,7 @@ from zhmcq.dataset import Splits
 from zhmcq.modeling._process_memory import KeptMemory
 from zhmcq.questions import Question, QuestionBank
 from zhmcq.testing import tiny_llama
+from zhmcq.training import _lora_trainer
 
 PLACES = ("山上", "海邊", "家裡", "學校")
 BANK = [
@@ -492,6 +495,27 @@ def test_activation_checkpointing_trains_the_same_adapter(base: Path, tmp_path: 
     assert any(float(plain[name].abs().max()) > 0 for name in plain if "lora_B" in name)
     for name, tensor in plain.items():
         assert torch.allclose(tensor, saved[name], atol=1e-5)
+
+
+def test_a_model_is_no_longer_in_memory_when_its_training_is_over(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_lora_trainer, "WORTH_FREEING", 0)  # as if the model were a large one
+    weights_seen: list[weakref.ref[Any]] = []
+
+    class Watch(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            weights_seen.extend(weakref.ref(weight) for weight in kwargs["model"].parameters())
+
+    gc.disable()  # so that nothing else finds it
+    try:
+        result = trainer(base, [Watch()]).train(BANK, output_dir=tmp_path / "run")
+        alive = [weight for weight in weights_seen if weight() is not None]
+    finally:
+        gc.enable()
+    assert result.steps == 1
+    assert weights_seen
+    assert not alive
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])

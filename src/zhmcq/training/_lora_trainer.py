@@ -33,7 +33,7 @@ from zhmcq.modeling._load import (
     load_tokenizer,
     quantization_config,
 )
-from zhmcq.modeling._memory import enough_memory
+from zhmcq.modeling._memory import enough_memory, free_memory
 from zhmcq.modeling._probe import bf16_speed
 from zhmcq.modeling._process_memory import KeptMemory, process_memory, return_to_system
 from zhmcq.modeling._scoring import ScoringEngine
@@ -76,6 +76,7 @@ LESS_STATE = (
     "lower r in LoraSettings or name fewer target_modules, give optim='adamw_bnb_8bit', or give a "
     "quantization"
 )
+WORTH_FREEING = 100_000_000  # bytes of weights: Python takes a good part of a second to find them
 DEFAULT_BASE_MODEL = "lianghsun/Llama-3.2-Taiwan-3B-Instruct"
 
 
@@ -235,7 +236,9 @@ class LoraTrainer:
         with reporting(_ignore if silent else progress):
             questions = training_questions(train, valid)
             with one_training_at_a_time():
-                return self._train(*questions, folder)
+                result = self._train(*questions, folder)
+                _free_model(result.preflight)
+                return result
 
     @enough_memory("training", LESS_MEMORY)
     def _train(
@@ -511,6 +514,21 @@ def _memory_limit(report: PreflightReport) -> KeptMemory:
     """Keeps the process near what the report says, where that is of the process: on a CPU."""
     memory = report.run.memory if report.run is not None else None
     return KeptMemory(memory.total if memory is not None and memory.process else 0)
+
+
+def _free_model(report: PreflightReport) -> None:
+    """Free a model that was trained: what comes next in this process often loads another one.
+
+    Its modules and the training loop refer to each other, so that it would stay until Python looks
+    for such garbage by itself.
+
+    Args:
+        report: The report of its run.
+    """
+    memory = report.run.memory if report.run is not None else None
+    if memory is not None and memory.weights >= WORTH_FREEING:
+        free_memory()
+        return_to_system()
 
 
 def _ignore(done: int, total: int, stage: str) -> None:
