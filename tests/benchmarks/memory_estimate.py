@@ -42,9 +42,12 @@ def recipe_run(options: argparse.Namespace) -> Run:
     train, valid, *_ = recipe.draw(options.workbook)
     longest = sorted(range(len(train)), key=lambda index: -len(train[index].passage))
     train = train.select(sorted(longest[: options.questions]))
-    settings = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 8}
-    lora = LORA.model_copy(update={"target_modules": "all-linear"})
-    return zhmcq.demo_model(), lora, settings, train, valid[:VALIDATION]
+    model = zhmcq.demo_model()
+    chosen = argparse.Namespace(objective="contrastive", prompt="zh-affirmative")
+    trainer = recipe.trainer_of(chosen, str(model), epochs=1)
+    shape = ("per_device_train_batch_size", "gradient_accumulation_steps")
+    settings = {name: getattr(trainer.training, name) for name in shape}
+    return model, trainer.lora, settings, train, valid[:VALIDATION]
 
 
 def quick_start_run(options: argparse.Namespace) -> Run:
