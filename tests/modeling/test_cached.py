@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from zhmcq.encoding import EncodedQuestion
+from zhmcq.modeling import _layout
 from zhmcq.modeling._cached import cache_name
 from zhmcq.modeling._layout import choose_layout
 from zhmcq.modeling._scoring import ScoringEngine
@@ -104,6 +105,18 @@ def test_a_hybrid_model_scores_by_its_cache_as_in_flat_rows(
     (record,) = said(caplog)
     assert record.levelno == logging.INFO
     assert "in scoring, what candidates share is computed once" in record.getMessage()
+
+
+def test_where_long_chunks_do_not_fit_a_cache_is_gone_on_from_one_token_a_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_layout, "in_long_chunks", lambda _model: True)  # as on a GPU
+    model = build(HYBRIDS["in long chunks"][0])
+    expected = ScoringEngine(model, "flat").scores(SHORT)
+    engine = ScoringEngine(model)
+    for scores, others in zip(engine.scores(SHORT), expected, strict=True):
+        assert scores.tolist() == pytest.approx(others.tolist(), abs=2e-4)
+    assert engine.layout == "stepped"
 
 
 def test_a_passage_is_computed_once() -> None:

@@ -16,7 +16,7 @@ from transformers import (
     Mamba2Config,
 )
 
-from zhmcq.modeling._chunks import chunk_of, fit_chunks, fitted_chunk
+from zhmcq.modeling._chunks import chunk_of, fit_chunks, fitted_chunk, mixers
 from zhmcq.modeling._forward import without_earlier_state
 from zhmcq.modeling._support import in_long_chunks
 
@@ -65,8 +65,19 @@ def logits(model: Any, width: int) -> torch.Tensor:
     return result
 
 
+def remembering(layers: list[Any]) -> list[Any]:
+    """The layers, whose random weights would forget a token at once and hardly read their state."""
+    for layer in layers:
+        layer.A_log.data.fill_(-4)
+        layer.dt_bias.data.zero_()
+        for weight in layer.parameters():
+            if weight.dim() > 1:
+                weight.data *= 0.3 / weight.std()
+    return layers
+
+
 def chunks(model: Any) -> set[int]:
-    return {module.chunk_size for module in model.modules() if hasattr(module, "A_log")}
+    return {layer.chunk_size for layer in mixers(model)}
 
 
 @pytest.mark.parametrize(
@@ -81,14 +92,20 @@ def test_chunks_are_as_short_as_the_rows_and_never_longer_than_the_models_own(
 
 @pytest.mark.parametrize("config", MODELS.values(), ids=MODELS.keys())
 def test_the_numbers_are_those_of_the_models_own_chunks(config: Any) -> None:
-    widths = (5, 70, 40)
     model = build(config)
-    expected = [logits(model, width) for width in widths]
-    assert chunks(model) == {256}
-    assert fit_chunks(model)
-    for width, before, chunk in zip(widths, expected, (8, 64, 64), strict=True):
-        torch.testing.assert_close(logits(model, width), before, rtol=1e-4, atol=1e-5)
-        assert chunks(model) == {chunk}
+    (layer, *_) = remembering(mixers(model))
+    torch.manual_seed(7)
+    rows = [torch.randn(2, width, 16) for width in (5, 150, 70)]
+    with torch.inference_mode():
+        expected = [layer(row) for row in rows]
+        assert layer.chunk_size == 256
+        changed = torch.cat([-rows[1][:, :64], rows[1][:, 64:]], dim=1)
+        # What the first 64 tokens leave is seen by the last, two chunks later.
+        assert float((layer(changed) - expected[1])[:, -1].abs().max()) > 0.1
+        fit_chunks(model)
+        for row, before, chunk in zip(rows, expected, (8, 64, 64), strict=True):
+            torch.testing.assert_close(layer(row), before, rtol=1e-4, atol=1e-4)
+            assert layer.chunk_size == chunk
 
 
 def test_a_copy_of_a_model_chooses_anew() -> None:
@@ -96,7 +113,7 @@ def test_a_copy_of_a_model_chooses_anew() -> None:
     fit_chunks(model)
     logits(model, 5)
     copied = copy.deepcopy(model)
-    assert fit_chunks(copied)
+    fit_chunks(copied)
     logits(copied, 70)
     assert (chunks(model), chunks(copied)) == ({8}, {64})
 
@@ -111,17 +128,16 @@ def test_whatever_computes_with_a_model_has_chunks_that_fit() -> None:
 def test_a_model_without_recurrent_layers_has_no_chunks() -> None:
     model = build(LlamaConfig(**SIZES))
     assert chunk_of(model.config) is None
-    assert not fit_chunks(model)
+    assert mixers(model) == []
 
 
 def test_on_another_device_the_chunks_are_the_models_own() -> None:
     with torch.device("meta"):
         model = build(MODELS["falcon_h1"])
         fit_chunks(model)
-        for module in model.modules():
-            if hasattr(module, "A_log"):
-                module.chunk_size = 8
-                module(torch.empty(1, 5, 16))
+        for layer in mixers(model):
+            layer.chunk_size = 8
+            layer(torch.empty(1, 5, 16))
     assert chunks(model) == {256}
     assert in_long_chunks(model)
     assert not in_long_chunks(build(MODELS["falcon_h1"]))

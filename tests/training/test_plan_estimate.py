@@ -98,8 +98,18 @@ def test_what_wider_passes_would_save_is_what_they_save(base: Path) -> None:
 def test_passes_that_hold_their_passages_whole_are_wide_enough(base: Path) -> None:
     encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
     encoded, _ = encoder.encode(BANK)
-    run = StepPlan.of(settings(per_device_train_batch_size=3)).estimate(encoded)
+    wide = settings(per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    run = StepPlan.of(wide).estimate(encoded)
     assert run.tokens_if_wider == run.tokens_computed
+    assert run.saved_if_wider == 0
+    assert len(run.text().splitlines()) == 1
+
+
+def test_a_step_of_an_odd_number_of_passes_cannot_have_half_as_many(base: Path) -> None:
+    encoder = Encoder(load_tokenizer(ModelSource(str(base))), get_prompt("zh-exam"))
+    encoded, _ = encoder.encode(replace(q, passage="甲" * 60) for q in BANK)
+    run = StepPlan.of(settings(max_length=120, gradient_accumulation_steps=3)).estimate(encoded)
+    assert run.tokens_if_wider is None
     assert run.saved_if_wider == 0
     assert len(run.text().splitlines()) == 1
 

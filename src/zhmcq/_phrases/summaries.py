@@ -201,8 +201,8 @@ def wider_passes(saved: float) -> str:
     return say(
         en="with twice per_device_train_batch_size and half gradient_accumulation_steps, the same "
         f"steps would compute {saved:.0%} fewer tokens, in more memory",
-        zh="若 per_device_train_batch_size 加倍、gradient_accumulation_steps 減半，同樣的步驟"
-        f"可少計算 {saved:.0%} 的 token，但需要較多記憶體",
+        zh="若 per_device_train_batch_size 加倍、gradient_accumulation_steps 減半，每步的題目"
+        f"不變，可少計算 {saved:.0%} 的 token，但需要較多記憶體",
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-__all__ = ["chunk_of", "fit_chunks", "fitted_chunk"]
+__all__ = ["chunk_of", "fit_chunks", "fitted_chunk", "mixers"]
 
 # In tokens. A row of 300 tokens took a layer of 16 heads, of 64 numbers each, 22 ms in chunks of 32
 # or 64 and 49 ms in chunks of 256 where a head's state has 64 numbers for each of these, and 55, 42
@@ -21,25 +21,30 @@ LONGEST_CHUNK = 64
 SHORTEST_CHUNK = 4
 
 
-def fit_chunks(base: Any) -> bool:
+def fit_chunks(base: Any) -> None:
     """Let the recurrent layers of a model choose their chunks anew in each pass on a CPU.
 
     On a GPU nothing changes: what its kernels are fastest with is not known here.
 
     Args:
-        base: A base model of transformers, without an adapter around it.
-
-    Returns:
-        Whether it has such layers.
+        base: The base model, without an adapter around it.
     """
-    # Not from the layer, which may be a copy of one that has chosen already.
-    longest = chunk_of(base.config.get_text_config())
-    if longest is None:
-        return False
-    mixers = [module for module in base.modules() if _in_chunks(module)]
-    for module in mixers:
-        module.register_forward_pre_hook(partial(_fit, longest), with_kwargs=True)
-    return bool(mixers)
+    for module in mixers(base):
+        # Not from the layer, which may be a copy of one that has chosen already.
+        longest = chunk_of(base.config.get_text_config())
+        if longest is not None:
+            module.register_forward_pre_hook(partial(_fit, longest), with_kwargs=True)
+
+
+def mixers(base: Any) -> list[Any]:
+    """The Mamba-2 layers of a model of transformers', which take any length of chunks.
+
+    Args:
+        base: The base model, without an adapter around it.
+    """
+    if not type(base).__module__.startswith("transformers."):
+        return []  # code that nobody here knows
+    return [module for module in base.modules() if _in_chunks(module)]
 
 
 def chunk_of(config: Any) -> int | None:
@@ -66,7 +71,7 @@ def fitted_chunk(longest: int, width: int) -> int:
 
 
 def _in_chunks(module: Any) -> bool:
-    """Whether a module is a Mamba-2 layer, which takes any length of chunks."""
+    """Whether a module is a Mamba-2 layer."""
     return hasattr(module, "A_log") and isinstance(getattr(module, "chunk_size", None), int)
 
 

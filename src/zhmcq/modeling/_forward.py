@@ -246,13 +246,11 @@ def _state_of(base: Any) -> _State:
         if _has_rope(module, "dynamic") and hasattr(module, "max_seq_len_cached")
     )
     alone: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
-    known = type(base).__module__.startswith("transformers.")
-    in_chunks = known and fit_chunks(base)
-    if not known:
+    fit_chunks(base)
+    if not type(base).__module__.startswith("transformers."):
         alone = loading  # code that nobody here knows: not beside what loading changes, either
     elif (
         any(_has_rope(module, *CHANGING_ROPE) for module in base.modules())
-        or in_chunks
         or getattr(base, "_is_stateful", False)
         or getattr(base, "hf_quantizer", None)
         is not None  # whose layers get ready in their first pass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zhmcq.errors import SettingsError
 from zhmcq.modeling._cached import cache_name
-from zhmcq.modeling._chunks import chunk_of
+from zhmcq.modeling._chunks import chunk_of, mixers
 from zhmcq.modeling._forward import accepted_inputs
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def in_long_chunks(model: PreTrainedModel) -> bool:
     Args:
         model: The base model, without an adapter around it.
     """
-    if model.device.type == "cpu":
-        return False
+    if model.device.type == "cpu" and mixers(model):
+        return False  # they fit
     return (chunk_of(model.config.get_text_config()) or 0) >= LONG_CHUNK
 
 

@@ -53,6 +53,7 @@ class StepPlan:
         max_steps: The number of steps where it is given, in place of ``epochs``; else -1.
         seed: Seed of the order of the questions.
         shuffles_options: Whether the options of a question change their order between epochs.
+        passes_can_be_wider: Whether a step can have the same questions in half as many passes.
     """
 
     objective: Objective
@@ -62,6 +63,7 @@ class StepPlan:
     max_steps: int
     seed: int
     shuffles_options: bool
+    passes_can_be_wider: bool
 
     @classmethod
     def of(cls, settings: TrainingSettings, layout: Layout | None = None) -> Self:
@@ -79,6 +81,7 @@ class StepPlan:
             max_steps=getattr(settings, "max_steps", -1),
             seed=settings.seed,
             shuffles_options=settings.shuffle_options,
+            passes_can_be_wider=settings.gradient_accumulation_steps % 2 == 0,
         )
 
     def within(self, budget: int) -> Self:
@@ -171,7 +174,9 @@ class StepPlan:
         for step in islice(_all_steps(sampler), 0, steps * processes, stride):
             packed += 1
             members = [questions[index] for index in step]
-            if_wider += sum(sum(map(len, rows)) for rows in chain(*twice_as_wide.groups(members)))
+            if self.passes_can_be_wider:
+                wider = chain(*twice_as_wide.groups(members))
+                if_wider += sum(sum(map(len, rows)) for rows in wider)
             for rows in chain(*self.groups(members)):
                 given += sum(row.given for row in rows)
                 computed += sum(map(len, rows))
@@ -185,7 +190,7 @@ class StepPlan:
             steps=steps,
             tokens_given=round(given * share),
             tokens_computed=round(computed * share),
-            tokens_if_wider=round(if_wider * share),
+            tokens_if_wider=round(if_wider * share) if self.passes_can_be_wider else None,
             # Options in another order have other tokens in common.
             exact=stride == 1 and processes == 1 and not self.shuffles_options,
             largest_pass=largest,
@@ -372,7 +377,8 @@ class RunEstimate:
             a run the first that would be tried. Empty where there was no model.
         tokens_if_wider: Tokens that would go through the model if a forward pass had up to twice as
             many at once, padding left out: what the questions of one passage share is computed
-            again for each pass that they are in.
+            again for each pass that they are in. ``None`` where half the
+            ``gradient_accumulation_steps`` is no whole number.
     """
 
     steps: int
