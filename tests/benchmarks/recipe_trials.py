@@ -122,7 +122,8 @@ ALL: dict[str, Any] = {"questions": 5800, "prompt": TrialTexts(affirmative=True)
 DROPOUT = {"lora_dropout": 0.1}
 
 TRIALS = {
-    "today": Trial(average=True),
+    "today": Trial(),
+    "averaged": Trial(average=True),
     "another-seed": Trial(seed=7),
     "sums": Trial(prompt=TrialTexts(normalization="sum")),
     "sharp-means": Trial(sharpness=4.0),
@@ -134,6 +135,8 @@ TRIALS = {
     "affirmative": Trial(prompt=TrialTexts(affirmative=True)),
     "rate-1e-3": Trial(training={"learning_rate": 1e-3}),
     "rate-2e-3": Trial(training={"learning_rate": 2e-3}),
+    "questions-400": Trial(questions=400),
+    "questions-800": Trial(questions=800),
     "step-8": Trial(step=8),
     "rank-64": Trial(rank=64),
     "lora-plus": Trial(ratio=16.0, training={"learning_rate": 2e-4}),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import zipfile
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_a_child_that_dies_or_talks_nonsense_is_reported(
     path = tmp_path / "bank.xls"
     path.write_bytes(b"anything")
     with pytest.raises(ReadError, match=r"bank\.xls"):
+        read_bank(path)
+
+
+@needs_extra
+def test_more_rows_than_a_file_of_its_size_has_are_refused_before_one_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = tmp_path / "worker.py"
+    sheet = {"sheet": "S", "merges": [], "rows": 335_545}  # 200 characters each: 2**26 and more
+    script = f"import time; print('{json.dumps(sheet)}', flush=True); time.sleep(60)"
+    worker.write_text(script, encoding="utf-8")
+    monkeypatch.setattr(calamine, "WORKER", worker)
+    path = tmp_path / "bank.ods"
+    path.write_bytes(b"anything")
+    with pytest.raises(ReadError, match="out of proportion"):
         read_bank(path)
 
 

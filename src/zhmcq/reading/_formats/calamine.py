@@ -52,6 +52,7 @@ def calamine_sheets(path: Path, name: str) -> Generator[Sheet, None, None]:
             if not isinstance(line, dict) or not {"sheet", "merges", "rows"} <= line.keys():
                 ended = line == {"end": True}
                 break
+            budget.expect_rows(line["rows"])
             merges = [MergedRange(*merge) for merge in line["merges"]]
             rows = _rows(lines, MergedColumns(merges), budget)
             yield Sheet(line["sheet"], rows, line["rows"])

@@ -35,13 +35,18 @@ def stored(value: Any) -> Any:
     return value
 
 
+def holds_anything(cells: list[Any]) -> bool:
+    """Whether a cell of the row holds more than spaces."""
+    return any(not isinstance(cell, str) or cell.strip() for cell in cells)
+
+
 def send(message: Any) -> None:
     """One line."""
     sys.stdout.write(json.dumps(message) + "\n")
 
 
 def main(path: str) -> None:
-    """Print each sheet's name, merged ranges and rows, then an end mark."""
+    """Print each sheet's name, merged ranges, number of rows and rows, then an end mark."""
     from python_calamine import CalamineWorkbook
 
     workbook = CalamineWorkbook.from_path(path)
@@ -55,12 +60,13 @@ def main(path: str) -> None:
             for low, high in sheet.merged_cell_ranges or ()
             if high[0] > low[0]
         ]
-        send({"sheet": name, "merges": merges, "rows": sheet.height})
+        rows = sheet.to_python(skip_empty_area=True)
+        send({"sheet": name, "merges": merges, "rows": sum(map(holds_anything, rows))})
         blanks = [""] * first_column
-        for number, cells in enumerate(sheet.to_python(skip_empty_area=True), first_row + 1):
+        for number, cells in enumerate(rows, first_row + 1):
             while cells and cells[-1] == "":
                 cells.pop()
-            if cells:
+            if holds_anything(cells):
                 send([number, *blanks, *map(stored, cells)])
     send({"end": True})
 

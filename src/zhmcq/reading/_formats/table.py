@@ -135,13 +135,24 @@ class TextBudget:
             ReadError: If the file has shown too much by now.
         """
         self._used += _CHARACTERS_OF_ROW + len(row.texts) + sum(map(len, row.texts))
-        if self._used > self._limit:
+        self._check(self._used)
+        return row
+
+    def expect_rows(self, count: int) -> None:
+        """Refuse rows that are announced and would be too many, before the first is looked at.
+
+        Raises:
+            ReadError: If these rows, empty as they may be, would show too much.
+        """
+        self._check(self._used + _CHARACTERS_OF_ROW * count)
+
+    def _check(self, characters: int) -> None:
+        if characters > self._limit:
             raise ReadError(
                 f"{self._name}: refused: its rows show more than {self._limit:,} characters (a row "
                 f"counts {_CHARACTERS_OF_ROW} more), out of proportion to the file's size; if it "
                 "is honest, save it as csv"
             )
-        return row
 
 
 class SourceRow(Mapping[str, Any]):
