@@ -32,6 +32,7 @@ OWN_FIELDS = {
     "objective",
     "packing",
     "shuffle_options",
+    "torch_compile",
     "valid_metric",
 }
 
