@@ -45,8 +45,6 @@ REFUSED = {
     "remove_unused_columns": "questions have no columns to remove",
     "resume_from_checkpoint": "give resume to LoraTrainer.train()",
     "save_only_model": "a checkpoint without its optimizer cannot be resumed from",
-    "torch_compile_backend": "give torch_compile=True, which compiles by torch's own backend",
-    "torch_compile_mode": "give torch_compile=True, which compiles for passes of any length",
     "train_sampling_strategy": "questions of one passage are always taken together",
 }
 

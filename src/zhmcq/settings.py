@@ -61,8 +61,6 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]  # a list is taken as we
 MAX_ORDERS = 120
 
 # Ways of initialising an adapter that need no data and leave the base model as it was.
-# What torch_compile does not go with: layers that are computed again, and mixed precision.
-NOT_COMPILED = ("activation_checkpointing", "gradient_checkpointing", "bf16", "fp16")
 INITIALISATIONS = re.compile(r"True|False|gaussian|orthogonal|olora|pissa(_niter_\d+)?")
 
 # What people call them elsewhere, where the names are not alike.
@@ -335,9 +333,6 @@ class TrainingSettings(_LibrarySettings):
         dtype: Dtype of the base model's weights; ``"auto"`` takes the dtype that the device is
             fast in, if it is proven on the first questions, else float32. Whether a CPU is fast in
             bfloat16 is measured. The adapter, its optimizer and the loss are in float32.
-        torch_compile: Whether torch compiles the model's layers, which takes a minute or two and
-            makes steps faster. Numbers are rounded differently then. On a CPU it needs a C++
-            compiler. It does not go with ``activation_checkpointing``.
     """
 
     library_fields = TrainingArgumentsFields
@@ -364,7 +359,6 @@ class TrainingSettings(_LibrarySettings):
     early_stopping_patience: int | None = Field(default=None, gt=0)
     shuffle_options: bool = False
     dtype: DtypeName = "auto"
-    torch_compile: bool = False
 
     if TYPE_CHECKING:
 
@@ -391,18 +385,8 @@ class TrainingSettings(_LibrarySettings):
             early_stopping_patience: int | None = None,
             shuffle_options: bool = False,
             dtype: DtypeName = "auto",
-            torch_compile: bool = False,
             **library_fields: Unpack[TrainingArgumentsFields],
         ) -> None: ...
-
-    def _check(self) -> None:
-        super()._check()
-        extra = self.model_extra or {}
-        if self.torch_compile and (given := [name for name in NOT_COMPILED if extra.get(name)]):
-            raise SettingsError(
-                f"TrainingSettings(torch_compile=True, {given[0]}=True): expected one of the two, "
-                "found both: compiled layers are proven as they compute without it"
-            )
 
     @property
     def questions_per_step(self) -> int:

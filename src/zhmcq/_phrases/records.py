@@ -21,7 +21,6 @@ __all__ = [
     "converting_demo",
     "evaluation_record",
     "label_prior",
-    "layers_compiled",
     "length_lowered",
     "merged_into",
     "no_checkpoint",
@@ -178,14 +177,6 @@ def bundled_by_length(reason: str) -> str:
 def preflight_record(report: str) -> str:
     """The check before training."""
     return say(en=f"preflight: {report}", zh=f"訓練前檢查：{report}")
-
-
-def layers_compiled() -> str:
-    """That torch compiles the layers of the model that is trained."""
-    return say(
-        en="torch compiles the model's layers, which takes a minute or two",
-        zh="torch 正在編譯模型的各層，要一兩分鐘",
-    )
 
 
 def shuffled_options(shuffled: int, questions: int, example: tuple[str, str] | None) -> str:

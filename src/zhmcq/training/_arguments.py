@@ -32,7 +32,6 @@ OWN_FIELDS = {
     "objective",
     "packing",
     "shuffle_options",
-    "torch_compile",
     "valid_metric",
 }
 

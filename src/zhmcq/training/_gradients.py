@@ -24,7 +24,7 @@ from zhmcq.errors import OutOfMemoryError
 from zhmcq.modeling._memory import SMALLER, Budget, Shortage, attempt, device_memory
 from zhmcq.training._plan import StepPlan
 
-__all__ = ["StepGradients", "random_state", "sum_over_processes"]
+__all__ = ["StepGradients", "sum_over_processes"]
 
 BUCKET = 2**22  # numbers that are exchanged at once: 16 MiB in fp32
 REMEDY = f"give activation_checkpointing=True, {SMALLER}"
@@ -74,7 +74,7 @@ class StepGradients:
         Raises:
             OutOfMemoryError: If memory runs out in what cannot be cut.
         """
-        restore = random_state(self._device)
+        restore = _random_state(self._device)
         is_second = False
         while True:
             begun: list[list[PackedRow]] = []
@@ -183,7 +183,7 @@ def _questions_of(passes: list[list[PackedRow]]) -> list[int]:
     return list(dict.fromkeys(branch.question for row in rows for branch in row.branches))
 
 
-def random_state(device: torch.device) -> Callable[[], None]:
+def _random_state(device: torch.device) -> Callable[[], None]:
     """What restores the present state of the random numbers that a model draws.
 
     Args:

@@ -39,7 +39,6 @@ FUSED = ("dt_proj", "out_proj", "x_proj")
 
 # Whether to drop is decided by 16 bits, so that one 64-bit random number serves four elements.
 # torch draws one for each element, in one thread: of a training step on a CPU that was a seventh.
-WITHIN_LAYER = re.compile(r".*?\.\d+\.")  # the path of a decoder layer
 DROPOUT_STEPS = 2**16
 
 
@@ -276,53 +275,25 @@ def make_optimizer(peft_model: Any, args: Any, settings: LoraSettings) -> Any:
     )
 
 
-# An operation of its own: torch cannot compile the one that draws the numbers, and would cut the
-# layer in two at each dropout.
-@torch.library.custom_op(
-    "zhmcq::kept",
-    mutates_args=(),
-    schema="(Tensor x, int threshold, int number) -> Tensor",
-    tags=(torch.Tag.nondeterministic_seeded,),
-)
-def _kept(x: torch.Tensor, threshold: int, number: int) -> torch.Tensor:  # noqa: ARG001
-    """Which elements of ``x`` are kept, each with a probability of 1 - threshold / 65,536: bool.
-
-    Args:
-        x: What is dropped from.
-        threshold: Of 65,536 elements, so many are dropped on average.
-        number: Unlike those of other dropouts of the same input. torch takes two calls with the
-            same arguments for one when it compiles, and they would drop the same elements.
-    """
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-    decisions = words.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
-    return decisions >= threshold - DROPOUT_STEPS // 2
-
-
-@_kept.register_fake
-def _(x: torch.Tensor, threshold: int, number: int) -> torch.Tensor:  # noqa: ARG001
-    return torch.empty_like(x, dtype=torch.bool)
-
-
 class FastDropout(torch.nn.Module):
     """``torch.nn.Dropout``, with four decisions from each random number.
 
     Args:
         p: The probability of dropping, taken to the nearest of 65,536 steps.
-        number: Unlike those of others in the same decoder layer.
     """
 
-    def __init__(self, p: float, number: int = 0) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
-        self.number = number
         self.threshold = min(round(p * DROPOUT_STEPS), DROPOUT_STEPS - 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Drop elements of ``x`` and scale up the others, so that its mean stays."""
         if not self.training or not self.threshold:
             return x
-        keep: torch.Tensor = _kept(x.detach(), self.threshold, self.number)
-        scaled = keep.to(x.dtype).mul_(DROPOUT_STEPS / (DROPOUT_STEPS - self.threshold))
-        return x * scaled
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        decisions = words.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
+        keep = decisions >= self.threshold - DROPOUT_STEPS // 2
+        return x * keep.to(x.dtype).mul_(DROPOUT_STEPS / (DROPOUT_STEPS - self.threshold))
 
     def extra_repr(self) -> str:
         """The part of ``repr()`` between the brackets."""
@@ -331,10 +302,8 @@ class FastDropout(torch.nn.Module):
 
 def use_fast_dropout(peft_model: Any) -> None:
     """Put :class:`FastDropout` in place of the dropout that peft gave each adapted layer."""
-    numbers: dict[str, int] = {}  # the same in every decoder layer, whose code is one when compiled
-    for path, module in peft_model.named_modules():
+    for module in peft_model.modules():
         dropouts = getattr(module, "lora_dropout", None) or {}
-        number = numbers.setdefault(WITHIN_LAYER.sub("", path), len(numbers)) if dropouts else 0
         for name, dropout in dropouts.items():
             if type(dropout) is torch.nn.Dropout:
-                dropouts[name] = FastDropout(dropout.p, number)
+                dropouts[name] = FastDropout(dropout.p)

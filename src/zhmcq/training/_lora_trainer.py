@@ -45,7 +45,6 @@ from zhmcq.settings import LoraSettings, QuantizationSettings, TrainingSettings
 from zhmcq.training._arguments import training_arguments, training_questions
 from zhmcq.training._best import BestAdapter
 from zhmcq.training._budgets import eval_budget, train_budget
-from zhmcq.training._compiled import compiled_layers, prove_compiled
 from zhmcq.training._lora import (
     attach_adapter,
     lora_config,
@@ -213,7 +212,7 @@ class LoraTrainer:
                 ``progress`` cannot be called; if early
                 stopping is set without validation questions; if the model lacks a layer that is
                 to be adapted, or the adapter could not be merged exactly; if ``max_length`` is
-                more than the model has positions for; if the layers cannot be compiled.
+                more than the model has positions for.
             PreflightError: If questions, or the base model's chat template, would teach the model
                 nonsense, or validation questions are trained on.
             OutputExistsError: If ``output_dir`` holds a finished run, or other files.
@@ -258,10 +257,6 @@ class LoraTrainer:
                 stack.enter_context(folder.locked())
             model, run = self._prepare(train, validation, folder, arguments)
             choose_layout(model, run.train, self.training.packing)  # refuses before it writes
-            if self.training.torch_compile:  # and so does this
-                if arguments.process_index == 0:
-                    logger.info("%s", records.layers_compiled())
-                prove_compiled(model, run.train, self.training.packing)
             checkpoint: list[Path | None] = [None]
             if arguments.process_index == 0:
                 checkpoint = [folder.begin(run.record)]
@@ -370,7 +365,6 @@ class LoraTrainer:
             StopOnInterrupt(loop, run.folder.resume_instruction),
             ReportedSteps(loop, report_progress),
             resuming(checkpoint),
-            compiled_layers(peft_model) if run.settings.torch_compile else contextlib.nullcontext(),
             # The loop deals with its forward and backward passes itself.
             enough_memory("training, outside of forward and backward passes", LESS_STATE),
         ):
