@@ -147,9 +147,6 @@ class TrainingArgumentsFields(TypedDict, total=False):
     save_total_limit: int | None
     skip_memory_metrics: bool
     tf32: bool | None
-    torch_compile: bool
-    torch_compile_backend: str | None
-    torch_compile_mode: str | None
     torch_empty_cache_steps: int | None
     trackio_bucket_id: str | None
     trackio_space_id: str | None
