@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -29,6 +33,7 @@ from zhmcq.prompts import ClozePrompt, Prompt, RenderedPrompt, get_prompt
 from zhmcq.questions import Question, QuestionBank
 
 console = Console(highlight=False)
+T = TypeVar("T")
 
 MINUTES = 60.0  # from the workbook to the adapter
 APART = 0.12  # of them: about, for what is not a training step, such as evaluations
@@ -137,10 +142,8 @@ def affordable(
     # Of all passages in the order of what there is to read, every so many.
     stride = max(1, len(questions) // TIMED)
     timed = questions.select(sorted(index for ids in passages[::stride] for index in ids))
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = trainer_of(options, base_model, epochs=1)
-        result = trainer.train(timed, None, Path(folder) / "adapter")
-    rate = characters_of(timed) / len(timed) * result.questions_per_second
+    speed = in_a_process(measured_speed, options, base_model, timed)
+    rate = characters_of(timed) / len(timed) * speed
     seconds = 60 * options.minutes * (1 - APART) - (time.perf_counter() - start)
     left = whole = max(0.0, seconds * rate)
     count = 0
@@ -160,6 +163,19 @@ def affordable(
         f"is left of {options.minutes:g} minutes"
     )
     return count
+
+
+def measured_speed(options: argparse.Namespace, base_model: str, questions: QuestionBank) -> float:
+    """Questions a second of a training on these."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_of(options, base_model, epochs=1)
+        return trainer.train(questions, None, Path(folder) / "adapter").questions_per_second
+
+
+def in_a_process(function: Callable[..., T], *arguments: object) -> T:
+    """Call a function in a process of its own, whose memory is free when it has ended."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def cheapest(questions: QuestionBank, count: int) -> QuestionBank:

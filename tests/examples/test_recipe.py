@@ -13,6 +13,7 @@ import pytest
 
 import recipe
 from make_sample import write_sample
+from zhmcq import errors
 from zhmcq.encoding import EncodedQuestion
 from zhmcq.prediction import Prediction, Predictions
 from zhmcq.questions import Question, QuestionBank
@@ -108,6 +109,7 @@ def test_the_number_of_questions_follows_from_what_the_machine_was_measured_to_r
     monkeypatch.setattr(recipe, "trainer_of", lambda *_, **__: Measured())
     monkeypatch.setattr(recipe, "TIMED", 2)  # every second passage: the first alone
     monkeypatch.setattr(recipe, "APART", 0.0)
+    monkeypatch.setattr(recipe, "in_a_process", lambda function, *given: function(*given))
 
     def allowed(characters: float) -> int:
         minutes = characters / 5 / 60  # 20 characters of 2 questions, of which it does 0.5 a second
@@ -120,6 +122,19 @@ def test_the_number_of_questions_follows_from_what_the_machine_was_measured_to_r
     assert allowed(139) == 2
     assert allowed(145) == 4
     assert allowed(282) == 8
+
+
+def test_the_speed_is_measured_in_a_process_whose_errors_are_those_of_the_recipe(
+    tmp_path: Path,
+) -> None:
+    sample, _ = write_sample(tmp_path / "bank.xlsx")
+    rest, *_ = recipe.draw(sample)
+    base = str(tiny_llama(tmp_path / "base"))
+    options = options_of(1)
+    timed = rest.select(range(4))
+    assert recipe.in_a_process(recipe.measured_speed, options, base, timed) > 0
+    with pytest.raises(errors.ModelError, match="no-such-model"):
+        recipe.in_a_process(recipe.measured_speed, options, str(tmp_path / "no-such-model"), timed)
 
 
 def test_a_run_that_is_resumed_trains_on_as_many_questions_as_before(
